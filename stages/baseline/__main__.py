@@ -1,0 +1,55 @@
+"""Stage `baseline`: the base model, BM25 and their hybrid on the test queries: is tuning worth it?
+
+Run as `python -m stages.baseline`.
+"""
+
+from pathlib import Path
+
+from stages import files, metrics, paths, query_sets, ranking
+from stages.baseline.config import BaselineConfig
+from stages.console import note
+from stages.running import run
+from stages.settings import load
+from stages.stored_rankings import write_rankings
+
+
+def work() -> str:
+    config = load("baseline", BaselineConfig)
+    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
+    judged = query_sets.read(query_sets.TEST_SETS, corpus, Path(config.queries))
+    base = ranking.dense(
+        query_sets.vectors(judged.ids, paths.VECTORS),
+        files.read_vectors(paths.VECTORS / "passages.safetensors"),
+        corpus,
+    )
+    words = ranking.bm25(judged.texts, corpus)
+    systems = {"base": base, "bm25": words, "hybrid": ranking.fuse(base, words, corpus)}
+    values = {name: metrics.per_query(found, judged.relevant) for name, found in systems.items()}
+    scores = {
+        name: {system: metrics.means(of, rows) for system, of in values.items()} for name, rows in judged.sets.items()
+    }
+    write_rankings(paths.BASELINE_RANKINGS, systems, judged.ids, corpus)
+    files.write_json(
+        paths.BASELINE_METRICS, {name: {**scores[name], "n": len(rows)} for name, rows in judged.sets.items()}
+    )
+    main_set = next(iter(scores))
+    found = {system: scores[main_set][system]["ndcg@10"] for system in systems}
+    note(advice(found["base"], config))
+    shown = ", ".join(f"{system} {score:.3f}" for system, score in found.items())
+    return f"NDCG@10 on {len(judged.sets[main_set]):,} {main_set} queries: {shown}"
+
+
+def advice(base: float, config: BaselineConfig) -> str:
+    """What the base model's NDCG@10 says about tuning, before any time is spent on it."""
+    if base > config.good_enough:
+        return f"base NDCG@10 {base:.3f} is above {config.good_enough}: hardly any room, tuning is not needed"
+    if base < config.worth_it:
+        return f"base NDCG@10 {base:.3f} is below {config.worth_it}: tuning is worth it"
+    return (
+        f"base NDCG@10 {base:.3f} lies between {config.worth_it} and {config.good_enough}: "
+        "tuning may pay, the verdict will tell"
+    )
+
+
+if __name__ == "__main__":
+    run("baseline", work)

@@ -1,0 +1,55 @@
+"""What a person sees at the terminal: progress where work is long, one summary line when a stage ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+class Bar:
+    """A progress bar's one task."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, steps: float = 1) -> None:
+        self._progress.advance(self._task, steps)
+
+    def note(self, text: str) -> None:
+        """Show `text` behind the bar."""
+        self._progress.update(self._task, note=text)
+
+
+@contextmanager
+def progress(label: str, total: float) -> Iterator[Bar]:
+    """Show a bar for `total` steps with the time used and the time left; it leaves nothing behind."""
+    with Progress(
+        TextColumn("  {task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as bars:
+        yield Bar(bars, bars.add_task(label, total=total, note=""))
+
+
+def note(text: str) -> None:
+    """Print one line that is worth reading while a stage runs."""
+    console.print(f"  {text}", markup=False)

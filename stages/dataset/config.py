@@ -1,0 +1,34 @@
+"""Settings of the stage `dataset`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from stages.settings import between
+
+
+@dataclass
+class NearDuplicates:
+    cosine: float = between(0.5, 1.0)  # pairs below this similarity of base vectors are not looked at
+    overlap: float = between(0.5, 1.0)  # Jaccard index of three-word shingles from which texts are copies
+
+
+@dataclass
+class HardNegatives:
+    count: int = between(0, 50)  # columns negative_1 … of the data set
+    first_rank: int = between(1, 1000)  # passages ranked above this are too likely to be answers themselves
+    last_rank: int = between(1, 1000)
+    # A negative scores at most this share of the positive's score (NV-Retriever, arXiv:2407.15831, TopK-PercPos)
+    margin: float = between(0.1, 1.0)
+
+
+@dataclass
+class DatasetConfig:
+    queries: str = MISSING  # the user's real queries, `queries:` of params.yaml
+    dev: float = between(0.01, 0.5)  # share of the split groups with queries that choose the checkpoint
+    test: float = between(0.01, 0.5)  # share that is held out for the synthetic test
+    # A generated query is kept if its passage is among this many first results of the base model or of BM25.
+    round_trip: int = between(1, 1000)
+    near_duplicates: NearDuplicates = MISSING
+    negatives: HardNegatives = MISSING
+    seed: int = between(0, 2**31)

@@ -1,0 +1,38 @@
+"""Stage `embed`: the base model encodes passages, generated and real queries once, for every later stage.
+
+Run as `python -m stages.embed`.
+"""
+
+from pathlib import Path
+
+from stages import encoder, files, paths, real_queries
+from stages.embed.config import EmbedConfig
+from stages.precision import use_bf16
+from stages.running import run
+from stages.settings import load
+
+
+def work() -> str:
+    config = load("embed", EmbedConfig)
+    passages = [encoder.passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    generated = [row["query"] for row in files.read_jsonl(paths.QUERIES)]
+    real = [query.query for query in real_queries.read(Path(config.queries))]
+    model = encoder.load_base(config.model)
+    bf16 = use_bf16(config.precision)
+    work_to_do: list[tuple[str, list[str], encoder.Kind]] = [
+        ("passages", passages, "document"),
+        ("queries", generated, "query"),
+        ("real", real, "query"),
+    ]
+    with files.replace_dir(paths.VECTORS) as folder:
+        for name, texts, kind in work_to_do:
+            vectors = encoder.encode(
+                model, texts, kind, bf16=bf16, batch_size=config.batch_size, label=f"encoding {name}"
+            )
+            files.write_vectors(folder / f"{name}.safetensors", vectors)
+    arithmetic = "bf16" if bf16 else "fp32"
+    return f"{len(passages):,} passages and {len(generated) + len(real):,} queries encoded in {arithmetic}"
+
+
+if __name__ == "__main__":
+    run("embed", work)

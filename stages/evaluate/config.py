@@ -1,0 +1,20 @@
+"""Settings of the stage `evaluate`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from stages.settings import between, one_of
+
+
+@dataclass
+class EvaluateConfig:
+    queries: str = MISSING  # the real queries, `queries:` of params.yaml
+    precision: str = one_of("auto", "bf16", "fp32")  # as `embed` has it, so that base and tuned are treated alike
+    batch_size: int = between(1, 4096)  # texts encoded at once
+    draws: int = between(100, 1_000_000)  # of the bootstrap
+    confidence: float = between(0.5, 0.999)  # of the interval
+    # Gains in NDCG@10
+    meaningful: float = between(0.0, 1.0)  # from here a gain is worth shipping
+    negligible: float = between(0.0, 1.0)  # below this the data is the place to look
+    seed: int = between(0, 2**31)

@@ -1,0 +1,169 @@
+"""A Sentence Transformers model as one ONNX graph, in float32 and in int8, and what either loses."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import torch
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from sentence_transformers import SentenceTransformer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from stages.errors import UserError
+
+_OPSET = 18  # what torch's exporter writes without converting; runtimes since 2023 read it
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Cosine between two encodings of the same texts: the worst text's and the mean."""
+
+    min: float
+    mean: float
+
+
+class _Sentence(torch.nn.Module):
+    """The whole pipeline as a function of two tensors; models make their own zeros of token_type_ids."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        features = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
+        vectors = features["sentence_embedding"][:, : self.model.truncate_dim]
+        return torch.nn.functional.normalize(vectors, dim=1)
+
+
+def _transformer(model: SentenceTransformer) -> PreTrainedModel:
+    transformer = getattr(model[0], "auto_model", None)
+    if not isinstance(transformer, PreTrainedModel):
+        raise UserError("only transformer models export to ONNX: set `export.onnx` to false")
+    return transformer
+
+
+@contextmanager
+def _exportable(model: SentenceTransformer) -> Iterator[None]:
+    """Eager attention for a while: its graph lacks the NaN guards of sdpa's and runs half again as fast."""
+    transformer, training = _transformer(model), model.training
+    attention = transformer.config._attn_implementation
+    transformer.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        transformer.set_attn_implementation(attention)
+        model.train(training)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what torch's exporter says on every run and nobody can act on."""
+    torchvision_missing = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = torchvision_missing.level
+    torchvision_missing.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated", FutureWarning)
+            warnings.filterwarnings("ignore", r"# The axis name: \w+ will not be used", UserWarning)
+            yield
+    finally:
+        torchvision_missing.setLevel(level)
+
+
+def write_fp32(model: SentenceTransformer, path: Path) -> None:
+    """Export transformer, pooling and normalisation to `path`, with the weights beside it from 2 GB up.
+
+    Inputs `input_ids` and `attention_mask`, int64 [batch, sequence]; output `sentence_embedding`, float32
+    [batch, dimension], unit length. The same model gives the same bytes. Raises UserError where the
+    architecture does not export.
+    """
+    axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+    # Neither axis may be 1 here: the exporter would take it for fixed.
+    ids = torch.zeros(3, 7, dtype=torch.int64, device=model.device)
+    with _quiet(), _exportable(model):
+        try:
+            program = torch.onnx.export(
+                _Sentence(model).eval(),  # without dropout
+                (ids, torch.ones_like(ids)),
+                input_names=["input_ids", "attention_mask"],
+                output_names=["sentence_embedding"],
+                dynamic_shapes={"input_ids": axes, "attention_mask": axes},
+                opset_version=_OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            kind = type(_transformer(model)).__name__
+            raise UserError(f"{kind} does not export to ONNX: set `export.onnx` to false") from error
+    assert program is not None
+    # The exporter notes a stack trace on every node, with paths of this machine.
+    ClearMetadataAndDocStringPass()(program.model)
+    # Constants are folded and shapes inferred already: the quantizer need not warn that nobody did.
+    program.model.metadata_props["onnx.quant.pre_process"] = "onnxruntime.quant"
+    program.save(path)
+
+
+def write_int8(fp32: Path, path: Path) -> None:
+    """Quantize a graph of `write_fp32` for the CPU: int8 weights, uint8 activations scaled as it runs.
+
+    A quarter of the size. One scale serves a whole batch, so that a vector depends a little on the texts it
+    is encoded with.
+    """
+    quantize_dynamic(
+        fp32,
+        path,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["MatMul", "Gather"],
+        per_channel=True,  # with one scale a matrix MiniLM's mean cosine falls from .993 to .862
+        # 7 bits: with 8, sums overflow on CPUs without VNNI, and the parity checked on another is not theirs.
+        reduce_range=True,
+    )
+
+
+class OnnxEncoder:
+    """Encodes with an exported graph in onnxruntime, on all cores."""
+
+    def __init__(self, path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = os.cpu_count() or 1
+        self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._tokenizer = tokenizer
+
+    def encode(self, texts: Sequence[str], *, batch_size: int) -> npt.NDArray[np.float32]:
+        """Encode texts, prompts included: unit vectors, float32 [len(texts), dimension], in input order.
+
+        Texts are cut at the tokenizer's `model_max_length`.
+        """
+        dimension = self._session.get_outputs()[0].shape[1]
+        vectors = np.zeros((len(texts), dimension), dtype=np.float32)
+        if not texts:
+            return vectors  # tokenizers refuse an empty list
+        ids = self._tokenizer(list(texts), truncation=True)["input_ids"]
+        # Neighbours of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))
+        for start in range(0, len(order), batch_size):
+            chunk = order[start : start + batch_size]
+            batch = self._tokenizer.pad({"input_ids": [ids[i] for i in chunk]}, return_tensors="np")
+            inputs = {name: batch[name].astype(np.int64) for name in ("input_ids", "attention_mask")}
+            vectors[chunk] = self._session.run(["sentence_embedding"], inputs)[0]
+        return vectors
+
+
+def parity(reference: npt.NDArray[np.float32], candidate: npt.NDArray[np.float32]) -> Parity:
+    """Compare two encodings of the same texts, row by row: float [n, dimension] each.
+
+    Raises ValueError where the shapes differ or there are no rows.
+    """
+    if reference.shape != candidate.shape or len(reference) == 0:
+        raise ValueError(f"cannot compare encodings of shapes {reference.shape} and {candidate.shape}")
+    a, b = reference.astype(np.float64), candidate.astype(np.float64)
+    cosines = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
+    return Parity(min=float(cosines.min()), mean=float(cosines.mean()))

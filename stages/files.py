@@ -1,0 +1,107 @@
+"""Reading and writing files, so that a file is there whole or not at all."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    yield temporary
+    temporary.replace(path)
+
+
+@contextmanager
+def replace_dir(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    yield temporary
+    shutil.rmtree(path, ignore_errors=True)
+    temporary.rename(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    # Not splitlines(): JSON leaves U+2028 and U+0085 unescaped inside strings.
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            if line.strip():
+                yield json.loads(line)
+
+
+def write_vectors(path: Path, vectors: npt.NDArray[np.float32]) -> None:
+    """Write float32 [n, dimension] to one safetensors file under the name `vectors`."""
+    from safetensors.numpy import save_file
+
+    with replace_file(path) as temporary:
+        save_file({"vectors": np.ascontiguousarray(vectors, dtype=np.float32)}, temporary)
+
+
+def read_vectors(path: Path) -> npt.NDArray[np.float32]:
+    """Read what `write_vectors` wrote."""
+    from safetensors.numpy import load_file
+
+    vectors: npt.NDArray[np.float32] = load_file(path)["vectors"]
+    return vectors
+
+
+def write_table(path: Path, columns: Mapping[str, list[Any]]) -> None:
+    """Write named columns of equal length to one Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with replace_file(path) as temporary:
+        pq.write_table(pa.table(dict(columns)), temporary)
+
+
+def read_table(path: Path) -> dict[str, list[Any]]:
+    """Read a Parquet file into named columns."""
+    import pyarrow.parquet as pq
+
+    table: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+    return table
+
+
+def folder_size(path: Path) -> int:
+    """Bytes of all files below `path`."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def digest(*paths: Path) -> str:
+    """16 hex digits that stand for the contents of files."""
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).hexdigest()[:16]

@@ -1,0 +1,64 @@
+"""Queries out of a passage's own words: offline, private, instant, for any documents."""
+
+import random
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from stages.generate.provider import Query
+
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？؟])\s+|\n+")
+_LONGEST_SENTENCE = 24  # words; nobody types more
+_WORD = re.compile(r"\w[\w'-]*")
+
+
+class Keyphrases:
+    """Three queries a passage: its title, the words that set it apart from the other passages, and the sentence
+    that holds most of them. What sets a word apart is TF-IDF, by scikit-learn.
+
+    `share` of the passages get them, drawn with `seed`; `words` is the length of the second query.
+    """
+
+    name = "keyphrases"
+
+    def __init__(self, words: int, share: float, seed: int) -> None:
+        self.words = words
+        self.share = share
+        self.seed = seed
+
+    def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
+        vectorizer = TfidfVectorizer(token_pattern=_WORD.pattern, stop_words="english", sublinear_tf=True)
+        texts = [f"{p['title']}\n{p['text']}" for p in passages]
+        try:
+            weights = vectorizer.fit_transform(texts).tocsr()
+        except ValueError:  # nothing but stop words
+            return [], {"keyphrases": 0}
+        names = vectorizer.get_feature_names_out()
+        drawn = random.Random(self.seed).sample(range(len(passages)), max(1, round(self.share * len(passages))))
+        queries: list[Query] = []
+        for number in sorted(drawn):
+            passage, row = passages[number], weights[number]
+            weight = dict(zip(names[row.indices], row.data.tolist(), strict=True))
+            written = dict.fromkeys(
+                [passage["title"], _key_words(weight, self.words), _key_sentence(passage["text"], weight)]
+            )
+            queries += [Query(passage["id"], text, "keyword", self.name) for text in written if text]
+        return queries, {"keyphrases": len(queries)}
+
+
+def _key_words(weight: dict[str, float], count: int) -> str:
+    heaviest = sorted(weight, key=lambda word: (-weight[word], word))[:count]
+    return " ".join(heaviest)
+
+
+def _key_sentence(text: str, weight: dict[str, float]) -> str:
+    sentences = [" ".join(s.split()[:_LONGEST_SENTENCE]) for s in _SENTENCE_END.split(text) if s.strip()]
+
+    def density(sentence: str) -> float:
+        words = set(_WORD.findall(sentence.lower()))
+        return float(sum(weight.get(word, 0.0) for word in words) / np.sqrt(len(words) + 3))
+
+    return max(sentences, key=density, default="").rstrip(".")

@@ -1,0 +1,34 @@
+"""What a provider of queries is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Query:
+    """One generated search query for one passage."""
+
+    passage_id: str
+    query: str
+    kind: str  # task | question | keyword | problem | situation
+    provider: str
+
+    def row(self) -> dict[str, str]:
+        """The row of queries.jsonl."""
+        return {
+            "passage_id": self.passage_id,
+            "query": self.query,
+            "kind": self.kind,
+            "provider": self.provider,
+        }
+
+
+class Provider(Protocol):
+    """Gives queries for passages (rows of passages.jsonl)."""
+
+    name: str
+
+    def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
+        """The queries, and counts of what was used and dropped, for the summary."""
+        ...

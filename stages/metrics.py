@@ -1,0 +1,41 @@
+"""Retrieval metrics of one query each, with binary relevance, as trec_eval computes them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.ranking import Rankings
+
+Values = npt.NDArray[np.float64]
+
+
+def per_query(rankings: Rankings, relevant: Sequence[set[int]]) -> dict[str, Values]:
+    """`ndcg@10`, `mrr@10`, `recall@10`, `recall@100` and `success@1` of each query, [queries] each.
+
+    `relevant` holds the sections that answer each query, as indices like those of `rankings`; never empty.
+    NDCG (Järvelin, Kekäläinen 2002) with gain 1 and discount 1/log2(rank+1); its ideal ranks all relevant first.
+    """
+    hits = np.array(
+        [
+            [section in answers for section in row]
+            for row, answers in zip(rankings.sections.tolist(), relevant, strict=True)
+        ],
+        dtype=np.float64,
+    ).reshape(len(relevant), -1)
+    count = np.array([len(answers) for answers in relevant], dtype=np.float64)
+    discount = 1.0 / np.log2(np.arange(2, 12))
+    ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(count, 10).astype(int)]
+    first = np.where(hits[:, :10].any(axis=1), hits[:, :10].argmax(axis=1) + 1.0, np.inf)
+    return {
+        "ndcg@10": (hits[:, :10] * discount).sum(axis=1) / ideal,
+        "mrr@10": 1.0 / first,
+        "recall@10": hits[:, :10].sum(axis=1) / count,
+        "recall@100": hits[:, :100].sum(axis=1) / count,
+        "success@1": hits[:, 0],
+    }
+
+
+def means(values: dict[str, Values], rows: npt.NDArray[np.int64] | slice = slice(None)) -> dict[str, float]:
+    """The mean of each metric over some queries, to six decimals."""
+    return {name: round(float(np.mean(of[rows])), 6) for name, of in values.items()}

@@ -1,0 +1,40 @@
+"""Where every file of the pipeline lies, relative to the repository root (DVC runs each stage there)."""
+
+from pathlib import Path
+
+CONF = Path("conf")
+PARAMS = Path("params.yaml")
+DATA = Path("data")
+CONFIG = DATA / "config"
+
+SAMPLE_DOCS = DATA / "sample/docs"
+SAMPLE_REAL = DATA / "sample/real.jsonl"
+
+PASSAGES = DATA / "passages/passages.jsonl"
+PASSAGES_REPORT = DATA / "passages/report.json"
+
+QUERIES = DATA / "queries/queries.jsonl"
+QUERIES_REPORT = DATA / "queries/report.json"
+
+VECTORS = DATA / "vectors"
+TUNED_VECTORS = DATA / "tuned_vectors"
+
+DATASET = DATA / "dataset"
+QRELS = DATASET / "qrels.parquet"
+CLUSTERS = DATASET / "clusters.parquet"
+TRAIN = DATASET / "train.parquet"
+DATASET_REPORT = DATASET / "report.json"
+
+BASELINE_METRICS = DATA / "baseline/metrics.json"
+BASELINE_RANKINGS = DATA / "baseline/rankings.parquet"
+
+MODEL = DATA / "model"
+MODEL_HISTORY = MODEL / "history.json"
+
+METRICS = DATA / "evaluation/metrics.json"
+SUMMARY = DATA / "evaluation/summary.json"
+SYSTEMS_PLOT = DATA / "evaluation/systems.csv"
+PER_QUERY = DATA / "evaluation/per_query.parquet"
+REPORT = DATA / "evaluation/report.html"
+
+EXPORT = DATA / "export"

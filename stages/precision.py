@@ -1,0 +1,37 @@
+"""Which arithmetic this machine should use: from what its hardware reports, never from a stopwatch.
+
+A stopwatch would choose other arithmetic, and so other results, on another day.
+"""
+
+import platform
+from pathlib import Path
+
+import torch
+
+_CPU_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}  # x86 with AMX, x86 with AVX-512, ARM
+_MAX_ERROR = 0.02  # relative, of a bf16 product against fp32; bf16 keeps 8 bits, so .004 is usual
+
+
+def use_bf16(choice: str) -> bool:
+    """Whether to compute in bf16 under autocast; `choice` is `auto`, `bf16` or `fp32`."""
+    if choice == "auto":
+        return _reported() and _accurate()
+    return choice == "bf16"
+
+
+def _reported() -> bool:
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if platform.system() != "Linux":
+        return False
+    words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    return bool(words & _CPU_FLAGS)
+
+
+def _accurate() -> bool:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(64, 384, generator=generator).to(device) for _ in range(2))
+    exact = left @ right.T
+    rounded = (left.bfloat16() @ right.bfloat16().T).float()
+    return float((exact - rounded).norm() / exact.norm()) < _MAX_ERROR

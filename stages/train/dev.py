@@ -1,0 +1,68 @@
+"""How good a checkpoint is: NDCG@10 of the dev queries against a part of the corpus."""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.evaluation import BaseEvaluator
+
+from stages import encoder, metrics, ranking
+from stages.query_sets import Judged
+from stages.ranking import Corpus
+
+METRIC = "dev_ndcg@10"
+
+
+def part_of_corpus(
+    judged: Judged,
+    corpus: Corpus,
+    queries: npt.NDArray[np.float32],
+    passages: npt.NDArray[np.float32],
+    size: int,
+    seed: int,
+) -> npt.NDArray[np.int64]:
+    """Rows of the passages to rank against, sorted: all answers, the nearest others by base, random ones.
+
+    `queries` and `passages` are the base model's unit vectors. At most `size` rows, but every answer is in. The
+    whole corpus would take most of the training time to encode again and again.
+    """
+    if len(passages) <= size:
+        return np.arange(len(passages))
+    answers = set().union(*judged.relevant)
+    chosen = {row for row, section in enumerate(corpus.section_of.tolist()) if section in answers}
+    near, _ = ranking.nearest(queries, passages, 20)
+    for column in near.T.tolist():
+        for row in column:
+            if len(chosen) >= 0.8 * size:
+                break
+            chosen.add(row)
+    rest = sorted(set(range(len(passages))) - chosen)
+    chosen |= set(random.Random(seed).sample(rest, max(0, size - len(chosen))))
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+class DevEvaluator(BaseEvaluator):
+    """Encodes queries and passages with the model at hand and measures NDCG@10, as `dev_ndcg@10`."""
+
+    def __init__(self, judged: Judged, corpus: Corpus, rows: npt.NDArray[np.int64], bf16: bool, batch: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.primary_metric: str = METRIC
+        self._judged, self._bf16, self._batch = judged, bf16, batch
+        self._texts = [corpus.texts[row] for row in rows]
+        self._part = Corpus(corpus.sections, corpus.section_of[rows], self._texts)
+
+    def __call__(  # type: ignore[override]  # a model of one kind, not of any
+        self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
+    ) -> dict[str, float]:
+        queries = self._encode(model, self._judged.texts, "query")
+        return {METRIC: self.score(queries, self._encode(model, self._texts, "document"))}
+
+    def score(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> float:
+        """NDCG@10 of unit vectors of the dev queries and of the chosen passages."""
+        found = ranking.dense(queries, passages, self._part)
+        return metrics.means(metrics.per_query(found, self._judged.relevant))["ndcg@10"]
+
+    def _encode(self, model: SentenceTransformer, texts: Sequence[str], kind: encoder.Kind) -> npt.NDArray[np.float32]:
+        return encoder.encode(model, texts, kind, bf16=self._bf16, batch_size=self._batch)

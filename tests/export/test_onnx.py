@@ -1,0 +1,150 @@
+"""The ONNX graphs against the model they come from, on tiny random models and the real onnxruntime."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import (
+    Normalize,
+    Pooling,
+    StaticEmbedding,
+    Transformer,
+)
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
+from stages.errors import UserError
+from stages.export.onnx import OnnxEncoder, Parity, parity, write_fp32, write_int8
+
+WORDS = [f"word{i}" for i in range(60)]
+LENGTHS = (1, 40, 3, 3, 17, 90, 2, 8)  # in words; the model cuts at 64 tokens
+TEXTS = [" ".join(WORDS[(7 * i + j) % 60] for j in range(length)) for i, length in enumerate(LENGTHS)]
+Exported = tuple[SentenceTransformer, Path]  # the folder holds model/, model.onnx and model_int8.onnx
+FILES = ("model.onnx", "model_int8.onnx")
+PIPELINES = ("bert-mean", "xlmr-cls", "bert-lasttoken")
+
+
+def tiny(folder: Path, pipeline: str) -> SentenceTransformer:
+    """A random model of `pipeline`'s architecture and pooling that reads 64 tokens at most."""
+    architecture, pooling = pipeline.split("-")
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    vocabulary = {token: i for i, token in enumerate([*special, *WORDS])}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.post_processor = processors.BertProcessing(("</s>", 2), ("<s>", 0))
+    names = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
+    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=words, model_max_length=64, **names
+    )
+    tokenizer.save_pretrained(folder)
+    sizes: dict[str, Any] = {
+        "vocab_size": len(vocabulary),
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 80,
+        "initializer_range": 0.5,  # the default's vectors are too alike to show a wrong graph
+        "pad_token_id": 1,
+    }
+    torch.manual_seed(0)
+    if architecture == "bert":
+        BertModel(BertConfig(**sizes)).save_pretrained(folder)
+    else:
+        XLMRobertaModel(XLMRobertaConfig(**sizes, type_vocab_size=1)).save_pretrained(folder)
+    transformer = Transformer(str(folder), model_kwargs={"dtype": torch.float32})
+    return SentenceTransformer(modules=[transformer, Pooling(32, pooling), Normalize()], device="cpu")
+
+
+@pytest.fixture(scope="module", params=PIPELINES)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp(request.param)
+    model = tiny(folder / "transformer", request.param)
+    model.save(str(folder / "model"), create_model_card=False)
+    write_fp32(model, folder / "model.onnx")
+    write_int8(folder / "model.onnx", folder / "model_int8.onnx")
+    return model, folder
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_fp32_graph_is_the_model(exported: Exported, batch_size: int) -> None:
+    model, folder = exported
+    encoder = OnnxEncoder(folder / "model.onnx", model.tokenizer)
+    vectors = encoder.encode(TEXTS, batch_size=batch_size)
+    reference = model.encode(TEXTS)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert parity(reference, vectors).min >= 0.99999
+    # Else the line above would prove nothing.
+    assert parity(reference, np.roll(reference, 1, axis=0)).mean < 0.9
+
+
+def test_int8_is_smaller_and_close(exported: Exported) -> None:
+    model, folder = exported
+    vectors = OnnxEncoder(folder / "model_int8.onnx", model.tokenizer).encode(TEXTS, batch_size=4)
+    assert parity(model.encode(TEXTS), vectors).min >= 0.95
+    # The weights alone: most of so small a file is the graph.
+    graphs = [onnx.load(folder / name).graph for name in FILES]
+    fp32, int8 = (sum(onnx.numpy_helper.to_array(w).nbytes for w in graph.initializer) for graph in graphs)
+    assert int8 < 0.5 * fp32
+
+
+@pytest.mark.parametrize("exported", ["bert-mean"], indirect=True)
+def test_another_process_writes_the_same_bytes_and_prints_nothing(exported: Exported, tmp_path: Path) -> None:
+    _, folder = exported
+    program = (
+        "import sys; from pathlib import Path; from stages.encoder import load_folder\n"
+        "from stages.export.onnx import write_fp32, write_int8\n"
+        "folder, out = map(Path, sys.argv[1:])\n"
+        "write_fp32(load_folder(folder / 'model', device='cpu'), out / 'model.onnx')\n"
+        "write_int8(out / 'model.onnx', out / 'model_int8.onnx')"
+    )
+    arguments = [sys.executable, "-c", program, str(folder), str(tmp_path)]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for name in FILES:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == list(FILES)
+
+
+def test_no_path_of_this_machine_is_inside(exported: Exported) -> None:
+    _, folder = exported
+    for name in FILES:
+        content = (folder / name).read_bytes()
+        leaks = [str(folder), str(Path.cwd()), str(Path(torch.__file__).parent), 'File "']
+        assert [leak for leak in leaks if leak.encode() in content] == []
+
+
+@pytest.mark.parametrize("exported", ["bert-mean"], indirect=True)
+def test_the_model_is_left_as_it_was(exported: Exported, tmp_path: Path) -> None:
+    model, _ = exported
+    config: Any = model[0].config
+    model.train()
+    write_fp32(model, tmp_path / "model.onnx")
+    assert (model.training, config._attn_implementation) == (True, "sdpa")
+
+
+@pytest.mark.parametrize("exported", ["bert-mean"], indirect=True)
+def test_no_texts_give_no_rows(exported: Exported) -> None:
+    model, folder = exported
+    assert OnnxEncoder(folder / "model.onnx", model.tokenizer).encode([], batch_size=4).shape == (0, 32)
+
+
+def test_a_model_without_a_transformer_is_refused(tmp_path: Path) -> None:
+    words = Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>"))
+    static = SentenceTransformer(modules=[StaticEmbedding(words, embedding_dim=4)], device="cpu")
+    with pytest.raises(UserError, match="only transformer models"):
+        write_fp32(static, tmp_path / "model.onnx")
+
+
+def test_parity_by_hand() -> None:
+    reference = np.array([[1, 0], [0, 2]], dtype=np.float32)
+    assert parity(reference, np.array([[3, 4], [0, 1]], dtype=np.float32)) == Parity(min=0.6, mean=0.8)
+    with pytest.raises(ValueError, match="shapes"):
+        parity(reference, reference[:1])
