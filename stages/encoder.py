@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from stages import models
+from stages import files, models
 from stages.console import progress
 from stages.errors import UserError
 from stages.models import ModelConfig
@@ -92,3 +92,25 @@ def encode(
             vectors[chunk] = torch.nn.functional.normalize(encoded.float(), dim=1).cpu().numpy()
             bar.advance(len(chunk))
     return vectors
+
+
+def write_all(
+    model: SentenceTransformer,
+    folder: Path,
+    *,
+    passages: Sequence[str],
+    queries: Sequence[str],
+    real: Sequence[str],
+    bf16: bool,
+    batch_size: int,
+) -> None:
+    """Encode the texts of passages, of generated and of real queries, and write a vectors folder."""
+    texts: list[tuple[str, Sequence[str], Kind]] = [
+        ("passages", passages, "document"),
+        ("queries", queries, "query"),
+        ("real", real, "query"),
+    ]
+    with files.replace_dir(folder) as temporary:
+        for name, of, kind in texts:
+            vectors = encode(model, of, kind, bf16=bf16, batch_size=batch_size, label=f"encoding {name}")
+            files.write_vectors(temporary / f"{name}.safetensors", vectors)

@@ -28,6 +28,11 @@ def generated_id(row: int) -> str:
     return f"q{row:06d}"
 
 
+def generated_row(query_id: str) -> int:
+    """The row of queries.jsonl that `generated_id` named."""
+    return int(query_id[1:])
+
+
 def real_id(row: int) -> str:
     return f"r{row:06d}"
 

@@ -1,11 +1,9 @@
-"""How every stage runs: alone, under a living parent, with one summary line or one clear error."""
+"""How every stage runs: alone, with one summary line or one clear error."""
 
 import fcntl
 import hashlib
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +17,6 @@ from stages.console import console
 from stages.errors import UserError
 
 _WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one that its parent is gone
-
-
-def _end_with_parent(parent: int) -> None:
-    """End this process at once when `parent` is gone: killing `dvc` leaves its child alive."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @contextmanager
@@ -65,8 +56,6 @@ def run(stage: str, work: Callable[[], str]) -> None:
     `work` returns the summary without the stage's name.
     """
     started = time.monotonic()
-    if "DVC_STAGE" in os.environ:
-        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         with _alone(stage):
             summary = work()

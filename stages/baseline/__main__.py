@@ -29,12 +29,12 @@ def work() -> str:
         name: {system: metrics.means(of, rows) for system, of in values.items()} for name, rows in judged.sets.items()
     }
     write_rankings(paths.BASELINE_RANKINGS, systems, judged.ids, corpus)
-    files.write_json(
-        paths.BASELINE_METRICS, {name: {**scores[name], "n": len(rows)} for name, rows in judged.sets.items()}
-    )
     main_set = next(iter(scores))
     found = {system: scores[main_set][system]["ndcg@10"] for system in systems}
-    note(advice(found["base"], config))
+    said = advice(found["base"], config)
+    of_sets = {name: {**scores[name], "n": len(rows)} for name, rows in judged.sets.items()}
+    files.write_json(paths.BASELINE_METRICS, {**of_sets, "advice": said})
+    note(said)
     shown = ", ".join(f"{system} {score:.3f}" for system, score in found.items())
     return f"NDCG@10 on {len(judged.sets[main_set]):,} {main_set} queries: {shown}"
 

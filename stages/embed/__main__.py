@@ -19,17 +19,15 @@ def work() -> str:
     real = [query.query for query in real_queries.read(Path(config.queries))]
     model = encoder.load_base(config.model)
     bf16 = use_bf16(config.precision)
-    work_to_do: list[tuple[str, list[str], encoder.Kind]] = [
-        ("passages", passages, "document"),
-        ("queries", generated, "query"),
-        ("real", real, "query"),
-    ]
-    with files.replace_dir(paths.VECTORS) as folder:
-        for name, texts, kind in work_to_do:
-            vectors = encoder.encode(
-                model, texts, kind, bf16=bf16, batch_size=config.batch_size, label=f"encoding {name}"
-            )
-            files.write_vectors(folder / f"{name}.safetensors", vectors)
+    encoder.write_all(
+        model,
+        paths.VECTORS,
+        passages=passages,
+        queries=generated,
+        real=real,
+        bf16=bf16,
+        batch_size=config.batch_size,
+    )
     arithmetic = "bf16" if bf16 else "fp32"
     return f"{len(passages):,} passages and {len(generated) + len(real):,} queries encoded in {arithmetic}"
 

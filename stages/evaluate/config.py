@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from stages.models import ModelConfig
 from stages.settings import between, one_of
 
 
 @dataclass
 class EvaluateConfig:
+    model: ModelConfig = MISSING  # the base model, named in the report
     queries: str = MISSING  # the real queries, `queries:` of params.yaml
     precision: str = one_of("auto", "bf16", "fp32")  # as `embed` has it, so that base and tuned are treated alike
     batch_size: int = between(1, 4096)  # texts encoded at once

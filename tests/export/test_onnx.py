@@ -10,19 +10,13 @@ import onnx
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import (
-    Normalize,
-    Pooling,
-    StaticEmbedding,
-    Transformer,
-)
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+from tokenizers import Tokenizer, models
 
 from stages.errors import UserError
 from stages.export.onnx import OnnxEncoder, Parity, parity, write_fp32, write_int8
+from tests.tiny_model import WORDS, tiny_model
 
-WORDS = [f"word{i}" for i in range(60)]
 LENGTHS = (1, 40, 3, 3, 17, 90, 2, 8)  # in words; the model cuts at 64 tokens
 TEXTS = [" ".join(WORDS[(7 * i + j) % 60] for j in range(length)) for i, length in enumerate(LENGTHS)]
 Exported = tuple[SentenceTransformer, Path]  # the folder holds model/, model.onnx and model_int8.onnx
@@ -30,42 +24,11 @@ FILES = ("model.onnx", "model_int8.onnx")
 PIPELINES = ("bert-mean", "xlmr-cls", "bert-lasttoken")
 
 
-def tiny(folder: Path, pipeline: str) -> SentenceTransformer:
-    """A random model of `pipeline`'s architecture and pooling that reads 64 tokens at most."""
-    architecture, pooling = pipeline.split("-")
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    vocabulary = {token: i for i, token in enumerate([*special, *WORDS])}
-    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    words.pre_tokenizer = pre_tokenizers.Whitespace()
-    words.post_processor = processors.BertProcessing(("</s>", 2), ("<s>", 0))
-    names = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=words, model_max_length=64, **names
-    )
-    tokenizer.save_pretrained(folder)
-    sizes: dict[str, Any] = {
-        "vocab_size": len(vocabulary),
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 64,
-        "max_position_embeddings": 80,
-        "initializer_range": 0.5,  # the default's vectors are too alike to show a wrong graph
-        "pad_token_id": 1,
-    }
-    torch.manual_seed(0)
-    if architecture == "bert":
-        BertModel(BertConfig(**sizes)).save_pretrained(folder)
-    else:
-        XLMRobertaModel(XLMRobertaConfig(**sizes, type_vocab_size=1)).save_pretrained(folder)
-    transformer = Transformer(str(folder), model_kwargs={"dtype": torch.float32})
-    return SentenceTransformer(modules=[transformer, Pooling(32, pooling), Normalize()], device="cpu")
-
-
 @pytest.fixture(scope="module", params=PIPELINES)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp(request.param)
-    model = tiny(folder / "transformer", request.param)
+    architecture, pooling = request.param.split("-")
+    model = tiny_model(folder / "transformer", architecture=architecture, pooling=pooling)
     model.save(str(folder / "model"), create_model_card=False)
     write_fp32(model, folder / "model.onnx")
     write_int8(folder / "model.onnx", folder / "model_int8.onnx")

@@ -1,0 +1,51 @@
+"""How far a mean, or the difference of two, may be from the truth: a paired bootstrap over groups of queries.
+
+Queries about one passage, or about copies of it, are not independent, so whole groups are drawn (cluster bootstrap;
+Cameron, Gelbach, Miller 2008). Every system is measured on the same draws, which makes differences paired.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+_CHUNK = 1 << 24  # group weights held at once
+
+Draws = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the interval that holds the truth with the chosen confidence."""
+
+    mean: float
+    low: float
+    high: float
+
+    def rounded(self) -> dict[str, float]:
+        """The row of metrics.json."""
+        return {"mean": round(self.mean, 6), "low": round(self.low, 6), "high": round(self.high, 6)}
+
+
+def means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], draws: int, seed: int) -> Draws:
+    """Means of `values` [systems, queries] over `draws` samples of the groups: [systems, draws].
+
+    `groups` [queries] names each query's group. A sample draws as many groups as there are, with replacement; its mean
+    is over the queries in them.
+    """
+    _, group_of = np.unique(groups, return_inverse=True)
+    size = int(group_of.max()) + 1
+    counts = np.bincount(group_of, minlength=size).astype(np.float64)
+    sums = np.stack([np.bincount(group_of, weights=row, minlength=size) for row in values])
+    random = np.random.default_rng(seed)
+    sampled = []
+    for start in range(0, draws, rows := max(1, _CHUNK // size)):
+        weights = random.multinomial(size, np.full(size, 1 / size), size=min(rows, draws - start)).astype(np.float64)
+        sampled.append((sums @ weights.T) / (counts @ weights.T))
+    return np.concatenate(sampled, axis=1)
+
+
+def interval(mean: float, sampled: Draws, confidence: float) -> Interval:
+    """The percentile interval around `mean`, from its draws [draws]."""
+    low, high = np.quantile(sampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(mean, float(low), float(high))

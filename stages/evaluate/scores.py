@@ -1,0 +1,76 @@
+"""Per-query values of every system → what metrics.json says of one query set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.evaluate import bootstrap
+from stages.evaluate.bootstrap import Interval
+from stages.metrics import Values, means
+
+SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+AGAINST = ("base", "bm25", "hybrid")  # what the tuned model is compared with
+METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
+
+
+@dataclass(frozen=True)
+class SetScores:
+    """One query set: each system's mean metrics, and what the bootstrap says of NDCG@10 and MRR@10."""
+
+    n: int
+    means: dict[str, dict[str, float]]  # system → metric
+    intervals: dict[str, dict[str, Interval]]  # system → metric
+    _draws: dict[str, dict[str, bootstrap.Draws]]  # system → metric
+    _confidence: float
+
+    def lead(self, system: str, other: str, metric: str = "ndcg@10") -> Interval:
+        """How much higher `system` scores than `other`."""
+        mean = self.intervals[system][metric].mean - self.intervals[other][metric].mean
+        sampled = self._draws[system][metric] - self._draws[other][metric]
+        return bootstrap.interval(mean, sampled, self._confidence)
+
+    def json(self) -> dict[str, Any]:
+        """The block of metrics.json."""
+        gain = {
+            f"vs_{other}": {metric: self.lead("tuned", other, metric).rounded() for metric in METRICS}
+            for other in AGAINST
+        }
+        intervals = {
+            system: {metric: found.rounded() for metric, found in of.items()} for system, of in self.intervals.items()
+        }
+        return {**self.means, "gain": gain, "intervals": intervals, "n": self.n}
+
+
+def score(
+    values: Mapping[str, dict[str, Values]],
+    rows: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+    draws: int,
+    confidence: float,
+    seed: int,
+) -> SetScores:
+    """Score the queries in `rows`. `values` holds system → metric → [queries], `groups` [queries] their groups."""
+    intervals: dict[str, dict[str, Interval]] = {system: {} for system in values}
+    sampled: dict[str, dict[str, bootstrap.Draws]] = {system: {} for system in values}
+    for metric in METRICS:
+        table = np.stack([of[metric][rows] for of in values.values()])
+        of_metric = bootstrap.means(table, groups[rows], draws, seed)
+        for system, row, mean in zip(values, of_metric, table.mean(axis=1).tolist(), strict=True):
+            sampled[system][metric] = row
+            intervals[system][metric] = bootstrap.interval(mean, row, confidence)
+    return SetScores(
+        n=len(rows),
+        means={system: means(of, rows) for system, of in values.items()},
+        intervals=intervals,
+        _draws=sampled,
+        _confidence=confidence,
+    )
+
+
+def rows_of_kinds(kinds: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
+    """The rows of each kind of query, kinds sorted by name."""
+    named = np.array(kinds, dtype=object)
+    return {kind: np.flatnonzero(named == kind) for kind in sorted(set(kinds))}
