@@ -1,0 +1,206 @@
+"""The real pipeline, run by the real DVC, on a team's own documents with a tiny model: everything but the sizes."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from datasets import load_dataset
+from sentence_transformers import SentenceTransformer
+
+from tests import test_readme
+from tests.pipeline import repository
+from tests.pipeline.repository import commit, dvc, edit, git, stages_run
+from tests.pipeline.test_dvc_yaml import STAGES
+
+OUTPUTS = ("passages", "queries", "vectors", "dataset", "baseline", "model", "tuned_vectors", "export")
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("team")
+    repository.make(folder)
+    said = dvc(folder, "repro")
+    commit(folder, "first run")
+    return folder, said
+
+
+@pytest.fixture
+def team(first_run: tuple[Path, str]) -> Path:
+    """The repository as it was after its first run."""
+    folder, _ = first_run
+    git(folder, "reset", "--quiet", "--hard", "main")
+    dvc(folder, "checkout", "--quiet", "--force")
+    return folder
+
+
+def test_it_ends_with_a_model_a_verdict_and_an_export(first_run: tuple[Path, str]) -> None:
+    folder, said = first_run
+    assert stages_run(said) == list(STAGES)
+    assert [line.split()[1] for line in said.splitlines() if line.startswith("✓")] == list(STAGES)
+    metrics = json.loads((folder / "data/evaluation/metrics.json").read_text())
+    assert metrics["verdict"] in ("ship", "marginal", "keep_base")
+    assert metrics["real"]["n"] == 60
+    assert set(metrics["real"]["gain"]) == {"vs_base", "vs_bm25", "vs_hybrid"}
+    assert (folder / "data/evaluation/report.html").stat().st_size > 10_000
+    model = SentenceTransformer(str(folder / "data/export/model"), local_files_only=True)
+    assert model.encode_query("how do I make a new server").shape == (32,)
+    assert (folder / "data/export/onnx/model.onnx").is_file()
+    train = load_dataset("parquet", data_files=str(folder / "data/dataset/train.parquet"), split="train")
+    assert train.column_names[:2] == ["anchor", "positive"]
+
+
+def test_own_documents_download_nothing_of_the_sample(first_run: tuple[Path, str]) -> None:
+    folder, _ = first_run
+    assert not (folder / "data/sample/docs").exists()
+    assert not (folder / ".fieldtune/wheels").exists()
+
+
+def test_only_the_stages_own_lines_are_printed(first_run: tuple[Path, str]) -> None:
+    _, said = first_run
+    dvc_says = (
+        "Running stage '",
+        "> python -m stages.",
+        "Updating lock file",
+        "Generating lock file",
+        "Use `dvc push`",
+    )
+    ours = ("✓ ", "  ")
+    git_hint = ("To track the changes with git", "To enable auto staging", "\tgit add", "\tdvc config")
+    known = (*dvc_says, *ours, *git_hint)
+    assert [line for line in said.splitlines() if line.strip() and not line.startswith(known)] == []
+
+
+def test_a_second_run_does_nothing(team: Path) -> None:
+    assert "Data and pipelines are up to date." in dvc(team, "repro")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "ran"),
+    [
+        ("params.yaml", "epochs: 3", "epochs: 2", ["compose", "train", "evaluate", "export"]),
+        ("conf/config.yaml", "weight_decay: 0.01", "weight_decay: 0", ["compose", "train", "evaluate", "export"]),
+        ("conf/config.yaml", "max_loss: 0.005", "max_loss: 0.006", ["compose", "export"]),
+        ("conf/config.yaml", "export:\n", "# a comment\nexport:\n", ["compose"]),
+        ("stages/metrics.py", "def means(", "# a comment\ndef means(", ["baseline", "train", "evaluate", "export"]),
+    ],
+)
+def test_one_edit_reruns_what_depends_on_it(team: Path, file: str, old: str, new: str, ran: list[str]) -> None:
+    edit(team / file, {old: new})
+    assert stages_run(dvc(team, "repro")) == ran
+
+
+def test_a_mistake_fails_in_compose_and_changes_no_config(team: Path) -> None:
+    edit(team / "params.yaml", {"epochs: 3": "epocs: 3"})
+    said = dvc(team, "repro", code=255)
+    assert stages_run(said) == ["compose"]
+    assert "train.epocs is no known key; did you mean train.epochs?" in said
+    assert "Traceback" not in said
+    assert git(team, "status", "--porcelain", "data/config") == ""
+
+
+def test_the_same_commit_gives_the_same_bytes(team: Path) -> None:
+    before = {path: path.read_bytes() for path in _results(team)}
+    (team / ".dvc/tmp").rename(team / "kept-tmp")
+    dvc(team, "repro", "--force", "--no-run-cache")
+    (team / "kept-tmp").rename(team / ".dvc/tmp-of-before")
+    after = {path: path.read_bytes() for path in _results(team)}
+    assert sorted(before) == sorted(after)
+    assert [path.name for path in before if before[path] != after[path]] == []
+    assert git(team, "status", "--porcelain") == "?? .dvc/tmp-of-before/\n"
+
+
+def _results(folder: Path) -> list[Path]:
+    places = [folder / "data" / name for name in (*OUTPUTS, "evaluation")]
+    return [path for place in places for path in place.rglob("*") if path.is_file()]
+
+
+def test_every_command_of_the_readme_runs_and_can_be_read(team: Path) -> None:
+    edit(team / "params.yaml", {"epochs: 3": "epochs: 2"})
+    dvc(team, "repro")
+    commit(team, "fewer epochs")
+    said = {command: repository.shell(team, command) for command in readme_commands()}
+    assert "Data and pipelines are up to date." in said["dvc repro"]
+
+    shown = next(text for command, text in said.items() if command.startswith("dvc exp show"))
+    header = next(line for line in shown.splitlines() if "Experiment" in line)
+    assert {"learning_rate", "tuned"} <= set(header.split())
+    assert len(header.split()) <= 10
+    rows = list(csv.DictReader(io.StringIO(dvc(team, "exp", "show", "--csv"))))
+    experiments = [row for row in rows if row["typ"].startswith("branch")]
+    assert {"5e-05"} <= {row["train.learning_rate"] for row in experiments}
+    assert {"1", "2"} <= {row["train.epochs"] for row in experiments}
+    assert "" not in {row["verdict"] for row in experiments}
+
+    assert re.search(r"params.yaml +train.epochs +3 +2", said["dvc params diff HEAD~1"])
+    assert re.search(r"data/config/train.yaml +epochs +3.0 +2.0", said["dvc params diff HEAD~1"])
+    assert "summary.json" in said["dvc metrics diff HEAD~1"]
+    page = (team / "dvc_plots/index.html").read_text()
+    for title in ("NDCG@10 of the systems", "training loss", "dev NDCG@10"):
+        assert title in page
+    git(team, "checkout", "--quiet", "-B", "main", "main~1")
+
+
+def readme_commands() -> list[str]:
+    """Those that CI does not run while it installs, and that need nothing that is not there."""
+    return [
+        command
+        for command in dict.fromkeys(test_readme.commands())
+        if command not in test_readme.not_run() and not command.startswith(("python -m venv", "pip install"))
+    ]
+
+
+def test_an_experiment_may_have_other_documents(team: Path) -> None:
+    shutil.copytree(team / "own/docs", team / "own/fewer")
+    (team / "own/fewer/guide0.md").unlink()
+    dvc(team, "exp", "run", "-S", "documents=own/fewer")
+    report = json.loads((team / "data/passages/report.json").read_text())
+    assert report["documents"] == repository.DOCUMENTS - 1
+    git(team, "clean", "-fdq", "own")
+
+
+@pytest.mark.parametrize("victim", ["dvc", "stage"])
+def test_a_kill_leaves_nothing_half_done_and_no_orphan(team: Path, victim: str) -> None:
+    edit(team / "params.yaml", {"epochs: 3": "epochs: 60"})
+    running = subprocess.Popen(
+        ["dvc", "repro"], cwd=team, env=repository.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    stage = _child(running, "stages.train")
+    time.sleep(6)  # past the imports, into the training
+    os.kill(running.pid if victim == "dvc" else stage, signal.SIGKILL)
+    running.communicate(timeout=60)
+    assert running.returncode != 0
+    _gone(stage)
+    assert not (team / "data/model").exists()
+    assert stages_run(dvc(team, "repro")) == ["train", "evaluate", "export"]
+    assert len(json.loads((team / "data/evaluation/metrics.json").read_text())["real"]) > 0
+
+
+def _child(parent: subprocess.Popen[bytes], module: str) -> int:
+    """The process that runs `module`, once `parent` or a child of it has started one."""
+    import psutil
+
+    for _ in range(600):
+        for process in psutil.Process(parent.pid).children(recursive=True):
+            if module in process.cmdline():
+                return process.pid
+        assert parent.poll() is None, "dvc ended before the stage began"
+        time.sleep(0.1)
+    pytest.fail(f"{module} never ran")
+
+
+def _gone(process: int) -> None:
+    import psutil
+
+    for _ in range(100):
+        if not psutil.pid_exists(process):
+            return
+        time.sleep(0.1)
+    pytest.fail("the stage outlived dvc by ten seconds")
