@@ -5,16 +5,33 @@ first import, since the imports of a stage take seconds in which `dvc` may be go
 """
 
 import os
-import signal
-import threading
-import time
-
-
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGKILL)
-
 
 if "DVC_STAGE" in os.environ:
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    import itertools
+    import signal
+    import threading
+    import time
+
+    import psutil
+
+    def _up_to_dvc() -> list[psutil.Process]:
+        """This process and those above it, DVC last: some shells (dash is one) stay between DVC and its command."""
+        chain = [psutil.Process()]
+        while (parent := chain[-1].parent()) is not None:
+            chain.append(parent)
+            try:
+                if "DVC_STAGE" not in parent.environ():  # DVC sets it for what it starts
+                    break
+            except psutil.Error:
+                break
+        return chain
+
+    def _end_with(chain: list[psutil.Process]) -> None:
+        try:
+            while all(child.ppid() == parent.pid for child, parent in itertools.pairwise(chain)):
+                time.sleep(0.5)
+        except psutil.Error:
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=_end_with, args=(_up_to_dvc(),), daemon=True).start()

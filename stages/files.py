@@ -6,10 +6,13 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from stages.errors import UserError
+
+if TYPE_CHECKING:  # compose must be quick, and writes no vectors
+    import numpy as np
+    import numpy.typing as npt
 
 
 def _temporary(path: Path) -> Path:
@@ -21,8 +24,11 @@ def replace_file(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside `path`; rename it to `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
-    yield temporary
-    temporary.replace(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -32,9 +38,12 @@ def replace_dir(path: Path) -> Iterator[Path]:
     temporary = _temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    yield temporary
-    shutil.rmtree(path, ignore_errors=True)
-    temporary.rename(path)
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -64,15 +73,37 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
-def write_vectors(path: Path, vectors: npt.NDArray[np.float32]) -> None:
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read JSONL that people wrote: each object with the number of its line; blank lines are left out.
+
+    Raises UserError that names the file, and the line where it is not a JSON object.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise UserError(f"{path}, line {number} is not JSON: {error.msg}") from error
+                if not isinstance(row, dict):
+                    raise UserError(f"{path}, line {number} must be an object: {{…}}")
+                yield number, row
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+
+
+def write_vectors(path: Path, vectors: "npt.NDArray[np.float32]") -> None:
     """Write float32 [n, dimension] to one safetensors file under the name `vectors`."""
+    import numpy as np
     from safetensors.numpy import save_file
 
     with replace_file(path) as temporary:
         save_file({"vectors": np.ascontiguousarray(vectors, dtype=np.float32)}, temporary)
 
 
-def read_vectors(path: Path) -> npt.NDArray[np.float32]:
+def read_vectors(path: Path) -> "npt.NDArray[np.float32]":
     """Read what `write_vectors` wrote."""
     from safetensors.numpy import load_file
 

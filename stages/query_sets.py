@@ -44,14 +44,13 @@ def read(names: Iterable[str], corpus: Corpus, real_file: Path | None = None) ->
     """
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}
-    wanted = set(names)
     rows: dict[str, int] = {}
     relevant: list[set[int]] = []
     groups: list[int] = []
     in_set: dict[str, list[int]] = {name: [] for name in names}
     columns = (qrels[name] for name in ("set", "query_id", "section", "group"))
     for name, query, section, group in zip(*columns, strict=True):
-        if name not in wanted:
+        if name not in in_set:
             continue
         if query not in rows:
             rows[query] = len(rows)

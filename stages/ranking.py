@@ -1,10 +1,10 @@
 """Rankings of sections: by vectors, by BM25, and by both fused.
 
 A section's score is its best passage's (MaxP), so that cutting differently never changes the question. Equal
-scores rank as trec_eval ranks them: the id that sorts last comes first.
+scores rank as trec_eval ranks them: the id that sorts last comes first; equal means equal in float32, as there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,11 @@ import numpy.typing as npt
 
 DEPTH = 100  # sections ranked per query
 _RRF_K = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion, the constant of the paper
-_PASSAGES = 4 * DEPTH  # passages fetched per query, so that their sections fill the depth
+_PASSAGES = 4 * DEPTH  # passages fetched per query at first; more where their sections do not fill the depth
 _CHUNK = 1 << 26  # scores held at once (256 MiB of float32)
+_COLUMNS = 1 << 17  # passages scored at once
+
+Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # passages and their scores, [queries, k] each
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,16 @@ def corpus(passages: Sequence[dict[str, Any]]) -> Corpus:
     return Corpus(list(ids), np.array(section_of, dtype=np.int64), texts)
 
 
-def nearest(
-    queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Exact search: the k passages of highest cosine for each query, [queries, k] indices and scores.
+def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> Found:
+    """Exact search: the k passages of highest cosine for each query, best first; all of them where there are fewer.
 
     Chunked over both, so that memory is bounded whatever the sizes.
     """
     import torch
 
     k = min(k, len(passages))
-    columns = min(len(passages), 1 << 17)
-    rows = max(1, _CHUNK // max(columns, 1))
+    columns = max(1, min(len(passages), _COLUMNS))
+    rows = max(1, _CHUNK // columns)
     found, scores = [], []
     table = torch.from_numpy(np.ascontiguousarray(passages))
     for top in range(0, len(queries), rows):
@@ -89,23 +90,30 @@ def nearest(
 
 def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], of: Corpus) -> Rankings:
     """Rank sections by the cosine of unit vectors."""
-    found, scores = nearest(queries, passages, _PASSAGES)
-    return _collapse(found, scores.astype(np.float64), of)
+    return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), of)
 
 
 def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
-    """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s."""
+    """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s.
+
+    Sections that share no word with the query are not in its ranking.
+    """
     import bm25s
     import Stemmer
 
-    stemmer = Stemmer.Stemmer("english")
+    options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english"), "show_progress": False}
+    words = bm25s.tokenize(of.texts, **options)
+    if not any(words.ids) or not queries:
+        return _ranked([{} for _ in queries], of)
+    asked = bm25s.tokenize(list(queries), return_ids=False, **options)
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-    index.index(bm25s.tokenize(of.texts, stopwords="en", stemmer=stemmer, show_progress=False), show_progress=False)
-    tokens = bm25s.tokenize(list(queries), stopwords="en", stemmer=stemmer, return_ids=False, show_progress=False)
-    k = min(_PASSAGES, len(of.texts))
-    found, scores = index.retrieve(tokens, k=k, show_progress=False)
-    scores = np.where(scores > 0, scores.astype(np.float64), -np.inf)  # no word in common: not found
-    return _collapse(found.astype(np.int64), scores, of)
+    index.index(words, show_progress=False)
+
+    def search(rows: npt.NDArray[np.int64], k: int) -> Found:
+        found, scores = index.retrieve([asked[row] for row in rows], k=k, show_progress=False)
+        return found.astype(np.int64), np.where(scores > 0, scores, np.float32(-np.inf))
+
+    return _by_section(search, len(queries), of)
 
 
 def fuse(left: Rankings, right: Rankings, of: Corpus) -> Rankings:
@@ -116,8 +124,32 @@ def fuse(left: Rankings, right: Rankings, of: Corpus) -> Rankings:
         for ranking in (a, b):
             for rank, section in enumerate(ranking[ranking >= 0].tolist(), start=1):
                 scores[section] = scores.get(section, 0.0) + 1.0 / (_RRF_K + rank)
-        rows.append(scores)
+        rows.append({section: float(np.float32(score)) for section, score in scores.items()})
     return _ranked(rows, of)
+
+
+def _by_section(search: Callable[[npt.NDArray[np.int64], int], Found], queries: int, of: Corpus) -> Rankings:
+    """Rank the sections of what `search` finds: it gives the best k passages of some rows of the queries.
+
+    More are fetched for a query until its last section scores above the last passage fetched: else a section of
+    many passages, or many passages of one score, would hide sections that belong into the ranking.
+    """
+    sections = np.full((queries, DEPTH), -1, dtype=np.int64)
+    scores = np.full((queries, DEPTH), -np.inf)
+    todo = [(np.arange(queries), min(_PASSAGES, len(of.texts)))]
+    while todo:
+        rows, k = todo.pop()
+        if len(rows) > (most := max(1, _CHUNK // max(k, 1))):
+            todo.append((rows[most:], k))
+            rows = rows[:most]
+        found, values = search(rows, k)
+        ranked = _collapse(found, values.astype(np.float64), of)
+        sections[rows], scores[rows] = ranked.sections, ranked.scores
+        last = values[:, -1]
+        undecided = (ranked.scores[:, -1] <= last) & (last > -np.inf)
+        if k < len(of.texts) and undecided.any():
+            todo.append((rows[undecided], min(4 * k, len(of.texts))))
+    return Rankings(sections, scores)
 
 
 def _collapse(found: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], of: Corpus) -> Rankings:

@@ -1,11 +1,13 @@
 """The user's real queries: what people typed, with the sections that answer it."""
 
 import csv
-import json
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from stages import files
 from stages.errors import UserError
 from stages.text import overlap
 
@@ -25,37 +27,48 @@ def read(path: Path) -> list[RealQuery]:
 
     Raises UserError that names the line for what cannot be read; an empty file is no queries.
     """
+    if not path.is_file():
+        raise UserError(f"queries: {path} is not there; set `queries:` in params.yaml (none: data/none.jsonl)")
     queries: dict[str, RealQuery] = {}
-    for number, row in _rows(path):
-        text = str(row.get("query") or "").strip()
-        source = str(row.get("source") or "").strip()
+    for number, row in _csv_rows(path) if path.suffix.lower() == ".csv" else files.read_rows(path):
+        text, source, section = (_words(row.get(name)) for name in ("query", "source", "section"))
         if not text or not source:
             raise UserError(f"{path}, line {number}: `query` and `source` are needed")
         query = queries.setdefault(text, RealQuery(text))
-        query.answers.append((source, str(row.get("section") or "").strip()))
-        if row.get("overlap") not in (None, ""):
-            query.overlap = max(query.overlap or 0.0, float(str(row["overlap"])))
+        query.answers.append((source, section))
+        if (said := _words(row.get("overlap"))) != "":
+            query.overlap = max(query.overlap or 0.0, _share(said, f"{path}, line {number}: overlap"))
     return list(queries.values())
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    if not path.is_file():
-        raise UserError(f"queries: {path} is not there; set `queries:` in params.yaml (none: data/none.jsonl)")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() == ".csv":
-            for row in (reader := csv.DictReader(file)):
-                yield reader.line_num, dict(row)
-            return
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                parsed = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path}, line {number} is not JSON: {error.msg}") from error
-            if not isinstance(parsed, dict):
-                raise UserError(f"{path}, line {number} must be an object with `query` and `source`")
-            yield number, parsed
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            columns = [name.strip() for name in reader.fieldnames or []]
+            if columns and not {"query", "source"} <= set(columns):
+                raise UserError(f"{path}, line 1: columns `query` and `source` are needed; there are: {columns}")
+            reader.fieldnames = columns
+            for row in reader:
+                yield reader.line_num, row
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.reader.line_num} is not CSV: {error}") from error
+
+
+def _words(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _share(text: str, what: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise UserError(f"{what} is {text}: it must be a number from 0 to 1, or nothing")
+    return share
 
 
 def highest_overlap(query: RealQuery, headings: Iterable[str]) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar, cast
 
 from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from stages import paths
 from stages.errors import UserError
@@ -26,8 +27,13 @@ def one_of(*choices: str) -> Any:
     return dataclasses.field(default=MISSING, metadata={"one_of": choices})
 
 
-def violations(settings: Any, prefix: str) -> Iterator[str]:
-    """Say which values of a dataclass (and of the dataclasses in it) are out of range, one sentence each."""
+def some_of(*choices: str) -> Any:
+    """A list of some of these words, at least one."""
+    return dataclasses.field(default=MISSING, metadata={"some_of": choices})
+
+
+def violations(settings: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """The keys of a dataclass (and of the dataclasses in it) that are out of range, each with what is wrong."""
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         key = f"{prefix}.{field.name}"
@@ -36,18 +42,30 @@ def violations(settings: Any, prefix: str) -> Iterator[str]:
         elif "between" in field.metadata:
             low, high = field.metadata["between"]
             if value is not None and not low <= value <= high:
-                yield f"{key} is {value}: it must lie between {low} and {high}"
-        elif "one_of" in field.metadata and value not in field.metadata["one_of"]:
-            yield f"{key} is {value!r}: it must be one of {', '.join(field.metadata['one_of'])}"
+                yield key, f"is {value}: it must lie between {low} and {high}"
+        elif "one_of" in field.metadata:
+            if value not in field.metadata["one_of"]:
+                yield key, f"is {value!r}: it must be one of {', '.join(field.metadata['one_of'])}"
+        elif "some_of" in field.metadata:
+            if not value or set(value) - set(field.metadata["some_of"]):
+                yield key, f"is {value}: it must list some of {', '.join(field.metadata['some_of'])}"
+        elif isinstance(value, list) and not (value and all(isinstance(item, str) for item in value)):
+            yield key, f"is {value}: it must list words, at least one"
 
 
 def load(stage: str, schema: type[Settings]) -> Settings:
     """Read the stage's composed settings from `data/config/<stage>.yaml`.
 
-    Raises UserError where `compose` has not run.
+    Raises UserError where `compose` has not run since the settings' keys changed.
     """
     path = paths.CONFIG / f"{stage}.yaml"
     if not path.is_file():
         raise UserError(f"{path} is not there: run `dvc repro` (its first stage, compose, writes it)")
-    merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.load(path))
-    return cast(Settings, OmegaConf.to_object(merged))
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.load(path))
+        return cast(Settings, OmegaConf.to_object(merged))
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path} is not what this stage reads ({reason}): run `dvc repro`, which composes anew"
+        ) from error

@@ -12,13 +12,11 @@ from stages.errors import UserError
 def root() -> Path:
     """The state folder of the main repository (made if it is not there)."""
     from dvc.config import Config
-    from dvc.exceptions import NotDvcRepoError
 
     dvc_dir = Path(".dvc").resolve()
-    try:
-        configured = Config(str(dvc_dir))["cache"].get("dir")
-    except NotDvcRepoError as error:
-        raise UserError(f"{dvc_dir} is not there: run this from the root of the repository") from error
+    if not dvc_dir.is_dir():
+        raise UserError(f"{dvc_dir} is not there: run this from the root of the repository")
+    configured = Config(str(dvc_dir))["cache"].get("dir")
     cache = Path(configured) if configured else dvc_dir / "cache"
     # A default cache is <repository>/.dvc/cache; one that was set elsewhere has no repository around it.
     home = cache.parent.parent if cache.parent.name == ".dvc" else cache.parent

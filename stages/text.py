@@ -2,10 +2,14 @@
 
 import hashlib
 import re
+import unicodedata
 
 _STOP_WORDS = frozenset(
     ("a", "an", "the", "to", "of", "for", "in", "on", "and", "or", "with", "from", "by", "your", "that", "is", "are")
 )
+# What words are made of, for use inside `[…]`: `\w` leaves out the vowel signs of Hindi, Thai and others.
+LETTERS = r"\w" + "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c).startswith("M"))
+_WORD = re.compile(f"[{LETTERS}]+")
 
 
 def section_hash(text: str) -> str:
@@ -24,6 +28,8 @@ def stem(word: str) -> str:
 
 def overlap(query: str, heading: str) -> float:
     """The share of a heading's word stems (stop words aside) that the query repeats, 0 to 1."""
-    in_heading = {stem(word) for word in heading.split()} - _STOP_WORDS
-    in_query = {stem(word) for word in re.findall(r"[A-Za-z0-9]+", query)}
+    in_heading, in_query = (
+        {stem(word) for word in _WORD.findall(text.lower().replace("_", " ")) if word not in _STOP_WORDS}
+        for text in (heading, query)
+    )
     return len(in_heading & in_query) / len(in_heading) if in_heading else 0.0

@@ -5,16 +5,25 @@ Precedence: conf < params.yaml < the preset that `experiment:` names.
 
 import difflib
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from stages.baseline.config import BaselineConfig
 from stages.dataset.config import DatasetConfig
@@ -31,8 +40,14 @@ from stages.train.config import TrainConfig
 
 STAGES = ("sample", "ingest", "generate", "embed", "dataset", "baseline", "train", "evaluate", "export")
 GROUPS = ("model", "generator")
-# A preset may not move the data: it would compare runs on different documents.
-NOT_IN_PRESETS = ("documents", "queries", "experiment")
+# Places that DVC reads from params.yaml as dependencies.
+PLACES = ("documents", "queries", "model_path")
+_NOT_ABOVE = (
+    ("dataset.negatives.first_rank", "dataset.negatives.last_rank"),
+    ("train.negatives", "dataset.negatives.count"),
+    ("baseline.worth_it", "baseline.good_enough"),
+    ("evaluate.negligible", "evaluate.meaningful"),
+)
 
 
 @dataclass
@@ -56,33 +71,39 @@ class Config:
     export: ExportConfig = MISSING
 
 
+class _Layer(NamedTuple):
+    """What one file sets."""
+
+    file: Path
+    values: dict[str, Any]  # as YAML has it, `${…}` not resolved
+
+
 def compose(params_file: Path, conf: Path) -> Config:
     """Compose and validate all settings.
 
     Raises UserError that names the file and the key: for an unknown key, a wrong type, a missing value, a value
     out of range, and a choice that has no file (with those that there are).
     """
-    params = _read_params(params_file, conf)
-    choices = {group: _choice(params, group, params_file, conf) for group in GROUPS}
-    ConfigStore.instance().store(name="schema", node=Config)
-    try:
-        with initialize_config_dir(str(conf.resolve()), version_base=None):
-            composed = hydra_compose("config", [f"{group}={choice}" for group, choice in choices.items()])
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_in_conf(error, conf)) from error
-    try:
-        merged = OmegaConf.merge(composed, params)
-        OmegaConf.resolve(merged)
-    except OmegaConfBaseException as error:
-        raise UserError(f"{params_file}: {_explain(error)}") from error
-    if missing := sorted(OmegaConf.missing_keys(merged)):
-        raise UserError(f"no value for {', '.join(missing)}: set it in {params_file} or {conf}/")
-    config = OmegaConf.to_object(merged)
-    assert isinstance(config, Config)
-    wrong = [line for stage in STAGES for line in violations(getattr(config, stage), stage)]
-    if wrong:
-        raise UserError("\n  ".join(wrong))
-    return config
+    above = _params_and_preset(params_file, conf)
+    choices = {group: _choice(above, group, conf) for group in GROUPS}
+    groups = {group: conf / group / f"{choice}.yaml" for group, choice in choices.items()}
+    below = [
+        _Layer(conf / "config.yaml", _mapping(conf / "config.yaml")),
+        *(_Layer(file, {group: _mapping(file)}) for group, file in groups.items()),
+    ]
+    layers = [*below, *above]
+    _refuse_misplaced(layers)
+    config = _in_hydra(conf, choices)
+    for layer in above:
+        for key, value in _leaves(layer.values):
+            if key not in GROUPS:
+                _set(config, key, value, layer.file)
+    _refuse(_unresolved(config, layers, params_file, groups))
+    settings = OmegaConf.to_object(config)
+    assert isinstance(settings, Config)
+    wrong = [found for stage in STAGES for found in violations(getattr(settings, stage), stage)]
+    _refuse(_sentence(layers, key, said) for key, said in [*wrong, *_contradictions(config)])
+    return settings
 
 
 def stage_yaml(config: Config, stage: str) -> str:
@@ -90,64 +111,163 @@ def stage_yaml(config: Config, stage: str) -> str:
     return OmegaConf.to_yaml(OmegaConf.structured(getattr(config, stage)))
 
 
-def _read_params(params_file: Path, conf: Path) -> DictConfig:
+def _refuse(problems: Iterable[str]) -> None:
+    if said := list(dict.fromkeys(problems)):
+        raise UserError("\n  ".join(said))
+
+
+def _params_and_preset(params_file: Path, conf: Path) -> list[_Layer]:
     params = _mapping(params_file)
     name = params.pop("experiment", None)
     if name is None:
-        return params
-    preset_file = _existing(conf, "experiment", str(name), params_file)
-    preset = _mapping(preset_file)
-    for key in NOT_IN_PRESETS:
-        if key in preset:
-            raise UserError(f"{preset_file} sets {key}: a preset may not; set it in {params_file}")
-    merged = OmegaConf.merge(params, preset)
-    assert isinstance(merged, DictConfig)
-    return merged
+        return [_Layer(params_file, params)]
+    preset = _existing(conf, "experiment", name, params_file)
+    values = _mapping(preset)
+    for key in (*PLACES, "experiment"):
+        if key in values:
+            raise UserError(f"{preset}: a preset may not set {key}; set it in {params_file}")
+    return [_Layer(params_file, params), _Layer(preset, values)]
 
 
-def _mapping(path: Path) -> DictConfig:
+def _mapping(file: Path) -> dict[str, Any]:
+    """A YAML file as plain keys and values; OmegaConf reads it, since `5e-05` is no number to PyYAML."""
     try:
-        loaded = OmegaConf.load(path)
+        loaded = OmegaConf.load(file)
     except FileNotFoundError as error:
-        raise UserError(f"{path} is not there") from error
-    except Exception as error:  # whatever the YAML parser raises, its message says the line
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+        raise UserError(f"{file} is not there") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{file}{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    except OmegaConfBaseException as error:
+        raise UserError(f"{file}: {_explain(error, '')}") from error
     if not isinstance(loaded, DictConfig):
-        raise UserError(f"{path} must hold keys and values")
-    return loaded
+        raise UserError(f"{file} must hold keys and values")
+    return cast(dict[str, Any], OmegaConf.to_container(loaded, resolve=False))
 
 
-def _choice(params: DictConfig, group: str, params_file: Path, conf: Path) -> str:
-    choice = params.pop(group, None)
-    if not isinstance(choice, str):
-        raise UserError(f"{params_file}: {group} must name a file of {conf / group}/, without .yaml")
-    _existing(conf, group, choice, params_file)
-    return choice
+def _choice(layers: Sequence[_Layer], group: str, conf: Path) -> str:
+    file, choice = next(
+        ((layer.file, layer.values[group]) for layer in reversed(layers) if group in layer.values),
+        (layers[0].file, None),
+    )
+    return _existing(conf, group, choice, file).stem
 
 
-def _existing(conf: Path, group: str, choice: str, params_file: Path) -> Path:
+def _existing(conf: Path, group: str, choice: object, file: Path) -> Path:
+    """The file of a group that `file` chooses."""
     there = sorted(path.stem for path in (conf / group).glob("*.yaml"))
     if choice not in there:
-        raise UserError(
-            f"{params_file}: {group}: {choice} has no file {conf / group / choice}.yaml; "
-            f"there are: {', '.join(there) or 'none'}"
-        )
+        wanted = f"{choice!r} is no file of {conf / group}/" if choice else f"choose a file of {conf / group}/"
+        raise UserError(f"{file}: {group}: {wanted}; there are: {', '.join(there) or 'none'}")
     return conf / group / f"{choice}.yaml"
 
 
-def _explain(error: Exception) -> str:
-    key = getattr(error, "full_key", None) or "?"
-    if isinstance(error, ConfigKeyError):
-        close = difflib.get_close_matches(key, _keys(Config), n=1)
+def _refuse_misplaced(layers: Sequence[_Layer]) -> None:
+    """What all stages share is set once: DVC would not see other places, nor the stages one another's model."""
+    for file, values in layers:
+        for key, value in _leaves(values):
+            stage, _, rest = key.partition(".")
+            name = rest.partition(".")[0]
+            if stage in STAGES and name in (*PLACES, *GROUPS) and value != f"${{{name}}}":
+                raise UserError(f"{file}: {key} may not be set: all stages have the same; set `{name}:` instead")
+            if key in PLACES and "${" in str(value):
+                raise UserError(f"{file}: {key} must be a plain path: DVC reads it too, and resolves no ${{…}}")
+
+
+def _in_hydra(conf: Path, choices: dict[str, str]) -> DictConfig:
+    """conf/ as Hydra composes it, with the stages' dataclasses as schema."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base=None):
+            return hydra_compose("config", [f"{group}={choice}" for group, choice in choices.items()])
+    except (HydraException, OmegaConfBaseException) as error:
+        where = re.match(r"In '([^']+)'", str(error))
+        cause = error.__context__ if isinstance(error.__context__, OmegaConfBaseException) else error
+        raise UserError(f"{conf / where[1] if where else conf / 'config'}.yaml: {_explain(cause, '')}") from error
+
+
+def _set(config: DictConfig, key: str, value: object, file: Path) -> None:
+    try:
+        OmegaConf.update(config, key, value)
+    except (OmegaConfBaseException, ValueError) as error:
+        raise UserError(f"{file}: {_explain(error, key)}") from error
+
+
+def _explain(error: Exception, key: str) -> str:
+    """One sentence on an error of OmegaConf's; `key` is where, if the error itself does not know."""
+    key = getattr(error, "full_key", None) or key
+    known = _known_keys()
+    if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
+        close = difflib.get_close_matches(key, known, n=1)
         return f"{key} is no known key" + (f"; did you mean {close[0]}?" if close else "")
+    if below := [name.removeprefix(f"{key}.") for name in known if name.startswith(f"{key}.")]:
+        return f"{key} must hold keys and values: {', '.join(name for name in below if '.' not in name)}"
     reason = str(getattr(error, "msg", None) or error).splitlines()[0]
-    return f"{key}: {reason}"
+    if "not Optional" in reason or "value 'None'" in reason:
+        return f"no value for {key}"
+    return f"{key}: {reason}" if key else reason
 
 
-def _in_conf(error: Exception, conf: Path) -> str:
-    where = re.match(r"In '([^']+)'", str(error))
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    return f"{conf / where[1]}.yaml: {_explain(cause)}" if where else f"{conf}: {_explain(cause)}"
+def _unresolved(
+    config: DictConfig, layers: Sequence[_Layer], params_file: Path, groups: dict[str, Path]
+) -> Iterator[str]:
+    """A sentence for each value that is missing or whose `${…}` cannot be resolved."""
+    for key in _known_keys():
+        try:
+            OmegaConf.select(config, key, throw_on_missing=True)
+        except (MissingMandatoryValue, InterpolationToMissingValueError):
+            _, place = _origin(layers, key)
+            yield f"{groups.get(place.partition('.')[0], params_file)}: no value for {place}"
+        except OmegaConfBaseException as error:
+            file, place = _origin(layers, key)
+            yield f"{file}: {_explain(error, place)}"
+
+
+def _contradictions(config: DictConfig) -> Iterator[tuple[str, str]]:
+    for low, high in _NOT_ABOVE:
+        if OmegaConf.select(config, low) > OmegaConf.select(config, high):
+            yield low, f"is {OmegaConf.select(config, low)}: above {high}, {OmegaConf.select(config, high)}"
+
+
+def _sentence(layers: Sequence[_Layer], key: str, said: str) -> str:
+    file, place = _origin(layers, key)
+    return f"{file}: {place} {said}"
+
+
+def _origin(layers: Sequence[_Layer], key: str) -> tuple[Path | None, str]:
+    """The strongest file that sets a key (None: no file does), and the key as it stands there: where
+    `train.precision` is `${precision}`, that is `precision`.
+    """
+    for file, values in reversed(layers):
+        node: Any = values
+        parts = key.split(".")
+        for depth, part in enumerate(parts, start=1):
+            if not isinstance(node, dict) or part not in node:
+                break
+            node = node[part]
+            reference = re.fullmatch(r"\$\{([\w.]+)\}", str(node))
+            if reference and reference[1] in _known_keys():
+                return _origin(layers, ".".join([reference[1], *parts[depth:]]))
+        else:
+            return file, key
+    return None, key
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values; a list is a value."""
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+@cache
+def _known_keys() -> tuple[str, ...]:
+    return tuple(_keys(Config))
 
 
 def _keys(schema: type[Any], prefix: str = "") -> list[str]:

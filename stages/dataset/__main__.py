@@ -1,5 +1,6 @@
 """Stage `dataset`: queries and passages → a data set without leaks. Run as `python -m stages.dataset`."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,13 @@ from datasets import Dataset, disable_progress_bars
 
 from stages import files, paths, ranking, real_queries
 from stages.console import note
-from stages.dataset import filters, near_duplicates, negatives, real_answers
+from stages.dataset import answers, filters, near_duplicates, negatives
 from stages.dataset.config import DatasetConfig
 from stages.dataset.guidance import size_guidance
 from stages.dataset.split import groups, split
 from stages.errors import UserError
 from stages.query_sets import generated_id, real_id
-from stages.real_queries import RealQuery, highest_overlap
+from stages.real_queries import highest_overlap
 from stages.running import run
 from stages.settings import load
 
@@ -34,22 +35,10 @@ def work() -> str:
     section_of = corpus.section_of.tolist()
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
 
-    # Copies: of passages, for the split and the negatives; of whole sections, for the qrels.
-    limits = config.near_duplicates
-    bodies = [passage["text"] for passage in passages]
-    copies = near_duplicates.passage_copies(bodies, vectors["passages"], limits.cosine, limits.overlap)
-    linked = {(section_of[i], section_of[j]) for i, j in copies if section_of[i] != section_of[j]}
-    section_texts = [""] * len(corpus.sections)
-    for section, body in zip(section_of, bodies, strict=True):
-        section_texts[section] += f"{body}\n"
-    same = near_duplicates.similar(section_texts, linked, limits.overlap)
-    answers_too = near_duplicates.clusters(len(corpus.sections), same)
-    alike = near_duplicates.members(answers_too)
-    cluster = near_duplicates.clusters(len(corpus.sections), linked)
-    sources = [""] * len(corpus.sections)
-    for passage, section in zip(passages, section_of, strict=True):
-        sources[section] = passage["source"]
-    group, whole_documents = groups(sources, linked)
+    copies = answers.find_copies([p["text"] for p in passages], vectors["passages"], corpus, config.near_duplicates)
+    cluster = near_duplicates.clusters(len(corpus.sections), copies.linked)
+    place_of = {section: (p["source"], p["section"]) for p, section in zip(passages, section_of, strict=True)}
+    group, whole_documents = groups([place_of[s][0] for s in range(len(corpus.sections))], copies.linked)
 
     # Queries: which are kept, and on which side.
     positives = [passage_row[query["passage_id"]] for query in queries]
@@ -59,7 +48,8 @@ def work() -> str:
         ranking.bm25(texts, corpus).sections,
     ]
     own = [section_of[row] for row in positives]
-    kept, dropped = filters.keep(texts, own, systems, config.round_trip, [query.query for query in real])
+    right = [copies.alike[section_of[row]] | copies.holding[row] for row in positives]
+    kept, dropped = filters.keep(texts, own, right, systems, config.round_trip, [query.query for query in real])
     asked = sorted({own[row] for row in kept})
     side_of = dict(
         zip(
@@ -77,16 +67,17 @@ def work() -> str:
             )
 
     # Qrels: every answer's copies answer too.
-    answers, unmatched = real_answers.match(real, passages, corpus)
-    qrels = _Qrels(passages, corpus, alike, group)
-    for row, (query, found) in enumerate(zip(real, answers, strict=True)):
-        if found:
-            qrels.add("real", real_id(row), found)
-            if highest_overlap(query, _headings(query)) <= HARD:
-                qrels.add("real_hard", real_id(row), found)
+    named, unmatched = answers.of_real(real, passages, corpus)
+    qrels = _Qrels(passages, corpus, group)
+    for row, (query, places) in enumerate(zip(real, named, strict=True)):
+        if places:
+            answering = {other for place in places for other in copies.alike[place]}
+            qrels.add("real", real_id(row), places[0], answering)
+            if highest_overlap(query, [_heading(place_of[place][1]) for place in places]) <= HARD:
+                qrels.add("real_hard", real_id(row), places[0], answering)
     for name, side in (("synthetic", "test"), ("dev", "dev")):
         for row in rows[side]:
-            qrels.add(name, generated_id(row), [own[row]])
+            qrels.add(name, generated_id(row), own[row], right[row])
 
     passage_cluster = [cluster[section] for section in section_of]
     report: Row = {
@@ -95,13 +86,13 @@ def work() -> str:
         "kept": len(kept),
         "passages": len(passages),
         "copies": {
-            "passages": len({i for pair in copies for i in pair}),
-            "sections_alike": len({s for pair in same for s in pair}),
+            "passages": len({i for pair in copies.passages for i in pair}),
+            "sections_alike": sum(len(found) > 1 for found in copies.alike),
         },
         "split": {"unit": "document" if whole_documents else "section", "groups": len(set(group))},
         "real": {
             "queries": len(real),
-            "matched": sum(bool(found) for found in answers),
+            "matched": sum(bool(places) for places in named),
             "places_not_in_the_documents": len(unmatched),
         },
     }
@@ -115,16 +106,19 @@ def work() -> str:
                 config.negatives,
                 config.seed,
             )
+            width = min(len(chosen) for chosen in mined)
+            mined = [chosen[:width] for chosen in mined]
             _write_side(folder, side, found, queries, positives, mined, passages, corpus.texts)
             report[side] = {
                 "pairs": len(found),
                 "passages": len({positives[row] for row in found}),
+                "negatives": width,
                 "random_negatives": random_ones,
             }
         qrels.write(folder / paths.QRELS.name)
         ids = [passage["id"] for passage in passages]
         files.write_table(folder / paths.CLUSTERS.name, {"passage_id": ids, "cluster": passage_cluster})
-        report["guidance"] = size_guidance(len(rows["train"]), len(kept) / max(1, len(set(positives))))
+        report["guidance"] = size_guidance(len(rows["train"]), len(set(positives)))
         files.write_json(folder / paths.DATASET_REPORT.name, report)
     if unmatched:
         note(f"{len(unmatched)} places of real queries are not in the documents, the first: {unmatched[0]}")
@@ -137,31 +131,28 @@ def work() -> str:
     )
 
 
-def _headings(query: RealQuery) -> list[str]:
-    return [section for _, section in query.answers]
+def _heading(section: str) -> str:
+    """A section's heading without the number that a repeated one has."""
+    return re.sub(r"~\d+$", "", section)
 
 
 class _Qrels:
     """Rows of qrels.parquet."""
 
-    def __init__(
-        self, passages: Sequence[Row], corpus: ranking.Corpus, alike: dict[int, list[int]], group: Sequence[int]
-    ) -> None:
+    def __init__(self, passages: Sequence[Row], corpus: ranking.Corpus, group: Sequence[int]) -> None:
         self._corpus = corpus
         self._group = group
-        self._alike = {section: members for members in alike.values() for section in members}
         self._passages: dict[int, list[str]] = {}
         for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
             self._passages.setdefault(section, []).append(passage["id"])
         names = ("set", "query_id", "section", "passage_id", "relevance", "group")
         self._columns: dict[str, list[Any]] = {name: [] for name in names}
 
-    def add(self, name: str, query_id: str, sections: Sequence[int]) -> None:
-        """A query of a set is answered by these sections, and by those that are alike."""
-        group = self._group[sections[0]]
-        for section in sorted({other for answer in sections for other in self._alike[answer]}):
+    def add(self, name: str, query_id: str, asked: int, right: set[int]) -> None:
+        """A query of a set, asked of one section, is answered by all those in `right`."""
+        for section in sorted(right):
             for passage_id in self._passages[section]:
-                row = (name, query_id, self._corpus.sections[section], passage_id, 1, group)
+                row = (name, query_id, self._corpus.sections[section], passage_id, 1, self._group[asked])
                 for column, value in zip(self._columns.values(), row, strict=True):
                     column.append(value)
 
@@ -180,7 +171,6 @@ def _write_side(
     texts: Sequence[str],
 ) -> None:
     """Write <side>.parquet (texts) and <side>_ids.parquet, row by row alike."""
-    width = min((len(chosen) for chosen in mined), default=0)
     columns = {
         "anchor": [queries[row]["query"] for row in found],
         "positive": [texts[positives[row]] for row in found],
@@ -190,7 +180,7 @@ def _write_side(
         "kind": [queries[row]["kind"] for row in found],
         "positive_id": [passages[positives[row]]["id"] for row in found],
     }
-    for number in range(width):
+    for number in range(len(mined[0])):
         columns[f"negative_{number + 1}"] = [texts[chosen[number]] for chosen in mined]
         ids[f"negative_{number + 1}_id"] = [passages[chosen[number]]["id"] for chosen in mined]
     Dataset.from_dict(columns).to_parquet(folder / f"{side}.parquet")

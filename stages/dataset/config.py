@@ -9,8 +9,10 @@ from stages.settings import between
 
 @dataclass
 class NearDuplicates:
-    cosine: float = between(0.5, 1.0)  # pairs below this similarity of base vectors are not looked at
-    overlap: float = between(0.5, 1.0)  # Jaccard index of three-word shingles from which texts are copies
+    # Texts are copies from `overlap`, the Jaccard index of their three-word shingles; copies answer the same queries
+    # where their vectors, which know the titles, are at least this similar
+    cosine: float = between(0.5, 1.0)
+    overlap: float = between(0.5, 1.0)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Which generated queries are kept."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,36 +15,36 @@ def normalised(query: str) -> str:
 def keep(
     queries: Sequence[str],
     sections: Sequence[int],
+    answers: Sequence[set[int]],
     rankings: Sequence[npt.NDArray[np.int64]],
     top: int,
     real: Sequence[str],
 ) -> tuple[list[int], dict[str, int]]:
     """The rows of the queries that are kept, and how many were dropped for each reason.
 
-    `sections` has each query's own section, `rankings` some systems' ranked sections, [queries, depth]. Dropped
-    are: repeats for one section; the same words for several sections (no passage is *the* answer); words of a
-    real query (it would no longer be unseen); and those that no system answers with their own section among the
-    first `top` (round trip: Promptagator, arXiv:2209.11755).
+    `sections` has the section that each query was written for, `answers` that one and those with a copy of what
+    answers it, `rankings` some systems' ranked sections, [queries, depth]. Dropped are: the same words for sections
+    that do not answer one another (no passage is *the* answer); repeats; words of a real query (it would no longer
+    be unseen); and those that no system answers among its first `top` (round trip: Promptagator, arXiv:2209.11755).
     """
+    words = [normalised(query) for query in queries]
     owners: dict[str, set[int]] = defaultdict(set)
-    for query, section in zip(queries, sections, strict=True):
-        owners[normalised(query)].add(section)
+    for of, section in zip(words, sections, strict=True):
+        owners[of].add(section)
     known = {normalised(query) for query in real}
-    dropped: Counter[str] = Counter()
+    dropped = dict.fromkeys(("ambiguous", "repeated", "same_as_a_real_query", "round_trip"), 0)
     kept: list[int] = []
-    seen: set[tuple[str, int]] = set()
-    for row, (query, section) in enumerate(zip(queries, sections, strict=True)):
-        words = normalised(query)
-        if (words, section) in seen:
-            dropped["repeated"] += 1
-        elif len(owners[words]) > 1:
+    seen: set[str] = set()
+    for row, (of, right) in enumerate(zip(words, answers, strict=True)):
+        if not owners[of] <= right:
             dropped["ambiguous"] += 1
-        elif words in known:
+        elif of in seen:
+            dropped["repeated"] += 1
+        elif of in known:
             dropped["same_as_a_real_query"] += 1
-        elif not any(section in ranking[row, :top] for ranking in rankings):
+        elif all(right.isdisjoint(ranking[row, :top].tolist()) for ranking in rankings):
             dropped["round_trip"] += 1
         else:
             kept.append(row)
-        seen.add((words, section))
-    reasons = ("repeated", "ambiguous", "same_as_a_real_query", "round_trip")
-    return kept, {reason: dropped[reason] for reason in reasons}
+        seen.add(of)
+    return kept, dropped

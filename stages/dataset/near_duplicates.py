@@ -1,54 +1,51 @@
-"""Which passages, and which sections, are copies of one another."""
+"""Which texts are copies of one another."""
 
+import math
 import re
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from stages.ranking import nearest
-
-_NEIGHBOURS = 20  # per passage, among which copies are looked for
 _SHINGLE = 3  # words
+_RECENT = 50  # texts compared per shared shingle: a template's thousand copies link up in chains, in linear time
+_BITS = 21  # of a word's number, so that a shingle fits 63; past two million words numbers repeat, harmlessly
 
 Pairs = set[tuple[int, int]]
+Shingles = npt.NDArray[np.int64]  # of one text, sorted
 
 
-def passage_copies(texts: Sequence[str], vectors: npt.NDArray[np.float32], cosine: float, overlap: float) -> Pairs:
-    """Pairs (i < j) of passages with the same words, or whose vectors and three-word shingles nearly agree.
+def exact_copies(texts: Sequence[str]) -> Pairs:
+    """Pairs (i < j) of texts with the same words; of several copies, neighbours."""
+    pairs: Pairs = set()
+    last: dict[tuple[str, ...], int] = {}
+    for number, text in enumerate(texts):
+        words = tuple(_words(text))
+        if words in last:
+            pairs.add((last[words], number))
+        last[words] = number
+    return pairs
 
-    `cosine` is the least similarity of a pair of `vectors` to be compared at all, `overlap` the least Jaccard
-    index of their shingles. Chains of exact copies come as neighbouring pairs.
+
+def near_copies(texts: Sequence[str], overlap: float) -> Pairs:
+    """Pairs (i < j) of texts whose three-word shingles have a Jaccard index of at least `overlap`.
+
+    Two such texts share one of each's rarest shingles (prefix filter: Bayardo, Ma, Srikant 2007), so only those that
+    do are compared. All pairs are found but in families of more than 50, whose members link up in chains.
     """
     pairs: Pairs = set()
-    same: dict[str, int] = {}
-    for number, text in enumerate(texts):
-        words = " ".join(_words(text))
-        if words in same:
-            pairs.add((same[words], number))
-        same[words] = number
-    found, scores = nearest(vectors, vectors, _NEIGHBOURS + 1)
-    close = {
-        (min(i, j), max(i, j))
-        for i, (row, values) in enumerate(zip(found.tolist(), scores.tolist(), strict=True))
-        for j, score in zip(row, values, strict=True)
-        if i != j and score >= cosine
-    }
-    return pairs | similar(texts, close, overlap)
-
-
-def similar(texts: Sequence[str], pairs: Iterable[tuple[int, int]], overlap: float) -> Pairs:
-    """Those of the pairs whose texts' three-word shingles have a Jaccard index of at least `overlap`."""
-    shingles: dict[int, set[tuple[str, ...]]] = {}
-
-    def of(number: int) -> set[tuple[str, ...]]:
-        if number not in shingles:
-            words = _words(texts[number])
-            shingles[number] = {tuple(words[k : k + _SHINGLE]) for k in range(max(1, len(words) - _SHINGLE + 1))}
-        return shingles[number]
-
-    return {(i, j) for i, j in pairs if len(of(i) & of(j)) >= overlap * len(of(i) | of(j))}
+    recent: dict[int, deque[int]] = defaultdict(lambda: deque(maxlen=_RECENT))
+    shingles = _shingles(texts)
+    for number, own in enumerate(shingles):
+        rarest = own[: len(own) - math.ceil(overlap * len(own) - 1e-9) + 1].tolist()
+        for other in {candidate for shingle in rarest for candidate in recent[shingle]}:
+            shared = len(np.intersect1d(own, shingles[other], assume_unique=True))
+            if shared / (len(own) + len(shingles[other]) - shared) >= overlap:
+                pairs.add((other, number))
+        for shingle in rarest:
+            recent[shingle].append(number)
+    return pairs
 
 
 def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
@@ -67,13 +64,23 @@ def clusters(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     return [root(i) for i in range(size)]
 
 
-def members(cluster_of: Sequence[int]) -> dict[int, list[int]]:
-    """Each cluster with its members."""
-    found: dict[int, list[int]] = defaultdict(list)
-    for number, cluster in enumerate(cluster_of):
-        found[cluster].append(number)
-    return dict(found)
+def _shingles(texts: Sequence[str]) -> list[Shingles]:
+    """Each text's distinct three-word shingles, as numbers from the rarest to the most frequent."""
+    numbers: dict[str, int] = {}
+    packed = []
+    for text in texts:
+        words = [1 + numbers.setdefault(word, len(numbers)) % ((1 << _BITS) - 1) for word in _words(text)]
+        words += [0] * (_SHINGLE - len(words))
+        windows = np.lib.stride_tricks.sliding_window_view(np.array(words, dtype=np.int64), _SHINGLE)
+        packed.append(np.unique(windows @ (1 << _BITS * np.arange(_SHINGLE))))
+    if not packed:
+        return []
+    found, place, count = np.unique(np.concatenate(packed), return_inverse=True, return_counts=True)
+    rank = np.empty(len(found), dtype=np.int64)
+    rank[np.lexsort((found, count))] = np.arange(len(found))
+    borders = np.cumsum([len(row) for row in packed])[:-1]
+    return [np.sort(row) for row in np.split(rank[place], borders)]
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
+    return re.findall(r"\w+", text.lower()) or text.split()

@@ -23,14 +23,16 @@ def mine(
     `queries` [n, d] and `passages` [m, d] are unit vectors, `positives` each query's passage, `cluster_of` each
     passage's cluster: nothing of the positive's cluster is a negative. A hard negative ranks between `first_rank`
     and `last_rank` and scores at most `margin` of the positive's score (NV-Retriever, arXiv:2407.15831). Where
-    there are too few, passages drawn at random fill up; a corpus of little but copies may leave a row short.
+    there are too few, passages drawn at random fill up, those within the margin first; a corpus of little but copies
+    may leave a row short.
     """
     found, scores = nearest(queries, passages, config.last_rank)
     draw = random.Random(seed)
     mined: list[list[int]] = []
     random_ones = 0
     for row, positive in enumerate(positives):
-        ceiling = config.margin * float(queries[row] @ passages[positive])
+        own = float(queries[row] @ passages[positive])
+        ceiling = own - (1 - config.margin) * abs(own)  # below the positive where that scores below 0, too
         chosen = [
             passage
             for passage, score in zip(
@@ -38,11 +40,15 @@ def mine(
             )
             if score <= ceiling and cluster_of[passage] != cluster_of[positive]
         ][: config.count]
-        for passage in draw.sample(range(len(passages)), min(len(passages), 4 * config.count + 20)):
-            if len(chosen) == config.count:
-                break
-            if cluster_of[passage] != cluster_of[positive] and passage not in chosen:
-                chosen.append(passage)
-                random_ones += 1
+        if len(chosen) < config.count:
+            drawn = np.array(draw.sample(range(len(passages)), min(len(passages), 4 * config.count + 20)))
+            within_first = np.argsort(passages[drawn] @ queries[row] > ceiling, kind="stable")
+            others = [
+                passage
+                for passage in drawn[within_first].tolist()
+                if cluster_of[passage] != cluster_of[positive] and passage not in chosen
+            ][: config.count - len(chosen)]
+            chosen += others
+            random_ones += len(others)
         mined.append(chosen)
     return mined, random_ones

@@ -31,18 +31,20 @@ def groups(sources: Sequence[str], copies: set[tuple[int, int]]) -> tuple[list[i
 def split(group_of: Sequence[int], names: Sequence[str], dev: float, test: float, seed: int) -> list[str]:
     """`train`, `dev` or `test` for each section, whole groups on one side.
 
-    `names` are the sections' ids. Groups are drawn by the hash of `seed` and their first section's name, so that
-    more documents leave those that are there where they were, but for the rounding of `dev` and `test`, which
-    are shares of the sections.
+    `names` are the sections' ids, `dev` and `test` shares of them. Groups come in the order of the hash of `seed` and
+    their first section's name, so that more documents leave nearly all sections where they were; each goes where it
+    fits: test, dev, else train. Where the shares are less than the smallest group, they are one such group.
     """
     names_of: dict[int, list[str]] = {}
     for group, name in zip(group_of, names, strict=True):
         names_of.setdefault(group, []).append(name)
     draw = {g: hashlib.sha256(f"{seed}\n{min(members)}".encode()).hexdigest() for g, members in names_of.items()}
+    least = min(map(len, names_of.values()), default=0)
+    room = {"test": max(test * len(names), least), "dev": max(dev * len(names), least)}
     side: dict[int, str] = {}
-    taken = 0
     for group in sorted(names_of, key=lambda g: draw[g]):
-        share = taken / len(names)
-        side[group] = "test" if share < test else "dev" if share < test + dev else "train"
-        taken += len(names_of[group])
+        size = len(names_of[group])
+        side[group] = next((name for name, left in room.items() if size <= left), "train")
+        if side[group] in room:
+            room[side[group]] -= size
     return [side[group] for group in group_of]

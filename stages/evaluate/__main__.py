@@ -17,7 +17,7 @@ from stages.evaluate import report
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.examples import most_changed
 from stages.evaluate.scores import SYSTEMS, SetScores, rows_of_kinds, score
-from stages.evaluate.verdict import Judgement, judge
+from stages.evaluate.verdict import Judgement, judge, said
 from stages.metrics import Values
 from stages.precision import use_bf16
 from stages.query_sets import Judged
@@ -77,7 +77,7 @@ def work() -> str:
     found = {system: sets[main_set].means[system]["ndcg@10"] for system in SYSTEMS}
     return (
         f"{judgement.verdict}: NDCG@10 {found['base']:.3f} → {found['tuned']:.3f} on {sets[main_set].n:,} {main_set} "
-        f"queries (gain {gain.mean:+.3f}, {config.confidence:.0%} interval {gain.low:+.3f} to {gain.high:+.3f}); "
+        f"queries, {said(gain, config.confidence)}; "
         f"BM25 {found['bm25']:.3f}, hybrid {found['hybrid']:.3f}, hybrid(tuned) {found['tuned_hybrid']:.3f}; "
         f"recommended: {judgement.recommend}; {paths.REPORT}"
     )
@@ -118,7 +118,7 @@ def _metrics(
 
 def _summary(scores: SetScores, judgement: Judgement) -> dict[str, Any]:
     """What `dvc exp show` and `dvc metrics diff` show: NDCG@10 on the main query set."""
-    gain = scores.lead("tuned", "base").rounded()
+    gain = scores.lead("tuned", "base").json()
     return {
         "verdict": judgement.verdict,
         "recommend": judgement.recommend,

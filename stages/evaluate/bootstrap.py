@@ -4,7 +4,8 @@ Queries about one passage, or about copies of it, are not independent, so whole 
 Cameron, Gelbach, Miller 2008). Every system is measured on the same draws, which makes differences paired.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +17,18 @@ Draws = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the interval that holds the truth with the chosen confidence."""
+    """A mean with the interval that holds the truth with the chosen confidence.
+
+    To six decimals, as metrics.json has them: the verdict follows from what a person can read there.
+    """
 
     mean: float
     low: float
     high: float
 
-    def rounded(self) -> dict[str, float]:
+    def json(self) -> dict[str, float]:
         """The row of metrics.json."""
-        return {"mean": round(self.mean, 6), "low": round(self.low, 6), "high": round(self.high, 6)}
+        return asdict(self)
 
 
 def means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], draws: int, seed: int) -> Draws:
@@ -45,7 +49,19 @@ def means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], draws:
     return np.concatenate(sampled, axis=1)
 
 
-def interval(mean: float, sampled: Draws, confidence: float) -> Interval:
-    """The percentile interval around `mean`, from its draws [draws]."""
-    low, high = np.quantile(sampled, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(mean, float(low), float(high))
+def interval(mean: float, sampled: Draws, confidence: float, groups: int, possible: tuple[float, float]) -> Interval:
+    """The percentile interval around `mean`, from its draws [draws] of so many groups.
+
+    Too few groups draw too narrow an interval, one group none at all: below `least_groups` it is all that is
+    `possible`.
+    """
+    if groups < least_groups(confidence):
+        low, high = possible
+    else:
+        low, high = np.quantile(sampled, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
+    return Interval(round(mean, 6), round(low, 6), round(high, 6))
+
+
+def least_groups(confidence: float) -> int:
+    """How many groups it takes to be so sure of anything: as many as a two-sided sign test, if all of them agree."""
+    return 1 + math.ceil(-math.log2(1 - confidence))

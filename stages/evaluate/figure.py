@@ -34,7 +34,8 @@ def systems_svg(sets: Mapping[str, SetScores], titles: Mapping[str, str]) -> str
         "ytick.color": _INK,
     }
     with matplotlib.rc_context(style):
-        figure = Figure(figsize=(7.5, 0.5 + 1.35 * len(sets)), layout="constrained")
+        # As wide as a phone, in inches; the page makes it wider where there is room.
+        figure = Figure(figsize=(4.4, 0.5 + 1.25 * len(sets)), layout="constrained")
         panels = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
         for panel, (name, scores) in zip(panels, sets.items(), strict=True):
             for place, system in enumerate(SYSTEMS):

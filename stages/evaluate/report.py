@@ -13,6 +13,8 @@ from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
 from stages.evaluate.verdict import NAMES, Judgement
 
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
+# What no page may hold, and a query may
+_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 _HEADLINES = {
     "ship": "Ship it: the tuned model is better.",
     "marginal": "Marginal: the tuned model may be better; look before you ship it.",
@@ -40,7 +42,7 @@ def html(
     )
     environment.filters["signed"] = lambda value: f"{value:+.3f}"
     environment.filters["score"] = lambda value: f"{value:.3f}"
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         headline=_HEADLINES[judgement.verdict],
         judgement=judgement,
         recommended=NAMES[judgement.recommend],
@@ -59,3 +61,4 @@ def html(
         advice=advice,
         base_model=base_model,
     )
+    return page.translate(_CONTROLS)

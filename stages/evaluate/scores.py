@@ -20,7 +20,8 @@ METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
 class SetScores:
     """One query set: each system's mean metrics, and what the bootstrap says of NDCG@10 and MRR@10."""
 
-    n: int
+    n: int  # queries
+    groups: int  # of queries that are not independent of one another
     means: dict[str, dict[str, float]]  # system → metric
     intervals: dict[str, dict[str, Interval]]  # system → metric
     _draws: dict[str, dict[str, bootstrap.Draws]]  # system → metric
@@ -30,18 +31,17 @@ class SetScores:
         """How much higher `system` scores than `other`."""
         mean = self.intervals[system][metric].mean - self.intervals[other][metric].mean
         sampled = self._draws[system][metric] - self._draws[other][metric]
-        return bootstrap.interval(mean, sampled, self._confidence)
+        return bootstrap.interval(mean, sampled, self._confidence, self.groups, (-1.0, 1.0))
 
     def json(self) -> dict[str, Any]:
         """The block of metrics.json."""
         gain = {
-            f"vs_{other}": {metric: self.lead("tuned", other, metric).rounded() for metric in METRICS}
-            for other in AGAINST
+            f"vs_{other}": {metric: self.lead("tuned", other, metric).json() for metric in METRICS} for other in AGAINST
         }
         intervals = {
-            system: {metric: found.rounded() for metric, found in of.items()} for system, of in self.intervals.items()
+            system: {metric: found.json() for metric, found in of.items()} for system, of in self.intervals.items()
         }
-        return {**self.means, "gain": gain, "intervals": intervals, "n": self.n}
+        return {**self.means, "gain": gain, "intervals": intervals, "n": self.n, "groups": self.groups}
 
 
 def score(
@@ -53,16 +53,18 @@ def score(
     seed: int,
 ) -> SetScores:
     """Score the queries in `rows`. `values` holds system → metric → [queries], `groups` [queries] their groups."""
+    number = len(np.unique(groups[rows]))
     intervals: dict[str, dict[str, Interval]] = {system: {} for system in values}
     sampled: dict[str, dict[str, bootstrap.Draws]] = {system: {} for system in values}
-    for metric in METRICS:
-        table = np.stack([of[metric][rows] for of in values.values()])
-        of_metric = bootstrap.means(table, groups[rows], draws, seed)
-        for system, row, mean in zip(values, of_metric, table.mean(axis=1).tolist(), strict=True):
-            sampled[system][metric] = row
-            intervals[system][metric] = bootstrap.interval(mean, row, confidence)
+    names = [(system, metric) for system in values for metric in METRICS]
+    table = np.stack([values[system][metric][rows] for system, metric in names])
+    drawn = bootstrap.means(table, groups[rows], draws, seed)
+    for (system, metric), row, mean in zip(names, drawn, table.mean(axis=1).tolist(), strict=True):
+        sampled[system][metric] = row
+        intervals[system][metric] = bootstrap.interval(mean, row, confidence, number, (0.0, 1.0))
     return SetScores(
         n=len(rows),
+        groups=number,
         means={system: means(of, rows) for system, of in values.items()},
         intervals=intervals,
         _draws=sampled,

@@ -10,12 +10,15 @@ The verdict, read from top to bottom; `gain` is tuned against base in NDCG@10, o
 | BM25 scores higher than the tuned model | marginal |
 | no real queries, and a kind of generated query whose interval reaches down to 0 | marginal |
 | all others | ship |
+
+Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `least_groups` were asked, every
+interval reaches down to -1.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stages.evaluate.bootstrap import Interval
+from stages.evaluate.bootstrap import Interval, least_groups
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
@@ -57,7 +60,12 @@ def judge(
     ]
     verdict, why = _verdict(gain, scores.lead("tuned", "bm25"), {} if real else kinds, similarity, config)
     reasons += why
-    recommend, advice = _recommend(scores, config)
+    if scores.groups < (least := least_groups(config.confidence)):
+        reasons.append(
+            "Queries whose answers are copies of one another, or stand in one document, count as one group. Here are "
+            f"{scores.groups}; {least} are the least that can tell a gain from luck. Ask about more of the documents."
+        )
+    recommend, advice = _recommend(scores, verdict, config)
     reasons.append(advice)
     if not real:
         reasons.append(
@@ -69,7 +77,7 @@ def judge(
 
 def said(lead: Interval, confidence: float) -> str:
     """A difference with its interval, in words."""
-    return f"{lead.mean:+.3f} ({confidence:.0%} interval {lead.low:+.3f} to {lead.high:+.3f})"
+    return f"{lead.mean:+.3f} ({confidence * 100:g} % interval {lead.low:+.3f} to {lead.high:+.3f})"
 
 
 def _verdict(
@@ -106,17 +114,21 @@ def _verdict(
     return "ship", [f"A gain of {config.meaningful:.2f} or more is meaningful, and the interval is above 0."]
 
 
-def _recommend(scores: SetScores, config: EvaluateConfig) -> tuple[str, str]:
-    """The cheapest system that the best one does not beat beyond luck."""
-    best = max(_CHEAPEST_FIRST, key=lambda system: scores.means[system]["ndcg@10"])
-    for system in _CHEAPEST_FIRST:
-        lead = scores.lead(best, system)
-        if system == best or lead.low <= 0:
-            break
+def _recommend(scores: SetScores, verdict: str, config: EvaluateConfig) -> tuple[str, str]:
+    """The cheapest system that the best one does not beat beyond luck; never a tuned model that is not to be kept."""
+    choices = [system for system in _CHEAPEST_FIRST if (system, verdict) != ("tuned", "keep_base")]
+    best = max(choices, key=lambda system: scores.means[system]["ndcg@10"])
+    system = next(one for one in choices if one == best or scores.lead(best, one).low <= 0)
     score = f"NDCG@10 {scores.means[system]['ndcg@10']:.3f}"
-    if system == best:
-        return system, f"Run {NAMES[system]}: it scores highest ({score}), beyond luck."
-    return system, (
-        f"Run {NAMES[system]} ({score}): {NAMES[best]} scores higher by {said(lead, config.confidence)}, "
-        "which may be luck, and costs more to run."
+    if system != best:
+        lead = said(scores.lead(best, system), config.confidence)
+        return system, (
+            f"Run {NAMES[system]} ({score}): {NAMES[best]} scores higher by {lead}, which may be luck, and costs more "
+            "to run."
+        )
+    if system == choices[0]:
+        return system, f"Run {NAMES[system]}: it scores highest ({score}), and costs least to run."
+    return (
+        system,
+        f"Run {NAMES[system]}: it scores highest ({score}), beyond luck higher than all that cost less to run.",
     )

@@ -9,9 +9,24 @@ from stages.settings import between
 
 
 @dataclass
+class CheckConfig:
+    """What the ONNX files are checked on. Beside the graph's export this is what the stage takes its time for."""
+
+    # Passages encoded by torch in float32 too, for the cosines; the written model folder is held to them as well
+    texts: int = between(1, 100_000)
+    # Test queries drawn for NDCG@10, and passages they are ranked against: all answers, the nearest, others at random.
+    # With 1,000 queries the loss is known to about ±.002.
+    queries: int = between(1, 10_000_000)
+    passages: int = between(10, 10_000_000)
+
+
+@dataclass
 class ExportConfig:
     model: ModelConfig = MISSING  # the base model: its name and licence go into the model card
+    queries: str = MISSING  # the real queries, `queries:` of params.yaml
+    confidence: float = between(0.5, 0.999)  # of the intervals in metrics.json, as `evaluate` has it
     onnx: bool = MISSING  # model.onnx, and model_int8.onnx beside it
-    # NDCG@10 that int8 may lose on the test queries; more, and it is not exported
-    max_loss: float = between(0.0, 1.0)
-    batch_size: int = between(1, 4096)  # texts encoded at once in that check
+    max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; more, and it is not exported
+    check: CheckConfig = MISSING
+    batch_size: int = between(1, 4096)  # texts encoded at once in the checks; on a CPU more is no faster
+    seed: int = between(0, 2**31)  # draws the texts, queries and passages of the checks

@@ -17,6 +17,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from sentence_transformers import SentenceTransformer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from stages.console import progress
 from stages.errors import UserError
 
 _OPSET = 18  # what torch's exporter writes without converting; runtimes since 2023 read it
@@ -134,13 +135,14 @@ class OnnxEncoder:
     def __init__(self, path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = os.cpu_count() or 1
+        options.log_severity_level = 3  # errors
         self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self._tokenizer = tokenizer
 
-    def encode(self, texts: Sequence[str], *, batch_size: int) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], *, batch_size: int, label: str | None = None) -> npt.NDArray[np.float32]:
         """Encode texts, prompts included: unit vectors, float32 [len(texts), dimension], in input order.
 
-        Texts are cut at the tokenizer's `model_max_length`.
+        Texts are cut at the tokenizer's `model_max_length`. `label` shows a progress bar.
         """
         dimension = self._session.get_outputs()[0].shape[1]
         vectors = np.zeros((len(texts), dimension), dtype=np.float32)
@@ -149,11 +151,13 @@ class OnnxEncoder:
         ids = self._tokenizer(list(texts), truncation=True)["input_ids"]
         # Neighbours of like length share a batch, so that little of it is padding.
         order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))
-        for start in range(0, len(order), batch_size):
-            chunk = order[start : start + batch_size]
-            batch = self._tokenizer.pad({"input_ids": [ids[i] for i in chunk]}, return_tensors="np")
-            inputs = {name: batch[name].astype(np.int64) for name in ("input_ids", "attention_mask")}
-            vectors[chunk] = self._session.run(["sentence_embedding"], inputs)[0]
+        with progress(label or "", len(order)) as bar:
+            for start in range(0, len(order), batch_size):
+                chunk = order[start : start + batch_size]
+                batch = self._tokenizer.pad({"input_ids": [ids[i] for i in chunk]}, return_tensors="np")
+                inputs = {name: batch[name].astype(np.int64) for name in ("input_ids", "attention_mask")}
+                vectors[chunk] = self._session.run(["sentence_embedding"], inputs)[0]
+                bar.advance(len(chunk))
         return vectors
 
 

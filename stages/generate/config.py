@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from stages.settings import between
+from stages.settings import between, some_of
 
 
 @dataclass
 class GeneratorConfig:
     """A way to get queries, as `conf/generator/<choice>.yaml` describes it."""
 
-    providers: list[str] = MISSING  # in this order; each adds its queries
+    # In this order; each adds its queries
+    providers: list[str] = some_of("recorded", "keyphrases")  # noqa: RUF009 (it is a dataclasses.field)
     recorded: str = MISSING  # `recorded`: the file of recorded queries
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time

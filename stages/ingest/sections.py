@@ -7,7 +7,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import yaml
 from markdown_it import MarkdownIt
+
+from stages.text import LETTERS
+
+# `---` on the first line counts as front matter only where a key follows: else it is a rule over text.
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>[\w\"'-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_SPOKEN = ("text", "code_inline", "image")  # inline tokens whose content a reader sees
 
 
 @dataclass(frozen=True)
@@ -16,7 +23,7 @@ class Section:
 
     source: str  # the file's POSIX path relative to the documents folder
     section: str  # the heading's text; a repeated heading gets `~2`, `~3`, …
-    slug: str  # the same, as a URL fragment spells it
+    slug: str  # the heading as a URL fragment spells it; a repeated slug gets `~2`, `~3`, …
     title: str  # the document's title and the headings down to this section, joined by blanks
     text: str  # as the source has it, without blank lines around it
 
@@ -37,47 +44,69 @@ def plain_section(source: str, text: str, name: str) -> list[Section]:
 def markdown_sections(source: str, text: str, name: str) -> list[Section]:
     """Cut Markdown at its headings (CommonMark's: not those in code); headings without text give no section.
 
-    The document's title is its first heading, if that is the only one of level 1; else `name`, the file's name.
+    The document's title is its first heading, if that is the only one of level 1; else the `title` of its YAML
+    front matter, which is no text; else `name`, the file's name.
     """
     # Lines as CommonMark counts them; splitlines() would also break at U+2028 and the like.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
+    title = name
+    if front := _FRONT_MATTER.match(text):
+        title = _title(front["yaml"]) or name
+        text = text[front.end() :]
     lines = text.split("\n")
     headings = list(_headings(text))
-    first = headings[0] if headings else None
-    titled = first is not None and first.level == 1 and sum(h.level == 1 for h in headings) == 1
-    title = first.text if first is not None and titled else name
-    sections: list[Section] = []
-    seen: Counter[str] = Counter()
+    before = title  # the label of what stands before the first heading
+    titled = [heading.level for heading in headings].count(1) == 1 and headings[0].level == 1
+    if titled:
+        before, title = name, headings[0].text
+    ends = [heading.start for heading in headings] + [len(lines)]
+    bodies: list[tuple[_Heading | None, int]] = list(zip(headings, ends[1:], strict=True))
+    sections: list[tuple[int, Section]] = []
+    labels: Counter[str] = Counter()
+    slugs: Counter[str] = Counter()
     path: list[_Heading] = []
-    for heading, end in _bodies(headings, len(lines)):
-        if heading is not None and not (titled and heading is first):
+    # What stands before the first heading is named last: whether it is there must not rename the others.
+    for heading, end in [*bodies, (None, ends[0])]:
+        if heading is None:
+            path = []
+        elif not (titled and heading is headings[0]):
             path = [above for above in path if above.level < heading.level] + [heading]
-        content = "\n".join(lines[heading.end if heading else 0 : end]).strip()
-        if not content:
-            continue
-        label = path[-1].text if path else title
-        seen[slug(label)] += 1
-        repeat = f"~{seen[slug(label)]}" if seen[slug(label)] > 1 else ""
-        words = " ".join([title, *(h.text for h in path)])
-        sections.append(Section(source, label + repeat, slug(label) + repeat, words, content))
-    return sections
+        start = heading.end if heading else 0
+        if content := "\n".join(lines[start:end]).strip():
+            label = heading.text if heading else before
+            words = " ".join([title, *(above.text for above in path)])
+            named = Section(source, _distinct(label, labels), _distinct(slug(label), slugs), words, content)
+            sections.append((start, named))
+    return [section for _, section in sorted(sections, key=lambda found: found[0])]
 
 
 def slug(heading: str) -> str:
     """A heading as a URL fragment: lower case, words joined by hyphens, letters of any script kept."""
-    words = re.findall(r"\w+", unicodedata.normalize("NFKC", heading).lower())
+    words = re.findall(f"[{LETTERS}]+", unicodedata.normalize("NFKC", heading).lower())
     return "-".join(words) or "section"
 
 
-def _bodies(headings: list[_Heading], lines: int) -> Iterator[tuple[_Heading | None, int]]:
-    """Each heading (None: the start of the document) with the line at which its text ends."""
-    ends = [heading.start for heading in headings] + [lines]
-    yield from zip([None, *headings], ends, strict=True)
+def _distinct(name: str, used: Counter[str]) -> str:
+    """`name`, or `name~2`, `name~3`, … where it was given before."""
+    used[name] += 1
+    return name if used[name] == 1 else _distinct(f"{name}~{used[name]}", used)
+
+
+def _title(front_matter: str) -> str | None:
+    try:
+        keys = yaml.safe_load(front_matter)
+    except (yaml.YAMLError, ValueError):  # other tools' templates, impossible dates
+        return None
+    title = keys.get("title") if isinstance(keys, dict) else None
+    return " ".join(str(title).split()) if title else None
 
 
 def _headings(text: str) -> Iterator[_Heading]:
+    """The headings that have words, but for those inside lists and quotations."""
     tokens = MarkdownIt("commonmark").parse(text)
     for opening, inline in itertools.pairwise(tokens):
         if opening.type == "heading_open" and opening.level == 0 and opening.map:
-            words = "".join(child.content or " " for child in inline.children or [])
-            yield _Heading(int(opening.tag[1]), " ".join(words.split()), *opening.map)
+            children = inline.children or []
+            said = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
+            if words := " ".join("".join(said).split()):
+                yield _Heading(int(opening.tag[1]), words, *opening.map)

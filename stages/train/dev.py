@@ -1,6 +1,5 @@
 """How good a checkpoint is: NDCG@10 of the dev queries against a part of the corpus."""
 
-import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,34 +12,6 @@ from stages.query_sets import Judged
 from stages.ranking import Corpus
 
 METRIC = "dev_ndcg@10"
-
-
-def part_of_corpus(
-    judged: Judged,
-    corpus: Corpus,
-    queries: npt.NDArray[np.float32],
-    passages: npt.NDArray[np.float32],
-    size: int,
-    seed: int,
-) -> npt.NDArray[np.int64]:
-    """Rows of the passages to rank against, sorted: all answers, the nearest others by base, random ones.
-
-    `queries` and `passages` are the base model's unit vectors. At most `size` rows, but every answer is in. The
-    whole corpus would take most of the training time to encode again and again.
-    """
-    if len(passages) <= size:
-        return np.arange(len(passages))
-    answers = set().union(*judged.relevant)
-    chosen = {row for row, section in enumerate(corpus.section_of.tolist()) if section in answers}
-    near, _ = ranking.nearest(queries, passages, 20)
-    for column in near.T.tolist():
-        for row in column:
-            if len(chosen) >= 0.8 * size:
-                break
-            chosen.add(row)
-    rest = sorted(set(range(len(passages))) - chosen)
-    chosen |= set(random.Random(seed).sample(rest, max(0, size - len(chosen))))
-    return np.array(sorted(chosen), dtype=np.int64)
 
 
 class DevEvaluator(BaseEvaluator):

@@ -57,7 +57,7 @@ def make(folder: Path) -> None:
             "queries: data/sample/real.jsonl": "queries: own/real.csv",
             "model: minilm": "model: path",
             "model_path: data/none.jsonl": "model_path: own/model",
-            "generator: recorded": "generator: keyphrases",
+            "generator: sample": "generator: keyphrases",
         },
     )
     edit(folder / "conf/model/path.yaml", {"max_tokens: 256": "max_tokens: 64"})

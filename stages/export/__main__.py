@@ -1,0 +1,171 @@
+"""Stage `export`: the tuned model for use → data/export/. Run as `python -m stages.export`.
+
+model/                      Sentence Transformers folder with its prompts, and the model card
+onnx/                       model.onnx and model_int8.onnx with the tokenizer and prompts they need
+vectors/passages.parquet    the corpus, encoded
+parity.json                 how near the vectors and the ONNX files are to the model in float32
+manifest.json               size and sha256 of every file
+"""
+
+import random
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sentence_transformers import SentenceTransformer
+
+from stages import encoder, files, paths, query_sets, ranking
+from stages.console import progress
+from stages.errors import UserError
+from stages.export.card import card
+from stages.export.config import ExportConfig
+from stages.export.int8_loss import Check, draw
+from stages.export.manifest import write_manifest
+from stages.export.onnx import OnnxEncoder, parity, write_fp32, write_int8
+from stages.export.passage_vectors import write_passage_vectors
+from stages.export.reload import encode_afresh
+from stages.running import run
+from stages.settings import load
+
+Vectors = npt.NDArray[np.float32]
+
+# Least cosines between two encodings of one text that count as the same:
+_SAME_GRAPH = 0.9999  # both in float32, by different code
+_SAME_MODEL = 0.99999  # by the same code
+_SAME_TEXTS = 0.99  # one may be computed in bf16
+_PROMPTS = "config_sentence_transformers.json"
+
+
+def work() -> str:
+    config = load("export", ExportConfig)
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = ranking.corpus(passages)
+    vectors = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
+    judged = query_sets.read(query_sets.TEST_SETS, corpus, Path(config.queries))
+    check = draw(
+        judged,
+        corpus,
+        query_sets.vectors(judged.ids, paths.TUNED_VECTORS),
+        vectors,
+        most=config.check.queries,
+        size=config.check.passages,
+        seed=config.seed,
+    )
+    model = encoder.load_folder(paths.MODEL, device="cpu")
+    rows = sorted(random.Random(config.seed).sample(range(len(passages)), min(config.check.texts, len(passages))))
+    sample = [corpus.texts[row] for row in rows]
+    reference = encoder.encode(
+        model, sample, "document", bf16=False, batch_size=config.batch_size, label="encoding a sample in float32"
+    )
+    kept = _cosines(reference, vectors[rows])
+    report: dict[str, Any] = {"texts": len(sample), "vectors/passages.parquet": {"cosine": kept}}
+    if kept["min"] < _SAME_TEXTS:
+        raise UserError(f"{paths.TUNED_VECTORS} was not made by {paths.MODEL}: run `dvc repro`")
+
+    with files.replace_dir(paths.EXPORT) as folder:
+        _write_model(config, folder / "model", dimension=vectors.shape[1])
+        _check_reload(model, folder / "model", check.queries[: config.check.texts], sample, reference)
+        (folder / "vectors").mkdir()
+        ids = [passage["id"] for passage in passages]
+        write_passage_vectors(folder / "vectors/passages.parquet", ids, corpus.texts, vectors)
+        said = f"model {_megabytes(folder / 'model')}"
+        if config.onnx:
+            of_onnx, summary = _write_onnx(model, folder / "onnx", check, sample, reference, config)
+            report |= of_onnx
+            said += f", {summary}"
+        files.write_json(folder / "parity.json", report)
+        write_manifest(folder)
+    return said
+
+
+def _write_model(config: ExportConfig, folder: Path, dimension: int) -> None:
+    # copyfile, since some of the files are private to their owner.
+    shutil.copytree(
+        paths.MODEL, folder, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns(paths.MODEL_HISTORY.name)
+    )
+    text = card(
+        config.model,
+        files.read_json(paths.METRICS),
+        files.read_json(paths.DATASET_REPORT),
+        dimension=dimension,
+        confidence=config.confidence,
+    )
+    files.write_text(folder / "README.md", text)
+
+
+def _check_reload(
+    model: SentenceTransformer, folder: Path, queries: Sequence[str], passages: Sequence[str], reference: Vectors
+) -> None:
+    """Raise UserError where the written model is not `model`; `reference` has its vectors of `passages`."""
+    with progress("loading the export in a fresh process", 1) as bar:
+        found = encode_afresh(folder, queries, passages)
+        bar.advance()
+    expected = (encoder.encode(model, queries, "query", bf16=False, batch_size=32), reference)
+    worst = min(parity(a, b).min for a, b in zip(expected, found, strict=True))
+    if worst < _SAME_MODEL:
+        raise UserError(f"the exported model gives other vectors than {paths.MODEL} (cosine {worst:.6f})")
+
+
+def _write_onnx(
+    model: SentenceTransformer,
+    folder: Path,
+    check: Check,
+    sample: Sequence[str],
+    reference: Vectors,
+    config: ExportConfig,
+) -> tuple[dict[str, Any], str]:
+    """Write the ONNX folder; return what its files lose, for the report and in words.
+
+    `reference` has the vectors of `sample` by `model`. An int8 file that loses too much is not kept.
+    """
+    folder.mkdir()
+    model.tokenizer.save_pretrained(str(folder))
+    shutil.copyfile(paths.MODEL / _PROMPTS, folder / _PROMPTS)  # they are not in the graph
+    fp32, int8 = folder / "model.onnx", folder / "model_int8.onnx"
+    with progress("writing ONNX", 2) as bar:
+        write_fp32(model, fp32)
+        bar.advance()
+        write_int8(fp32, int8)
+        bar.advance()
+
+    def encode(path: Path, kind: encoder.Kind, texts: Sequence[str], label: str) -> Vectors:
+        prompted = [f"{model.prompts[kind]}{text}" for text in texts]
+        return OnnxEncoder(path, model.tokenizer).encode(prompted, batch_size=config.batch_size, label=label)
+
+    same = _cosines(reference, encode(fp32, "document", sample, "encoding the sample in ONNX"))
+    if same["min"] < _SAME_GRAPH:
+        raise UserError("the ONNX graph gives other vectors than the model: set `export.onnx` to false")
+    near = _cosines(reference, encode(int8, "document", sample, "encoding the sample in int8"))
+    loss = check.loss(
+        encode(int8, "query", check.queries, "encoding queries in int8"),
+        encode(int8, "document", check.passages.texts, "encoding passages in int8"),
+    )
+    exported = loss.lost <= config.max_loss
+    report = {
+        "onnx/model.onnx": {"cosine": same},
+        "onnx/model_int8.onnx": {"cosine": near, "ndcg@10": asdict(loss), "exported": exported},
+    }
+    said = f"ONNX {_megabytes(*folder.glob('model.onnx*'))}"
+    change = f"NDCG@10 {0 - loss.lost:+.4f} ± {loss.standard_error:.4f}"
+    if exported:
+        return report, f"{said}, int8 {_megabytes(int8)} (cosine {near['mean']:.4f}, least {near['min']:.4f}; {change})"
+    int8.unlink()
+    return report, f"{said}, no int8: {change}, more than `export.max_loss` allows ({config.max_loss})"
+
+
+def _cosines(reference: Vectors, candidate: Vectors) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in asdict(parity(reference, candidate)).items()}
+
+
+def _megabytes(*places: Path) -> str:
+    """The size of files and folders."""
+    size = sum(files.folder_size(place) if place.is_dir() else place.stat().st_size for place in places)
+    return f"{size / 1e6:.0f} MB"
+
+
+if __name__ == "__main__":
+    run("export", work)

@@ -1,0 +1,87 @@
+"""The model card: numbers and names alone, never a passage or a query."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import ModelCardData
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stages.models import ModelConfig
+from stages.query_sets import TEST_SETS
+
+_TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "retrieval", "fieldtune"]
+_TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
+_SYSTEMS = {
+    "base": "base model",
+    "bm25": "BM25",
+    "hybrid": "hybrid of base model and BM25",
+    "tuned": "**this model**",
+    "tuned_hybrid": "hybrid of this model and BM25",
+}
+# What the Hub takes as `license:`; any other name goes into `license_name:`.
+_HUB_LICENSES = """
+apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
+bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc
+cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0
+cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0
+cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1
+agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc lppl-1.3c ms-pl mpl-2.0 odc-by odbl openrail++
+osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr llama2 gemma unknown other
+"""
+
+
+def card(
+    base: ModelConfig,
+    metrics: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    *,
+    dimension: int,
+    confidence: float,
+) -> str:
+    """The whole README.md, its metadata as the Hub reads it.
+
+    `metrics` is the evaluation's metrics.json, `dataset` the data set's report.json; `confidence` is that of the
+    intervals.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["code"] = lambda text: f"`{json.dumps(text, ensure_ascii=False)}`"
+    environment.filters["count"] = lambda number: f"{number:,}"
+    return environment.get_template("card.md.j2").render(
+        metadata=_metadata(base).to_yaml(),
+        base=base,
+        on_hub=_on_hub(base),
+        metrics=metrics,
+        sets=[name for name in TEST_SETS if name in metrics],
+        titles=_TITLES,
+        systems=_SYSTEMS,
+        dataset=dataset,
+        dimension=dimension,
+        confidence=f"{confidence:.0%}",
+    )
+
+
+def _metadata(base: ModelConfig) -> ModelCardData:
+    identifier = base.license.lower()
+    known = identifier in _HUB_LICENSES.split()
+    return ModelCardData(
+        license=identifier if known else "other",
+        license_name=None if known else re.sub(r"[^a-z0-9.]+", "-", identifier).strip("-") or "unnamed",
+        base_model=base.name if _on_hub(base) else None,
+        library_name="sentence-transformers",
+        pipeline_tag="sentence-similarity",
+        tags=_TAGS,
+    )
+
+
+def _on_hub(base: ModelConfig) -> bool:
+    """Whether the name can be a repository on the Hub, which refuses any other as `base_model`."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", base.name, re.ASCII) is not None

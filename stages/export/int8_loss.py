@@ -1,0 +1,83 @@
+"""What int8 costs in search: NDCG@10 on a sample of the test queries against a part of the corpus."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stages import metrics, ranking
+from stages.corpus_part import part_of_corpus
+from stages.query_sets import Judged
+from stages.ranking import Corpus
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Check:
+    """Queries and passages that both encodings are measured on, with the vectors that are there already."""
+
+    query_set: str
+    queries: list[str]
+    passages: Corpus
+    _relevant: list[set[int]]
+    _query_vectors: Vectors
+    _passage_vectors: Vectors
+
+    def loss(self, queries: Vectors, passages: Vectors) -> "Loss":
+        """What other unit vectors of `queries` and `passages` lose."""
+        before = self._ndcg(self._query_vectors, self._passage_vectors)
+        after = self._ndcg(queries, passages)
+        return Loss(
+            query_set=self.query_set,
+            queries=len(self.queries),
+            passages=len(self.passages.texts),
+            before=round(float(before.mean()), 6),
+            after=round(float(after.mean()), 6),
+            lost=round(float((before - after).mean()), 6),
+            standard_error=round(float((before - after).std() / np.sqrt(len(before))), 6),
+        )
+
+    def _ndcg(self, queries: Vectors, passages: Vectors) -> metrics.Values:
+        return metrics.per_query(ranking.dense(queries, passages, self.passages), self._relevant)["ndcg@10"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Mean NDCG@10 with the vectors that were evaluated and with the others, to six decimals."""
+
+    query_set: str
+    queries: int
+    passages: int
+    before: float
+    after: float
+    lost: float
+    standard_error: float  # of `lost`, by the draw of the queries
+
+
+def draw(
+    judged: Judged, corpus: Corpus, queries: Vectors, passages: Vectors, *, most: int, size: int, seed: int
+) -> Check:
+    """Draw at most `most` queries of the first set of `judged`, and about `size` passages to rank.
+
+    `queries` and `passages` are the vectors that were evaluated, in the order of `judged` and `corpus`.
+    """
+    name, of_set = next(iter(judged.sets.items()))
+    rows = sorted(random.Random(seed).sample(of_set.tolist(), min(most, len(of_set))))
+    drawn = Judged(
+        ids=[judged.ids[row] for row in rows],
+        texts=[judged.texts[row] for row in rows],
+        relevant=[judged.relevant[row] for row in rows],
+        groups=judged.groups[rows],
+        sets={},
+    )
+    part = part_of_corpus(drawn, corpus, queries[rows], passages, size, seed)
+    return Check(
+        query_set=name,
+        queries=drawn.texts,
+        passages=Corpus(corpus.sections, corpus.section_of[part], [corpus.texts[row] for row in part]),
+        _relevant=drawn.relevant,
+        _query_vectors=queries[rows],
+        _passage_vectors=passages[part],
+    )

@@ -1,0 +1,19 @@
+"""What is said of the base model before any time is spent on tuning. Its numbers: tests/evaluate/test_main.py."""
+
+import pytest
+
+from stages.baseline.__main__ import advice
+from stages.baseline.config import BaselineConfig
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        (0.86, "tuning is not needed"),
+        (0.85, "the verdict will tell"),
+        (0.7, "the verdict will tell"),
+        (0.69, "tuning is worth it"),
+    ],
+)
+def test_advice_at_its_borders(base: float, said: str) -> None:
+    assert advice(base, BaselineConfig(queries="q", good_enough=0.85, worth_it=0.7)).endswith(said)

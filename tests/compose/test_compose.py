@@ -1,0 +1,287 @@
+"""What params.yaml and conf/ give, and what every mistake in them says."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages.compose.compose import STAGES, compose, stage_yaml
+from stages.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+PARAMS = """\
+documents: own/docs
+queries: own/real.csv
+model: minilm
+model_path: data/none.jsonl
+generator: recorded
+experiment: null
+
+train:
+  epochs: 3
+  batch_size: 64
+"""
+BGE = "Represent this sentence for searching relevant passages: "
+MODELS = {  # query prompt, passage prompt, maximum length, dimension, as the models' cards have them
+    "minilm": ("", "", 256, 384),
+    "bge_small": (BGE, "", 512, 384),
+    "bge_base": (BGE, "", 512, 768),
+    "e5_large": ("query: ", "passage: ", 512, 1024),
+    "e5_multilingual": ("query: ", "passage: ", 512, 768),
+    "bge_m3": ("", "", 8192, 1024),
+    "path": ("", "", 256, None),
+}
+MODEL_FILES = "bge_base, bge_m3, bge_small, e5_large, e5_multilingual, minilm, path"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The repository's conf/ and a params.yaml of the test's own, as the working directory."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / ".dvc").mkdir()  # the stage's lock lies beside DVC's cache
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def edit(file: str, old: str, new: str) -> None:
+    """Replace `old` in a file of the project, or write the file anew where it is not there."""
+    path = Path(file)
+    path.parent.mkdir(exist_ok=True)
+    if path.is_file():
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new, 1))
+    else:
+        path.write_text(new)
+
+
+def composed() -> str:
+    config = compose(Path("params.yaml"), Path("conf"))
+    return "".join(f"--- {stage}\n{stage_yaml(config, stage)}" for stage in STAGES)
+
+
+MISTAKES = {
+    "unknown key": (
+        *("params.yaml", "model: minilm", "model: minilm\nlearning_rate: 1"),
+        "params.yaml: learning_rate is no known key; did you mean train.learning_rate?",
+    ),
+    "unknown key below": (
+        *("params.yaml", "epochs:", "epoch:"),
+        "params.yaml: train.epoch is no known key; did you mean train.epochs?",
+    ),
+    "wrong type": ("params.yaml", "epochs: 3", "epochs: many", "params.yaml: train.epochs: Value 'many' of type 'str'"),
+    "a fraction": ("params.yaml", "batch_size: 64", "batch_size: 6.5", "params.yaml: train.batch_size: Value '6.5'"),
+    "a list for a number": ("params.yaml", "epochs: 3", "epochs: [3]", "params.yaml: train.epochs: Value '[3]'"),
+    "a value for a section": (
+        *("params.yaml", "train:", "embed: 3\ntrain:"),
+        "params.yaml: embed must hold keys and values: model, queries, precision, batch_size",
+    ),
+    "nothing for a value": ("params.yaml", "epochs: 3", "epochs:", "params.yaml: no value for train.epochs"),
+    "out of range": (
+        *("params.yaml", "epochs: 3", "epochs: 0"),
+        "params.yaml: train.epochs is 0.0: it must lie between 0.01 and 100",
+    ),
+    "no number": ("params.yaml", "epochs: 3", "epochs: .nan", "params.yaml: train.epochs is nan: it must lie between"),
+    "no such word": (
+        *("params.yaml", "train:", "precision: fp16\ntrain:"),
+        "params.yaml: precision is 'fp16': it must be one of auto, bf16, fp32",
+    ),
+    "no such word in a list": (
+        *("conf/generator/recorded.yaml", "[recorded]", "[invented]"),
+        "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list some of recorded, keyphrases",
+    ),
+    "an empty list": (
+        *("params.yaml", "train:", "ingest: {include: []}\ntrain:"),
+        "params.yaml: ingest.include is []: it must list words, at least one",
+    ),
+    "keys for a word in a list": (
+        *("params.yaml", "train:", "ingest: {include: [{a: b}]}\ntrain:"),
+        "params.yaml: ingest.include",
+    ),
+    "two values at odds": (
+        *("params.yaml", "epochs: 3", "negatives: 9"),
+        "params.yaml: train.negatives is 9: above dataset.negatives.count, 4",
+    ),
+    "missing value": ("params.yaml", "documents: own/docs\n", "", "params.yaml: no value for documents"),
+    "missing value in conf": ("conf/config.yaml", "  draws: 10000\n", "", "params.yaml: no value for evaluate.draws"),
+    "missing value in a group": (
+        *("conf/model/minilm.yaml", "max_tokens: 256\n", ""),
+        "conf/model/minilm.yaml: no value for model.max_tokens",
+    ),
+    "no choice": (
+        *("params.yaml", "model: minilm\n", ""),
+        f"params.yaml: model: choose a file of conf/model/; there are: {MODEL_FILES}",
+    ),
+    "choice without a file": (
+        *("params.yaml", "minilm", "minilmm"),
+        f"params.yaml: model: 'minilmm' is no file of conf/model/; there are: {MODEL_FILES}",
+    ),
+    "preset without a file": (
+        *("params.yaml", "experiment: null", "experiment: fast"),
+        "params.yaml: experiment: 'fast' is no file of conf/experiment/; there are: few_passages",
+    ),
+    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 10: not valid YAML: "),
+    "broken YAML in conf": ("conf/config.yaml", "epochs: 3", "epochs: [3", "conf/config.yaml, line "),
+    "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must hold keys and values"),
+    "a reference to nothing": (
+        *("params.yaml", "epochs: 3", "epochs: ${train.epoch}"),
+        "params.yaml: train.epochs: Interpolation key 'train.epoch' not found",
+    ),
+    "a place that DVC cannot resolve": (
+        *("params.yaml", "own/docs", "${oc.env:HOME}/docs"),
+        "params.yaml: documents must be a plain path",
+    ),
+    "a stage with documents of its own": (
+        *("params.yaml", "train:", "ingest: {documents: elsewhere}\ntrain:"),
+        "params.yaml: ingest.documents may not be set: all stages have the same; set `documents:` instead",
+    ),
+    "a stage with a model of its own": (
+        *("params.yaml", "  epochs: 3", "  model: {max_tokens: 128}"),
+        "params.yaml: train.model.max_tokens may not be set",
+    ),
+    "unknown key in conf": (
+        *("conf/config.yaml", "  epochs:", "  epoch:"),
+        "conf/config.yaml: train.epoch is no known key; did you mean train.epochs?",
+    ),
+    "unknown key in a group": (
+        *("conf/model/minilm.yaml", "license:", "licence:"),
+        "conf/model/minilm.yaml: model.licence is no known key; did you mean model.license?",
+    ),
+    "wrong type in a group": (
+        *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: lots"),
+        "conf/model/minilm.yaml: model.max_tokens: Value 'lots'",
+    ),
+    "out of range in a group": (
+        *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: 2"),
+        "conf/model/minilm.yaml: model.max_tokens is 2: it must lie between 8 and 32768",
+    ),
+}
+PRESET_MISTAKES = {
+    "documents": ("documents: other", "a preset may not set documents; set it in params.yaml"),
+    "queries": ("queries: other", "a preset may not set queries; set it in params.yaml"),
+    "model_path": ("model_path: other", "a preset may not set model_path; set it in params.yaml"),
+    "documents of a stage": ("ingest: {documents: other}", "ingest.documents may not be set"),
+    "another preset": ("experiment: few_passages", "a preset may not set experiment"),
+    "unknown key": ("train: {epoch: 1}", "train.epoch is no known key; did you mean train.epochs?"),
+    "out of range": ("train: {epochs: 0}", "train.epochs is 0.0: it must lie between 0.01 and 100"),
+    "choice without a file": ("model: none", f"model: 'none' is no file of conf/model/; there are: {MODEL_FILES}"),
+}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_one_sentence_with_file_and_key(
+    project: Path, file: str, old: str, new: str, message: str
+) -> None:
+    edit(file, old, new)
+    with pytest.raises(UserError) as error:
+        composed()
+    said = str(error.value)
+    assert said.startswith(message)
+    assert "\n" not in said
+    assert str(project) not in said
+
+
+@pytest.mark.parametrize(("preset", "message"), PRESET_MISTAKES.values(), ids=PRESET_MISTAKES.keys())
+def test_a_mistake_in_a_preset_names_the_preset(project: Path, preset: str, message: str) -> None:
+    edit("params.yaml", "experiment: null", "experiment: mine")
+    edit("conf/experiment/mine.yaml", "", preset)
+    with pytest.raises(UserError) as error:
+        composed()
+    assert str(error.value).startswith(f"conf/experiment/mine.yaml: {message}")
+
+
+def test_all_values_out_of_range_are_said_at_once(project: Path) -> None:
+    edit("params.yaml", "epochs: 3\n  batch_size: 64", "epochs: 0\n  batch_size: 1")
+    with pytest.raises(UserError, match=r"train\.epochs is 0\.0.*\n.*train\.batch_size is 1: "):
+        composed()
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "conf").glob("*/*.yaml")), ids=lambda file: f"{file.parent.name}-{file.stem}"
+)
+def test_every_file_of_every_group_composes_and_changes_something(project: Path, file: Path) -> None:
+    group, choice = file.parent.name, file.stem
+    chosen = {"model": "minilm", "generator": "recorded", "experiment": "null"}[group]
+    before = composed()
+    edit("params.yaml", f"{group}: {chosen}", f"{group}: {choice}")
+    assert (composed() == before) == (choice == chosen)
+
+
+def test_every_model_has_the_prompts_length_and_dimension_of_its_card(project: Path) -> None:
+    found = {}
+    for choice in sorted(path.stem for path in Path("conf/model").glob("*.yaml")):
+        Path("params.yaml").write_text(PARAMS.replace("minilm", choice))
+        model = compose(Path("params.yaml"), Path("conf")).model
+        found[choice] = (model.query_prompt, model.passage_prompt, model.max_tokens, model.dimension)
+    assert found == MODELS
+
+
+def test_a_preset_is_stronger_than_params_and_params_than_conf(project: Path) -> None:
+    edit("conf/config.yaml", "warmup: 0.1", "warmup: 0.2")
+    edit("params.yaml", "epochs: 3", "epochs: 4")
+    edit("params.yaml", "experiment: null", "experiment: mine")
+    edit("conf/experiment/mine.yaml", "", "train: {batch_size: 32}\nmodel: bge_small")
+    train = compose(Path("params.yaml"), Path("conf")).train
+    assert (train.warmup, train.epochs, train.batch_size) == (0.2, 4.0, 32)
+    assert train.model.name == "BAAI/bge-small-en-v1.5"
+
+
+@pytest.mark.parametrize("written", ["5e-05", "5e-5", "0.00005", "5.0e-5"])
+def test_a_learning_rate_is_a_number_however_it_is_written(project: Path, written: str) -> None:
+    edit("params.yaml", "epochs: 3", f"learning_rate: {written}")
+    assert compose(Path("params.yaml"), Path("conf")).train.learning_rate == 5e-5
+
+
+def test_values_may_refer_to_one_another(project: Path) -> None:
+    edit("params.yaml", "epochs: 3", "dev_corpus: ${train.batch_size}")
+    edit("params.yaml", "train:", "precision: fp32\nevaluate: {precision: bf16}\ntrain:")
+    config = compose(Path("params.yaml"), Path("conf"))
+    assert config.train.dev_corpus == 64
+    assert (config.embed.precision, config.train.precision, config.evaluate.precision) == ("fp32", "fp32", "bf16")
+    assert config.ingest.documents == "own/docs"
+    assert {config.embed.queries, config.dataset.queries, config.evaluate.queries} == {"own/real.csv"}
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+
+
+def configs() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path("data/config").iterdir()}
+
+
+def test_the_stage_writes_a_config_for_each_stage_and_leaves_all_as_they_were_after_a_mistake(project: Path) -> None:
+    assert run("-m", "stages.compose").returncode == 0
+    before = configs()
+    assert set(before) == {f"{stage}.yaml" for stage in STAGES}
+    edit("params.yaml", "batch_size: 64", "batch_size: 32\n  epoch: 1")
+    failed = run("-m", "stages.compose")
+    assert failed.returncode == 1
+    assert failed.stdout == "✗ compose  params.yaml: train.epoch is no known key; did you mean train.epochs?\n"
+    assert failed.stderr == ""
+    assert configs() == before
+    # Else the last line would prove nothing.
+    edit("params.yaml", "\n  epoch: 1", "")
+    assert run("-m", "stages.compose").returncode == 0
+    assert [name for name in before if configs()[name] != before[name]] == ["train.yaml"]
+
+
+def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(project / "empty"))
+    edit("params.yaml", "model: minilm", "model: e5_large")
+    failed = run("-m", "stages.compose")
+    assert failed.returncode == 1
+    assert failed.stdout.startswith("✗ compose  the base model, intfloat/e5-large-v2, is not in ")
+    assert [line[:4] for line in failed.stdout.splitlines()[1:]] == ["  1.", "  2.", "  3."]
+    assert not Path("data").exists()
+
+
+def test_compose_imports_nothing_heavy(project: Path) -> None:
+    """A mistake must be said within two seconds, `dvc` included; so no library of a later stage is loaded."""
+    heavy = ["torch", "transformers", "sentence_transformers", "tokenizers", "sklearn", "datasets", "numpy"]
+    program = "import sys; from stages.compose.__main__ import work; work(); print(*sys.modules)"
+    loaded = run("-c", program).stdout.split()
+    assert "hydra" in loaded
+    assert not set(heavy) & set(loaded)

@@ -1,0 +1,106 @@
+"""Which sections answer: copies by hand, and places as people name them."""
+
+from typing import Any
+
+import pytest
+
+from stages import ranking
+from stages.dataset.answers import Copies, find_copies, of_real
+from stages.dataset.config import NearDuplicates
+from stages.real_queries import RealQuery
+from tests.dataset.workspace import Workspace, changed, jaccard
+
+LIMITS = NearDuplicates(cosine=0.9, overlap=0.8)
+
+
+def copies(made: Workspace) -> Copies:
+    bodies = [row["text"] for row in made.passages]
+    return find_copies(bodies, made.vectors("passages"), ranking.corpus(made.passages), LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("places", "cosine", "linked", "alike"),
+    [
+        ((), 0.1, True, True),  # an exact copy answers, whatever its title
+        ((20,), 0.95, True, True),
+        ((20,), 0.85, True, False),  # the title, which only the vectors know, tells them apart
+        ((10, 30), 0.95, False, False),
+    ],
+)
+def test_of_two_sections(places: tuple[int, ...], cosine: float, linked: bool, alike: bool) -> None:
+    made = Workspace()
+    _, text, vector = made.passage("a.md", "A")
+    made.passage("b.md", "B")
+    copy = changed(text, *places)
+    # of 38 shingles 3 or 6 have changed: 35 / 41 = .85, 32 / 44 = .73
+    assert jaccard(text, copy) == pytest.approx({0: 1, 1: 35 / 41, 2: 32 / 44}[len(places)])
+    made.passage("c.md", "C", copy, made.near(vector, cosine))
+    found = copies(made)
+    assert found.linked == ({(0, 2)} if linked else set())
+    assert found.alike == ([{0, 2}, {1}, {0, 2}] if alike else [{0}, {1}, {2}])
+    assert found.holding == found.alike
+
+
+def test_a_shared_piece_links_sections_that_do_not_answer_one_another() -> None:
+    made = Workspace()
+    made.passage("a.md", "A")
+    _, text, vector = made.passage("a.md", "A", piece=2)
+    made.passage("b.md", "B", text, vector)
+    made.passage("b.md", "B", piece=2)
+    found = copies(made)
+    assert found.linked == {(0, 1)}
+    assert found.alike == [{0}, {1}]
+    assert found.holding == [{0}, {0, 1}, {0, 1}, {1}]  # what asks for the shared piece is answered by both
+
+
+def test_sections_that_were_cut_differently_are_copies() -> None:
+    made = Workspace()
+    words = made.words(120)
+    for source, border in (("a.md", 40), ("b.md", 75)):
+        made.passage(source, "Same", " ".join(words[:border]))
+        made.passage(source, "Same", " ".join(words[border:]), piece=2)
+    found = copies(made)
+    assert (found.linked, found.alike) == ({(0, 1)}, [{0, 1}, {0, 1}])
+
+
+def test_copies_of_copies_are_copies() -> None:
+    made = Workspace()
+    _, text, vector = made.passage("a.md", "A")
+    made.passage("b.md", "B", text, vector)
+    near = changed(text, 5)
+    for source in ("c.md", "d.md"):
+        made.passage(source, source, near, made.near(vector, 0.97))
+    assert copies(made).alike == [{0, 1, 2, 3}] * 4
+
+
+PLACES = [
+    ("guide/a.md", "Copy Image", "copy-image"),
+    ("guide/a.md", "Copy Image", "copy-image-2"),
+    ("guide/a.md", "Copy Image~2", "copy-image~2"),
+    ("guide/a.md", "Step", "step"),
+    ("guide/a.md", "Step", "step-2"),  # a piece's id …
+    ("guide/a.md", "Step 2", "step-2"),  # … and another section's slug
+    ("b.txt", "b", "b"),
+]
+
+
+@pytest.mark.parametrize(
+    ("answers", "named", "unmatched"),
+    [
+        ([("guide/a.md", "Copy Image")], [0], []),
+        ([("guide/a.md", "copy-image")], [0], []),
+        ([("guide/a.md", "copy-image~2"), ("b.txt", "b")], [1, 4], []),
+        ([("guide/a.md", "step-2")], [3], []),
+        ([("guide/a.md", "")], [0, 1, 2, 3], []),
+        ([("b.txt", ""), ("b.txt", "b")], [4], []),
+        ([("b.txt", "Copy Image"), ("gone.md", ""), ("b.txt", "b")], [4], ["b.txt # Copy Image", "gone.md"]),
+        ([("gone.md", "X"), ("gone.md", "X")], [], ["gone.md # X"]),
+    ],
+)
+def test_places_of_real_queries(answers: list[tuple[str, str]], named: list[int], unmatched: list[str]) -> None:
+    passages: list[dict[str, Any]] = [
+        {"id": f"{source}#{slug}", "source": source, "section": section, "title": "", "text": ""}
+        for source, section, slug in PLACES
+    ]
+    found = of_real([RealQuery("any", answers)], passages, ranking.corpus(passages))
+    assert found == ([named], unmatched)

@@ -1,0 +1,264 @@
+"""The stage as it runs: what it writes is read back from its files, by pyarrow alone."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from datasets import load_dataset
+
+from stages import paths
+from stages.dataset.__main__ import work
+from stages.errors import UserError
+from tests.dataset.workspace import Workspace, changed, documents, jaccard
+
+ROOT = Path(__file__).parents[2]
+SIDES = ("train", "dev", "test")
+Row = dict[str, Any]
+
+
+def run(folder: Path, hash_seed: int = 0) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.run(
+        [sys.executable, "-m", "stages.dataset"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def build(made: Workspace, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run the stage in this process."""
+    made.write(folder)
+    monkeypatch.chdir(folder)
+    return work()
+
+
+def table(name: str) -> list[Row]:
+    rows: list[Row] = pq.read_table(paths.DATASET / f"{name}.parquet").to_pylist()
+    return rows
+
+
+def report() -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(paths.DATASET_REPORT.read_text(encoding="utf-8"))
+    return read
+
+
+def answers(name: str) -> dict[str, set[str]]:
+    """query id → passages that answer it, in one set of the qrels."""
+    found: dict[str, set[str]] = {}
+    for row in table("qrels"):
+        if row["set"] == name:
+            found.setdefault(row["query_id"], set()).add(row["passage_id"])
+    return found
+
+
+def planted() -> Workspace:
+    """120 sections of their own in 12 documents, and families of copies across documents d0 … d11."""
+    made = documents(120, queries=2)
+    for family in range(12):
+        text = " ".join(made.words(40))
+        vector = made.direction()
+        for copy in range(5):
+            near = changed(text, *range(copy // 2, copy // 2 + copy % 2))  # exact ones, and one word changed
+            other_title = made.near(vector, 0.3 if copy == 4 else 0.96)
+            passage = made.passage(f"d{(family + copy) % 12}.md", f"Copy {family} {copy}", near, other_title)
+            for _ in range(2):
+                made.query(passage)
+    # A licence in 30 documents, and its next edition in 30 others
+    licence = " ".join(made.words(60))
+    vector = made.direction()
+    for number in range(60):
+        text = changed(licence, 30) if number % 2 else licence
+        made.query(made.passage(f"l{number}.md", "Licence", text, made.near(vector, 0.99)))
+    # Long sections that share their second piece
+    _, text, vector = made.passage("long0.md", "Long")
+    for number in range(6):
+        made.query(made.passage(f"long{number + 1}.md", "Long"))
+        made.query(made.passage(f"long{number + 1}.md", "Long", text, made.near(vector, 0.97), piece=2))
+    return made
+
+
+@pytest.fixture(scope="module")
+def leak_proof(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Path]:
+    made, folder = planted(), tmp_path_factory.mktemp("planted")
+    made.write(folder)
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made, folder
+
+
+def copies_of(made: Workspace) -> dict[str, set[str]]:
+    """passage id → itself and its copies, every pair compared."""
+    texts = {row["id"]: row["text"] for row in made.passages}
+    return {one: {other for other in texts if jaccard(texts[one], texts[other]) >= 0.8} for one in texts}
+
+
+def test_no_copy_is_on_another_side(leak_proof: tuple[Workspace, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, folder = leak_proof
+    monkeypatch.chdir(folder)
+    copies = copies_of(made)
+    section_of = {row["id"]: (row["source"], row["section"]) for row in made.passages}
+    side_of: dict[object, set[str]] = {}
+    for side in SIDES:
+        for row in table(f"{side}_ids"):
+            for passage in copies[row["positive_id"]]:
+                side_of.setdefault(passage, set()).add(side)
+            side_of.setdefault(section_of[row["positive_id"]], set()).add(side)
+    assert {place: sides for place, sides in side_of.items() if len(sides) > 1} == {}
+    assert sum(len(copies[row["positive_id"]]) > 1 for side in SIDES for row in table(f"{side}_ids")) > 100
+    cluster_of = {row["passage_id"]: row["cluster"] for row in table("clusters")}
+    assert all(cluster_of[one] == cluster_of[other] for one, others in copies.items() for other in others)
+
+
+def test_no_copy_is_a_negative(leak_proof: tuple[Workspace, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, folder = leak_proof
+    monkeypatch.chdir(folder)
+    copies = copies_of(made)
+    section_of = {row["id"]: (row["source"], row["section"]) for row in made.passages}
+    for side in SIDES:
+        for row in table(f"{side}_ids"):
+            negatives = [row[f"negative_{number}_id"] for number in (1, 2, 3, 4)]
+            assert len(set(negatives)) == 4
+            assert copies[row["positive_id"]].isdisjoint(negatives)
+            assert section_of[row["positive_id"]] not in {section_of[negative] for negative in negatives}
+
+
+def test_copies_answer_too(leak_proof: tuple[Workspace, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    made, folder = leak_proof
+    monkeypatch.chdir(folder)
+    texts = {row["id"]: row["text"] for row in made.passages}
+    judged = {**answers("synthetic"), **answers("dev")}
+    asked = {row["query_id"]: row["positive_id"] for side in ("dev", "test") for row in table(f"{side}_ids")}
+    assert judged.keys() == asked.keys()
+    for query, right in judged.items():
+        exact = {passage for passage, text in texts.items() if text == texts[asked[query]]}
+        assert exact <= right
+
+
+def test_a_near_copy_answers_where_the_titles_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = documents(30)
+    _, text, vector = made.passage("a.md", "Asked")
+    made.ask("my question", "a.md", "asked")
+    made.passage("b.md", "Same", changed(text, 7), made.near(vector, 0.95))
+    made.passage("c.md", "Other title", changed(text, 9), made.near(vector, 0.5))
+    build(made, tmp_path, monkeypatch)
+    assert answers("real") == {"r000000": {"a.md#asked", "b.md#same"}}
+
+
+def test_columns_are_aligned_and_load_as_sentence_transformers_expects(
+    leak_proof: tuple[Workspace, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, folder = leak_proof
+    monkeypatch.chdir(folder)
+    texts = {row["id"]: f"{row['title']}\n{row['text']}" for row in made.passages}
+    asked = [row["query"] for row in made.queries]
+    for side in SIDES:
+        loaded = load_dataset(
+            "parquet", data_files=str(paths.DATASET / f"{side}.parquet"), split="train", cache_dir=str(tmp_path)
+        )
+        assert loaded.column_names == ["anchor", "positive", *(f"negative_{n}" for n in (1, 2, 3, 4))]
+        for row, of in zip(loaded, table(f"{side}_ids"), strict=True):
+            assert row["anchor"] == asked[int(of["query_id"].removeprefix("q"))]
+            assert row["positive"] == texts[of["positive_id"]]
+            assert [row[f"negative_{n}"] for n in (1, 2, 3, 4)] == [texts[of[f"negative_{n}_id"]] for n in (1, 2, 3, 4)]
+
+
+def test_another_process_writes_the_same_bytes(leak_proof: tuple[Workspace, Path], tmp_path: Path) -> None:
+    made, folder = leak_proof
+    made.write(tmp_path)
+    assert run(tmp_path, hash_seed=1).returncode == 0
+    written = sorted((folder / paths.DATASET).iterdir())
+    assert len(written) == 9
+    for file in written:
+        assert file.read_bytes() == (tmp_path / paths.DATASET / file.name).read_bytes(), file.name
+
+
+def test_counts_of_the_report_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = documents(40)
+    passage = made.passage("x.md", "X")
+    for query in ("Asked twice", "asked twice"):
+        made.query(passage, query)
+    made.query(made.passage("y.md", "Y"), "what people typed")
+    made.ask("What people  typed", "doc0.md", "Part 3")
+    made.ask("nowhere to be found", "gone.md")
+    summary = build(made, tmp_path, monkeypatch)
+    read = report()
+    assert read["generated"] == 123
+    assert read["dropped"] == {"ambiguous": 0, "repeated": 1, "same_as_a_real_query": 1, "round_trip": 0}
+    assert read["kept"] == 121 == sum(read[side]["pairs"] for side in SIDES)
+    for side in SIDES:
+        rows = table(f"{side}_ids")
+        assert read[side]["pairs"] == len(rows) == len(table(side))
+        assert read[side]["passages"] == len({row["positive_id"] for row in rows})
+    assert read["real"] == {"queries": 2, "matched": 1, "places_not_in_the_documents": 1}
+    assert (read["passages"], read["split"]) == (42, {"unit": "section", "groups": 42})
+    assert "(2 queries dropped); 1 real queries" in summary
+    assert Counter(row["set"] for row in table("qrels")) == {
+        "real": 1,
+        "real_hard": 1,
+        "synthetic": read["test"]["pairs"],
+        "dev": read["dev"]["pairs"],
+    }
+
+
+def test_hard_real_queries_say_little_of_the_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = documents(30)
+    made.passage("a.md", "Copy Image")
+    made.passage("a.md", "Copy Image~2")
+    for place in ("Copy Image", "copy-image", "Copy Image~2"):
+        made.ask(f"copy an image: {place}", "a.md", place)  # both words
+        made.ask(f"duplicate an image [{len(made.real)}]", "a.md", place)  # one of two
+    made.ask("copy an image, the file says it is hard", "a.md", "Copy Image", overlap=0.2)
+    made.ask("anything, anywhere in the file", "doc0.md")
+    build(made, tmp_path, monkeypatch)
+    assert sorted(answers("real_hard")) == ["r000001", "r000003", "r000005", "r000006", "r000007"]
+    assert len(answers("real")) == 8
+
+
+def test_negatives_that_one_query_lacks_are_left_out_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(documents(4, in_each=2), tmp_path, monkeypatch)
+    assert {report()[side]["negatives"] for side in SIDES} == {3}  # four passages: three others
+    assert list(table("train")[0]) == ["anchor", "positive", "negative_1", "negative_2", "negative_3"]
+
+
+@pytest.mark.parametrize("sections", [3, 20])
+def test_one_document_is_enough(sections: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(documents(sections, in_each=sections), tmp_path, monkeypatch)
+    assert report()["kept"] == 3 * sections
+    assert answers("real") == {}
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (documents(2), "0 train queries of 6 generated ones (6 kept)"),
+        (documents(30, queries=0), "0 train queries of 0 generated ones (0 kept)"),
+    ],
+)
+def test_too_little_is_an_error_that_says_where_to_look(
+    made: Workspace, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UserError) as failure:
+        build(made, tmp_path, monkeypatch)
+    assert message in str(failure.value)
+    for key in ("documents:", "queries:", "generator:"):
+        assert key in str(failure.value)
+    assert not paths.DATASET.exists()
+
+
+def test_a_missing_file_of_real_queries_fails_with_one_line(tmp_path: Path) -> None:
+    documents(5).write(tmp_path)
+    (tmp_path / "real.jsonl").unlink()
+    done = run(tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "real.jsonl is not there" in done.stdout

@@ -1,0 +1,159 @@
+"""From passages to verdict with real, tiny models: dataset, baseline and evaluate as they run, against trec_eval."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import pytrec_eval
+from sentence_transformers import SentenceTransformer
+
+import stages.baseline.__main__ as baseline
+import stages.dataset.__main__ as dataset
+import stages.evaluate.__main__ as evaluate
+from stages import encoder, files, paths
+from tests.dataset.workspace import Workspace
+from tests.tiny_model import WORDS, tiny_model
+
+SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+METRICS = {"ndcg_cut_10": "ndcg@10", "recall_10": "recall@10", "recall_100": "recall@100", "success_1": "success@1"}
+EVALUATE = """\
+model:
+  {{name: a/base, package: null, path: base, query_prompt: '', passage_prompt: '', max_tokens: 64, dimension: 32,
+    license: mit}}
+queries: {queries}
+precision: fp32
+batch_size: 16
+draws: 500
+confidence: 0.95
+meaningful: 0.05
+negligible: 0.02
+seed: 0
+"""
+Numbers = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SentenceTransformer]:
+    folder = tmp_path_factory.mktemp("models")
+    return {name: tiny_model(folder / name, architecture=name) for name in ("bert", "xlmr")}
+
+
+def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransformer, real: bool = True) -> Numbers:
+    """Run the three stages in `folder`, the working directory; returns metrics.json."""
+    made = Workspace()
+    for number in range(60):
+        words = [WORDS[(7 * number + 11 * place) % 60] for place in range(number % 9 + 8)]
+        passage = made.passage(f"doc{number // 6}.md", f"Part {number}", " ".join(words))
+        for kind in ("keyword", "question"):
+            made.query(passage, f"{words[1]} {kind} {words[4]} {words[6]} {number}", kind)
+        if real and number % 2:
+            made.ask(
+                f"{words[2]} {words[5]} real {number}", f"doc{number // 6}.md", f"Part {number}", overlap=number % 3 / 2
+            )
+    made.write(folder)
+    encoder.write_all(
+        base,
+        paths.VECTORS,
+        passages=[encoder.passage_text(row) for row in made.passages],
+        queries=[row["query"] for row in made.queries],
+        real=[row["query"] for row in made.real],
+        bf16=False,
+        batch_size=16,
+    )
+    encoder.save(tuned, paths.MODEL)
+    files.write_text(paths.CONFIG / "baseline.yaml", "queries: real.jsonl\ngood_enough: 0.85\nworth_it: 0.7\n")
+    files.write_text(paths.CONFIG / "evaluate.yaml", EVALUATE.format(queries="real.jsonl"))
+    for stage in (dataset, baseline, evaluate):
+        stage.work()
+    metrics: Numbers = json.loads(paths.METRICS.read_text(encoding="utf-8"))
+    return metrics
+
+
+def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float]]:
+    """system → metric, means over the queries of a set, from the files alone."""
+    qrels: dict[str, dict[str, int]] = {}
+    for row in pq.read_table(paths.QRELS).to_pylist():
+        if row["set"] == of_set:
+            qrels.setdefault(row["query_id"], {})[row["section"]] = row["relevance"]
+    measures = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.10,100", "success.1", "recip_rank"})
+    found: dict[str, dict[str, float]] = {}
+    for system in {row["system"] for row in rankings}:
+        run = {
+            row["query_id"]: dict(zip(row["sections"], row["scores"], strict=True))
+            for row in rankings
+            if row["system"] == system and row["query_id"] in qrels
+        }
+        values = list(measures.evaluate(run).values())
+        found[system] = {ours: sum(of[theirs] for of in values) / len(qrels) for theirs, ours in METRICS.items()}
+        first = [of["recip_rank"] if of["recip_rank"] >= 0.1 else 0.0 for of in values]
+        found[system]["mrr@10"] = sum(first) / len(qrels)
+    return found
+
+
+def test_every_number_is_trec_evals(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
+    assert list(metrics) == [
+        "real", "real_hard", "synthetic", "similarity_to_base", "verdict", "recommend", "reasons",
+    ]  # fmt: skip
+    assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
+    assert metrics["verdict"] in ("ship", "marginal", "keep_base")
+    assert metrics["recommend"] in SYSTEMS
+    assert list(metrics["synthetic"]["kinds"]) == ["keyword", "question"]
+
+    stored = pq.read_table(paths.BASELINE_RANKINGS).to_pylist()
+    said_before = json.loads(paths.BASELINE_METRICS.read_text(encoding="utf-8"))
+    for name in ("real", "real_hard", "synthetic"):
+        block = metrics[name]
+        expected = trec_eval(stored, name)
+        assert set(expected) == {"base", "bm25", "hybrid"}
+        for system, values in expected.items():
+            assert block[system] == pytest.approx(values, abs=1e-6)
+            assert said_before[name][system] == block[system]
+        for system in SYSTEMS:
+            assert {"ndcg@10", "mrr@10", "recall@100"} <= set(block[system])
+        for other in ("base", "bm25", "hybrid"):
+            gain = block["gain"][f"vs_{other}"]["ndcg@10"]
+            assert gain["mean"] == pytest.approx(block["tuned"]["ndcg@10"] - block[other]["ndcg@10"], abs=2e-6)
+            assert gain["low"] <= gain["mean"] <= gain["high"]
+
+    rows = pq.read_table(paths.PER_QUERY).to_pylist()
+    for name in ("real", "real_hard", "synthetic"):
+        for system in SYSTEMS:
+            for metric in ("ndcg@10", "recall@100"):
+                column = [row[f"{system}_{metric}"] for row in rows if name in row["sets"]]
+                assert sum(column) / len(column) == pytest.approx(metrics[name][system][metric], abs=1e-6)
+
+    summary = json.loads(paths.SUMMARY.read_text(encoding="utf-8"))
+    assert len(summary) == 10
+    assert summary["tuned"] == round(metrics["real"]["tuned"]["ndcg@10"], 4)
+    with paths.SYSTEMS_PLOT.open(encoding="utf-8", newline="") as file:
+        bars = {row["system"]: float(row["ndcg@10"]) for row in csv.DictReader(file)}
+    assert bars["real_hard: bm25"] == round(metrics["real_hard"]["bm25"]["ndcg@10"], 4)
+    assert metrics["verdict"] in paths.REPORT.read_text(encoding="utf-8")
+
+
+def test_a_copy_of_the_base_is_not_to_be_shipped(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    metrics = evaluated(tmp_path, models["bert"], models["bert"])
+    assert metrics["verdict"] == "keep_base"
+    assert "unchanged" in metrics["reasons"][1]
+    assert metrics["similarity_to_base"] == pytest.approx(1, abs=1e-5)
+    assert metrics["real"]["gain"]["vs_base"]["ndcg@10"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_without_real_queries_generated_ones_decide(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    metrics = evaluated(tmp_path, models["bert"], models["xlmr"], real=False)
+    assert next(iter(metrics)) == "synthetic"
+    assert "real" not in metrics
+    assert "There are no real queries" in metrics["reasons"][-1]

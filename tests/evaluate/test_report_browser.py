@@ -1,0 +1,153 @@
+"""The report in a real browser: no error, no request, nothing wider than the page, words that can be read."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.evaluate.verdict import Judgement
+from tests.evaluate.made_up import example, page, scores
+
+WIDTHS = (400, 800, 1600)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+)
+# A frame has the width that it is given, a headless window has a least one.
+FRAMES = """<!doctype html><body>{frames}<pre id="measured"></pre><script>
+addEventListener("load", () => {{
+  const measured = [...document.querySelectorAll("iframe")].map(frame => {{
+    const inside = frame.contentDocument, width = frame.clientWidth;
+    const scrolls = element => element && (/auto|scroll/.test(frame.contentWindow.getComputedStyle(element).overflowX)
+      || scrolls(element.parentElement));
+    return {{
+      width, page: inside.documentElement.scrollWidth,
+      wide: [...inside.body.querySelectorAll("*")]
+        .filter(e => (e.getBoundingClientRect().right > width + .5 || e.getBoundingClientRect().left < -.5)
+          && !scrolls(e) && !e.closest("svg defs")).map(e => e.outerHTML.slice(0, 80)),
+      tables: [...inside.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth).length,
+      letters: Math.min(...[...inside.querySelectorAll("main :is(p, li, td, th, h1, pre, span, text)")]
+        .map(e => parseFloat(frame.contentWindow.getComputedStyle(e).fontSize)
+          * (e.ownerSVGElement ? e.getScreenCTM().a : 1))),
+      requests: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name),
+      dark: frame.contentWindow.matchMedia("(prefers-color-scheme: dark)").matches,
+      colours: ["color", "backgroundColor"].map(name => frame.contentWindow.getComputedStyle(inside.body)[name]),
+    }};
+  }});
+  document.getElementById("measured").textContent = JSON.stringify(measured);
+}});
+</script></body>"""
+LONG = "a_name_without_any_break_" * 12
+HARD = page(
+    judgement=Judgement("marginal", "tuned_hybrid", [f"A reason about {LONG}", "<script>alert(1)</script>"]),
+    sets={"real": scores(1_234_567), "real_hard": scores(3, groups=2), "synthetic": scores(333)},
+    kinds={kind: scores(123_456, drawn={"tuned": (0.1, 1.0)}) for kind in ("task", "question", "situation")},
+    wins=[
+        example("<img src=x onerror=alert(1)>" + LONG, section=f"{LONG}/{LONG}.md#{LONG}"),
+        example("كيف أنسخ صورة؟ 如何复制映像"),
+    ],
+    losses=[],
+    dataset={"guidance": "few: 240 training pairs", "places": [LONG], "nested": {"deep": {"deeper": [1, 2]}}},
+)
+
+
+def chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    if "CI" in os.environ:
+        pytest.fail("no Chromium, and CI must test the report in one: apt-get install chromium")
+    pytest.skip("no Chromium on this machine")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder here: a browser tells of no requests, and lets no frame be looked into, for plain files."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+def opened(html: str, folder: Path, *flags: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Open the page at every width: what was measured, and the console's lines."""
+    browser = chromium()
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    frames = "".join(f'<iframe src="report.html" style="width:{w}px;height:900px;border:0"></iframe>' for w in WIDTHS)
+    (folder / "frames.html").write_text(FRAMES.format(frames=frames), encoding="utf-8")
+    with served(folder) as address:
+        done = subprocess.run(
+            [browser, *FLAGS, *flags, f"--user-data-dir={folder}/profile", "--dump-dom", f"{address}/frames.html"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    found = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, flags=re.DOTALL)
+    assert found, done.stderr
+    measured: list[dict[str, Any]] = json.loads(
+        found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    )
+    return measured, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.mark.parametrize("html", [page(), HARD], ids=["usual", "hard"])
+def test_the_report_fits_every_screen_and_asks_for_nothing(html: str, tmp_path: Path) -> None:
+    measured, console = opened(html, tmp_path)
+    assert console == []
+    assert [frame["width"] for frame in measured] == list(WIDTHS)
+    for frame in measured:
+        assert frame["requests"] == []
+        assert (frame["page"], frame["wide"]) == (frame["width"], [])
+        assert frame["letters"] >= 10  # pixels, those of the picture included
+    if html != HARD:  # only unusual numbers need a table that scrolls
+        assert [frame["tables"] for frame in measured] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_page_follows_the_scheme(dark: bool, tmp_path: Path) -> None:
+    measured, _ = opened(page(), tmp_path, f"--blink-settings=preferredColorScheme={0 if dark else 1}")
+    for frame in measured:
+        ink, paper = (sum(map(int, re.findall(r"\d+", colour)[:3])) / 3 for colour in frame["colours"])
+        assert frame["dark"] == dark
+        assert abs(ink - paper) > 180
+        assert (ink > paper) == dark
+
+
+def test_what_is_measured_would_show_a_fault(tmp_path: Path) -> None:
+    faults = (
+        '<p style="width:900px">wide</p><script>throw new Error("loud")</script><img src="picture.png">'
+        '<p style="font-size:4px">small</p>'
+    )
+    unguarded = re.sub(r"<meta http-equiv=[^>]*>", "", page()).replace("<main>", f"<main>{faults}")
+    measured, console = opened(unguarded, tmp_path)
+    assert any("loud" in line for line in console)
+    assert [frame["page"] > frame["width"] for frame in measured] == [True, True, False]
+    assert any("width:900px" in element for element in measured[0]["wide"])
+    assert measured[2]["requests"][0].endswith("picture.png")
+    assert measured[0]["letters"] == 4

@@ -1,0 +1,98 @@
+"""What the stage `export` reads, made by hand around a tiny model."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from stages import encoder, files, paths, ranking
+from stages.query_sets import real_id
+from tests.evaluate.made_up import scores
+from tests.tiny_model import WORDS, tiny_model
+
+PASSAGES, QUERIES = 40, 60
+SECRETS = ("zyxtitle", "zyxpassage", "zyxgenerated", "zyxreal")  # words of the documents and queries
+PROMPTS = {"query": "word1 word2 ", "document": "word3 "}
+CONFIG = f"""\
+model:
+  {{name: someone/tiny, package: null, path: null, query_prompt: '{PROMPTS["query"]}',
+    passage_prompt: '{PROMPTS["document"]}', max_tokens: 64, dimension: 32, license: mit}}
+queries: real.jsonl
+confidence: 0.95
+onnx: true
+max_loss: 1.0
+check: {{texts: 8, queries: 50, passages: 1000}}
+batch_size: 8
+seed: 0
+"""
+DATASET = {
+    "generated": 90, "kept": 84, "passages": PASSAGES, "split": {"unit": "section"},
+    "real": {"queries": QUERIES, "matched": QUERIES},
+    **{side: {"pairs": pairs, "passages": pairs // 4} for side, pairs in (("train", 60), ("dev", 12), ("test", 12))},
+}  # fmt: skip
+
+
+def metrics() -> dict[str, Any]:
+    """An evaluation's metrics.json."""
+    wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
+    sets = {name: scores(n, drawn=wide).json() for name, n in (("real", QUERIES), ("real_hard", 20), ("synthetic", 12))}
+    return {**sets, "verdict": "ship", "recommend": "tuned", "reasons": ["A gain of 0.05 or more is meaningful."]}
+
+
+def write(folder: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write all below `folder`. A query's one answer is the passage nearest to it: NDCG@10 is 1 before any change."""
+    drawn = random.Random(0)
+    passages = [
+        {
+            "id": f"doc.md#part-{number}", "source": "doc.md", "section": f"Part {number}",
+            "title": f"zyxtitle word{number}", "text": " ".join(["zyxpassage", *drawn.choices(WORDS, k=5 + number)]),
+        }
+        for number in range(PASSAGES)
+    ]  # fmt: skip
+    generated = [{"passage_id": "doc.md#part-0", "query": "zyxgenerated word5", "kind": "task", "provider": "test"}]
+    asked = [f"zyxreal {' '.join(drawn.choices(WORDS, k=4))}" for _ in range(QUERIES)]
+    model = tiny_model(folder / "own")
+    model.prompts = dict(PROMPTS)
+    encoder.write_all(
+        model,
+        folder / paths.TUNED_VECTORS,
+        passages=[encoder.passage_text(row) for row in passages],
+        queries=[row["query"] for row in generated],
+        real=asked,
+        bf16=False,
+        batch_size=8,
+    )
+    encoder.save(model.to(dtype), folder / paths.MODEL)
+    files.write_json(folder / paths.MODEL_HISTORY, [{"step": 0, "dev_ndcg@10": 0.5}])
+    vectors = [
+        files.read_vectors(folder / paths.TUNED_VECTORS / f"{name}.safetensors") for name in ("real", "passages")
+    ]
+    answers = [f"Part {found}" for found in ranking.nearest(vectors[0], vectors[1], 1)[0][:, 0]]
+    files.write_jsonl(folder / paths.PASSAGES, passages)
+    files.write_jsonl(folder / paths.QUERIES, generated)
+    files.write_jsonl(
+        folder / "real.jsonl",
+        [{"query": q, "source": "doc.md", "section": section} for q, section in zip(asked, answers, strict=True)],
+    )
+    files.write_table(
+        folder / paths.QRELS,
+        {
+            "set": ["real"] * QUERIES,
+            "query_id": [real_id(row) for row in range(QUERIES)],
+            "section": [ranking.section_id("doc.md", section) for section in answers],
+            "passage_id": [f"doc.md#{section.lower().replace(' ', '-')}" for section in answers],
+            "relevance": [1] * QUERIES,
+            "group": list(range(QUERIES)),
+        },
+    )
+    files.write_json(folder / paths.DATASET_REPORT, DATASET)
+    files.write_json(folder / paths.METRICS, metrics())
+    files.write_text(folder / paths.CONFIG / "export.yaml", CONFIG)
+    files.write_text(folder / ".dvc/config", "")
+
+
+def configure(folder: Path, old: str, new: str) -> None:
+    """Change a value of the stage's config."""
+    assert old in CONFIG
+    files.write_text(folder / paths.CONFIG / "export.yaml", CONFIG.replace(old, new))

@@ -1,0 +1,68 @@
+"""The model card's metadata, and what it says of models, sets and prompts."""
+
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from stages.export.card import card
+from stages.models import ModelConfig
+from tests.export import inputs
+
+
+def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) -> ModelCard:
+    model = ModelConfig(
+        name=name, package=None, path="/home/me/model", query_prompt='say "hi": ', passage_prompt="", max_tokens=1024,
+        dimension=32, license=license,
+    )  # fmt: skip
+    parts: dict[str, Any] = {"metrics": inputs.metrics(), "dataset": inputs.DATASET, **changes}
+    return ModelCard(card(model, parts["metrics"], parts["dataset"], dimension=32, confidence=0.9))
+
+
+@pytest.mark.parametrize(
+    ("said", "license", "license_name"),
+    [
+        ("mit", "mit", None),
+        ("Apache-2.0", "apache-2.0", None),
+        ("unknown", "unknown", None),
+        ("Acme Internal, v2", "other", "acme-internal-v2"),
+        ("", "other", "unnamed"),
+    ],
+)
+def test_a_licence_that_the_hub_does_not_know_is_other_with_its_name(
+    said: str, license: str, license_name: str | None
+) -> None:
+    data = written(license=said).data.to_dict()
+    assert (data["license"], data.get("license_name")) == (license, license_name)
+
+
+@pytest.mark.parametrize(("name", "base_model"), [("BAAI/bge-small-en-v1.5", True), ("a local model", False)])
+def test_only_a_name_on_the_hub_is_the_base_model(name: str, base_model: bool) -> None:
+    made = written(name=name)
+    assert made.data.to_dict().get("base_model") == (name if base_model else None)
+    assert f"tuned from\n{name if not base_model else f'[{name}](https://huggingface.co/{name})'}\nwith" in made.text
+    assert "/home/me" not in made.content
+
+
+def test_scores_stand_with_their_intervals_set_by_set() -> None:
+    text = written().text
+    # The tuned model: mean .8, draws half .77 and half .83; the base model's .7, .66 and .74, so the gain's .09 or .11.
+    assert "### Real queries (60)" in text
+    assert "| **this model** | 0.800 (0.770 to 0.830) | 0.800 (0.770 to 0.830) | 0.800 |" in text
+    assert "| base model | +0.100 (+0.090 to +0.110) | +0.100 (+0.090 to +0.110) |" in text
+    assert "the 90% bootstrap interval" in text
+    assert "## Verdict: `ship`\n\n- A gain of 0.05 or more is meaningful." in text
+    assert "| train | 60 | 15 |" in text
+
+
+def test_prompts_are_shown_to_the_letter() -> None:
+    text = written().text
+    assert '| query | `"say \\"hi\\": "` |\n| passage | none |' in text
+    assert "cut at 1,024 tokens" in text
+
+
+def test_without_real_queries_nothing_is_said_of_them() -> None:
+    metrics = {name: of for name, of in inputs.metrics().items() if not name.startswith("real")}
+    text = written(metrics=metrics, dataset={**inputs.DATASET, "real": {"queries": 0, "matched": 0}}).text
+    assert "real queries" not in text.lower()
+    assert "### Generated queries, held out (12)" in text

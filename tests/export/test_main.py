@@ -1,0 +1,223 @@
+"""The stage as it runs, around a tiny model: what it writes, what it refuses, and that nothing private is in it."""
+
+import hashlib
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from sentence_transformers import SentenceTransformer
+from transformers import AutoTokenizer
+
+import stages.export.__main__ as export
+from stages import files, paths
+from stages.errors import UserError
+from stages.export.onnx import OnnxEncoder, parity
+from tests.export import inputs
+from tests.tiny_model import WORDS
+
+ROOT = Path(__file__).parents[2]
+TEXTS = [" ".join(WORDS[(3 * i + j) % 60] for j in range(i + 1)) for i in range(20)]
+
+
+@dataclass
+class Done:
+    """A run of the stage."""
+
+    folder: Path  # the working directory
+    stdout: str
+    stderr: str
+
+    @property
+    def out(self) -> Path:
+        return self.folder / paths.EXPORT
+
+
+def start(folder: Path) -> "subprocess.Popen[str]":
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "DVC_"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "stages.export"],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    folder = tmp_path_factory.mktemp("export")
+    inputs.write(folder)
+    process = start(folder)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stdout + stderr
+    return Done(folder, stdout, stderr)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    inputs.write(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def by_hand(kind: str, texts: Sequence[str], folder: Path) -> "np.typing.NDArray[np.float32]":
+    """Vectors by the model that was exported, the prompt put before each text."""
+    model = SentenceTransformer(str(folder / paths.MODEL), device="cpu")
+    vectors: np.typing.NDArray[np.float32] = model.encode([f"{inputs.PROMPTS[kind]}{text}" for text in texts])
+    return vectors
+
+
+def test_one_line_is_all_that_is_said(done: Done) -> None:
+    line = (
+        r"✓ export  model 0 MB, ONNX \d MB, int8 \d MB \(cosine 0\.\d{4}, least 0\.\d{4}; NDCG@10 [+-]0\.\d{4} ± .*\)"
+    )
+    assert re.fullmatch(line + r"  \(\d+ s\)\n", done.stdout)
+    assert done.stderr == ""
+
+
+def test_the_model_loads_without_a_network_and_knows_its_prompts(done: Done, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    model = SentenceTransformer(str(done.out / "model"))
+    assert (model.max_seq_length, model.similarity_fn_name) == (64, "cosine")
+    queries, passages = model.encode_query(TEXTS), model.encode_document(TEXTS)
+    np.testing.assert_allclose(queries, by_hand("query", TEXTS, done.folder), atol=1e-6)
+    np.testing.assert_allclose(passages, by_hand("document", TEXTS, done.folder), atol=1e-6)
+    assert parity(queries, passages).mean < 0.99  # else the prompts would do nothing
+    assert not (done.out / "model/history.json").exists()
+
+
+@pytest.mark.parametrize(("name", "cosine"), [("model.onnx", 0.99999), ("model_int8.onnx", 0.95)])
+def test_the_onnx_folder_needs_nothing_else(done: Done, name: str, cosine: float) -> None:
+    folder = done.out / "onnx"
+    prompts = files.read_json(folder / "config_sentence_transformers.json")["prompts"]
+    encoder = OnnxEncoder(folder / name, AutoTokenizer.from_pretrained(folder))
+    vectors = encoder.encode([prompts["document"] + text for text in TEXTS], batch_size=4)
+    assert parity(by_hand("document", TEXTS, done.folder), vectors).min >= cosine
+
+
+def test_the_corpus_is_there_row_by_row_without_its_texts(done: Done) -> None:
+    table = pq.read_table(done.out / "vectors/passages.parquet")
+    assert str(table.schema.field("vector").type) == "fixed_size_list<element: float>[32]"
+    passages = list(files.read_jsonl(done.folder / paths.PASSAGES))
+    assert table.column_names == ["id", "text_sha256", "vector"]
+    assert table["id"].to_pylist() == [row["id"] for row in passages]
+    seen = [f"{row['title']}\n{row['text']}".encode() for row in passages]
+    assert table["text_sha256"].to_pylist() == [hashlib.sha256(text).hexdigest() for text in seen]
+    tuned = files.read_vectors(done.folder / paths.TUNED_VECTORS / "passages.safetensors")
+    np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), dtype=np.float32), tuned)
+
+
+def test_no_word_of_the_documents_or_queries_is_in_any_file(done: Done) -> None:
+    found = [
+        (name, word)
+        for name, content in contents(done.out).items()
+        for word in inputs.SECRETS
+        if word.encode() in content
+    ]
+    assert found == []
+    assert "zyxpassage" in (done.folder / paths.PASSAGES).read_text(encoding="utf-8")
+
+
+def test_the_manifest_lists_every_file_as_it_is(done: Done) -> None:
+    listed = json.loads((done.out / "manifest.json").read_text(encoding="utf-8"))
+    there = contents(done.out)
+    del there["manifest.json"]
+    assert listed == {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in there.items()
+    }
+    assert list(listed) == sorted(listed)
+    assert {"model/README.md", "onnx/model_int8.onnx", "vectors/passages.parquet", "parity.json"} <= set(listed)
+
+
+def test_the_card_is_one_that_the_hub_reads(done: Done) -> None:
+    card = ModelCard.load(done.out / "model/README.md")
+    assert (card.data.license, card.data.base_model) == ("mit", "someone/tiny")
+    assert (card.data.library_name, card.data.pipeline_tag) == ("sentence-transformers", "sentence-similarity")
+    assert "sentence-transformers" in (card.data.tags or [])
+    assert not re.search(r"\b20\d\d\b", card.text)  # a date would make every run another output
+
+
+def test_parity_is_what_the_files_give(done: Done) -> None:
+    report = json.loads((done.out / "parity.json").read_text(encoding="utf-8"))
+    assert report["texts"] == 8
+    assert report["vectors/passages.parquet"]["cosine"]["min"] >= 0.99999
+    assert report["onnx/model.onnx"]["cosine"]["min"] >= 0.99999
+    int8 = report["onnx/model_int8.onnx"]
+    assert 0.95 <= int8["cosine"]["min"] < int8["cosine"]["mean"] < 0.99999
+    loss = int8["ndcg@10"]
+    assert (loss["query_set"], loss["queries"], loss["passages"], loss["before"]) == ("real", 50, inputs.PASSAGES, 1.0)
+    assert loss["lost"] == pytest.approx(1 - loss["after"], abs=1e-6)
+
+
+def test_another_place_and_process_give_the_same_bytes(done: Done, workspace: Path) -> None:
+    export.work()
+    assert contents(workspace / paths.EXPORT) == contents(done.out)
+
+
+def test_int8_that_loses_too_much_is_left_out_and_said(workspace: Path) -> None:
+    inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.0")
+    said = export.work()
+    int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
+    lost = int8["ndcg@10"]["lost"]
+    assert lost > 0
+    assert int8["exported"] is False
+    assert f"no int8: NDCG@10 {-lost:+.4f}" in said
+    assert "`export.max_loss`" in said
+    assert (paths.EXPORT / "onnx/model.onnx").is_file()
+    assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
+    assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
+
+
+def test_without_onnx_the_rest_is_there(workspace: Path) -> None:
+    inputs.configure(workspace, "onnx: true", "onnx: false")
+    assert "ONNX" not in export.work()
+    assert sorted(path.name for path in paths.EXPORT.iterdir()) == ["manifest.json", "model", "parity.json", "vectors"]
+
+
+def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
+    path = paths.TUNED_VECTORS / "passages.safetensors"
+    files.write_vectors(path, np.roll(files.read_vectors(path), 1, axis=0))
+    with pytest.raises(UserError, match=r"data/tuned_vectors was not made by data/model: run `dvc repro`"):
+        export.work()
+    assert not paths.EXPORT.exists()
+
+
+def test_a_folder_that_a_fresh_process_reads_otherwise_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs.write(tmp_path, dtype=torch.bfloat16)  # read in float32 here, and as it is saved by everyone else
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="gives other vectors than data/model"):
+        export.work()
+    assert not paths.EXPORT.exists()
+
+
+def test_killed_half_way_leaves_no_export(workspace: Path) -> None:
+    process = start(workspace)
+    begun = workspace / "data/.export.tmp/model/README.md"
+    while not begun.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert not (workspace / paths.EXPORT).exists()

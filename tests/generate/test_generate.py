@@ -1,0 +1,67 @@
+"""The stage: providers in their order, queries in that of the passages."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stages import files, paths
+from stages.errors import UserError
+from stages.generate.__main__ import work
+
+CONFIG = """\
+generator: {{providers: [{providers}], recorded: own.jsonl, words: 3, share: 1.0}}
+seed: 0
+"""
+PASSAGES = [
+    {"id": f"a.md#{name}", "source": "a.md", "section": name, "title": f"A {name}", "text": f"All about {name}."}
+    | {"section_sha256": name}
+    for name in ("alpha", "beta")
+]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    files.write_jsonl(paths.PASSAGES, PASSAGES)
+    record("beta", "alpha", "changed")
+
+
+def record(*hashes: str) -> None:
+    rows = [{"query": f"what is {name}", "kind": "question", "text_sha256": name} for name in hashes]
+    Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def configure(providers: str) -> None:
+    files.write_text(Path("data/config/generate.yaml"), CONFIG.format(providers=providers))
+
+
+def test_queries_stand_in_the_order_of_passages_then_of_providers() -> None:
+    configure("recorded, keyphrases")
+    assert work() == "8 queries for 2 of 2 passages; 1 recorded queries dropped, their section changed"
+    assert [(q["passage_id"], q["query"], q["kind"], q["provider"]) for q in files.read_jsonl(paths.QUERIES)] == [
+        ("a.md#alpha", "what is alpha", "question", "recorded"),
+        ("a.md#alpha", "A alpha", "keyword", "keyphrases"),
+        ("a.md#alpha", "alpha", "keyword", "keyphrases"),
+        ("a.md#alpha", "All about alpha", "keyword", "keyphrases"),
+        ("a.md#beta", "what is beta", "question", "recorded"),
+        ("a.md#beta", "A beta", "keyword", "keyphrases"),
+        ("a.md#beta", "beta", "keyword", "keyphrases"),
+        ("a.md#beta", "All about beta", "keyword", "keyphrases"),
+    ]
+    assert files.read_json(paths.QUERIES_REPORT) == {
+        "queries": 8,
+        "passages_with_queries": 2,
+        "kinds": {"keyword": 6, "question": 2},
+        "recorded": 2,
+        "recorded_dropped_section_changed": 1,
+        "keyphrases": 6,
+    }
+
+
+def test_no_query_at_all_says_what_to_change() -> None:
+    record("changed")
+    configure("recorded")
+    with pytest.raises(UserError, match=r"0 queries: .* `generator: keyphrases` fits any"):
+        work()
+    assert not paths.QUERIES.parent.exists()

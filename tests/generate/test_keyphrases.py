@@ -1,0 +1,82 @@
+"""Queries out of a passage's own words, in any language."""
+
+from typing import Any
+
+import pytest
+
+from stages.generate.keyphrases import Keyphrases
+
+TEXTS = {
+    "EC2 Copy Image": "Copies an image to another region. The snapshot behind the image is copied as well.",
+    "EC2 Stop Instances": "Stops an instance. You are not charged for an instance that is stopped.",
+    "S3 Delete Bucket": "Deletes the bucket. All objects in the bucket must be deleted first.",
+}
+
+
+def passages(texts: dict[str, str]) -> list[dict[str, Any]]:
+    return [{"id": str(number), "title": title, "text": text} for number, (title, text) in enumerate(texts.items())]
+
+
+def queries(texts: dict[str, str], words: int = 3) -> dict[str, list[str]]:
+    """The queries of each passage, by its title."""
+    found, counts = Keyphrases(words, 1.0, 0).queries(passages(texts))
+    assert counts == {"keyphrases": len(found)}
+    return {title: [q.query for q in found if q.passage_id == str(n)] for n, title in enumerate(texts)}
+
+
+def test_a_passage_gets_its_title_its_rare_words_and_its_densest_sentence() -> None:
+    # TF-IDF with 1 + log(count) and idf = log((1 + n) / (1 + passages)) + 1. `image` stands three times, in this
+    # passage alone, so it weighs most; `copied` and `copies` are level with the others that stand here once, and
+    # first in the alphabet. Both sentences hold `image` and two of those, the first in 6 distinct words, the second
+    # in 8.
+    assert queries(TEXTS)["EC2 Copy Image"] == [
+        "EC2 Copy Image",
+        "image copied copies",
+        "Copies an image to another region",
+    ]
+
+
+def test_the_same_input_gives_the_same_queries_and_another_seed_another_share() -> None:
+    many = passages({f"Title {n}": f"Word{n} and word{n + 1}." for n in range(100)})
+
+    def drawn(share: float, seed: int) -> list[str]:
+        return list(dict.fromkeys(q.passage_id for q in Keyphrases(5, share, seed).queries(many)[0]))
+
+    assert [len(drawn(share, 0)) for share in (0.01, 0.25, 1.0)] == [1, 25, 100]
+    assert drawn(0.25, 0) == drawn(0.25, 0) == sorted(drawn(0.25, 0), key=int)
+    assert drawn(0.25, 0) != drawn(0.25, 1)
+    assert Keyphrases(5, 0.25, 0).queries(many) == Keyphrases(5, 0.25, 0).queries(many)
+
+
+@pytest.mark.parametrize(
+    ("texts", "sentence"),
+    [
+        (
+            {"Straßen": "Die Straße führt über den Fluß. Ein Haus.", "Häuser": "Häuser sind hoch. Ein Haus."},
+            "Die Straße führt über den Fluß",
+        ),
+        ({"检索": "检索模型的训练方法很多。好。", "导出": "导出模型。好。"}, "检索模型的训练方法很多"),
+        ({"हिन्दी": "यह हिन्दी है। और भी।", "अन्य": "अन्य बात। और भी।"}, "यह हिन्दी है"),
+        ({"عربي": "هذا نص عربي؟ نعم", "آخر": "شيء آخر؟ نعم"}, "هذا نص عربي؟"),
+    ],
+)
+def test_text_of_other_languages_gives_whole_words_and_whole_sentences(texts: dict[str, str], sentence: str) -> None:
+    first, *_ = texts
+    title, key_words, key_sentence = queries(texts)[first]
+    assert (title, key_sentence) == (first, sentence)
+    said = f"{first} {texts[first]}".lower()
+    for mark in ".。।؟":
+        said = said.replace(mark, " ")
+    assert set(key_words.split()) <= set(said.split())
+
+
+@pytest.mark.parametrize("text", ["word " * 500, "x" * 5000, "中文" * 3000, "a\n" * 500])
+def test_no_query_is_longer_than_what_people_type(text: str) -> None:
+    found = queries({text: text, "other": "Other words."}, words=12)[text]
+    assert found
+    assert all(0 < len(query) <= 200 and len(query.split()) <= 24 for query in found)
+
+
+@pytest.mark.parametrize("texts", [{}, {"the": "of the and"}, {"?": "!!! ..."}])
+def test_passages_without_words_give_no_queries_of_key_words(texts: dict[str, str]) -> None:
+    assert queries(texts) == {title: [] for title in texts}

@@ -1,0 +1,62 @@
+"""Judged queries as qrels.parquet, the queries' files and the vectors give them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import files, paths, query_sets, ranking
+
+CORPUS = ranking.corpus([{"source": "d", "section": s, "title": "", "text": ""} for s in ("a", "b", "b", "c")])
+QRELS = [
+    # set, query, section, passage, group
+    ("real", "r000001", "d#b", "d#b", 5),
+    ("real", "r000001", "d#b", "d#b-2", 5),
+    ("real_hard", "r000001", "d#b", "d#b", 5),
+    ("real", "r000000", "d#a", "d#a", 3),
+    ("real", "r000000", "d#c", "d#c", 3),
+    ("synthetic", "q000002", "d#c", "d#c", 3),
+    ("dev", "q000000", "d#a", "d#a", 9),
+]
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    columns = zip(*QRELS, strict=True)
+    names = ("set", "query_id", "section", "passage_id", "group")
+    files.write_table(paths.QRELS, {name: list(values) for name, values in zip(names, columns, strict=True)})
+    files.write_jsonl(paths.QUERIES, [{"query": f"generated {n}"} for n in range(3)])
+    files.write_jsonl(tmp_path / "real.jsonl", [{"query": f"real {n}", "source": "d"} for n in range(2)])
+
+
+def test_queries_come_with_their_answers_groups_and_sets() -> None:
+    judged = query_sets.read(query_sets.TEST_SETS, CORPUS, Path("real.jsonl"))
+    assert judged.ids == ["r000001", "r000000", "q000002"]
+    assert judged.texts == ["real 1", "real 0", "generated 2"]
+    assert judged.relevant == [{1}, {0, 2}, {2}]
+    assert judged.groups.tolist() == [5, 3, 3]
+    assert {name: rows.tolist() for name, rows in judged.sets.items()} == {
+        "real": [0, 1],
+        "real_hard": [0],
+        "synthetic": [2],
+    }
+
+
+def test_sets_come_in_the_order_asked_for_and_only_where_they_have_queries() -> None:
+    assert list(query_sets.read(("synthetic", "absent", "dev"), CORPUS).sets) == ["synthetic", "dev"]
+
+
+def test_dev_needs_no_real_queries() -> None:
+    judged = query_sets.read(iter(["dev"]), CORPUS)
+    assert (judged.ids, judged.texts, judged.relevant) == (["q000000"], ["generated 0"], [{0}])
+
+
+def test_vectors_are_those_of_the_ids(tmp_path: Path) -> None:
+    tables = {"queries": np.eye(4, dtype=np.float32), "real": -np.eye(4, dtype=np.float32)}
+    for name, table in tables.items():
+        files.write_vectors(tmp_path / f"{name}.safetensors", table)
+    ids = [query_sets.real_id(1), query_sets.generated_id(3), query_sets.generated_id(0)]
+    found = query_sets.vectors(ids, tmp_path)
+    np.testing.assert_array_equal(found, [-np.eye(4)[1], np.eye(4)[3], np.eye(4)[0]])
+    assert query_sets.generated_row(ids[1]) == 3
