@@ -168,7 +168,8 @@ def test_the_order_of_passages_changes_nothing() -> None:
     one = corpus(sections, texts)
     other = corpus([sections[i] for i in order], [texts[i] for i in order])
     asked = [f"w{n} w{n + 7}" for n in range(20)]
-    of_one, of_other = [], []
+    of_one: list[list[str]] = []
+    of_other: list[list[str]] = []
     for found, vectors, of in ((of_one, table, one), (of_other, table[order], other)):
         dense, words = ranking.dense(queries, vectors, of), ranking.bm25(asked, of)
         for rankings in (dense, words, ranking.fuse(dense, words, of)):

@@ -65,10 +65,9 @@ def write(folder: Path, dtype: torch.dtype = torch.float32) -> None:
     )
     encoder.save(model.to(dtype), folder / paths.MODEL)
     files.write_json(folder / paths.MODEL_HISTORY, [{"step": 0, "dev_ndcg@10": 0.5}])
-    vectors = [
-        files.read_vectors(folder / paths.TUNED_VECTORS / f"{name}.safetensors") for name in ("real", "passages")
-    ]
-    answers = [f"Part {found}" for found in ranking.nearest(vectors[0], vectors[1], 1)[0][:, 0]]
+    tuned = folder / paths.TUNED_VECTORS
+    real, corpus = (files.read_vectors(tuned / f"{name}.safetensors") for name in ("real", "passages"))
+    answers = [f"Part {found}" for found in ranking.nearest(real, corpus, 1)[0][:, 0]]
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, generated)
     files.write_jsonl(
