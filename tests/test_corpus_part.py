@@ -14,7 +14,7 @@ CORPUS = Corpus([f"s{number:03}" for number in range(ROWS // 2)], np.arange(ROWS
 
 
 def judged(*relevant: set[int]) -> Judged:
-    return Judged(["q"] * len(relevant), [""] * len(relevant), list(relevant), np.zeros(len(relevant)), {})
+    return Judged(["q"] * len(relevant), [""] * len(relevant), list(relevant), np.arange(len(relevant)), {})
 
 
 def test_answers_are_in_then_the_nearest_then_others() -> None:

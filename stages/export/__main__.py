@@ -33,7 +33,7 @@ from stages.settings import load
 
 Vectors = npt.NDArray[np.float32]
 
-# Least cosines between two encodings of one text that count as the same:
+# Least cosines between two encodings of one text that count as the same (`not >=` below refuses NaN too):
 _SAME_GRAPH = 0.9999  # both in float32, by different code
 _SAME_MODEL = 0.99999  # by the same code
 _SAME_TEXTS = 0.99  # one may be computed in bf16
@@ -63,7 +63,7 @@ def work() -> str:
     )
     kept = _cosines(reference, vectors[rows])
     report: dict[str, Any] = {"texts": len(sample), "vectors/passages.parquet": {"cosine": kept}}
-    if kept["min"] < _SAME_TEXTS:
+    if not kept["min"] >= _SAME_TEXTS:
         raise UserError(f"{paths.TUNED_VECTORS} was not made by {paths.MODEL}: run `dvc repro`")
 
     with files.replace_dir(paths.EXPORT) as folder:
@@ -106,7 +106,7 @@ def _check_reload(
         bar.advance()
     expected = (encoder.encode(model, queries, "query", bf16=False, batch_size=32), reference)
     worst = min(parity(a, b).min for a, b in zip(expected, found, strict=True))
-    if worst < _SAME_MODEL:
+    if not worst >= _SAME_MODEL:
         raise UserError(f"the exported model gives other vectors than {paths.MODEL} (cosine {worst:.6f})")
 
 
@@ -137,7 +137,7 @@ def _write_onnx(
         return OnnxEncoder(path, model.tokenizer).encode(prompted, batch_size=config.batch_size, label=label)
 
     same = _cosines(reference, encode(fp32, "document", sample, "encoding the sample in ONNX"))
-    if same["min"] < _SAME_GRAPH:
+    if not same["min"] >= _SAME_GRAPH:
         raise UserError("the ONNX graph gives other vectors than the model: set `export.onnx` to false")
     near = _cosines(reference, encode(int8, "document", sample, "encoding the sample in int8"))
     loss = check.loss(

@@ -32,14 +32,14 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
 def test_a_licence_that_the_hub_does_not_know_is_other_with_its_name(
     said: str, license: str, license_name: str | None
 ) -> None:
-    data = written(license=said).data.to_dict()
-    assert (data["license"], data.get("license_name")) == (license, license_name)
+    data = written(license=said).data
+    assert (data.get("license"), data.get("license_name")) == (license, license_name)
 
 
 @pytest.mark.parametrize(("name", "base_model"), [("BAAI/bge-small-en-v1.5", True), ("a local model", False)])
 def test_only_a_name_on_the_hub_is_the_base_model(name: str, base_model: bool) -> None:
     made = written(name=name)
-    assert made.data.to_dict().get("base_model") == (name if base_model else None)
+    assert made.data.get("base_model") == (name if base_model else None)
     assert f"tuned from\n{name if not base_model else f'[{name}](https://huggingface.co/{name})'}\nwith" in made.text
     assert "/home/me" not in made.content
 
