@@ -6,6 +6,10 @@ first import, since the imports of a stage take seconds in which `dvc` may be go
 
 import os
 
+# Threads that wait for one another spin, and rob whatever else runs: beside one other busy process encoding took
+# 60 s instead of 9. Read when torch loads, so it stands here.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 if "DVC_STAGE" in os.environ:
     import itertools
     import signal

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +17,19 @@ from stages.models import ModelConfig
 # Before the libraries are imported: they ask the hub for updates and draw bars of their own.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Transformer
+from sentence_transformers.util import batch_to_device
 from transformers.utils import logging as transformers_logging
 
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
-_CHUNK = 256  # texts between two steps of the progress bar
+_WINDOW = 2048  # texts whose tokens are held at once
+_PASSAGE_TOKENS = 256  # what batch sizes count in
 
 Kind = Literal["query", "document"]
 
@@ -36,17 +40,27 @@ def passage_text(passage: dict[str, Any]) -> str:
 
 
 def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
-    """Load a Sentence Transformers folder in float32, without asking any hub."""
+    """Load a Sentence Transformers folder in float32, without asking any hub.
+
+    Raises UserError where the folder does not hold a whole model, or one that is no transformer.
+    """
     try:
-        return SentenceTransformer(str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32}, **options)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{folder} does not load as an embedding model: {error}") from error
+        loaded = SentenceTransformer(
+            str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32}, **options
+        )
+    except Exception as error:  # what a broken file raises depends on the file
+        raise UserError(
+            f"{folder} does not load as an embedding model: {error}\nGet the folder again, or name another one"
+        ) from error
+    if not isinstance(loaded[0], Transformer) or "text" not in loaded[0].modalities:
+        raise UserError(f"{folder} holds no transformer for text, which is the only kind of model that can be tuned")
+    return loaded
 
 
 def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     """Load the base model with its prompts and length limit set, so that they are saved with it.
 
-    Raises UserError where the model is missing, broken, or of another dimension than its config says.
+    Raises UserError where the model is missing, broken, or is not what its config says.
     """
     loaded = load_folder(
         models.locate(model),
@@ -54,16 +68,72 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
         similarity_fn_name="cosine",
         **options,
     )
-    loaded.max_seq_length = model.max_tokens
     dimension = loaded.get_embedding_dimension()
     if model.dimension is not None and dimension != model.dimension:
-        raise UserError(f"{model.name} gives vectors of {dimension} numbers, its config says {model.dimension}")
+        raise UserError(
+            f"{model.name} gives vectors of {dimension} numbers, its file in conf/model/ says `dimension: "
+            f"{model.dimension}`: correct it, or name the model that was meant"
+        )
+    positions = _positions(loaded)
+    if positions is not None and model.max_tokens > positions:
+        raise UserError(
+            f"{model.name} reads {positions} tokens at most, its file in conf/model/ says `max_tokens: "
+            f"{model.max_tokens}`: lower it"
+        )
+    loaded.max_seq_length = model.max_tokens
     return loaded
+
+
+def _positions(model: SentenceTransformer) -> int | None:
+    """The most tokens that a model with a table of positions can read; None where there is no such table."""
+    for module in model.modules():
+        table = getattr(module, "position_embeddings", None)
+        if isinstance(table, torch.nn.Embedding):
+            # RoBERTa and its kin count positions from behind the padding's.
+            return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+    return None
 
 
 def save(model: SentenceTransformer, folder: Path) -> None:
     """Save a model as a Sentence Transformers folder, with its prompts, and without a card that quotes texts."""
     model.save_pretrained(str(folder), create_model_card=False)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts as a model reads them: behind its prompt, cut at its length limit, special tokens and all."""
+
+    ids: list[npt.NDArray[np.int32]]
+    pad: int
+    # What the model's modules want besides: the modality, and the prompt's length where pooling leaves it out.
+    extra: dict[str, Any]
+
+    def batch(self, rows: Sequence[int]) -> dict[str, Any]:
+        """The model's features for some of the texts, padded to the longest of them."""
+        lengths = torch.tensor([len(self.ids[row]) for row in rows])
+        mask = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).long()
+        ids = torch.full(mask.shape, self.pad)
+        ids[mask.bool()] = torch.from_numpy(np.concatenate([self.ids[row] for row in rows])).long()
+        return {"input_ids": ids, "attention_mask": mask, **self.extra}
+
+
+def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Tokens:
+    """The tokens that the library's `encode_query` or `encode_document` would give the model; not for no texts."""
+    features: dict[str, Any] = model.preprocess(list(texts), prompt=model.prompts[kind], task=kind)
+    ids, mask = features.pop("input_ids").numpy().astype(np.int32), features.pop("attention_mask").numpy() > 0
+    extra: dict[str, Any] = {name: features[name] for name in ("modality", "prompt_length") if name in features}
+    return Tokens([row[kept] for row, kept in zip(ids, mask, strict=True)], model.tokenizer.pad_token_id or 0, extra)
+
+
+def microbatches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut rows, longest first, so that rows × longest length stays within `budget` tokens; a row at least."""
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    cuts = []
+    while order:
+        size = max(1, budget // max(1, lengths[order[0]]))
+        cuts.append(order[:size])
+        order = order[size:]
+    return cuts
 
 
 def encode(
@@ -77,20 +147,30 @@ def encode(
 ) -> npt.NDArray[np.float32]:
     """Encode texts with the prompt for `kind`: unit vectors, float32 [len(texts), dimension], in input order.
 
-    `label` shows a progress bar. `bf16` computes under autocast; the vectors are normalised in float32.
+    `batch_size` counts passages of 256 tokens: of shorter texts more are encoded at once. `label` shows a progress
+    bar. `bf16` computes under autocast; the vectors are normalised in float32.
     """
-    vectors = np.zeros((len(texts), model.get_embedding_dimension() or 0), dtype=np.float32)
-    # Neighbours of like length share a batch, so that little of it is padding; equal lengths keep input order.
-    order = sorted(range(len(texts)), key=lambda i: (-len(texts[i]), i))
-    encode_kind = model.encode_query if kind == "query" else model.encode_document
-    with progress(label or "", len(texts)) as bar, torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
-        for start in range(0, len(order), _CHUNK):
-            chunk = order[start : start + _CHUNK]
-            encoded = encode_kind(
-                [texts[i] for i in chunk], batch_size=batch_size, show_progress_bar=False, convert_to_tensor=True
-            )
-            vectors[chunk] = torch.nn.functional.normalize(encoded.float(), dim=1).cpu().numpy()
-            bar.advance(len(chunk))
+    dimension = model.get_embedding_dimension() or 0
+    vectors = np.zeros((len(texts), dimension), dtype=np.float32)
+    # Texts of like length share a window and, by their tokens, a batch: 1 % of it is padding. Batches of whole
+    # texts in the order of their characters, as the library makes them, are padding to a fifth.
+    order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
+    training = model.training
+    model.eval()
+    with (
+        progress(label or "", len(texts)) as bar,
+        torch.inference_mode(),
+        torch.autocast(model.device.type, torch.bfloat16, enabled=bf16),
+    ):
+        for start in range(0, len(order), _WINDOW):
+            window = np.array(order[start : start + _WINDOW])
+            tokens = tokenize(model, [texts[row] for row in window], kind)
+            for rows in microbatches([len(ids) for ids in tokens.ids], batch_size * _PASSAGE_TOKENS):
+                features = batch_to_device(tokens.batch(rows), model.device)
+                embedded = model(features)["sentence_embedding"][:, :dimension].float()
+                vectors[window[rows]] = torch.nn.functional.normalize(embedded, dim=1).cpu().numpy()
+                bar.advance(len(rows))
+    model.train(training)
     return vectors
 
 

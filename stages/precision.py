@@ -3,7 +3,6 @@
 A stopwatch would choose other arithmetic, and so other results, on another day.
 """
 
-import platform
 from pathlib import Path
 
 import torch
@@ -22,10 +21,14 @@ def use_bf16(choice: str) -> bool:
 def _reported() -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if platform.system() != "Linux":
-        return False
-    words = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
-    return bool(words & _CPU_FLAGS)
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.is_file() and cpu_has_bf16(cpuinfo.read_text(encoding="utf-8", errors="replace"))
+
+
+def cpu_has_bf16(cpuinfo: str) -> bool:
+    """Whether Linux's /proc/cpuinfo lists instructions that multiply in bf16."""
+    lists = (line.partition(":")[2] for line in cpuinfo.splitlines() if line.lower().startswith(("flags", "features")))
+    return any(_CPU_FLAGS & set(flags.split()) for flags in lists)
 
 
 def _accurate() -> bool:

@@ -10,8 +10,8 @@ from stages.running import run
 from stages.settings import load
 from stages.train.batches import by_passage
 from stages.train.config import TrainConfig
-from stages.train.dev import DevEvaluator
-from stages.train.trainer import drop_no_attention, steps_of, train
+from stages.train.dev import METRIC, DevEvaluator
+from stages.train.trainer import Outcome, steps_of, train
 
 
 def work() -> str:
@@ -28,28 +28,36 @@ def work() -> str:
     )
     bf16 = use_bf16(config.precision)
     model = encoder.load_base(config.model)
-    drop_no_attention(model)
 
     judged = query_sets.read(("dev",), corpus)
     queries = query_sets.vectors(judged.ids, paths.VECTORS)
     passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
-    evaluator = DevEvaluator(judged, corpus, part, bf16, batch=32)
+    evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
     base = evaluator.score(queries, passages[part])
 
     checkpoints = state.root() / "checkpoints" / files.digest(paths.CONFIG / "train.yaml", paths.TRAIN)
     shutil.rmtree(checkpoints, ignore_errors=True)
     steps = steps_of(len(rows), config)
     with progress(f"training on {len(pairs['anchor']):,} pairs", steps) as bar:
-        history, step, best = train(model, rows, evaluator, config, bf16, checkpoints, bar)
+        outcome = train(model, rows, evaluator, config, bf16, checkpoints, bar)
+    best, step = dict(outcome.dev)[outcome.best], outcome.best
     if best <= base:  # the base model is a candidate like every checkpoint
         note(f"no checkpoint beats the base model on dev (NDCG@10 {base:.3f}): the base model is kept")
         model, step, best = encoder.load_base(config.model), 0, base
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
-        files.write_json(folder / "history.json", [{"step": 0, "dev_ndcg@10": base}, *history])
+        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome))
     shutil.rmtree(checkpoints, ignore_errors=True)
     return f"{steps} steps in {'bf16' if bf16 else 'fp32'}; dev NDCG@10 {base:.3f} → {best:.3f} at step {step}"
+
+
+def history(base: float, outcome: Outcome) -> dict[str, list[dict[str, float]]]:
+    """The two curves as DVC plots them: it lays the lists of a file side by side, so no name may be in both."""
+    return {
+        "loss": [{"step": step, "loss": loss} for step, loss in outcome.losses],
+        "dev": [{"dev_step": step, METRIC: score} for step, score in [(0, base), *outcome.dev]],
+    }
 
 
 if __name__ == "__main__":

@@ -1,12 +1,16 @@
 """The training set, one row a passage with all its queries, and the batches made of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import SentenceTransformerDataCollator
+
+from stages import encoder
+from stages.encoder import Kind, Tokens
 
 Row = dict[str, Any]
 
@@ -40,11 +44,10 @@ class Collator(SentenceTransformerDataCollator):
     def __init__(self, model: SentenceTransformer, negatives: int) -> None:
         """`negatives`: hard negatives per passage to put into the batch."""
         super().__init__(preprocess_fn=model.preprocess)
-        self._tokenizer = model.tokenizer
-        self._length = model.max_seq_length
-        self._prompts = model.prompts
+        self._model = model
         self._negatives = negatives
-        self._known: dict[tuple[str, str], list[int]] = {}
+        self._tokens: dict[Kind, Tokens] = {}
+        self._place: dict[Kind, dict[str, int]] = {"query": {}, "document": {}}  # text → row of the tokens
 
     def __call__(self, features: list[Row]) -> dict[str, Any]:
         """`anchor_*` for the queries, `positive_*` for the passages, `label`: each query's passage."""
@@ -56,23 +59,17 @@ class Collator(SentenceTransformerDataCollator):
             for text, cluster in hard:
                 passages.setdefault(text, cluster)
         return {
-            **{f"anchor_{name}": ids for name, ids in self._padded("query", queries).items()},
-            **{f"positive_{name}": ids for name, ids in self._padded("document", list(passages)).items()},
+            **{f"anchor_{name}": value for name, value in self._batch(queries, "query").items()},
+            **{f"positive_{name}": value for name, value in self._batch(list(passages), "document").items()},
             "positive_cluster": torch.tensor(list(passages.values())),
             "label": torch.tensor(labels),
         }
 
-    def _padded(self, kind: str, texts: list[str]) -> dict[str, torch.Tensor]:
-        new = [text for text in dict.fromkeys(texts) if (kind, text) not in self._known]
+    def _batch(self, texts: list[str], kind: Kind) -> dict[str, Any]:
+        place = self._place[kind]
+        new = [text for text in dict.fromkeys(texts) if text not in place]
         if new:
-            prompt = self._prompts.get(kind) or ""
-            encoded = self._tokenizer([prompt + t for t in new], truncation=True, max_length=self._length)
-            self._known |= {(kind, text): ids for text, ids in zip(new, encoded["input_ids"], strict=True)}
-        rows = [self._known[kind, text] for text in texts]
-        width = max(len(row) for row in rows)
-        ids = torch.full((len(rows), width), self._tokenizer.pad_token_id or 0)
-        mask = torch.zeros((len(rows), width), dtype=torch.long)
-        for number, row in enumerate(rows):
-            ids[number, : len(row)] = torch.tensor(row)
-            mask[number, : len(row)] = 1
-        return {"input_ids": ids, "attention_mask": mask}
+            tokens = encoder.tokenize(self._model, new, kind)
+            self._tokens.setdefault(kind, replace(tokens, ids=[])).ids.extend(tokens.ids)
+            place.update(zip(new, range(len(place), len(place) + len(new)), strict=True))
+        return self._tokens[kind].batch([place[text] for text in texts])

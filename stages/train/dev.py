@@ -17,10 +17,12 @@ METRIC = "dev_ndcg@10"
 class DevEvaluator(BaseEvaluator):
     """Encodes queries and passages with the model at hand and measures NDCG@10, as `dev_ndcg@10`."""
 
-    def __init__(self, judged: Judged, corpus: Corpus, rows: npt.NDArray[np.int64], bf16: bool, batch: int) -> None:
+    def __init__(
+        self, judged: Judged, corpus: Corpus, rows: npt.NDArray[np.int64], bf16: bool, batch_size: int
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric: str = METRIC
-        self._judged, self._bf16, self._batch = judged, bf16, batch
+        self._judged, self._bf16, self._batch_size = judged, bf16, batch_size
         self._texts = [corpus.texts[row] for row in rows]
         self._part = Corpus(corpus.sections, corpus.section_of[rows], self._texts)
 
@@ -36,4 +38,4 @@ class DevEvaluator(BaseEvaluator):
         return metrics.means(metrics.per_query(found, self._judged.relevant))["ndcg@10"]
 
     def _encode(self, model: SentenceTransformer, texts: Sequence[str], kind: encoder.Kind) -> npt.NDArray[np.float32]:
-        return encoder.encode(model, texts, kind, bf16=self._bf16, batch_size=self._batch)
+        return encoder.encode(model, texts, kind, bf16=self._bf16, batch_size=self._batch_size)

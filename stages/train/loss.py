@@ -1,11 +1,14 @@
 """MNRL for batches in which each passage stands once, with all its queries."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from torch import Tensor
+
+from stages.encoder import microbatches
 
 
 class MultiQueryRankingLoss(MultipleNegativesRankingLoss):
@@ -19,37 +22,26 @@ class MultiQueryRankingLoss(MultipleNegativesRankingLoss):
         super().__init__(model, scale=1.0 / temperature)
         self.microbatch_tokens = microbatch_tokens
 
-    def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
+    def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor) -> Tensor:
         """The mean loss of the batch's queries, from the features that `batches.Collator` makes."""
-        anchors, passages = sentence_features
+        anchors, passages = (dict(features) for features in sentence_features)
+        clusters = passages.pop("cluster")
         queries = self._embed(anchors)
         documents = self._embed(passages)
         logits = self.similarity_fct(queries, documents) * self.scale
-        clusters = passages["cluster"]
         copies = clusters[labels].unsqueeze(1) == clusters.unsqueeze(0)
         copies[torch.arange(len(labels), device=labels.device), labels] = False
         return torch.nn.functional.cross_entropy(logits.masked_fill(copies, -torch.inf), labels)
 
-    def _embed(self, features: dict[str, Tensor]) -> Tensor:
+    def _embed(self, features: dict[str, Any]) -> Tensor:
         """Encode [n, tokens] in microbatches of like length: [n, dimension] in float32, in input order."""
-        mask = features["attention_mask"]
-        lengths = mask.sum(dim=1)
-        order = torch.argsort(lengths, descending=True, stable=True)
+        ids, mask = features["input_ids"], features["attention_mask"]
+        lengths = mask.sum(dim=1).tolist()
+        cuts = microbatches(lengths, self.microbatch_tokens)
         parts = []
-        for rows in _microbatches(order, lengths[order].tolist(), self.microbatch_tokens):
-            width = int(lengths[rows[0]])
-            part = {"input_ids": features["input_ids"][rows, :width], "attention_mask": mask[rows, :width]}
+        for rows in cuts:
+            width = lengths[rows[0]]
+            part = {**features, "input_ids": ids[rows, :width], "attention_mask": mask[rows, :width]}
             parts.append(self.model(part)["sentence_embedding"].float())
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order), device=order.device)
+        back = torch.tensor([row for rows in cuts for row in rows], device=ids.device).argsort()
         return torch.cat(parts)[back]
-
-
-def _microbatches(order: Tensor, lengths: list[int], budget: int) -> list[Tensor]:
-    """Cut rows, longest first, so that rows × longest length stays within the budget; a row at least."""
-    cuts, start = [], 0
-    while start < len(lengths):
-        size = max(1, budget // max(1, lengths[start]))
-        cuts.append(order[start : start + size])
-        start += size
-    return cuts

@@ -1,14 +1,23 @@
 """The training run: SentenceTransformerTrainer with our batches, our loss and our choice of checkpoint."""
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.nn import Dropout
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
+from stages import encoder
 from stages.console import Bar
 from stages.train.batches import Collator
 from stages.train.config import TrainConfig
@@ -16,12 +25,27 @@ from stages.train.dev import METRIC, DevEvaluator
 from stages.train.loss import MultiQueryRankingLoss
 
 _METRIC = f"eval_{METRIC}"  # as the trainer calls it
-History = list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training run measured, as (step, value)."""
+
+    losses: list[tuple[int, float]]  # the mean of the steps since the one before
+    dev: list[tuple[int, float]]  # NDCG@10 of each checkpoint
+    best: int  # the step of the best checkpoint
 
 
 class _Trainer(SentenceTransformerTrainer):
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """No model card from the trainer: it quotes training texts."""
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        encoder.save(self.model, Path(output_dir or str(self.args.output_dir)))
+
+    def _load_best_model(self) -> None:
+        # The library's logs a failure, and goes on with the last checkpoint as if it were the best.
+        self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
 
 class _Evaluations(TrainerCallback):
@@ -46,15 +70,17 @@ class _Evaluations(TrainerCallback):
         self._bar.note("  ".join(note for note in self._notes.values() if note))
 
 
-def drop_no_attention(model: SentenceTransformer) -> None:
+def disable_attention_dropout(model: SentenceTransformer) -> None:
     """Set dropout of attention weights to 0 in place: above 0 torch leaves its fused kernel on CPU (2-3 times slower).
 
-    The module's, not the config's, so that the saved model says what its base said.
+    The modules', not the config's, so that the saved model says what its base said.
     """
     for module in model.modules():
         dropout = getattr(module, "dropout", None)
-        if hasattr(module, "query") and isinstance(dropout, Dropout):
+        if type(module).__name__.endswith("SelfAttention") and isinstance(dropout, Dropout):  # BERT and its kin
             dropout.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):  # newer models
+            module.attention_dropout = 0.0  # type: ignore[assignment]
 
 
 def steps_of(passages: int, config: TrainConfig) -> int:
@@ -70,24 +96,25 @@ def train(
     bf16: bool,
     folder: Path,
     bar: Bar,
-) -> tuple[History, int, float]:
-    """Train `model` in place and leave it at its best checkpoint by dev NDCG@10.
-
-    Returns the history (`step` with `loss` or `dev_ndcg@10`), the best checkpoint's step and its dev NDCG@10.
-    `folder` takes the checkpoints.
-    """
+) -> Outcome:
+    """Train `model` in place and leave it at its best checkpoint by dev NDCG@10; `folder` takes the checkpoints."""
+    disable_attention_dropout(model)
+    if config.gradient_checkpointing:
+        # Not by the trainer's argument: it calls a method of SentenceTransformer that is deprecated.
+        for module in model.modules():
+            if isinstance(module, PreTrainedModel):
+                module.activation_checkpointing_enable()
     steps = steps_of(len(rows), config)
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=config.batch_size,
         learning_rate=config.learning_rate,
-        warmup_steps=config.warmup,
+        warmup_steps=math.ceil(steps * config.warmup),
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         bf16=bf16,
         use_cpu=model.device.type == "cpu",
-        gradient_checkpointing=config.gradient_checkpointing,
         seed=config.seed,
         eval_strategy="steps",
         eval_steps=steps + 1,  # _Evaluations says when
@@ -111,15 +138,9 @@ def train(
         evaluator=evaluator,
         callbacks=[_Evaluations(steps, min(config.evaluations, steps), bar)],
     )
-    for callback in list(trainer.callback_handler.callbacks):
-        if type(callback).__name__ == "PrinterCallback":
-            trainer.remove_callback(callback)
+    trainer.remove_callback(PrinterCallback)  # it prints what the progress bar shows
     trainer.train()
-    history = [
-        {"step": entry["step"], name: round(entry[key], 6)}
-        for entry in trainer.state.log_history
-        for key, name in (("loss", "loss"), (_METRIC, METRIC))
-        if key in entry
-    ]
-    checkpoint = trainer.state.best_model_checkpoint or ""
-    return history, int(checkpoint.rpartition("-")[2] or steps), float(trainer.state.best_metric or 0.0)
+    log = trainer.state.log_history
+    losses = [(int(entry["step"]), round(entry["loss"], 6)) for entry in log if "loss" in entry]
+    scores = [(int(entry["step"]), round(entry[_METRIC], 6)) for entry in log if _METRIC in entry]
+    return Outcome(losses, scores, trainer.state.best_global_step or steps)

@@ -1,0 +1,65 @@
+"""The stage as DVC runs it, on a tiny model."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from stages import encoder, files, paths
+from tests.train import workspace
+
+NAMES = ("passages", "queries", "real")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    workspace.write(tmp_path)
+    return tmp_path
+
+
+def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path) -> None:
+    status, said = workspace.run("embed", folder)
+    assert (status, re.sub(r"\(\d+ s\)", "(… s)", said)) == (
+        0,
+        "✓ embed  40 passages and 160 queries encoded in fp32  (… s)\n",
+    )
+    model = SentenceTransformer(str(folder / "own/model"), prompts=workspace.PROMPTS)
+    passages = [encoder.passage_text(row) for row in files.read_jsonl(folder / paths.PASSAGES)]
+    queries, real = (
+        [row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, Path("real.jsonl"))
+    )
+    expected = [model.encode_document(passages), model.encode_query(queries), model.encode_query(real)]
+    for name, vectors in zip(NAMES, expected, strict=True):
+        np.testing.assert_allclose(files.read_vectors(folder / f"data/vectors/{name}.safetensors"), vectors, atol=1e-5)
+    assert sorted(path.name for path in (folder / paths.VECTORS).iterdir()) == [f"{name}.safetensors" for name in NAMES]
+
+
+def test_no_real_queries_are_a_table_without_rows(folder: Path) -> None:
+    files.write_text(folder / "none.jsonl", "\n")
+    workspace.configure(folder, workspace.embed_config(queries="none.jsonl", precision="bf16"))
+    status, said = workspace.run("embed", folder)
+    assert (status, said.startswith("✓ embed  40 passages and 120 queries encoded in bf16")) == (0, True)
+    assert files.read_vectors(folder / paths.VECTORS / "real.safetensors").shape == (0, 32)
+
+
+def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path) -> None:
+    for path in (folder / paths.VECTORS).iterdir():
+        path.unlink()
+    (folder / paths.VECTORS).rmdir()
+    workspace.configure(folder, workspace.embed_config(model=workspace.model_config(dimension=384)))
+    status, said = workspace.run("embed", folder)
+    assert (status, said.count("\n")) == (1, 1)
+    assert said.startswith("✗ embed  someone/tiny gives vectors of 32 numbers, its file in conf/model/ says")
+    assert not (folder / paths.VECTORS).exists()
+
+
+def test_an_error_half_way_leaves_no_vectors(tmp_path: Path) -> None:
+    workspace.write(tmp_path)
+    model = encoder.load_folder(tmp_path / "own/model")
+    target = tmp_path / "vectors"
+    unreadable: list[str] = [None]  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        encoder.write_all(model, target, passages=["word1"], queries=unreadable, real=[], bf16=False, batch_size=1)
+    assert not target.exists()

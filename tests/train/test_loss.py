@@ -1,0 +1,124 @@
+"""The loss against the library's, and against InfoNCE in numpy; tiny random models, no dropout."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+
+from stages.train.batches import Collator, by_passage
+from stages.train.loss import MultiQueryRankingLoss
+from tests.tiny_model import WORDS, tiny_model
+from tests.train.workspace import PROMPTS
+
+TEMPERATURE = 0.05
+BUDGETS = [1, 60, 100_000]  # tokens: a text at a time, some, all at once
+
+
+def text(first: int, words: int) -> str:
+    return " ".join(WORDS[(first + 3 * i) % 60] for i in range(words))
+
+
+PASSAGES = [text(0, 5), text(7, 30), text(1, 2), text(30, 11), text(11, 9)]
+QUERIES = [text(20, 3), text(21, 8), text(22, 1), text(23, 5), text(24, 2)]
+OWN = [0, 1, 2, 3, 4]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
+    made = tiny_model(tmp_path_factory.mktemp("model"))
+    made.prompts = dict(PROMPTS)
+    return made.eval()
+
+
+def batch(model: SentenceTransformer, own: list[int], negatives: int, clusters: list[int]) -> dict[str, Any]:
+    """All of QUERIES with the passages `own`; passage 4 is the hard negative of passage 0."""
+    hard = [[PASSAGES[4]] if passage == 0 else [PASSAGES[1]] for passage in own]
+    rows = by_passage(QUERIES, [PASSAGES[passage] for passage in own], hard, dict(zip(PASSAGES, clusters, strict=True)))
+    return Collator(model, negatives)(list(rows))
+
+
+def measure(loss: MultiQueryRankingLoss, features: dict[str, Any]) -> tuple[float, list[torch.Tensor]]:
+    """The loss and its gradients."""
+    sides = [
+        {name.removeprefix(side): value for name, value in features.items() if name.startswith(side)}
+        for side in ("anchor_", "positive_")
+    ]
+    return gradients(loss.model, loss(sides, features["label"]))
+
+
+def gradients(model: SentenceTransformer, value: torch.Tensor) -> tuple[float, list[torch.Tensor]]:
+    model.zero_grad()
+    value.backward()  # type: ignore[no-untyped-call]
+    return value.item(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_pairs_of_distinct_passages_are_the_librarys_loss(model: SentenceTransformer, budget: int) -> None:
+    library = MultipleNegativesRankingLoss(model, scale=1 / TEMPERATURE)
+    sides = [
+        dict(model.preprocess(texts, prompt=PROMPTS[kind]))
+        for texts, kind in ((QUERIES, "query"), (PASSAGES, "document"))
+    ]
+    expected, expected_gradients = gradients(model, library(sides, torch.arange(5)))
+    ours = MultiQueryRankingLoss(model, TEMPERATURE, budget)
+    value, found = measure(ours, batch(model, OWN, 0, OWN))
+    assert value == pytest.approx(expected, abs=1e-6)
+    assert len(found) == len(expected_gradients) > 20
+    for gradient, other in zip(found, expected_gradients, strict=True):
+        torch.testing.assert_close(gradient, other, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize(
+    ("negatives", "clusters", "seen"),
+    [
+        # Three passages, of which 0 has the queries 0 and 3, 1 has 1 and 4, and 2 has 2.
+        (0, [0, 1, 2, 3, 4], [[0, 1, 2]] * 5),
+        (1, [0, 1, 2, 3, 4], [[0, 1, 2, 4]] * 5),  # with the hard negative of 0; that of the others, 1, is there
+        (0, [8, 1, 8, 3, 4], [[0, 1], [0, 1, 2], [1, 2], [0, 1], [0, 1, 2]]),  # 0 and 2 are copies
+        (1, [0, 8, 2, 3, 8], [[0, 1, 2, 4], [0, 1, 2], [0, 1, 2, 4], [0, 1, 2, 4], [0, 1, 2]]),  # 1 and its negative
+    ],
+)
+def test_queries_of_one_passage_share_it_and_copies_are_left_out(
+    model: SentenceTransformer, negatives: int, clusters: list[int], seen: list[list[int]], budget: int
+) -> None:
+    own = [0, 1, 2, 0, 1]
+    scores = model.encode_query(QUERIES) @ model.encode_document(PASSAGES).T / TEMPERATURE
+    exponents = np.exp(scores.astype(np.float64))
+    each = [-np.log(exponents[q, own[q]] / exponents[q, seen[q]].sum()) for q in range(5)]
+    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, budget), batch(model, own, negatives, clusters))
+    assert value == pytest.approx(np.mean(each), abs=1e-5)
+
+
+@pytest.mark.parametrize("budget", BUDGETS[:2])
+def test_microbatches_change_neither_loss_nor_gradients(model: SentenceTransformer, budget: int) -> None:
+    features = batch(model, [0, 1, 2, 0, 1], 1, OWN)
+    # Temperature 1: a lower one would multiply what float32 rounds off.
+    whole, whole_gradients = measure(MultiQueryRankingLoss(model, 1.0, BUDGETS[-1]), features)
+    cut, cut_gradients = measure(MultiQueryRankingLoss(model, 1.0, budget), features)
+    assert cut == pytest.approx(whole, abs=1e-6)
+    for gradient, other in zip(cut_gradients, whole_gradients, strict=True):
+        torch.testing.assert_close(gradient, other, atol=1e-6, rtol=0)
+
+
+def test_no_forward_pass_is_over_the_budget(model: SentenceTransformer) -> None:
+    sizes: list[int] = []
+    watch = model[0].register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0]["input_ids"].numel()))
+    measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), batch(model, OWN, 0, OWN))
+    watch.remove()
+    assert len(sizes) == 3  # one of queries, two of passages
+    assert max(sizes) <= 60
+
+
+def test_a_pooling_that_leaves_the_prompt_out_is_trained_as_it_encodes(tmp_path: Path) -> None:
+    made = tiny_model(tmp_path).eval()
+    made.prompts = dict(PROMPTS)
+    made.set_pooling_include_prompt(False)
+    scores = made.encode_query(QUERIES) @ made.encode_document(PASSAGES).T / TEMPERATURE
+    expected = torch.nn.functional.cross_entropy(torch.from_numpy(scores), torch.arange(5))
+    value, _ = measure(MultiQueryRankingLoss(made, TEMPERATURE, 60), batch(made, OWN, 0, OWN))
+    assert value == pytest.approx(float(expected), abs=1e-5)

@@ -1,0 +1,159 @@
+"""What the stages `embed` and `train` read, made by hand around a tiny model.
+
+Each passage has three queries of its words: two for training, one for dev.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from stages import encoder, files, paths, ranking
+from stages.embed.config import EmbedConfig
+from stages.models import ModelConfig
+from stages.query_sets import generated_id
+from stages.train.config import TrainConfig
+from tests.tiny_model import DIMENSION, WORDS, tiny_model
+
+ROOT = Path(__file__).parents[2]
+PASSAGES = 40
+SECRETS = ("zyxtitle", "zyxpassage", "zyxgenerated", "zyxreal")  # words of the documents and queries
+PROMPTS = {"query": "word58 word59 ", "document": "word57 "}
+
+
+def model_config(folder: Path = Path("own/model"), **changes: Any) -> ModelConfig:
+    values = {
+        "name": "someone/tiny",
+        "package": None,
+        "path": str(folder),
+        "query_prompt": PROMPTS["query"],
+        "passage_prompt": PROMPTS["document"],
+        "max_tokens": 64,
+        "dimension": DIMENSION,
+        "license": "mit",
+    }
+    return ModelConfig(**{**values, **changes})
+
+
+def train_config(**changes: Any) -> TrainConfig:
+    values = {
+        "model": model_config(),
+        "epochs": 60,
+        "learning_rate": 3e-3,
+        "batch_size": 40,
+        "warmup": 0.1,
+        "weight_decay": 0.01,
+        "temperature": 0.05,
+        "negatives": 0,
+        "max_grad_norm": 1.0,
+        "precision": "fp32",
+        "microbatch_tokens": 256,
+        "gradient_checkpointing": False,
+        "evaluations": 3,
+        "dev_corpus": 30,
+        "seed": 0,
+    }
+    return TrainConfig(**{**values, **changes})
+
+
+def embed_config(**changes: Any) -> EmbedConfig:
+    values = {"model": model_config(), "queries": "real.jsonl", "precision": "fp32", "batch_size": 2}
+    return EmbedConfig(**{**values, **changes})
+
+
+def configure(folder: Path, config: TrainConfig | EmbedConfig) -> None:
+    """Write a stage's settings as compose does."""
+    stage = "train" if isinstance(config, TrainConfig) else "embed"
+    files.write_text(folder / paths.CONFIG / f"{stage}.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+
+
+def write(folder: Path) -> None:
+    """Write below `folder` all that the two stages read, and the vectors that the first would make."""
+    drawn = random.Random(0)
+    passages, queries, real = [], [], []
+    for number in range(PASSAGES):
+        words = drawn.sample(range(50), drawn.randint(3, 9))
+        passages.append(
+            {
+                "id": f"doc.md#part-{number}",
+                "source": "doc.md",
+                "section": f"Part {number}",
+                "title": "zyxtitle",
+                "text": " ".join(["zyxpassage", *(WORDS[word] for word in words)]),
+            }
+        )
+        for _ in range(3):
+            asked = [WORDS[word] for word in drawn.sample(words, 3)]
+            query = " ".join(["zyxgenerated", *asked])
+            queries.append({"passage_id": passages[-1]["id"], "query": query, "kind": "task", "provider": "test"})
+        real.append({"query": f"zyxreal {WORDS[words[0]]} {number}", "source": "doc.md"})
+    model = tiny_model(folder / "own/transformer")
+    model.save(str(folder / "own/model"), create_model_card=False)
+    model.prompts = dict(PROMPTS)
+    encoder.write_all(
+        model,
+        folder / paths.VECTORS,
+        passages=[encoder.passage_text(row) for row in passages],
+        queries=[row["query"] for row in queries],
+        real=[],
+        bf16=False,
+        batch_size=2,
+    )
+    files.write_jsonl(folder / paths.PASSAGES, passages)
+    files.write_jsonl(folder / paths.QUERIES, queries)
+    files.write_jsonl(folder / "real.jsonl", real)
+    texts = [encoder.passage_text(row) for row in passages]
+    train = [row for row in range(len(queries)) if row % 3]
+    files.write_table(
+        folder / paths.TRAIN,
+        {
+            "anchor": [queries[row]["query"] for row in train],
+            "positive": [texts[row // 3] for row in train],
+            "negative_1": [texts[(row // 3 + 7) % PASSAGES] for row in train],
+        },
+    )
+    files.write_table(
+        folder / paths.CLUSTERS, {"passage_id": [row["id"] for row in passages], "cluster": list(range(PASSAGES))}
+    )
+    dev = range(0, len(queries), 3)
+    files.write_table(
+        folder / paths.QRELS,
+        {
+            "set": ["dev"] * len(dev),
+            "query_id": [generated_id(row) for row in dev],
+            "section": [ranking.section_id("doc.md", f"Part {row // 3}") for row in dev],
+            "passage_id": [passages[row // 3]["id"] for row in dev],
+            "relevance": [1] * len(dev),
+            "group": [row // 3 for row in dev],
+        },
+    )
+    configure(folder, train_config())
+    configure(folder, embed_config())
+    files.write_text(folder / ".dvc/config", "")
+
+
+def start(stage: str, folder: Path) -> "subprocess.Popen[str]":
+    """Start a stage as DVC does, in `folder`; without what this process's imports have set."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "DVC_"))}
+    for name in ("TRANSFORMERS_VERBOSITY", "TOKENIZERS_PARALLELISM"):
+        environment.pop(name, None)
+    return subprocess.Popen(
+        [sys.executable, "-m", f"stages.{stage}"],
+        cwd=folder,
+        # One thread: with tensors this small, threads only wait for each other.
+        env={**environment, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run(stage: str, folder: Path) -> tuple[int, str]:
+    """Exit status of a stage and all that it printed."""
+    process = start(stage, folder)
+    said, _ = process.communicate()
+    return process.returncode, said
