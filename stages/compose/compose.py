@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from types import UnionType
+from typing import Any, NamedTuple, cast, get_args
 
 import yaml
 from hydra import compose as hydra_compose
@@ -275,6 +276,7 @@ def _keys(schema: type[Any], prefix: str = "") -> list[str]:
     keys = []
     for field in fields(schema):
         keys.append(prefix + field.name)
-        if is_dataclass(field.type):
-            keys += _keys(cast(type[Any], field.type), f"{prefix}{field.name}.")
+        kinds = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
+        for kind in filter(is_dataclass, kinds):  # `A | None` too
+            keys += _keys(cast(type[Any], kind), f"{prefix}{field.name}.")
     return keys

@@ -6,21 +6,43 @@ from pathlib import Path
 from stages import files, paths
 from stages.errors import UserError
 from stages.generate.config import GenerateConfig
-from stages.generate.keyphrases import Keyphrases
 from stages.generate.provider import Provider, Query
-from stages.generate.recorded import Recorded
 from stages.running import run
 from stages.settings import load
 
+COST = paths.QUERIES.with_name("cost.json")
 
-def providers(config: GenerateConfig) -> list[Provider]:
-    """The providers that the config names, in its order."""
+
+def provider(name: str, config: GenerateConfig) -> Provider:
+    """The provider of that name; only what it needs is imported."""
     generator = config.generator
-    known: dict[str, Provider] = {
-        Recorded.name: Recorded(Path(generator.recorded)),
-        Keyphrases.name: Keyphrases(generator.words, generator.share, config.seed),
-    }
-    return [known[name] for name in generator.providers]
+    if name == "recorded":
+        from stages.generate.recorded import Recorded
+
+        return Recorded(Path(generator.recorded))
+    if name == "keyphrases":
+        from stages.generate.keyphrases import Keyphrases
+
+        return Keyphrases(generator.words, generator.share, config.seed)
+    from stages.generate.bought import Bought
+    from stages.generate.store import Store
+
+    return Bought(name, generator.messages, Store())
+
+
+def write_bought(providers: list[Provider]) -> None:
+    """Write what the queries cost, and the replies behind them, so that whoever pulls this pays nothing."""
+    costs: dict[str, dict[str, float]] = {}
+    if not {provider.name for provider in providers} <= {"recorded", "keyphrases"}:
+        from stages.generate.bought import Bought
+        from stages.generate.bought import costs as of
+        from stages.generate.cached_replies import REPLIES
+
+        bought = [provider for provider in providers if isinstance(provider, Bought)]
+        keys = [key for provider in bought for key in provider.keys]
+        files.write_jsonl(REPLIES, (reply.row() for reply in bought[0].store.replies(keys)))
+        costs = of(bought[0].store, keys)
+    files.write_json(COST, costs)
 
 
 def work() -> str:
@@ -28,8 +50,9 @@ def work() -> str:
     passages = list(files.read_jsonl(paths.PASSAGES))
     queries: list[Query] = []
     counts: dict[str, int] = {}
-    for provider in providers(config):
-        written, counted = provider.queries(passages)
+    providers = [provider(name, config) for name in config.generator.providers]
+    for one in providers:
+        written, counted = one.queries(passages)
         queries += written
         counts |= counted
     if not queries:
@@ -46,6 +69,7 @@ def work() -> str:
         paths.QUERIES_REPORT,
         {"queries": len(queries), "passages_with_queries": covered, "kinds": kinds, **counts},
     )
+    write_bought(providers)
     dropped = counts.get("recorded_dropped_section_changed", 0)
     lost = f"; {dropped} recorded queries dropped, their section changed" if dropped else ""
     return f"{len(queries):,} queries for {covered:,} of {len(passages):,} passages{lost}"

@@ -1,10 +1,58 @@
 """Settings of the stage `generate`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from stages.settings import between, some_of
+from stages.settings import between, one_of, some_of
+
+
+@dataclass
+class PriceConfig:
+    """What a model costs, in dollars per million tokens."""
+
+    input: float = between(0, 1000)
+    output: float = between(0, 1000)
+
+
+@dataclass
+class BatchConfig:
+    """How requests are cut into Message Batches."""
+
+    requests: int = between(1, 100_000)  # most in one batch; the API takes 100,000
+    megabytes: float = between(0.01, 256)  # most in one batch; the API takes 256, and a part is held in memory
+    poll: float = between(0.01, 3600)  # seconds between two looks at a batch, which takes minutes to hours
+
+
+@dataclass
+class MessagesConfig:
+    """A model behind the Anthropic Messages API: what it is asked, where, and for how much.
+
+    `system`, `user`, `examples`, `model`, `queries_per_passage`, `max_tokens` and `thinking` change the answer, so
+    a change of one of them asks anew; going back finds the earlier replies. The others cost nothing to change.
+    """
+
+    base_url: str = MISSING  # without /v1
+    model: str = MISSING
+    # The same for all passages; {count}: queries_per_passage, {examples}: `examples` as a list
+    system: str = MISSING
+    # For one passage; {title}: document title and headings, {text}: the passage
+    user: str = MISSING
+    # Queries that show the style. Fixed here, not drawn from the real queries: one more of those would buy all anew
+    examples: list[str] = MISSING
+    queries_per_passage: int = between(1, 10)  # a reply with one fewer or one more is taken too
+    max_tokens: int = between(64, 8192)  # of a reply; a guard, since what is not written is not paid
+    thinking: str = one_of("disabled", "default")  # thinking costs output tokens, and queries need none
+    budget_usd: float = between(0, 1_000_000)  # most that this repository spends on this prompt, all runs together
+    prices: dict[str, PriceConfig] = MISSING  # by model, as of prices_date
+    prices_date: str = MISSING
+    batch_discount: float = between(0, 1)  # the part of the price that a batch saves
+    max_concurrency: int = between(1, 1000)  # requests at once, at most; fewer where the server refuses
+    timeout: float = between(0.1, 3600)  # seconds for one request
+    attempts: int = between(1, 100)  # of one request that fails on the way, before its passage is given up
+    backoff: float = between(0.01, 60)  # seconds before the second attempt; doubles from there, up to a minute
+    failed_share: float = between(0, 1)  # of the passages; with more without queries the stage fails
+    batch: BatchConfig = MISSING
 
 
 @dataclass
@@ -12,11 +60,15 @@ class GeneratorConfig:
     """A way to get queries, as `conf/generator/<choice>.yaml` describes it."""
 
     # In this order; each adds its queries
-    providers: list[str] = some_of("recorded", "keyphrases")  # noqa: RUF009 (it is a dataclasses.field)
+    providers: list[str] = some_of(  # noqa: RUF009 (it is a dataclasses.field)
+        "recorded", "keyphrases", "claude", "claude_batch", "local"
+    )
     recorded: str = MISSING  # `recorded`: the file of recorded queries
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time
     share: float = between(0.01, 1.0)
+    # `claude`, `claude_batch`, `local`; the others need none
+    messages: MessagesConfig | None = field(default=None)
 
 
 @dataclass

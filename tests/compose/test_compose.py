@@ -123,7 +123,7 @@ MISTAKES = {
         "params.yaml: experiment: 'fast' is no file of conf/experiment/; there are: few_passages",
     ),
     "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 10: not valid YAML: "),
-    "broken YAML in conf": ("conf/config.yaml", "epochs: 3", "epochs: [3", "conf/config.yaml, line "),
+    "broken YAML in conf": ("conf/config.yaml", "epochs: 1", "epochs: [1", "conf/config.yaml, line "),
     "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must hold keys and values"),
     "a reference to nothing": (
         *("params.yaml", "epochs: 3", "epochs: ${train.epoch}"),

@@ -17,10 +17,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class Behaviour:
     faults: list[dict[str, Any]] = field(default_factory=list)
     key: str | None = None  # the API key that is right; None: any
     batch_seconds: float = 0.0  # from a batch's creation to its end
+    forget_batches: bool = False  # those that are there now
     hide_batch_ids: bool = False  # create the batch, then cut the reply
 
 
@@ -47,8 +49,9 @@ class Stats:
     input_tokens: int = 0
     output_tokens: int = 0
     most_at_once: int = 0
+    busy: float = 0.0  # seconds in which requests were under way, summed over them
     batches: list[int] = field(default_factory=list)  # requests of each
-    bodies: list[dict[str, Any]] = field(default_factory=list)  # the first few
+    sent: list[dict[str, Any]] = field(default_factory=list)  # the first few requests: path, headers, body
     keys: list[str] = field(default_factory=list)  # API keys seen
 
 
@@ -60,6 +63,10 @@ def queries_for(user: str) -> list[dict[str, str]]:
     """What the server answers for a user message, always the same."""
     mark = hashlib.sha256(user.encode()).hexdigest()[:8]
     return [{"kind": kind, "query": f"{kind} about {mark}"} for kind in KINDS]
+
+
+def _key(headers: dict[str, str]) -> str:
+    return headers.get("authorization", "").removeprefix("Bearer ")
 
 
 class Server:
@@ -104,8 +111,6 @@ class Server:
     async def messages(self, params: dict[str, Any], write: "Writer") -> None:
         user = params["messages"][0]["content"]
         self.stats.requests += 1
-        if len(self.stats.bodies) < 5:
-            self.stats.bodies.append(params)
         fault = self._fault(user)
         over = self.behaviour.at_once is not None and self.at_once >= self.behaviour.at_once
         if over:
@@ -114,12 +119,14 @@ class Server:
             await write.error(fault["status"], user, fault.get("retry_after"))
             return
         self.at_once += 1
+        started = time.monotonic()
         self.stats.most_at_once = max(self.at_once, self.stats.most_at_once)
         try:
             reply = self._message(params, fault)
             await asyncio.sleep(fault.get("seconds", self.behaviour.latency))
         finally:
             self.at_once -= 1
+            self.stats.busy += time.monotonic() - started
         body = json.dumps(reply).encode()
         if fault["do"] == "malformed":
             body = body[:-20]
@@ -137,7 +144,7 @@ class Server:
         if fault["do"] == "status":
             await write.error(fault["status"], "", fault.get("retry_after"))
             return
-        number = f"msgbatch_{len(self.batches)}"
+        number = f"msgbatch_{len(self.stats.batches)}"
         now = datetime.now(UTC)
         self.batches[number] = {
             "requests": requests,
@@ -190,16 +197,23 @@ class Server:
         path, _, _ = path.partition("?")
         if path == "/control":
             self.behaviour = Behaviour(**json.loads(body))
-            await write.json({})
+            if self.behaviour.forget_batches:
+                self.batches.clear()
+            await Writer(write.stream, Stats()).json({})
+        elif path == "/count":
+            await Writer(write.stream, Stats()).json([self.stats.requests, self.stats.billed.total()])
         elif path == "/stats":
-            await write.json(asdict(self.stats))
-        elif self.behaviour.key and headers.get("x-api-key") != self.behaviour.key:
+            await Writer(write.stream, Stats()).json(vars(self.stats))
+        elif self.behaviour.key and _key(headers) != self.behaviour.key:
             self.stats.requests += 1
-            await write.error(401, headers.get("x-api-key", ""))
+            await write.error(401, _key(headers))
         else:
-            key = headers.get("x-api-key", "")
+            key = _key(headers)
             if key not in self.stats.keys:
                 self.stats.keys.append(key)
+            if len(self.stats.sent) < 5:
+                sent = {"path": path, "headers": headers, "body": json.loads(body) if body else None}
+                self.stats.sent.append(sent)
             await self._speak(method, path, body, write)
 
     async def _speak(self, method: str, path: str, body: bytes, write: "Writer") -> None:
@@ -274,6 +288,12 @@ class Fake:
     def control(self, **behaviour: Any) -> None:
         with urllib.request.urlopen(f"{self.url}/control", data=json.dumps(behaviour).encode()) as reply:
             assert reply.status == 200
+
+    def count(self) -> tuple[int, int]:
+        """Requests, and how many of them were billed."""
+        with urllib.request.urlopen(f"{self.url}/count") as reply:
+            requests, billed = json.load(reply)
+        return requests, billed
 
     def stats(self) -> Stats:
         with urllib.request.urlopen(f"{self.url}/stats") as reply:

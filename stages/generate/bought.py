@@ -1,0 +1,123 @@
+"""Queries that a model behind the Anthropic Messages API writes: `claude`, `claude_batch` and `local`."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from stages.console import note, progress
+from stages.errors import UserError
+from stages.generate import api, cached_replies, money
+from stages.generate.batches import Batches
+from stages.generate.buying import Buying
+from stages.generate.config import MessagesConfig
+from stages.generate.one_by_one import OneByOne
+from stages.generate.plan import Plan, allowed_failures, plan
+from stages.generate.prompt import Prompt
+from stages.generate.provider import Query
+from stages.generate.store import Store
+
+
+class Bought:
+    """Asks for what the store does not have; every passage's queries then come out of the store.
+
+    `way` is `claude` (one by one), `claude_batch` (the same requests at half price, within a day) or `local` (a
+    server of one's own, free). After `queries`, `keys` are those of the passages' replies.
+    """
+
+    def __init__(self, way: str, config: MessagesConfig | None, store: Store) -> None:
+        if config is None:
+            raise UserError(f"conf/generator/: `{way}` needs `messages:`, as in conf/generator/claude.yaml")
+        self.way = way
+        # One name for both ways, since the queries are the same.
+        self.name = "local" if way == "local" else "claude"
+        self.config = config
+        self.store = store
+        self.prompt = Prompt(config, "local" if way == "local" else "anthropic")
+        self.keys: list[str] = []
+
+    def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
+        """Raises UserError where the budget is reached, too many passages have no queries, or the server is not to
+        be had; what was bought until then is in the store.
+        """
+        planned = self.plan(passages)
+        note(planned.line())
+        self.keys = planned.keys
+        without_reply: Counter[str] = Counter()
+        if planned.todo:
+            without_reply = self._buy(passages, planned)
+        return self._collect(passages, without_reply)
+
+    def plan(self, passages: Sequence[dict[str, Any]]) -> Plan:
+        """What is to be asked, after a colleague's replies went into the store."""
+        planned = plan(self.config, self.prompt, self.store, passages)
+        if planned.todo:
+            refill = partial(self.store.refill, cached_replies.read())
+            if self.store.transaction([refill]) != [0]:
+                planned = plan(self.config, self.prompt, self.store, passages)
+        return planned
+
+    def _buy(self, passages: Sequence[dict[str, Any]], planned: Plan) -> Counter[str]:
+        key = "none" if self.way == "local" else api.api_key()
+        price = money.FREE if self.way == "local" else money.price(self.config, batch=False)
+
+        async def buy() -> Buying:
+            async with api.connect(self.config.base_url, key, self.config.timeout) as connection:
+                with progress("asking", len(planned.todo)) as bar:
+                    buying = Buying(self.config, self.prompt, self.store, passages, planned, connection, bar)
+                    batches = Batches(buying)
+                    await batches.attach()
+                    await (batches.run() if self.way == "claude_batch" else OneByOne(buying, price).run())
+                    return buying
+
+        buying = asyncio.run(buy())
+        if buying.stop and str(buying.stop):
+            here = self.store.standing(dict.fromkeys(self.keys))
+            done = sum(here.get(key, (False, 0))[0] for key in self.keys)
+            raise UserError(
+                f"{buying.stop}. {done:,} of {len(passages):,} passages have their queries, and those are kept: "
+                "run `dvc repro` to go on" + (", with a higher budget" if "budget_usd" in str(buying.stop) else "")
+            )
+        return buying.without_reply
+
+    def _collect(
+        self, passages: Sequence[dict[str, Any]], without_reply: Counter[str]
+    ) -> tuple[list[Query], dict[str, int]]:
+        found = self.store.queries(dict.fromkeys(self.keys))
+        failed = [key for key in self.keys if key not in found]
+        reasons = Counter({reply.key: reply.reason for reply in self.store.replies(failed)}.values()) + without_reply
+        if len(failed) > allowed_failures(self.config, len(passages)):
+            said = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
+            raise UserError(
+                f"{reasons.total():,} of {len(passages):,} passages got no queries ({said}): more than failed_share "
+                f"{self.config.failed_share:g} in conf/generator/. What was bought is kept; `dvc repro` asks for "
+                f"these and the {len(failed) - reasons.total():,} others that have none yet"
+            )
+        queries = [
+            Query(passage["id"], text, kind, self.name)
+            for passage, key in zip(passages, self.keys, strict=True)
+            for kind, text in found.get(key, ())
+        ]
+        lost, lost_cost = self.store.lost_requests(self.prompt.scope)
+        counts = {
+            self.name: len(queries),
+            f"{self.name}_passages_without_queries": len(failed),
+            **{f"{self.name}_without_queries: {reason}": count for reason, count in sorted(reasons.items())},
+            f"{self.name}_requests_lost": lost,
+            f"{self.name}_requests_lost_microdollars_at_most": -(-lost_cost // 1000),
+        }
+        return queries, counts
+
+
+def costs(store: Store, keys: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Tokens and dollars of all replies under these keys, by model."""
+    totals: dict[str, list[int]] = {}
+    for reply in store.replies(keys):
+        total = totals.setdefault(reply.model, [0, 0, 0])
+        for place, amount in enumerate((reply.input_tokens, reply.output_tokens, reply.cost)):
+            total[place] += amount
+    return {
+        model: {"input_tokens": tokens_in, "output_tokens": tokens_out, "cost_usd": cost / money.USD}
+        for model, (tokens_in, tokens_out, cost) in sorted(totals.items())
+    }

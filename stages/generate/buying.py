@@ -1,0 +1,75 @@
+"""One run that buys replies: what its ways, one by one and in batches, have in common."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from stages.console import Bar
+from stages.errors import UserError
+from stages.generate.api import Answer, Api
+from stages.generate.config import MessagesConfig
+from stages.generate.money import USD, Price, usd
+from stages.generate.plan import Plan, allowed_failures
+from stages.generate.prompt import Prompt
+from stages.generate.reply import UnusableError, queries_of
+from stages.generate.store import Committer, Reply, Store
+
+
+class Buying:
+    """What is known while replies are bought. `stop` is why no further request may be sent."""
+
+    def __init__(
+        self,
+        config: MessagesConfig,
+        prompt: Prompt,
+        store: Store,
+        passages: Sequence[dict[str, Any]],
+        plan: Plan,
+        api: Api,
+        bar: Bar,
+    ) -> None:
+        self.config = config
+        self.prompt = prompt
+        self.store = store
+        self.commit = Committer(store)
+        self.passages = passages
+        self.todo = dict(plan.todo)
+        self.api = api
+        self.bar = bar
+        self.budget = round(config.budget_usd * USD)
+        self.stop: UserError | None = None
+        self.without_reply: Counter[str] = Counter()  # passages that were given up, by reason
+        self._failed = plan.failed
+        self._allowed = allowed_failures(config, len(passages))
+
+    def settle(
+        self, reservation: int, key: str, passage: Mapping[str, Any], answer: Answer, price: Price
+    ) -> tuple[bool, asyncio.Future[Any]]:
+        """Keep a reply: whether it is usable, and what to wait for until it is on disk."""
+        reason, queries = "", list[tuple[str, str]]()
+        try:
+            queries = queries_of(answer.text, answer.stop_reason, passage, self.config.queries_per_passage)
+        except UnusableError as error:
+            reason = str(error)
+        cost = price.cost(answer.input_tokens, answer.output_tokens)
+        tokens = answer.input_tokens, answer.output_tokens
+        reply = Reply(key, self.prompt.scope, self.config.model, reason, answer.text, queries, *tokens, cost)
+        return not reason, self.commit(partial(self.store.settle, reservation, reply))
+
+    def give_up(self, reason: str | None = None) -> None:
+        """Count a passage without queries; `reason` where that is no bought reply's."""
+        if reason:
+            self.without_reply[reason] += 1
+        self._failed += 1
+        if self._failed > self._allowed and not self.stop:
+            self.stop = UserError("")  # the provider says how many and why
+
+    def budget_reached(self) -> UserError:
+        settled, reserved = self.store.spent(self.prompt.scope)
+        unclear = f", {usd(reserved)} reserved for requests that may have been billed" if reserved else ""
+        return UserError(
+            f"the budget is reached: {usd(settled)} spent on this prompt{unclear}, of "
+            f"budget_usd {self.config.budget_usd:g}"
+        )

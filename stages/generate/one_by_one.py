@@ -1,0 +1,139 @@
+"""Replies from the Messages API, many requests at once."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from stages.errors import UserError
+from stages.generate import money
+from stages.generate.api import BrokenError, RefusedError, RejectedError, UnclearError
+from stages.generate.buying import Buying
+from stages.generate.plan import Todo
+from stages.generate.window import Window
+
+_LOOK_AGAIN = 0.1  # seconds, while something else is to end first
+_LONGEST_BACKOFF = 60.0  # seconds
+
+
+class OneByOne:
+    """Sends what `buying` has to do; returns when all is done or `buying.stop` is set and nothing is in flight."""
+
+    def __init__(self, buying: Buying, price: money.Price) -> None:
+        self.buying = buying
+        self.price = price
+        self.window = Window(buying.config.max_concurrency)
+        self._reserved = 0  # requests with money reserved: never more than max_concurrency
+        self._answered = 0
+        # The last that was written: what a task hands in is written with its next reservation, at the latest.
+        self._written: asyncio.Future[Any]
+
+    async def run(self) -> None:
+        self._written = self.buying.commit(lambda: None)
+        # A task for each place and not for each passage: of those there may be a million.
+        todo = iter(self.buying.todo.items())
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self.buying.config.max_concurrency, len(self.buying.todo))):
+                group.create_task(self._work(todo))
+
+    async def _work(self, todo: Iterator[tuple[str, Todo]]) -> None:
+        try:
+            await self._work_off(todo)
+            await self._written
+        except UserError as error:  # the store cannot be written
+            self.buying.stop = self.buying.stop or error
+
+    async def _work_off(self, todo: Iterator[tuple[str, Todo]]) -> None:
+        for key, item in todo:
+            for number in range(1, item.tries + 1):
+                if self.buying.stop:
+                    return
+                if await self._ask(key, item.passage):
+                    break
+                if number == item.tries:
+                    self.buying.give_up()
+            if self.buying.stop:
+                return
+            self.buying.bar.advance()
+            self.buying.bar.note(f"{int(self.window.size)} at once")
+
+    async def _ask(self, key: str, passage: int) -> bool:
+        """Ask until there is a reply. False where it is not usable."""
+        buying = self.buying
+        request = json.dumps(buying.prompt.request(buying.passages[passage])).encode()
+        amount = money.most(len(request), buying.config.max_tokens, self.price)
+        failures, answered = 0, self._answered
+        while True:
+            reservation = await self._reserve(key, amount)
+            if reservation is None:
+                return True
+            undo: Callable[[int], None] | None = buying.store.lose  # as where this is interrupted
+            try:
+                async with self.window as place:
+                    if buying.stop:
+                        undo = buying.store.release
+                        return True
+                    try:
+                        answer = await buying.api.message(request)
+                    except RefusedError as error:
+                        self.window.refused(place, error.retry_after)
+                        raise
+                    self.window.replied()
+                self._answered += 1
+                undo = None  # what settles does that
+                usable, self._written = buying.settle(reservation, key, buying.passages[passage], answer, self.price)
+                return usable
+            except UserError as error:
+                undo = buying.store.release
+                buying.stop = buying.stop or error
+                return True
+            except RejectedError as error:
+                undo = buying.store.release
+                buying.give_up(f"the server takes no such request ({error})")
+                return True
+            except (RefusedError, BrokenError, UnclearError) as error:
+                if not isinstance(error, UnclearError):
+                    undo = buying.store.release
+                reason = str(error)
+                if isinstance(error, RefusedError) and self._answered > answered:
+                    failures, answered = 0, self._answered  # others are served: this one's turn comes
+                failures += 1
+            finally:
+                if undo:
+                    self._written = buying.commit(partial(undo, reservation))
+                self._written.add_done_callback(self._freed)
+            if failures >= buying.config.attempts:
+                if self._answered == answered:
+                    buying.stop = buying.stop or UserError(
+                        f"no reply from {buying.config.base_url} in {failures} attempts (the last: {reason})"
+                    )
+                else:
+                    buying.give_up(f"no reply ({reason})")
+                return True
+            await self._wait(failures)
+
+    def _freed(self, _: asyncio.Future[Any]) -> None:
+        self._reserved -= 1
+
+    async def _wait(self, failures: int) -> None:
+        longest = min(_LONGEST_BACKOFF, self.buying.config.backoff * 2 ** (failures - 1))
+        await asyncio.sleep(longest * random.uniform(0.5, 1.0))
+
+    async def _reserve(self, key: str, amount: int) -> int | None:
+        """Reserve money for a request; None where it is not to be sent."""
+        buying = self.buying
+        while not buying.stop:
+            reserve = partial(buying.store.reserve, key, buying.prompt.scope, amount, buying.budget)
+            outcome = await buying.commit(reserve)
+            if isinstance(outcome, int):
+                self._reserved += 1
+                return outcome
+            if outcome == "bought":
+                return None
+            if outcome == "budget" and not self._reserved:  # else what is in flight may cost less than it could
+                buying.stop = buying.stop or buying.budget_reached()
+            else:
+                await asyncio.sleep(_LOOK_AGAIN)
+        return None

@@ -1,0 +1,73 @@
+"""A model's reply: the queries in it, and whether they will do. A JSON schema only hints at that."""
+
+import json
+import re
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+from stages.generate.prompt import KINDS
+
+_LONGEST = 300  # characters; nobody types more
+_COPY = 40  # characters; as long a stretch of the passage's own text is no accident
+_SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])\s*|\n+")
+_BRACES = 20  # places where the JSON may begin
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+class UnusableError(Exception):
+    """A reply that gives no queries; its message is the reason, without any text of the passage or the reply."""
+
+
+def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
+    """The (kind, query) pairs of a reply for which `count` queries were asked; one fewer or more is fine.
+
+    Raises UnusableError for a refusal, a cut-off reply, one that is not the JSON asked for (a local server may ignore
+    the schema, and set the JSON among other text), a wrong number, and an empty, overlong, repeated or copied query.
+    """
+    if stop_reason == "refusal":
+        raise UnusableError("refused by the model")
+    if stop_reason == "max_tokens":
+        raise UnusableError("cut off at max_tokens")
+    found = []
+    for item in _items(text):
+        kind, query = item.get("kind"), item.get("query")
+        if kind not in KINDS or not isinstance(query, str):
+            raise UnusableError("not the JSON asked for")
+        found.append((str(kind), " ".join(query.split())))
+    if abs(len(found) - count) > 1:
+        raise UnusableError("wrong number of queries")
+    sentences = {_bare(sentence) for sentence in _SENTENCE_END.split(passage["text"])}
+    whole = _bare(passage["text"])
+    seen = set()
+    for _, query in found:
+        bare = _bare(query)
+        if not bare:
+            raise UnusableError("an empty query")
+        if len(query) > _LONGEST:
+            raise UnusableError("an overlong query")
+        if bare in seen:
+            raise UnusableError("a repeated query")
+        if bare in sentences or (len(bare) >= _COPY and bare in whole):
+            raise UnusableError("a query copied from the passage")
+        seen.add(bare)
+    return found
+
+
+def _items(text: str) -> list[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    for start in (match.start() for match in islice(re.finditer(r"\{", text), _BRACES)):
+        try:
+            value, _ = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            continue
+        items = value.get("queries")
+        if isinstance(items, list) and all(isinstance(item, dict) for item in items):
+            return items
+        break
+    raise UnusableError("not the JSON asked for")
+
+
+def _bare(text: str) -> str:
+    """Without case, punctuation and spacing."""
+    return _NOT_WORD.sub(" ", text.casefold()).strip()

@@ -1,0 +1,69 @@
+"""Our requests and the test's server, both against the official client."""
+
+import asyncio
+from pathlib import Path
+
+import anthropic
+import pytest
+
+from stages.generate import api
+from stages.generate.prompt import Prompt
+from tests.generate import workspace
+from tests.generate.fake_anthropic import Fake
+
+
+@pytest.fixture
+def prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Fake) -> Prompt:
+    workspace.configure(tmp_path, server.url)
+    monkeypatch.chdir(tmp_path)
+    return Prompt(workspace.messages_config(), "anthropic")
+
+
+def test_a_request_is_the_one_that_the_official_client_sends(server: Fake, prompt: Prompt, tmp_path: Path) -> None:
+    workspace.prepare(tmp_path, server.url, range(1))
+    workspace.run(tmp_path)
+    with anthropic.Anthropic(api_key=workspace.KEY, base_url=server.url, max_retries=0) as client:
+        message = client.messages.create(**prompt.request(workspace.passages(range(1))[0]))
+    assert message.stop_reason == "end_turn"
+    ours, theirs = server.stats().sent
+    assert ours["body"] == theirs["body"]
+    for header in ("authorization", "anthropic-version", "content-type"):
+        assert ours["headers"][header] == theirs["headers"][header]
+    assert ours["path"] == theirs["path"]
+
+
+def test_batches_are_those_of_the_official_client(server: Fake, prompt: Prompt) -> None:
+    requests = [
+        {"custom_id": prompt.key(request), "params": request}
+        for request in map(prompt.request, workspace.passages(range(3)))
+    ]
+
+    async def ours() -> tuple[list[str], list[str], list[dict[str, object]]]:
+        async with api.connect(server.url, workspace.KEY, 10) as connection:
+            made = await connection.create_batch(requests)
+            assert (await connection.batch(made["id"]))["processing_status"] == "ended"
+            results = [result async for result in connection.results(made["id"])]
+            return [batch["id"] for batch in await connection.batches()], [made["id"]], results
+
+    listed, _, results = asyncio.run(ours())
+    with anthropic.Anthropic(api_key=workspace.KEY, base_url=server.url, max_retries=0) as client:
+        theirs = client.messages.batches.create(requests=requests)  # type: ignore[arg-type]
+        assert client.messages.batches.retrieve(theirs.id).processing_status == "ended"
+        assert [batch.id for batch in client.messages.batches.list()] == [theirs.id, *listed]
+        same = [result.model_dump(mode="json") for result in client.messages.batches.results(theirs.id)]
+    assert [result["custom_id"] for result in results] == [result["custom_id"] for result in same]
+    texts = [api.answer(result["result"]["message"]).text for result in results]  # type: ignore[index]
+    assert texts == [result["result"]["message"]["content"][0]["text"] for result in same]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("100000", 600.0), ("soon", None)],
+)
+def test_retry_after_is_read_as_seconds(header: str | None, seconds: float | None) -> None:
+    assert api._retry_after(header) == seconds
+
+
+def test_retry_after_may_be_a_date() -> None:
+    assert api._retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert api._retry_after("Wed, 21 Oct 2099 07:28:00 GMT") == 600.0

@@ -1,0 +1,91 @@
+"""`fieldtune estimate`: the same line as the stage prints before its first request, worked out by hand."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from stages import cli, files, paths
+from stages.errors import UserError
+from stages.generate.__main__ import work
+from tests.generate.workspace import ROOT, passages
+
+# System 400 characters, title and text 10 + 390: 800 / 4 + 15 = 215 tokens in, 4 x 25 + 15 = 115 out, 1,000 times.
+# 215,000 x $0.10 + 115,000 x $0.50 per million = $0.0215 + $0.0575; half of that in a batch.
+LINE = (
+    "1,000 passages: 0 in the store, 1,000 to ask for; about 215,000 tokens in, 115,000 out: $0.0790, "
+    "in a batch $0.0395 (claude-haiku-5-5, prices of 2026-11-24)"
+)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    Path(".dvc").mkdir()
+    shutil.copytree(ROOT / "conf", "conf")
+    Path("params.yaml").write_text(
+        "documents: docs\nqueries: data/none.jsonl\nmodel: minilm\nmodel_path: data/none.jsonl\ngenerator: claude\n"
+    )
+    for way in ("claude", "claude_batch"):
+        settings: Any = OmegaConf.load(f"conf/generator/{way}.yaml")
+        settings.messages.system = "s" * 400
+        settings.messages.user = "{title}{text}"
+        OmegaConf.save(settings, f"conf/generator/{way}.yaml")
+    rows = [{**p, "title": "t" * 10, "text": f"{number:0390}"} for number, p in enumerate(passages(range(1000)))]
+    files.write_jsonl(paths.PASSAGES, rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], f"{LINE}\n$0.0000 spent on this prompt so far, of $5.00\n"),
+        (["--generator", "claude_batch"], f"{LINE}\n$0.0000 spent on this prompt so far, of $5.00\n"),
+        (["--generator", "keyphrases"], "keyphrases: free\n"),
+    ],
+)
+def test_it_tells_tokens_and_dollars(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["estimate", *arguments])
+    assert capsys.readouterr().out == said
+
+
+def test_with_a_free_generator_chosen_it_tells_what_claude_would_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("claude", "keyphrases"))
+    cli.main(["estimate"])
+    assert capsys.readouterr().out.startswith(LINE)
+
+
+def test_the_stage_prints_the_same_line_before_it_needs_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    from stages.compose.compose import compose, stage_yaml
+
+    files.write_text(paths.CONFIG / "generate.yaml", stage_yaml(compose(paths.PARAMS, paths.CONF), "generate"))
+    with pytest.raises(UserError, match="ANTHROPIC_API_KEY is not set"):
+        work()
+    assert capsys.readouterr().out == f"  {LINE}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--generator", "gpt"], "conf/generator/gpt.yaml is not there; there are: claude, claude_batch, keyphrases"),
+        ([], "data/passages/passages.jsonl is not there: run `dvc repro ingest`"),
+    ],
+)
+def test_what_is_not_there_is_one_line(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if not arguments:
+        paths.PASSAGES.unlink()
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["estimate", *arguments])
+    said = capsys.readouterr().out
+    assert line in said
+    assert said.count("\n") == 1
+
+
+def test_a_model_without_a_price_is_refused() -> None:
+    settings: Any = OmegaConf.load("conf/generator/claude.yaml")
+    settings.messages.model = "claude-unheard-of"
+    OmegaConf.save(settings, "conf/generator/claude.yaml")
+    with pytest.raises(UserError, match=r"messages\.prices has no price for claude-unheard-of"):
+        cli.estimate("claude")

@@ -1,0 +1,75 @@
+"""The stage under the real DVC: what one more document costs, experiments, and a colleague's clone."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stages import files
+from tests.generate.fake_anthropic import Fake
+from tests.generate.workspace import KEY
+from tests.pipeline import repository
+from tests.pipeline.repository import commit, dvc, edit, git
+
+
+@pytest.fixture
+def team(server: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository whose queries come from the server, with one run behind it."""
+    folder = tmp_path / "team"
+    folder.mkdir()
+    repository.make(folder)
+    edit(folder / "params.yaml", {"generator: keyphrases": "generator: claude"})
+    for way in ("claude", "claude_batch"):
+        edit(
+            folder / f"conf/generator/{way}.yaml",
+            {"base_url: https://api.anthropic.com": f"base_url: {server.url}", "poll: 30": "poll: 0.1"},
+        )
+    monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
+    dvc(folder, "repro", "generate")
+    commit(folder, "bought")
+    return folder
+
+
+def count_of_passages(folder: Path) -> int:
+    return len(list(files.read_jsonl(folder / "data/passages/passages.jsonl")))
+
+
+def test_one_more_document_buys_its_passages_alone_and_experiments_share_the_store(server: Fake, team: Path) -> None:
+    before = count_of_passages(team)
+    assert server.stats().requests == before
+    (team / "own/docs/more.md").write_text("# More\n\n## First\n\nThe first thing.\n\n## Second\n\nThe second thing.\n")
+    dvc(team, "repro", "generate")
+    assert count_of_passages(team) == before + 2
+    assert server.stats().requests == before + 2
+    commit(team, "one more document")
+
+    dvc(team, "exp", "run", "--temp", "-S", "generator=claude_batch", "generate")
+    dvc(team, "exp", "run", "--queue", "-S", "generator=claude_batch,claude", "generate")
+    dvc(team, "exp", "run", "--run-all")
+    stats = server.stats()
+    assert (stats.requests, stats.batches) == (before + 2, [])
+
+    # What an experiment buys, the workspace has.
+    edit(team / "conf/generator/claude.yaml", {"2 to 5 words": "2 to 4 words"})
+    dvc(team, "exp", "run", "--temp", "generate")
+    assert server.stats().requests == 2 * (before + 2)
+    dvc(team, "repro", "generate")
+    assert server.stats().requests == 2 * (before + 2)
+
+
+def test_a_colleague_who_pulls_pays_nothing_and_nothing_is_pulled_unasked(server: Fake, team: Path) -> None:
+    bought = server.stats().requests
+    dvc(team, "remote", "add", "--default", "shared", str(team.parent / "remote"))
+    dvc(team, "push")
+    commit(team, "a remote")
+    for pulls, name in ((True, "pulls"), (False, "does_not")):
+        clone = team.parent / name
+        git(team.parent, "clone", "--quiet", str(team), str(clone))
+        shutil.copytree(team / "own", clone / "own", dirs_exist_ok=True)
+        if pulls:
+            dvc(clone, "pull", "generate")
+        (clone / "own/docs/more.md").write_text("# More\n\n## First\n\nThe first thing.\n")
+        dvc(clone, "repro", "generate")
+        more = 1 if pulls else count_of_passages(clone)
+        assert server.stats().requests == bought + more
+        bought += more
