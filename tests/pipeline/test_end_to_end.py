@@ -168,7 +168,7 @@ def test_an_experiment_may_have_other_documents(team: Path) -> None:
 
 @pytest.mark.parametrize("victim", ["dvc", "stage"])
 def test_a_kill_leaves_nothing_half_done_and_no_orphan(team: Path, victim: str) -> None:
-    edit(team / "params.yaml", {"epochs: 1": "epochs: 200"})
+    edit(team / "params.yaml", {"epochs: 1": "epochs: 100"})
     running = subprocess.Popen(
         ["dvc", "repro"], cwd=team, env=repository.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

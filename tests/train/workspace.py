@@ -42,8 +42,8 @@ def model_config(folder: Path = Path("own/model"), **changes: Any) -> ModelConfi
 def train_config(**changes: Any) -> TrainConfig:
     values = {
         "model": model_config(),
-        "epochs": 60,
-        "learning_rate": 3e-3,
+        "epochs": 120,
+        "learning_rate": 5e-3,
         "batch_size": 40,
         "warmup": 0.1,
         "weight_decay": 0.01,
