@@ -15,6 +15,8 @@ PASSAGES_REPORT = DATA / "passages/report.json"
 
 QUERIES = DATA / "queries/queries.jsonl"
 QUERIES_REPORT = DATA / "queries/report.json"
+REPLIES = DATA / "queries/replies.jsonl"
+COST = DATA / "queries/cost.json"
 
 VECTORS = DATA / "vectors"
 TUNED_VECTORS = DATA / "tuned_vectors"

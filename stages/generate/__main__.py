@@ -10,8 +10,6 @@ from stages.generate.provider import Provider, Query
 from stages.running import run
 from stages.settings import load
 
-COST = paths.QUERIES.with_name("cost.json")
-
 
 def provider(name: str, config: GenerateConfig) -> Provider:
     """The provider of that name; only what it needs is imported."""
@@ -36,13 +34,12 @@ def write_bought(providers: list[Provider]) -> None:
     if not {provider.name for provider in providers} <= {"recorded", "keyphrases"}:
         from stages.generate.bought import Bought
         from stages.generate.bought import costs as of
-        from stages.generate.cached_replies import REPLIES
 
         bought = [provider for provider in providers if isinstance(provider, Bought)]
         keys = [key for provider in bought for key in provider.keys]
-        files.write_jsonl(REPLIES, (reply.row() for reply in bought[0].store.replies(keys)))
+        files.write_jsonl(paths.REPLIES, (reply.row() for reply in bought[0].store.replies(keys)))
         costs = of(bought[0].store, keys)
-    files.write_json(COST, costs)
+    files.write_json(paths.COST, costs)
 
 
 def work() -> str:
