@@ -58,10 +58,12 @@ def make(folder: Path) -> None:
             "model: minilm": "model: path",
             "model_path: data/none.jsonl": "model_path: own/model",
             "generator: sample": "generator: keyphrases",
-            "learning_rate: 1.0e-4": "learning_rate: 3.0e-3",  # random weights have far to go
+            "epochs: 1 ": "epochs: 30 ",  # random weights have far to go
+            "learning_rate: 1.0e-4": "learning_rate: 3.0e-3",
             "batch_size: 64": "batch_size: 8",
         },
     )
+    edit(folder / "conf/config.yaml", {"dev: 0.05": "dev: 0.3"})  # of 60 sections
     edit(folder / "conf/model/path.yaml", {"max_tokens: 256": "max_tokens: 64"})
     git(folder, "init", "--quiet", "--initial-branch", "main")
     commit(folder, "a team's own repository")
