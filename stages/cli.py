@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         console.print(escape(estimate(given.generator)))
     except UserError as error:
-        console.print(f"[bold red]✗[/] {escape(str(error))}", emoji=False)
+        console.print(f"[bold red]✗[/] {escape(str(error))}")
         sys.exit(1)
 
 

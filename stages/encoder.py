@@ -34,11 +34,6 @@ _PASSAGE_TOKENS = 256  # what batch sizes count in
 Kind = Literal["query", "document"]
 
 
-def passage_text(passage: dict[str, Any]) -> str:
-    """What the encoder sees of a passage; its length limit counts all of it."""
-    return f"{passage['title']}\n{passage['text']}"
-
-
 def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
     """Load a Sentence Transformers folder in float32, without asking any hub.
 

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from stages import files, paths, real_queries
 from stages.ranking import Corpus
 
-TEST_SETS = ("real", "real_hard", "synthetic")
+TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
+TEST_SETS = tuple(TITLES)
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,13 @@ def generated_id(row: int) -> str:
     return f"q{row:06d}"
 
 
-def generated_row(query_id: str) -> int:
-    """The row of queries.jsonl that `generated_id` named."""
-    return int(query_id[1:])
-
-
 def real_id(row: int) -> str:
     return f"r{row:06d}"
+
+
+def row_of(query_id: str) -> int:
+    """The row that `generated_id` or `real_id` named."""
+    return int(query_id[1:])
 
 
 def read(names: Iterable[str], corpus: Corpus, real_file: Path | None = None) -> Judged:
@@ -68,7 +69,7 @@ def read(names: Iterable[str], corpus: Corpus, real_file: Path | None = None) ->
 def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:
     """The vectors of queries by id, [len(ids), dimension], from `queries` and `real` of a vectors folder."""
     tables = {kind: files.read_vectors(folder / f"{name}.safetensors") for kind, name in _FILES.items()}
-    return np.array([tables[query[0]][int(query[1:])] for query in ids], dtype=np.float32)
+    return np.array([tables[query[0]][row_of(query)] for query in ids], dtype=np.float32)
 
 
 _FILES = {"q": "queries", "r": "real"}
@@ -79,4 +80,4 @@ def _texts(ids: Sequence[str], real_file: Path | None) -> list[str]:
         "q": [row["query"] for row in files.read_jsonl(paths.QUERIES)],
         "r": [query.query for query in real_queries.read(real_file)] if real_file else [],
     }
-    return [texts[query[0]][int(query[1:])] for query in ids]
+    return [texts[query[0]][row_of(query)] for query in ids]

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stages.text import passage_text
+
 DEPTH = 100  # sections ranked per query
 _RRF_K = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion, the constant of the paper
 _PASSAGES = 4 * DEPTH  # passages fetched per query at first; more where their sections do not fill the depth
@@ -55,8 +57,7 @@ def corpus(passages: Sequence[dict[str, Any]]) -> Corpus:
     """The corpus of rows of passages.jsonl."""
     ids: dict[str, int] = {}
     section_of = [ids.setdefault(section_id(row["source"], row["section"]), len(ids)) for row in passages]
-    texts = [f"{row['title']}\n{row['text']}" for row in passages]
-    return Corpus(list(ids), np.array(section_of, dtype=np.int64), texts)
+    return Corpus(list(ids), np.array(section_of, dtype=np.int64), [passage_text(row) for row in passages])
 
 
 def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> Found:

@@ -68,11 +68,11 @@ def run(stage: str, work: Callable[[], str]) -> None:
             raise
         _fail(stage, f"{error.strerror}: {error.filename or 'while writing'}")
     seconds = time.monotonic() - started
-    console.print(f"[bold green]✓[/] [bold]{stage}[/]  {escape(summary)}  [dim]({_duration(seconds)})[/]", emoji=False)
+    console.print(f"[bold green]✓[/] [bold]{stage}[/]  {escape(summary)}  [dim]({_duration(seconds)})[/]")
 
 
 def _fail(stage: str, message: str) -> None:
-    console.print(f"[bold red]✗[/] [bold]{stage}[/]  {escape(message)}", emoji=False)
+    console.print(f"[bold red]✗[/] [bold]{stage}[/]  {escape(message)}")
     sys.stdout.flush()
     sys.exit(1)
 

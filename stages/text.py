@@ -1,15 +1,23 @@
-"""How texts are compared: by the hash of a section, and by the word stems that two texts share."""
+"""What is seen of a passage, where sentences end, and how texts are compared: by hash, and by word stems."""
 
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 _STOP_WORDS = frozenset(
     ("a", "an", "the", "to", "of", "for", "in", "on", "and", "or", "with", "from", "by", "your", "that", "is", "are")
 )
 # What words are made of, for use inside `[…]`: `\w` leaves out the vowel signs of Hindi, Thai and others.
 LETTERS = r"\w" + "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c).startswith("M"))
+SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])\s*|\n+")
 _WORD = re.compile(f"[{LETTERS}]+")
+
+
+def passage_text(passage: Mapping[str, Any]) -> str:
+    """What the encoder, and BM25, see of a row of passages.jsonl; the encoder's length limit counts all of it."""
+    return f"{passage['title']}\n{passage['text']}"
 
 
 def section_hash(text: str) -> str:

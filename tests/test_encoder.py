@@ -16,6 +16,7 @@ from tokenizers import Tokenizer, models
 from stages import encoder
 from stages.encoder import Kind, encode, load_base, load_folder, microbatches, tokenize
 from stages.errors import UserError
+from stages.text import passage_text
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
 from tests.train.workspace import PROMPTS, model_config
 
@@ -198,6 +199,4 @@ def test_an_xlm_roberta_reads_two_tokens_less_than_it_has_positions(tmp_path: Pa
 
 
 def test_the_text_of_a_passage_begins_with_its_title() -> None:
-    assert encoder.passage_text(json.loads('{"title": "EC2 Copy Image", "text": "Copies."}')) == (
-        "EC2 Copy Image\nCopies."
-    )
+    assert passage_text(json.loads('{"title": "EC2 Copy Image", "text": "Copies."}')) == ("EC2 Copy Image\nCopies.")

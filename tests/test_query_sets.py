@@ -59,4 +59,4 @@ def test_vectors_are_those_of_the_ids(tmp_path: Path) -> None:
     ids = [query_sets.real_id(1), query_sets.generated_id(3), query_sets.generated_id(0)]
     found = query_sets.vectors(ids, tmp_path)
     np.testing.assert_array_equal(found, [-np.eye(4)[1], np.eye(4)[3], np.eye(4)[0]])
-    assert query_sets.generated_row(ids[1]) == 3
+    assert query_sets.row_of(ids[1]) == 3

@@ -10,11 +10,12 @@ from stages.embed.config import EmbedConfig
 from stages.precision import use_bf16
 from stages.running import run
 from stages.settings import load
+from stages.text import passage_text
 
 
 def work() -> str:
     config = load("embed", EmbedConfig)
-    passages = [encoder.passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    passages = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
     generated = [row["query"] for row in files.read_jsonl(paths.QUERIES)]
     real = [query.query for query in real_queries.read(Path(config.queries))]
     model = encoder.load_base(config.model)

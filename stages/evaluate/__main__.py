@@ -49,7 +49,7 @@ def work() -> str:
 
     sets = {name: scored(rows) for name, rows in judged.sets.items()}
     synthetic = judged.sets.get("synthetic", np.array([], dtype=np.int64))
-    kind_of = [queries[query_sets.generated_row(judged.ids[row])]["kind"] for row in synthetic.tolist()]
+    kind_of = [queries[query_sets.row_of(judged.ids[row])]["kind"] for row in synthetic.tolist()]
     kinds = {kind: scored(synthetic[rows]) for kind, rows in rows_of_kinds(kind_of).items()}
     main_set = next(iter(sets))
     judgement = judge(main_set, sets[main_set], kinds, similarity, config)
@@ -118,14 +118,14 @@ def _metrics(
 
 def _summary(scores: SetScores, judgement: Judgement) -> dict[str, Any]:
     """What `dvc exp show` and `dvc metrics diff` show: NDCG@10 on the main query set."""
-    gain = scores.lead("tuned", "base").json()
+    gain = scores.lead("tuned", "base")
     return {
         "verdict": judgement.verdict,
         "recommend": judgement.recommend,
         **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS},
-        "gain": round(gain["mean"], 4),
-        "gain_low": round(gain["low"], 4),
-        "gain_high": round(gain["high"], 4),
+        "gain": round(gain.mean, 4),
+        "gain_low": round(gain.low, 4),
+        "gain_high": round(gain.high, 4),
     }
 
 

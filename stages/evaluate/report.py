@@ -11,8 +11,8 @@ from stages.evaluate.examples import Example
 from stages.evaluate.figure import LABELS, systems_svg
 from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
 from stages.evaluate.verdict import NAMES, Judgement
+from stages.query_sets import TITLES
 
-TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 # What no page may hold, and a query may
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 _HEADLINES = {

@@ -10,10 +10,9 @@ from huggingface_hub import ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.models import ModelConfig
-from stages.query_sets import TEST_SETS
+from stages.query_sets import TEST_SETS, TITLES
 
 _TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "retrieval", "fieldtune"]
-_TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 _SYSTEMS = {
     "base": "base model",
     "bm25": "BM25",
@@ -61,7 +60,7 @@ def card(
         on_hub=_on_hub(base),
         metrics=metrics,
         sets=[name for name in TEST_SETS if name in metrics],
-        titles=_TITLES,
+        titles=TITLES,
         systems=_SYSTEMS,
         dataset=dataset,
         dimension=dimension,

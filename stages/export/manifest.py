@@ -1,6 +1,5 @@
 """The list of what was exported."""
 
-import hashlib
 from pathlib import Path
 
 from stages import files
@@ -13,10 +12,5 @@ def write_manifest(folder: Path) -> None:
     listed = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     files.write_json(
         folder / NAME,
-        {name: {"bytes": listed[name].stat().st_size, "sha256": _sha256(listed[name])} for name in sorted(listed)},
+        {name: {"bytes": listed[name].stat().st_size, "sha256": files.sha256(listed[name])} for name in sorted(listed)},
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

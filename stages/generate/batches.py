@@ -8,7 +8,6 @@ it knew the id is looked for among the recent ones, by its number of requests, a
 import asyncio
 import dataclasses
 import json
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
@@ -25,7 +24,6 @@ _CLOCKS_DIFFER = 600.0  # seconds, at most, between this machine's clock and the
 _MISSES = 3  # batches in which a request may expire or fail before its passage is given up
 _AT_ONCE = 500  # results kept in one transaction
 _LOOK_AGAIN = 1.0  # seconds, while another process buys the same
-_LONGEST_BACKOFF = 60.0  # seconds
 
 T = TypeVar("T")
 
@@ -139,11 +137,11 @@ class Batches:
                 return None
             except RefusedError as error:
                 reason = str(error)
-                await self._wait(failures, error.retry_after)
+                await buying.wait(failures, error.retry_after)
             except (BrokenError, UnclearError) as error:
                 # It may have been taken all the same.
                 reason = str(error)
-                await self._wait(failures, None)
+                await buying.wait(failures)
                 try:
                     if found := await self._found(number):
                         return found
@@ -252,14 +250,10 @@ class Batches:
                 return await ask()
             except (RefusedError, BrokenError, UnclearError, RejectedError) as error:
                 reason = str(error)
-                await self._wait(failures, getattr(error, "retry_after", None))
+                await self.buying.wait(failures, getattr(error, "retry_after", None))
         raise UserError(
             f"no reply from {self.buying.config.base_url} in {attempts} attempts ({reason}); what was submitted goes on"
         )
-
-    async def _wait(self, failures: int, retry_after: float | None) -> None:
-        longest = min(_LONGEST_BACKOFF, self.buying.config.backoff * 2 ** (failures - 1))
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0) if retry_after is None else retry_after)
 
 
 def _size(request: dict[str, Any]) -> int:

@@ -1,6 +1,7 @@
 """One run that buys replies: what its ways, one by one and in batches, have in common."""
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,6 +16,8 @@ from stages.generate.plan import Plan, allowed_failures
 from stages.generate.prompt import Prompt
 from stages.generate.reply import UnusableError, queries_of
 from stages.generate.store import Committer, Reply, Store
+
+_LONGEST_BACKOFF = 60.0  # seconds
 
 
 class Buying:
@@ -65,6 +68,11 @@ class Buying:
         self._failed += 1
         if self._failed > self._allowed and not self.stop:
             self.stop = UserError("")  # the provider says how many and why
+
+    async def wait(self, failures: int, retry_after: float | None = None) -> None:
+        """Wait after so many failures in a row, as long as the server says or ever longer, each task a little other."""
+        longest = min(_LONGEST_BACKOFF, self.config.backoff * 2 ** (failures - 1))
+        await asyncio.sleep(longest * random.uniform(0.5, 1.0) if retry_after is None else retry_after)
 
     def budget_reached(self) -> UserError:
         settled, reserved = self.store.spent(self.prompt.scope)

@@ -9,9 +9,8 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from stages.generate.provider import Query
-from stages.text import LETTERS
+from stages.text import LETTERS, SENTENCE_END, passage_text
 
-_SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])\s*|\n+")
 # Nobody types more; characters count where a script has no blanks between words
 _MOST_WORDS = 24
 _MOST_CHARACTERS = 200
@@ -34,7 +33,7 @@ class Keyphrases:
 
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
         vectorizer = TfidfVectorizer(token_pattern=_WORD.pattern, stop_words="english", sublinear_tf=True)
-        texts = [f"{p['title']}\n{p['text']}" for p in passages]
+        texts = [passage_text(passage) for passage in passages]
         try:
             weights = vectorizer.fit_transform(texts).tocsr()
         except ValueError:  # nothing but stop words
@@ -57,7 +56,7 @@ def _key_words(weight: dict[str, float], count: int) -> str:
 
 
 def _key_sentence(text: str, weight: dict[str, float]) -> str:
-    sentences = [_shortened(sentence) for sentence in _SENTENCE_END.split(text) if sentence.strip()]
+    sentences = [_shortened(sentence) for sentence in SENTENCE_END.split(text) if sentence.strip()]
 
     def density(sentence: str) -> float:
         words = set(_WORD.findall(sentence.lower()))

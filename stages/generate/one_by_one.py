@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -15,7 +14,6 @@ from stages.generate.plan import Todo
 from stages.generate.window import Window
 
 _LOOK_AGAIN = 0.1  # seconds, while something else is to end first
-_LONGEST_BACKOFF = 60.0  # seconds
 
 
 class OneByOne:
@@ -112,14 +110,10 @@ class OneByOne:
                 else:
                     buying.give_up(f"no reply ({reason})")
                 return True
-            await self._wait(failures)
+            await buying.wait(failures)
 
     def _freed(self, _: asyncio.Future[Any]) -> None:
         self._reserved -= 1
-
-    async def _wait(self, failures: int) -> None:
-        longest = min(_LONGEST_BACKOFF, self.buying.config.backoff * 2 ** (failures - 1))
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))
 
     async def _reserve(self, key: str, amount: int) -> int | None:
         """Reserve money for a request; None where it is not to be sent."""

@@ -7,10 +7,10 @@ from itertools import islice
 from typing import Any
 
 from stages.generate.prompt import KINDS
+from stages.text import SENTENCE_END
 
 _LONGEST = 300  # characters; nobody types more
 _COPY = 40  # characters; as long a stretch of the passage's own text is no accident
-_SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])\s*|\n+")
 _BRACES = 20  # places where the JSON may begin
 _NOT_WORD = re.compile(r"[\W_]+")
 
@@ -37,7 +37,7 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
         found.append((str(kind), " ".join(query.split())))
     if abs(len(found) - count) > 1:
         raise UnusableError("wrong number of queries")
-    sentences = {_bare(sentence) for sentence in _SENTENCE_END.split(passage["text"])}
+    sentences = {_bare(sentence) for sentence in SENTENCE_END.split(passage["text"])}
     whole = _bare(passage["text"])
     seen = set()
     for _, query in found:

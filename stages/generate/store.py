@@ -123,7 +123,6 @@ class Store:
         except sqlite3.Error as error:
             raise UserError(f"{self.path}: {error}") from error
         self._run: int | None = None
-        self._alive: dict[int, bool] = {}
 
     def close(self) -> None:
         self._db.close()

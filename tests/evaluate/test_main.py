@@ -14,6 +14,7 @@ import stages.baseline.__main__ as baseline
 import stages.dataset.__main__ as dataset
 import stages.evaluate.__main__ as evaluate
 from stages import encoder, files, paths
+from stages.text import passage_text
 from tests.dataset.workspace import Workspace
 from tests.tiny_model import WORDS, tiny_model
 
@@ -57,7 +58,7 @@ def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransforme
     encoder.write_all(
         base,
         paths.VECTORS,
-        passages=[encoder.passage_text(row) for row in made.passages],
+        passages=[passage_text(row) for row in made.passages],
         queries=[row["query"] for row in made.queries],
         real=[row["query"] for row in made.real],
         bf16=False,

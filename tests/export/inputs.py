@@ -8,6 +8,7 @@ import torch
 
 from stages import encoder, files, paths, ranking
 from stages.query_sets import real_id
+from stages.text import passage_text
 from tests.evaluate.made_up import scores
 from tests.tiny_model import WORDS, tiny_model
 
@@ -57,7 +58,7 @@ def write(folder: Path, dtype: torch.dtype = torch.float32) -> None:
     encoder.write_all(
         model,
         folder / paths.TUNED_VECTORS,
-        passages=[encoder.passage_text(row) for row in passages],
+        passages=[passage_text(row) for row in passages],
         queries=[row["query"] for row in generated],
         real=asked,
         bf16=False,

@@ -14,7 +14,8 @@ import pytest
 from safetensors import safe_open
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, paths
+from stages import files, paths
+from stages.text import passage_text
 from tests.train import workspace
 
 LEFT = [
@@ -106,7 +107,7 @@ def test_the_model_that_is_saved_is_the_one_that_was_measured(done: Done) -> Non
     model = SentenceTransformer(str(done.model))
     assert (model.prompts, model.max_seq_length) == (workspace.PROMPTS, 64)
     assert model.similarity_fn_name == "cosine"
-    texts = [encoder.passage_text(row) for row in files.read_jsonl(done.folder / paths.PASSAGES)]
+    texts = [passage_text(row) for row in files.read_jsonl(done.folder / paths.PASSAGES)]
     queries = [row["query"] for row in files.read_jsonl(done.folder / paths.QUERIES)][::3]
     scores = model.encode_query(queries) @ model.encode_document(texts).T
     ranks = (scores > np.diag(scores)[:, None]).sum(axis=1) + 1

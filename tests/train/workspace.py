@@ -16,6 +16,7 @@ from stages import encoder, files, paths, ranking
 from stages.embed.config import EmbedConfig
 from stages.models import ModelConfig
 from stages.query_sets import generated_id
+from stages.text import passage_text
 from stages.train.config import TrainConfig
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
 
@@ -97,7 +98,7 @@ def write(folder: Path) -> None:
     encoder.write_all(
         model,
         folder / paths.VECTORS,
-        passages=[encoder.passage_text(row) for row in passages],
+        passages=[passage_text(row) for row in passages],
         queries=[row["query"] for row in queries],
         real=[],
         bf16=False,
@@ -106,7 +107,7 @@ def write(folder: Path) -> None:
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, queries)
     files.write_jsonl(folder / "real.jsonl", real)
-    texts = [encoder.passage_text(row) for row in passages]
+    texts = [passage_text(row) for row in passages]
     train = [row for row in range(len(queries)) if row % 3]
     files.write_table(
         folder / paths.TRAIN,
