@@ -1,11 +1,11 @@
 """Queries out of a passage's own words: offline, private, instant, for any documents."""
 
+import math
 import random
 import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from stages.generate.provider import Query
@@ -60,7 +60,8 @@ def _key_sentence(text: str, weight: dict[str, float]) -> str:
 
     def density(sentence: str) -> float:
         words = set(_WORD.findall(sentence.lower()))
-        return float(sum(weight.get(word, 0.0) for word in words) / np.sqrt(len(words) + 3))
+        # fsum, since a set has another order in each process, and a sum that is rounded on the way another end.
+        return math.fsum(weight.get(word, 0.0) for word in words) / math.sqrt(len(words) + 3)
 
     return max(sentences, key=density, default="").rstrip(".。।")
 

@@ -1,5 +1,9 @@
 """Queries out of a passage's own words, in any language."""
 
+import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -80,3 +84,27 @@ def test_no_query_is_longer_than_what_people_type(text: str) -> None:
 @pytest.mark.parametrize("texts", [{}, {"the": "of the and"}, {"?": "!!! ..."}])
 def test_passages_without_words_give_no_queries_of_key_words(texts: dict[str, str]) -> None:
     assert queries(texts) == {title: [] for title in texts}
+
+
+def test_the_order_in_which_python_hashes_words_decides_nothing() -> None:
+    # Two sentences whose words weigh the same, pair by pair: rounding alone would tell their sums apart.
+    words = [(f"left{i}", f"right{i}") for i in range(1, 8)]
+    others = [" ".join(word for i, pair in enumerate(words, 1) if i > row for word in pair) for row in range(7)]
+    text = f"{' '.join(left for left, _ in words)}. {' '.join(right for _, right in words)}."
+    program = (
+        "import json, sys; from stages.generate.keyphrases import Keyphrases\n"
+        "passages = [{'id': str(i), 'title': 'title', 'text': t} for i, t in enumerate(json.load(sys.stdin))]\n"
+        "print([query.query for query in Keyphrases(5, 1.0, 0).queries(passages)[0]])"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            input=json.dumps([text, *others]),
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in range(1, 9)
+    }
+    assert len(said) == 1
