@@ -37,7 +37,6 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
         found.append((str(kind), " ".join(query.split())))
     if abs(len(found) - count) > 1:
         raise UnusableError("wrong number of queries")
-    sentences = {_bare(sentence) for sentence in SENTENCE_END.split(passage["text"])}
     whole = _bare(passage["text"])
     seen = set()
     for _, query in found:
@@ -48,7 +47,7 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
             raise UnusableError("an overlong query")
         if bare in seen:
             raise UnusableError("a repeated query")
-        if bare in sentences or (len(bare) >= _COPY and bare in whole):
+        if bare in whole and (len(bare) >= _COPY or bare in map(_bare, SENTENCE_END.split(passage["text"]))):
             raise UnusableError("a query copied from the passage")
         seen.add(bare)
     return found

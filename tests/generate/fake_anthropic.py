@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -194,7 +195,7 @@ class Server:
         return found
 
     async def answer(self, method: str, path: str, headers: dict[str, str], body: bytes, write: "Writer") -> None:
-        path, _, _ = path.partition("?")
+        asked, path = path, urllib.parse.urlsplit(path).path  # a whole URL where this server is a proxy
         if path == "/control":
             self.behaviour = Behaviour(**json.loads(body))
             if self.behaviour.forget_batches:
@@ -212,7 +213,7 @@ class Server:
             if key not in self.stats.keys:
                 self.stats.keys.append(key)
             if len(self.stats.sent) < 5:
-                sent = {"path": path, "headers": headers, "body": json.loads(body) if body else None}
+                sent = {"path": asked, "headers": headers, "body": json.loads(body) if body else None}
                 self.stats.sent.append(sent)
             await self._speak(method, path, body, write)
 

@@ -1,6 +1,7 @@
 """Our requests and the test's server, both against the official client."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import anthropic
@@ -54,6 +55,23 @@ def test_batches_are_those_of_the_official_client(server: Fake, prompt: Prompt) 
     assert [result["custom_id"] for result in results] == [result["custom_id"] for result in same]
     texts = [api.answer(result["result"]["message"]).text for result in results]  # type: ignore[index]
     assert texts == [result["result"]["message"]["content"][0]["text"] for result in same]
+
+
+def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
+    server: Fake, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(host: str) -> api.Answer:
+        async with api.connect(host, workspace.KEY, 10) as connection:
+            request = prompt.request(workspace.passages(range(1))[0])
+            return await connection.message(json.dumps(request).encode())
+
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1,elsewhere.invalid")
+    assert asyncio.run(ask("http://api.invalid")).stop_reason == "end_turn"
+    assert asyncio.run(ask(server.url)).stop_reason == "end_turn"
+    assert [sent["path"] for sent in server.stats().sent] == ["http://api.invalid/v1/messages", "/v1/messages"]
+    with pytest.raises(api.BrokenError, match="no connection to http://elsewhere.invalid"):
+        asyncio.run(ask("http://elsewhere.invalid"))
 
 
 @pytest.mark.parametrize(
