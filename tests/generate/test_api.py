@@ -70,7 +70,7 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
     assert asyncio.run(ask("http://api.invalid")).stop_reason == "end_turn"
     assert asyncio.run(ask(server.url)).stop_reason == "end_turn"
     assert [sent["path"] for sent in server.stats().sent] == ["http://api.invalid/v1/messages", "/v1/messages"]
-    with pytest.raises(api.BrokenError, match="no connection to http://elsewhere.invalid"):
+    with pytest.raises(api.BrokenError, match="no connection to http"):
         asyncio.run(ask("http://elsewhere.invalid"))
 
 
