@@ -3,66 +3,67 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import cast
+from pathlib import Path
 
 from rich.markup import escape
 
-from stages import files, paths
+from stages.commands.estimate import estimate
+from stages.commands.judge import judge
+from stages.commands.use import use
 from stages.console import console
 from stages.errors import UserError
 
-_PAID = ("claude", "claude_batch", "local")
+__all__ = ["estimate", "judge", "main", "use"]
 
 
-def estimate(generator: str | None) -> str:
-    """What the queries of the passages would cost, without spending or needing a key.
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="fieldtune", description="Tools around the pipeline that `dvc repro` runs.")
+    commands = parser.add_subparsers(dest="command", required=True)
 
-    `generator` is a file of conf/generator/; None: the one in params.yaml, or `claude` where that one is free.
-    """
-    from omegaconf import OmegaConf
+    about = "what the queries would cost: passages, tokens and dollars; spends nothing"
+    command = commands.add_parser("estimate", help=about, description=about)
+    command.add_argument("--generator", help="a file of conf/generator/ (default: that of params.yaml)")
+    command.set_defaults(run=estimate)
 
-    from stages.compose.compose import compose
-    from stages.generate.bought import Bought
-    from stages.generate.config import GeneratorConfig
-    from stages.generate.money import USD, usd
-    from stages.generate.store import Store
+    about = "your own documents: sets them in params.yaml, with their queries, and makes DVC know them"
+    command = commands.add_parser("use", help=about, description=about)
+    command.add_argument("documents", type=Path, metavar="folder", help="the documents, of any format")
+    command.add_argument("queries", type=Path, nargs="?", help="real queries with their answers: JSONL, CSV or XLSX")
+    command.add_argument("--generator", help="a file of conf/generator/ (default: the present one where it fits)")
+    command.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")
+    command.set_defaults(run=use)
 
-    if not paths.PASSAGES.is_file():
-        raise UserError(f"{paths.PASSAGES} is not there: run `dvc repro ingest`, which cuts the documents")
-    chosen = compose(paths.PARAMS, paths.CONF).generate.generator if generator is None else None
-    if chosen is None or chosen.messages is None:
-        file = paths.CONF / "generator" / f"{generator or 'claude'}.yaml"
-        if not file.is_file():
-            there = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
-            raise UserError(f"{file} is not there; there are: {there}")
-        chosen = cast(
-            GeneratorConfig,
-            OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GeneratorConfig), OmegaConf.load(file))),
-        )
-    ways = [name for name in chosen.providers if name in _PAID]
-    if not ways:
-        return f"{', '.join(chosen.providers)}: free"
-    bought = Bought(ways[0], chosen.messages, Store())
-    line = bought.plan(list(files.read_jsonl(paths.PASSAGES))).line()
-    if bought.prompt.family == "local":
-        return line
-    spent = sum(bought.store.spent(bought.prompt.scope))
-    return f"{line}\n{usd(spent)} spent on this prompt so far, of {usd(round(bought.config.budget_usd * USD))}"
+    about = "real queries with answers: what several systems find for a query, judged with two keys"
+    command = commands.add_parser("judge", help=about, description=about)
+    command.add_argument(
+        "queries", type=Path, nargs="?", help="a table with `query` (default: the search log of `queries:`, or typed)"
+    )
+    command.add_argument("--out", type=Path, default=Path("real.jsonl"), help="JSONL to add to (default: real.jsonl)")
+    command.add_argument("--top", type=int, default=5, help="sections taken from each system (default: 5)")
+    command.set_defaults(run=judge)
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; exit 1 with one line where it cannot be done."""
-    parser = argparse.ArgumentParser(prog="fieldtune", description="Tools around the pipeline that `dvc repro` runs.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    about = "what the queries would cost: passages, tokens and dollars; spends nothing"
-    command = commands.add_parser("estimate", help=about, description=about)
-    command.add_argument("--generator", help="a file of conf/generator/ (default: that of params.yaml)")
-    given = parser.parse_args(arguments)
+    given = vars(_parser().parse_args(arguments))
+    del given["command"]
+    run = given.pop("run")
     try:
-        console.print(escape(estimate(given.generator)))
+        console.print(escape(run(**given)))
     except UserError as error:
-        console.print(f"[bold red]✗[/] {escape(str(error))}")
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.strerror}: {error.filename}")
+    except KeyboardInterrupt:
+        _fail("interrupted")
+
+
+def _fail(message: str) -> None:
+    console.print(f"[bold red]✗[/] {escape(message)}")
+    sys.exit(1)
 
 
 if __name__ == "__main__":

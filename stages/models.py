@@ -22,6 +22,7 @@ class ModelConfig:
     max_tokens: int = between(8, 32768)  # longer inputs are cut here; counts prompt and special tokens
     dimension: int | None = MISSING  # of its vectors; null: whatever the model says
     license: str = MISSING  # of the weights, for the model card
+    language: str | None = MISSING  # ISO 639-1, of a model that knows one alone; null: many, or not known
 
 
 def locate(model: ModelConfig) -> Path:

@@ -13,6 +13,10 @@ SAMPLE_REAL = DATA / "sample/real.jsonl"
 PASSAGES = DATA / "passages/passages.jsonl"
 PASSAGES_REPORT = DATA / "passages/report.json"
 
+REAL = DATA / "real/queries.jsonl"
+REAL_LOG = DATA / "real/log.jsonl"
+REAL_REPORT = DATA / "real/report.json"
+
 QUERIES = DATA / "queries/queries.jsonl"
 QUERIES_REPORT = DATA / "queries/report.json"
 REPLIES = DATA / "queries/replies.jsonl"
@@ -25,6 +29,7 @@ DATASET = DATA / "dataset"
 QRELS = DATASET / "qrels.parquet"
 CLUSTERS = DATASET / "clusters.parquet"
 TRAIN = DATASET / "train.parquet"
+TRAIN_IDS = DATASET / "train_ids.parquet"
 DATASET_REPORT = DATASET / "report.json"
 
 BASELINE_METRICS = DATA / "baseline/metrics.json"

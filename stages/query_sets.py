@@ -38,11 +38,8 @@ def row_of(query_id: str) -> int:
     return int(query_id[1:])
 
 
-def read(names: Iterable[str], corpus: Corpus, real_file: Path | None = None) -> Judged:
-    """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
-
-    `real_file` is needed for sets that hold real queries.
-    """
+def read(names: Iterable[str], corpus: Corpus) -> Judged:
+    """The judged queries of the named sets of qrels.parquet; sets without queries are left out."""
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}
     rows: dict[str, int] = {}
@@ -61,7 +58,7 @@ def read(names: Iterable[str], corpus: Corpus, real_file: Path | None = None) ->
         relevant[row].add(section_index[section])
         if not in_set[name] or in_set[name][-1] != row:
             in_set[name].append(row)
-    texts = _texts(list(rows), real_file)
+    texts = _texts(list(rows))
     sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
     return Judged(list(rows), texts, relevant, np.array(groups, dtype=np.int64), sets)
 
@@ -75,9 +72,9 @@ def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:
 _FILES = {"q": "queries", "r": "real"}
 
 
-def _texts(ids: Sequence[str], real_file: Path | None) -> list[str]:
+def _texts(ids: Sequence[str]) -> list[str]:
     texts = {
         "q": [row["query"] for row in files.read_jsonl(paths.QUERIES)],
-        "r": [query.query for query in real_queries.read(real_file)] if real_file else [],
+        "r": [query.query for query in real_queries.read()],
     }
     return [texts[query[0]][row_of(query)] for query in ids]

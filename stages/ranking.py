@@ -4,8 +4,9 @@ A section's score is its best passage's (MaxP), so that cutting differently neve
 scores rank as trec_eval ranks them: the id that sorts last comes first; equal means equal in float32, as there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ _CHUNK = 1 << 26  # scores held at once (256 MiB of float32)
 _COLUMNS = 1 << 17  # passages scored at once
 
 Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # passages and their scores, [queries, k] each
+Scored = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # sections and their scores, of one query
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Corpus:
     section_of: npt.NDArray[np.int64]  # [passages]: index into `sections`
     texts: list[str]  # what the encoder, and BM25, see of each passage
 
+    @cached_property
     def tie_order(self) -> npt.NDArray[np.int64]:
         """[sections]: the rank of each id among the sorted ids; of equal scores the highest comes first."""
         order = np.empty(len(self.sections), dtype=np.int64)
@@ -105,28 +108,30 @@ def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
     options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english"), "show_progress": False}
     words = bm25s.tokenize(of.texts, **options)
     if not any(words.ids) or not queries:
-        return _ranked([{} for _ in queries], of)
+        return _ranked([], len(queries), of)
     asked = bm25s.tokenize(list(queries), return_ids=False, **options)
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     index.index(words, show_progress=False)
 
     def search(rows: npt.NDArray[np.int64], k: int) -> Found:
         found, scores = index.retrieve([asked[row] for row in rows], k=k, show_progress=False)
-        return found.astype(np.int64), np.where(scores > 0, scores, np.float32(-np.inf))
+        return found.astype(np.int64, copy=False), np.where(scores > 0, scores, np.float32(-np.inf))
 
     return _by_section(search, len(queries), of)
 
 
 def fuse(left: Rankings, right: Rankings, of: Corpus) -> Rankings:
     """Reciprocal rank fusion of two rankings of the same queries."""
-    rows = []
-    for a, b in zip(left.sections, right.sections, strict=True):
-        scores: dict[int, float] = {}
-        for ranking in (a, b):
-            for rank, section in enumerate(ranking[ranking >= 0].tolist(), start=1):
-                scores[section] = scores.get(section, 0.0) + 1.0 / (_RRF_K + rank)
-        rows.append({section: float(np.float32(score)) for section, score in scores.items()})
-    return _ranked(rows, of)
+
+    def rows() -> Iterator[Scored]:
+        for a, b in zip(left.sections, right.sections, strict=True):
+            scores: dict[int, float] = {}
+            for ranking in (a, b):
+                for rank, section in enumerate(ranking[ranking >= 0].tolist(), start=1):
+                    scores[section] = scores.get(section, 0.0) + 1.0 / (_RRF_K + rank)
+            yield np.array(list(scores), dtype=np.int64), np.array(list(scores.values()), dtype=np.float32)
+
+    return _ranked(rows(), len(left.sections), of)
 
 
 def _by_section(search: Callable[[npt.NDArray[np.int64], int], Found], queries: int, of: Corpus) -> Rankings:
@@ -144,7 +149,7 @@ def _by_section(search: Callable[[npt.NDArray[np.int64], int], Found], queries: 
             todo.append((rows[most:], k))
             rows = rows[:most]
         found, values = search(rows, k)
-        ranked = _collapse(found, values.astype(np.float64), of)
+        ranked = _ranked(_collapsed(found, values, of), len(rows), of)
         sections[rows], scores[rows] = ranked.sections, ranked.scores
         last = values[:, -1]
         undecided = (ranked.scores[:, -1] <= last) & (last > -np.inf)
@@ -153,25 +158,20 @@ def _by_section(search: Callable[[npt.NDArray[np.int64], int], Found], queries: 
     return Rankings(sections, scores)
 
 
-def _collapse(found: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], of: Corpus) -> Rankings:
-    rows = []
+def _collapsed(found: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], of: Corpus) -> Iterator[Scored]:
     for passages, values in zip(found, scores, strict=True):
-        best: dict[int, float] = {}
-        for section, score in zip(of.section_of[passages].tolist(), values.tolist(), strict=True):
-            if score > best.get(section, -np.inf):
-                best[section] = score
-        rows.append(best)
-    return _ranked(rows, of)
+        known = values > -np.inf
+        # Passages come best first, so that a section's first one is its best.
+        sections, first = np.unique(of.section_of[passages[known]], return_index=True)
+        yield sections, values[known][first]
 
 
-def _ranked(rows: Sequence[dict[int, float]], of: Corpus) -> Rankings:
-    sections = np.full((len(rows), DEPTH), -1, dtype=np.int64)
-    scores = np.full((len(rows), DEPTH), -np.inf)
-    tie = of.tie_order()
-    for row, found in enumerate(rows):
-        ids = np.fromiter(found.keys(), np.int64, len(found))
-        values = np.fromiter(found.values(), np.float64, len(found))
-        order = np.lexsort((-tie[ids], -values))[:DEPTH]
+def _ranked(rows: Iterable[Scored], count: int, of: Corpus) -> Rankings:
+    """The rankings of `count` queries; those without a row find nothing."""
+    sections = np.full((count, DEPTH), -1, dtype=np.int64)
+    scores = np.full((count, DEPTH), -np.inf)
+    for row, (ids, values) in enumerate(rows):
+        order = np.lexsort((-of.tie_order[ids], -values))[:DEPTH]
         sections[row, : len(order)] = ids[order]
         scores[row, : len(order)] = values[order]
     return Rankings(sections, scores)

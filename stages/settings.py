@@ -32,6 +32,11 @@ def some_of(*choices: str) -> Any:
     return dataclasses.field(default=MISSING, metadata={"some_of": choices})
 
 
+def any_words() -> Any:
+    """A list of words, which may be empty."""
+    return dataclasses.field(default=MISSING, metadata={"any_words": True})
+
+
 def violations(settings: Any, prefix: str) -> Iterator[tuple[str, str]]:
     """The keys of a dataclass (and of the dataclasses in it) that are out of range, each with what is wrong."""
     for field in dataclasses.fields(settings):
@@ -49,8 +54,11 @@ def violations(settings: Any, prefix: str) -> Iterator[tuple[str, str]]:
         elif "some_of" in field.metadata:
             if not value or set(value) - set(field.metadata["some_of"]):
                 yield key, f"is {value}: it must list some of {', '.join(field.metadata['some_of'])}"
-        elif isinstance(value, list) and not (value and all(isinstance(item, str) for item in value)):
-            yield key, f"is {value}: it must list words, at least one"
+        elif isinstance(value, list):
+            if not all(isinstance(item, str) for item in value):
+                yield key, f"is {value}: it must list words"
+            elif not value and "any_words" not in field.metadata:
+                yield key, f"is {value}: it must list words, at least one"
 
 
 def load(stage: str, schema: type[Settings]) -> Settings:

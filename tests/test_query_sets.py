@@ -27,11 +27,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("set", "query_id", "section", "passage_id", "group")
     files.write_table(paths.QRELS, {name: list(values) for name, values in zip(names, columns, strict=True)})
     files.write_jsonl(paths.QUERIES, [{"query": f"generated {n}"} for n in range(3)])
-    files.write_jsonl(tmp_path / "real.jsonl", [{"query": f"real {n}", "source": "d"} for n in range(2)])
+    rest = {"group": "test", "sections": ["d#b"], "passages": ["d#b"], "overlap": 0.0}
+    files.write_jsonl(paths.REAL, [{"query": f"real {n}", **rest} for n in range(2)])
 
 
 def test_queries_come_with_their_answers_groups_and_sets() -> None:
-    judged = query_sets.read(query_sets.TEST_SETS, CORPUS, Path("real.jsonl"))
+    judged = query_sets.read(query_sets.TEST_SETS, CORPUS)
     assert judged.ids == ["r000001", "r000000", "q000002"]
     assert judged.texts == ["real 1", "real 0", "generated 2"]
     assert judged.relevant == [{1}, {0, 2}, {2}]
@@ -47,7 +48,7 @@ def test_sets_come_in_the_order_asked_for_and_only_where_they_have_queries() -> 
     assert list(query_sets.read(("synthetic", "absent", "dev"), CORPUS).sets) == ["synthetic", "dev"]
 
 
-def test_dev_needs_no_real_queries() -> None:
+def test_names_may_be_an_iterator() -> None:
     judged = query_sets.read(iter(["dev"]), CORPUS)
     assert (judged.ids, judged.texts, judged.relevant) == (["q000000"], ["generated 0"], [{0}])
 

@@ -3,8 +3,6 @@
 Run as `python -m stages.baseline`.
 """
 
-from pathlib import Path
-
 from stages import files, metrics, paths, query_sets, ranking
 from stages.baseline.config import BaselineConfig
 from stages.console import note
@@ -16,7 +14,7 @@ from stages.stored_rankings import write_rankings
 def work() -> str:
     config = load("baseline", BaselineConfig)
     corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
-    judged = query_sets.read(query_sets.TEST_SETS, corpus, Path(config.queries))
+    judged = query_sets.read(query_sets.TEST_SETS, corpus)
     base = ranking.dense(
         query_sets.vectors(judged.ids, paths.VECTORS),
         files.read_vectors(paths.VECTORS / "passages.safetensors"),

@@ -2,14 +2,11 @@
 
 from dataclasses import dataclass
 
-from omegaconf import MISSING
-
 from stages.settings import between
 
 
 @dataclass
 class BaselineConfig:
-    queries: str = MISSING  # the real queries, `queries:` of params.yaml
     # What decides whether tuning is worth it, in NDCG@10 of the base model
     good_enough: float = between(0.0, 1.0)  # above: hardly any room
     worth_it: float = between(0.0, 1.0)  # below: tuning is worth it

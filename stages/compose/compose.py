@@ -35,14 +35,15 @@ from stages.export.config import ExportConfig
 from stages.generate.config import GenerateConfig, GeneratorConfig
 from stages.ingest.config import IngestConfig
 from stages.models import ModelConfig
+from stages.real.config import RealConfig
 from stages.sample.config import SampleConfig
 from stages.settings import violations
 from stages.train.config import TrainConfig
 
-STAGES = ("sample", "ingest", "generate", "embed", "dataset", "baseline", "train", "evaluate", "export")
+STAGES = ("sample", "ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate", "export")
 GROUPS = ("model", "generator")
 # Places that DVC reads from params.yaml as dependencies.
-PLACES = ("documents", "queries", "model_path")
+PLACES = ("documents", "queries", "pairs", "model_path")
 _NOT_ABOVE = (
     ("dataset.negatives.first_rank", "dataset.negatives.last_rank"),
     ("train.negatives", "dataset.negatives.count"),
@@ -57,12 +58,14 @@ class Config:
 
     documents: str = MISSING
     queries: str = MISSING
+    pairs: str = MISSING
     model_path: str = MISSING
     precision: str = MISSING
     model: ModelConfig = MISSING
     generator: GeneratorConfig = MISSING
     sample: SampleConfig = MISSING
     ingest: IngestConfig = MISSING
+    real: RealConfig = MISSING
     generate: GenerateConfig = MISSING
     embed: EmbedConfig = MISSING
     dataset: DatasetConfig = MISSING

@@ -1,10 +1,13 @@
 """Stage `dataset`: queries and passages → a data set without leaks. Run as `python -m stages.dataset`."""
 
-import re
+import itertools
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from datasets import Dataset, disable_progress_bars
 
 from stages import files, paths, ranking, real_queries
@@ -12,95 +15,156 @@ from stages.console import note
 from stages.dataset import answers, filters, near_duplicates, negatives
 from stages.dataset.config import DatasetConfig
 from stages.dataset.guidance import size_guidance
+from stages.dataset.report import describe, dropped_examples
 from stages.dataset.split import groups, split
 from stages.errors import UserError
-from stages.query_sets import generated_id, real_id
-from stages.real_queries import highest_overlap
+from stages.query_sets import generated_id, real_id, row_of
 from stages.running import run
 from stages.settings import load
 
+SIDES = ("train", "dev", "test")
 HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query that may be trained on, with the one passage that it was written for."""
+
+    id: str
+    text: str
+    kind: str
+    passage: int
+    section: int
+    right: set[int]  # the sections that answer it
 
 
 def work() -> str:
     config = load("dataset", DatasetConfig)
     passages = list(files.read_jsonl(paths.PASSAGES))
-    queries = list(files.read_jsonl(paths.QUERIES))
-    real = real_queries.read(Path(config.queries))
+    real = real_queries.read()
     vectors = {
         name: files.read_vectors(paths.VECTORS / f"{name}.safetensors") for name in ("passages", "queries", "real")
     }
     corpus = ranking.corpus(passages)
     section_of = corpus.section_of.tolist()
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
+    section_row = {section: row for row, section in enumerate(corpus.sections)}
+    answers_of = [[section_row[section] for section in query.sections] for query in real]
+    for_training = [row for row, query in enumerate(real) if query.group == "train"]
 
     copies = answers.find_copies([p["text"] for p in passages], vectors["passages"], corpus, config.near_duplicates)
-    cluster = near_duplicates.clusters(len(corpus.sections), copies.linked)
-    place_of = {section: (p["source"], p["section"]) for p, section in zip(passages, section_of, strict=True)}
-    group, whole_documents = groups([place_of[s][0] for s in range(len(corpus.sections))], copies.linked)
+    # What answers one query of the training set is never a negative of the others there.
+    linked = copies.linked | {pair for row in for_training for pair in itertools.pairwise(answers_of[row])}
+    cluster = near_duplicates.clusters(len(corpus.sections), linked)
+    document_of = {section: p["document"] for p, section in zip(passages, section_of, strict=True)}
+    group, whole_documents = groups([document_of[s] for s in range(len(corpus.sections))], linked)
 
-    # Queries: which are kept, and on which side.
-    positives = [passage_row[query["passage_id"]] for query in queries]
-    texts = [query["query"] for query in queries]
-    systems = [
-        ranking.dense(vectors["queries"], vectors["passages"], corpus).sections,
-        ranking.bm25(texts, corpus).sections,
+    def asked(query_id: str, text: str, kind: str, passage_id: str) -> Asked:
+        passage = passage_row[passage_id]
+        section = section_of[passage]
+        return Asked(query_id, text, kind, passage, section, copies.alike[section] | copies.holding[passage])
+
+    # Queries: which are kept, and on which side. Real ones are kept as they are.
+    generated = [
+        asked(generated_id(row), query["query"], query["kind"], query["passage_id"])
+        for row, query in enumerate(files.read_jsonl(paths.QUERIES))
     ]
-    own = [section_of[row] for row in positives]
-    right = [copies.alike[section_of[row]] | copies.holding[row] for row in positives]
-    kept, dropped = filters.keep(texts, own, right, systems, config.round_trip, [query.query for query in real])
-    asked = sorted({own[row] for row in kept})
-    side_of = dict(
-        zip(
-            asked,
-            split([group[s] for s in asked], [corpus.sections[s] for s in asked], config.dev, config.test, config.seed),
-            strict=True,
-        )
+    texts = [query.text for query in generated]
+    lexical = ranking.bm25(texts, corpus).sections
+    dropped = filters.keep(
+        texts,
+        [query.section for query in generated],
+        [query.right for query in generated],
+        [ranking.dense(vectors["queries"], vectors["passages"], corpus).sections, lexical],
+        config.round_trip,
+        [query.query for query in real],
     )
-    rows = {side: [row for row in kept if side_of[own[row]] == side] for side in ("train", "dev", "test")}
+    own = [
+        asked(real_id(row), real[row].query, "real", passage) for row in for_training for passage in real[row].passages
+    ]
+    queries = [*generated, *own]
+    query_vectors = np.concatenate([vectors["queries"], vectors["real"][[row_of(query.id) for query in own]]])
+    kept = [row for row in range(len(queries)) if row not in dropped]
+    sections = sorted({queries[row].section for row in kept})
+    sides = split(
+        [group[section] for section in sections],
+        [corpus.sections[section] for section in sections],
+        config.dev,
+        config.test,
+        config.seed,
+        {group[query.section] for query in own},
+    )
+    side_of = dict(zip(sections, sides, strict=True))
+    rows = {side: [row for row in kept if side_of[queries[row].section] == side] for side in SIDES}
     for side, found in rows.items():
         if not found:
             raise UserError(
-                f"the data set has 0 {side} queries of {len(queries)} generated ones ({len(kept)} kept): look at "
+                f"the data set has 0 {side} queries of {len(generated)} generated ones ({len(kept)} kept): look at "
                 "`documents:`, `queries:` and `generator:` in params.yaml; more passages need queries"
             )
 
     # Qrels: every answer's copies answer too.
-    named, unmatched = answers.of_real(real, passages, corpus)
     qrels = _Qrels(passages, corpus, group)
-    for row, (query, places) in enumerate(zip(real, named, strict=True)):
-        if places:
-            answering = {other for place in places for other in copies.alike[place]}
+    for row, (query, places) in enumerate(zip(real, answers_of, strict=True)):
+        answering = {other for place in places for other in copies.alike[place]}
+        if query.group == "test":
             qrels.add("real", real_id(row), places[0], answering)
-            if highest_overlap(query, [_heading(place_of[place][1]) for place in places]) <= HARD:
+            if query.overlap <= HARD:
                 qrels.add("real_hard", real_id(row), places[0], answering)
+        elif query.group == "dev":
+            qrels.add("dev", real_id(row), places[0], answering)
     for name, side in (("synthetic", "test"), ("dev", "dev")):
         for row in rows[side]:
-            qrels.add(name, generated_id(row), own[row], right[row])
+            qrels.add(name, queries[row].id, queries[row].section, queries[row].right)
 
     passage_cluster = [cluster[section] for section in section_of]
+    counts = Counter(dropped.values())
+    described: Row = describe(
+        queries=[query.text for query in queries],
+        kinds=[query.kind for query in queries],
+        positives=[query.passage for query in queries],
+        passages=corpus.texts,
+        generated=len(generated),
+        dropped=dropped,
+        sides=rows,
+        real=[
+            (query.query, [passage_row[passage] for passage in query.passages])
+            for query in real
+            if query.group == "test"
+        ],
+        log=[row["query"] for row in files.read_jsonl(paths.REAL_LOG)],
+    )
     report: Row = {
-        "generated": len(queries),
-        "dropped": dropped,
-        "kept": len(kept),
+        "generated": len(generated),
+        "dropped": {reason: counts[reason] for reason in filters.REASONS},
+        "dropped_examples": dropped_examples(
+            dropped=dropped,
+            queries=texts,
+            positives=[query.passage for query in generated],
+            right=[query.right for query in generated],
+            passages=passages,
+            section_of=corpus.section_of,
+            top=config.round_trip,
+            query_vectors=vectors["queries"],
+            passage_vectors=vectors["passages"],
+            bm25=lexical,
+        ),
+        "kept": len(generated) - len(dropped),
+        **described,
         "passages": len(passages),
         "copies": {
             "passages": len({i for pair in copies.passages for i in pair}),
             "sections_alike": sum(len(found) > 1 for found in copies.alike),
         },
         "split": {"unit": "document" if whole_documents else "section", "groups": len(set(group))},
-        "real": {
-            "queries": len(real),
-            "matched": sum(bool(places) for places in named),
-            "places_not_in_the_documents": len(unmatched),
-        },
+        "real": {name: sum(query.group == name for query in real) for name in real_queries.GROUPS},
     }
     with files.replace_dir(paths.DATASET) as folder:
         for side, found in rows.items():
             mined, random_ones = negatives.mine(
-                vectors["queries"][found],
-                [positives[row] for row in found],
+                query_vectors[found],
+                [queries[row].passage for row in found],
                 vectors["passages"],
                 passage_cluster,
                 config.negatives,
@@ -108,32 +172,27 @@ def work() -> str:
             )
             width = min(len(chosen) for chosen in mined)
             mined = [chosen[:width] for chosen in mined]
-            _write_side(folder, side, found, queries, positives, mined, passages, corpus.texts)
+            _write_side(folder, side, [queries[row] for row in found], mined, passages, corpus.texts)
             report[side] = {
                 "pairs": len(found),
-                "passages": len({positives[row] for row in found}),
+                "passages": len({queries[row].passage for row in found}),
                 "negatives": width,
                 "random_negatives": random_ones,
             }
         qrels.write(folder / paths.QRELS.name)
         ids = [passage["id"] for passage in passages]
         files.write_table(folder / paths.CLUSTERS.name, {"passage_id": ids, "cluster": passage_cluster})
-        report["guidance"] = size_guidance(len(rows["train"]), len(set(positives)))
+        with_queries = len({query.passage for query in queries})
+        report["guidance"] = size_guidance(len(rows["train"]), with_queries, config.dollars_per_passage, len(passages))
         files.write_json(folder / paths.DATASET_REPORT.name, report)
-    if unmatched:
-        note(f"{len(unmatched)} places of real queries are not in the documents, the first: {unmatched[0]}")
     if not report["guidance"].startswith("reliable"):
         note(report["guidance"])
-    lost = sum(dropped.values())
+    for remark in report["remarks"]:
+        note(remark)
     return (
         f"{len(rows['train']):,} train, {len(rows['dev']):,} dev, {len(rows['test']):,} test pairs "
-        f"({lost:,} queries dropped); {report['real']['matched']:,} real queries"
+        f"({len(dropped):,} queries dropped); {report['real']['test']:,} real test queries"
     )
-
-
-def _heading(section: str) -> str:
-    """A section's heading without the number that a repeated one has."""
-    return re.sub(r"~\d+$", "", section)
 
 
 class _Qrels:
@@ -163,22 +222,20 @@ class _Qrels:
 def _write_side(
     folder: Path,
     side: str,
-    found: Sequence[int],
-    queries: Sequence[Row],
-    positives: Sequence[int],
+    queries: Sequence[Asked],
     mined: Sequence[Sequence[int]],
     passages: Sequence[Row],
     texts: Sequence[str],
 ) -> None:
     """Write <side>.parquet (texts) and <side>_ids.parquet, row by row alike."""
     columns = {
-        "anchor": [queries[row]["query"] for row in found],
-        "positive": [texts[positives[row]] for row in found],
+        "anchor": [query.text for query in queries],
+        "positive": [texts[query.passage] for query in queries],
     }
     ids = {
-        "query_id": [generated_id(row) for row in found],
-        "kind": [queries[row]["kind"] for row in found],
-        "positive_id": [passages[positives[row]]["id"] for row in found],
+        "query_id": [query.id for query in queries],
+        "kind": [query.kind for query in queries],
+        "positive_id": [passages[query.passage]["id"] for query in queries],
     }
     for number in range(len(mined[0])):
         columns[f"negative_{number + 1}"] = [texts[chosen[number]] for chosen in mined]

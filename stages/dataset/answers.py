@@ -3,16 +3,16 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stages.dataset import near_duplicates
 from stages.dataset.config import NearDuplicates
-from stages.dataset.near_duplicates import Pairs
+from stages.dataset.near_duplicates import Pairs, clusters, union
 from stages.ranking import Corpus
-from stages.real_queries import RealQuery
+
+_BLOCK = 1 << 14  # pairs whose vectors are compared at once
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,9 @@ class Copies:
     """What repeats in a corpus. Sections are indices into it."""
 
     passages: Pairs  # passages that are copies of one another
-    linked: Pairs  # sections that share a passage, or all their text: never on two sides, never negatives
+    # Sections that share a passage, or all their text: never on two sides, never negatives. Of each cluster of them
+    # all are paired with the first: a family of thousands has millions of pairs.
+    linked: set[tuple[int, int]]
     alike: list[set[int]]  # for each section those that answer what it answers, itself included
     holding: list[set[int]]  # for each passage the sections that hold it or a copy that answers the same
 
@@ -34,63 +36,43 @@ def find_copies(
     the same queries only where the vectors agree, too: of two texts that differ in their titles and one word, the
     title may be what people ask for.
     """
-    section_of = corpus.section_of.tolist()
-    exact = near_duplicates.exact_copies(bodies)
-    near = near_duplicates.near_copies(bodies, limits.overlap)
-    same = exact | {(i, j) for i, j in near if float(vectors[i] @ vectors[j]) >= limits.cosine}
-
-    whole = [""] * len(corpus.sections)
-    for section, body in zip(section_of, bodies, strict=True):
-        whole[section] += f"{body}\n"
-    whole_exact = near_duplicates.exact_copies(whole)
-    whole_near = near_duplicates.near_copies(whole, limits.overlap)
+    section_of = corpus.section_of
+    sections = len(corpus.sections)
+    words = near_duplicates.words(bodies)
+    exact = near_duplicates.exact_copies(words)
+    near = near_duplicates.near_copies(words, limits.overlap)
+    same = union(exact, near[_cosines(vectors, near) >= limits.cosine])
+    if sections == len(bodies):  # the passages are the sections
+        whole_exact, whole_near = exact, near
+    else:
+        whole = words.joined(section_of)
+        del words
+        whole_exact = near_duplicates.exact_copies(whole)
+        whole_near = near_duplicates.near_copies(whole, limits.overlap)
 
     def of_sections(pairs: Pairs) -> Pairs:
-        return {(section_of[i], section_of[j]) for i, j in pairs if section_of[i] != section_of[j]}
+        ends = np.sort(section_of[pairs], axis=1)
+        return union(ends[ends[:, 0] != ends[:, 1]])
 
-    family = near_duplicates.clusters(len(whole), of_sections(same))
-    alike = near_duplicates.clusters(
-        len(whole), whole_exact | {(i, j) for i, j in whole_near if family[i] == family[j]}
-    )
-    passage = near_duplicates.clusters(len(bodies), same)
+    family = np.array(clusters(sections, of_sections(same)))
+    alike = clusters(sections, union(whole_exact, whole_near[family[whole_near[:, 0]] == family[whole_near[:, 1]]]))
+    copies = union(exact, near)
+    linked = clusters(sections, union(of_sections(copies), whole_exact, whole_near))
     return Copies(
-        passages=exact | near,
-        linked=of_sections(exact | near) | whole_exact | whole_near,
-        alike=_members(alike, range(len(whole))),
-        holding=_members(passage, section_of),
+        passages=copies,
+        linked={(first, section) for section, first in enumerate(linked) if first != section},
+        alike=_members(alike, range(sections)),
+        holding=_members(clusters(len(bodies), same), section_of.tolist()),
     )
 
 
-def of_real(
-    queries: Sequence[RealQuery], passages: Sequence[dict[str, Any]], corpus: Corpus
-) -> tuple[list[list[int]], list[str]]:
-    """The sections that each query names, and the places that were named and are not in the corpus.
-
-    A place is a source with a section's heading or slug, or a source alone: then every section of it answers.
-    """
-    by_place: dict[tuple[str, str], int] = {}
-    by_source: dict[str, dict[int, None]] = defaultdict(dict)
-    slugs: dict[tuple[str, str], int] = {}
-    for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
-        source = passage["source"]
-        by_place.setdefault((source, passage["section"]), section)
-        if section not in by_source[source]:  # its first piece: the id is the slug
-            slugs.setdefault((source, passage["id"].removeprefix(f"{source}#")), section)
-        by_source[source][section] = None
-    by_place = slugs | by_place
-    named: list[list[int]] = []
-    unmatched: dict[str, None] = {}
-    for query in queries:
-        found: dict[int, None] = {}
-        for source, section in query.answers:
-            if not section and source in by_source:
-                found |= by_source[source]
-            elif (source, section) in by_place:
-                found[by_place[source, section]] = None
-            else:
-                unmatched[f"{source} # {section}" if section else source] = None
-        named.append(list(found))
-    return named, list(unmatched)
+def _cosines(vectors: npt.NDArray[np.float32], pairs: Pairs) -> npt.NDArray[np.float32]:
+    """[pairs]: of unit vectors."""
+    cosines = np.empty(len(pairs), dtype=np.float32)
+    for start in range(0, len(pairs), _BLOCK):
+        first, second = pairs[start : start + _BLOCK].T
+        cosines[start : start + _BLOCK] = np.einsum("ij,ij->i", vectors[first], vectors[second])
+    return cosines
 
 
 def _members(cluster_of: Sequence[int], values: Sequence[int]) -> list[set[int]]:

@@ -26,11 +26,12 @@ class HardNegatives:
 
 @dataclass
 class DatasetConfig:
-    queries: str = MISSING  # the user's real queries, `queries:` of params.yaml
     dev: float = between(0.01, 0.5)  # share of the split groups with queries that choose the checkpoint
     test: float = between(0.01, 0.5)  # share that is held out for the synthetic test
-    # A generated query is kept if its passage is among this many first results of the base model or of BM25.
-    round_trip: int = between(1, 1000)
+    # A generated query is kept if its passage is among this many first results of the base model or of BM25; 0: always.
+    round_trip: int = between(0, 100)
+    # What `generator: claude` takes for the queries of a passage: said where there are too few pairs
+    dollars_per_passage: float = between(0, 10)
     near_duplicates: NearDuplicates = MISSING
     negatives: HardNegatives = MISSING
     seed: int = between(0, 2**31)

@@ -5,17 +5,30 @@ import math
 _OVERFITS, _LEAST, _RELIABLE = 200, 500, 2000  # pairs
 
 
-def size_guidance(pairs: int, passages: int) -> str:
-    """A sentence on the size of the training set; it names how many more passages need queries.
+def size_guidance(
+    pairs: int, passages: int, dollars_per_passage: float | None = None, in_all: int | None = None
+) -> str:
+    """A sentence on the size of the training set; it names how many more passages need queries, and the cost of them.
 
-    `passages` counts those with queries, on any side: so many gave `pairs` training pairs.
+    `passages` counts those with queries, on any side: so many gave `pairs` training pairs, at least one. `in_all` is
+    the number of passages of the corpus, `dollars_per_passage` what `generator: claude` takes for the queries of one.
+    It starts with `reliable` where there are enough.
     """
     if pairs >= _RELIABLE:
         return f"reliable: {pairs:,} training pairs, {_RELIABLE:,} or more are enough"
     more = math.ceil((_RELIABLE - pairs) * passages / pairs)
-    advice = f"queries for about {more:,} more passages would make it {_RELIABLE:,}"
+    advice = f"write queries for about {more:,} more passages to have {_RELIABLE:,}"
+    if dollars_per_passage is not None:
+        advice += f" ({_dollars(more * dollars_per_passage)} with `generator: claude`)"
+    if in_all is not None and (left := in_all - passages) < more:
+        none = f"only {left:,} of your {in_all:,} passages have none" if left else "all your passages have some"
+        advice += f"; {none}, so add documents or ask for more queries a passage"
     if pairs >= _LEAST:
         return f"enough to learn from: {pairs:,} training pairs; {advice}"
     if pairs >= _OVERFITS:
         return f"few: {pairs:,} training pairs, {_LEAST} are the least for a result to trust; {advice}"
     return f"too few: {pairs:,} training pairs, under {_OVERFITS} expect overfitting; {advice}"
+
+
+def _dollars(amount: float) -> str:
+    return f"about ${amount:,.2f}" if amount >= 0.01 else "under $0.01"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from stages.dataset.near_duplicates import clusters
 
@@ -28,8 +28,15 @@ def groups(sources: Sequence[str], copies: set[tuple[int, int]]) -> tuple[list[i
     return clusters(len(sources), pairs), whole
 
 
-def split(group_of: Sequence[int], names: Sequence[str], dev: float, test: float, seed: int) -> list[str]:
-    """`train`, `dev` or `test` for each section, whole groups on one side.
+def split(
+    group_of: Sequence[int],
+    names: Sequence[str],
+    dev: float,
+    test: float,
+    seed: int,
+    for_training: Collection[int] = (),
+) -> list[str]:
+    """`train`, `dev` or `test` for each section, whole groups on one side; the groups `for_training` are `train`.
 
     `names` are the sections' ids, `dev` and `test` shares of them. Groups come in the order of the hash of `seed` and
     their first section's name, so that more documents leave nearly all sections where they were; each goes where it
@@ -39,10 +46,13 @@ def split(group_of: Sequence[int], names: Sequence[str], dev: float, test: float
     for group, name in zip(group_of, names, strict=True):
         names_of.setdefault(group, []).append(name)
     draw = {g: hashlib.sha256(f"{seed}\n{min(members)}".encode()).hexdigest() for g, members in names_of.items()}
-    least = min(map(len, names_of.values()), default=0)
+    least = min((len(members) for g, members in names_of.items() if g not in for_training), default=0)
     room = {"test": max(test * len(names), least), "dev": max(dev * len(names), least)}
     side: dict[int, str] = {}
     for group in sorted(names_of, key=lambda g: draw[g]):
+        if group in for_training:
+            side[group] = "train"
+            continue
         size = len(names_of[group])
         side[group] = next((name for name, left in room.items() if size <= left), "train")
         if side[group] in room:

@@ -3,21 +3,29 @@
 Run as `python -m stages.embed`.
 """
 
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping
 
 from stages import encoder, files, paths, real_queries
+from stages.console import note
 from stages.embed.config import EmbedConfig
+from stages.models import ModelConfig
 from stages.precision import use_bf16
 from stages.running import run
 from stages.settings import load
 from stages.text import passage_text
 
+_FOREIGN = 0.2  # share of the passages; the guess of a language errs on short and technical ones
+
 
 def work() -> str:
     config = load("embed", EmbedConfig)
-    passages = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    rows = list(files.read_jsonl(paths.PASSAGES))
+    passages = [passage_text(row) for row in rows]
     generated = [row["query"] for row in files.read_jsonl(paths.QUERIES)]
-    real = [query.query for query in real_queries.read(Path(config.queries))]
+    real = [query.query for query in real_queries.read()]
+    if warning := foreign(config.model, Counter(row["language"] for row in rows)):
+        note(warning)
     model = encoder.load_base(config.model)
     bf16 = use_bf16(config.precision)
     encoder.write_all(
@@ -31,6 +39,19 @@ def work() -> str:
     )
     arithmetic = "bf16" if bf16 else "fp32"
     return f"{len(passages):,} passages and {len(generated) + len(real):,} queries encoded in {arithmetic}"
+
+
+def foreign(model: ModelConfig, languages: Mapping[str, int]) -> str | None:
+    """What to say where many passages are in a language that the model does not know; `languages`: how many by code."""
+    known = sum(count for code, count in languages.items() if code)
+    others = Counter({code: count for code, count in languages.items() if code and code != model.language})
+    if model.language is None or others.total() < _FOREIGN * known or not others:
+        return None
+    said = ", ".join(f"{count:,} in {code}" for code, count in others.most_common(3))
+    return (
+        f"{model.name} knows one language, {model.language}, and {others.total():,} of {known:,} passages seem to be in "
+        f"others ({said}): choose a multilingual model, `model: bge_m3` or `model: e5_multilingual` in params.yaml"
+    )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,5 @@ from stages.settings import between, one_of
 @dataclass
 class EmbedConfig:
     model: ModelConfig = MISSING  # the base model
-    queries: str = MISSING  # the user's real queries, `queries:` of params.yaml
     precision: str = one_of("auto", "bf16", "fp32")  # auto: bf16 where the hardware has it
     batch_size: int = between(1, 4096)  # passages of 256 tokens encoded at once; of shorter texts more

@@ -6,7 +6,6 @@ Run as `python -m stages.evaluate`.
 import csv
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ def work() -> str:
     config = load("evaluate", EvaluateConfig)
     corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
     queries = list(files.read_jsonl(paths.QUERIES))
-    judged = query_sets.read(query_sets.TEST_SETS, corpus, Path(config.queries))
+    judged = query_sets.read(query_sets.TEST_SETS, corpus)
     similarity = _encode(config, corpus.texts, [row["query"] for row in queries])
 
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
@@ -67,6 +66,8 @@ def work() -> str:
         files.read_json(paths.DATASET_REPORT),
         files.read_json(paths.BASELINE_METRICS)["advice"],
         config.model.name,
+        ingest=files.read_json(paths.PASSAGES_REPORT),
+        real=files.read_json(paths.REAL_REPORT),
     )
     files.write_text(paths.REPORT, page)
     _write_per_query(judged, values)
@@ -86,7 +87,7 @@ def work() -> str:
 def _encode(config: EvaluateConfig, passages: list[str], generated: list[str]) -> float:
     """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
     model = encoder.load_folder(paths.MODEL)
-    real = [query.query for query in real_queries.read(Path(config.queries))]
+    real = [query.query for query in real_queries.read()]
     encoder.write_all(
         model,
         paths.TUNED_VECTORS,

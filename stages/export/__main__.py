@@ -45,7 +45,7 @@ def work() -> str:
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = ranking.corpus(passages)
     vectors = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    judged = query_sets.read(query_sets.TEST_SETS, corpus, Path(config.queries))
+    judged = query_sets.read(query_sets.TEST_SETS, corpus)
     check = draw(
         judged,
         corpus,

@@ -23,7 +23,6 @@ class CheckConfig:
 @dataclass
 class ExportConfig:
     model: ModelConfig = MISSING  # the base model: its name and licence go into the model card
-    queries: str = MISSING  # the real queries, `queries:` of params.yaml
     confidence: float = between(0.5, 0.999)  # of the intervals in metrics.json, as `evaluate` has it
     onnx: bool = MISSING  # model.onnx, and model_int8.onnx beside it
     max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; more, and it is not exported

@@ -14,10 +14,10 @@ from stages.settings import load
 def provider(name: str, config: GenerateConfig) -> Provider:
     """The provider of that name; only what it needs is imported."""
     generator = config.generator
-    if name == "recorded":
-        from stages.generate.recorded import Recorded
+    if name in ("recorded", "pairs"):
+        from stages.generate.pairs import Pairs
 
-        return Recorded(Path(generator.recorded))
+        return Pairs(Path(generator.recorded if name == "recorded" else config.pairs), name)
     if name == "keyphrases":
         from stages.generate.keyphrases import Keyphrases
 
@@ -28,10 +28,17 @@ def provider(name: str, config: GenerateConfig) -> Provider:
     return Bought(name, generator.messages, Store())
 
 
+def has_rows(file: Path) -> bool:
+    """Whether a file of pairs has any. Raises UserError where it is not there."""
+    if not file.is_file():
+        raise UserError(f"pairs: {file} is not there; set `pairs:` in params.yaml (none: data/none.jsonl)")
+    return file.stat().st_size > 0
+
+
 def write_bought(providers: list[Provider]) -> None:
     """Write what the queries cost, and the replies behind them, so that whoever pulls this pays nothing."""
     costs: dict[str, dict[str, float]] = {}
-    if not {provider.name for provider in providers} <= {"recorded", "keyphrases"}:
+    if not {provider.name for provider in providers} <= {"recorded", "pairs", "keyphrases"}:
         from stages.generate.bought import Bought
         from stages.generate.bought import costs as of
 
@@ -47,15 +54,18 @@ def work() -> str:
     passages = list(files.read_jsonl(paths.PASSAGES))
     queries: list[Query] = []
     counts: dict[str, int] = {}
-    providers = [provider(name, config) for name in config.generator.providers]
+    names = list(config.generator.providers)
+    if "pairs" not in names and has_rows(Path(config.pairs)):
+        names.append("pairs")
+    providers = [provider(name, config) for name in names]
     for one in providers:
         written, counted = one.queries(passages)
         queries += written
         counts |= counted
     if not queries:
         raise UserError(
-            "0 queries: look at `documents:` and `generator:` in params.yaml "
-            "(recorded queries fit the sample's documents alone; `generator: keyphrases` fits any)"
+            "0 queries: look at `documents:`, `generator:` and `pairs:` in params.yaml (recorded queries fit the "
+            "sample's documents alone; `generator: keyphrases` fits any; `generator: pairs` needs `pairs:`)"
         )
     order = {passage["id"]: number for number, passage in enumerate(passages)}
     queries.sort(key=lambda query: order[query.passage_id])
@@ -67,8 +77,8 @@ def work() -> str:
         {"queries": len(queries), "passages_with_queries": covered, "kinds": kinds, **counts},
     )
     write_bought(providers)
-    dropped = counts.get("recorded_dropped_section_changed", 0)
-    lost = f"; {dropped} recorded queries dropped, their section changed" if dropped else ""
+    dropped = sum(count for name, count in counts.items() if name.endswith("_dropped_not_in_the_documents"))
+    lost = f"; {dropped:,} dropped whose section is not there any more" if dropped else ""
     return f"{len(queries):,} queries for {covered:,} of {len(passages):,} passages{lost}"
 
 

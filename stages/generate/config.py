@@ -61,7 +61,7 @@ class GeneratorConfig:
 
     # In this order; each adds its queries
     providers: list[str] = some_of(  # noqa: RUF009 (it is a dataclasses.field)
-        "recorded", "keyphrases", "claude", "claude_batch", "local"
+        "recorded", "pairs", "keyphrases", "claude", "claude_batch", "local"
     )
     recorded: str = MISSING  # `recorded`: the file of recorded queries
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
@@ -74,4 +74,6 @@ class GeneratorConfig:
 @dataclass
 class GenerateConfig:
     generator: GeneratorConfig = MISSING
+    # Queries that a team has already, `pairs:` of params.yaml: beside the generator's; alone with `generator: pairs`
+    pairs: str = MISSING
     seed: int = between(0, 2**31)

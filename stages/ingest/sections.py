@@ -1,11 +1,12 @@
-"""Markdown and plain text → sections: the unit that people point at."""
+"""Text and its headings → sections: the unit that people point at."""
 
 import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 from markdown_it import MarkdownIt
@@ -14,6 +15,9 @@ from stages.text import LETTERS
 
 # `---` on the first line counts as front matter only where a key follows: else it is a rule over text.
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>[\w\"'-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+# What is inside blocks is read for headings alone: that is most of the time.
+_BLOCKS = MarkdownIt("commonmark").disable("inline")
+_WORDS = MarkdownIt("commonmark")
 _SPOKEN = ("text", "code_inline", "image")  # inline tokens whose content a reader sees
 
 
@@ -26,6 +30,16 @@ class Section:
     slug: str  # the heading as a URL fragment spells it; a repeated slug gets `~2`, `~3`, …
     title: str  # the document's title and the headings down to this section, joined by blanks
     text: str  # as the source has it, without blank lines around it
+    document: str = ""  # the document it belongs to, where a file holds several; else the file is one
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading and the text up to the next one."""
+
+    level: int  # 1 is the highest
+    heading: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -42,10 +56,10 @@ def plain_section(source: str, text: str, name: str) -> list[Section]:
 
 
 def markdown_sections(source: str, text: str, name: str) -> list[Section]:
-    """Cut Markdown at its headings (CommonMark's: not those in code); headings without text give no section.
+    """Cut Markdown at its headings (CommonMark's: not those in code).
 
-    The document's title is its first heading, if that is the only one of level 1; else the `title` of its YAML
-    front matter, which is no text; else `name`, the file's name.
+    The document's title is that of `outlined`; where the headings give none, it is the `title` of the YAML front
+    matter, which is no text, else `name`, the file's name.
     """
     # Lines as CommonMark counts them; splitlines() would also break at U+2028 and the like.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -55,29 +69,41 @@ def markdown_sections(source: str, text: str, name: str) -> list[Section]:
         text = text[front.end() :]
     lines = text.split("\n")
     headings = list(_headings(text))
-    before = title  # the label of what stands before the first heading
-    titled = [heading.level for heading in headings].count(1) == 1 and headings[0].level == 1
-    if titled:
-        before, title = name, headings[0].text
     ends = [heading.start for heading in headings] + [len(lines)]
-    bodies: list[tuple[_Heading | None, int]] = list(zip(headings, ends[1:], strict=True))
-    sections: list[tuple[int, Section]] = []
+    parts = [
+        Part(heading.level, heading.text, "\n".join(lines[heading.end : end]))
+        for heading, end in zip(headings, ends[1:], strict=True)
+    ]
+    return outlined(source, name, title, "\n".join(lines[: ends[0]]), parts)
+
+
+def outlined(source: str, name: str, title: str, opening: str, parts: Sequence[Part]) -> list[Section]:
+    """The sections of a document that is cut at its headings; headings without text give none.
+
+    The document's title is its first heading, if that is the only one of level 1; else `title`. What stands before
+    the first heading, `opening`, is named like the document, or like its file, `name`, where the title is a heading.
+    """
+    titled = [part.level for part in parts].count(1) == 1 and parts[0].level == 1
+    before = name if titled else title
+    if titled:
+        title = parts[0].heading
     labels: Counter[str] = Counter()
     slugs: Counter[str] = Counter()
-    path: list[_Heading] = []
+
+    def section(label: str, path: Sequence[Part], text: str) -> list[Section]:
+        if not (text := text.strip()):
+            return []
+        words = " ".join([title, *(above.heading for above in path)])
+        return [Section(source, _distinct(label, labels), _distinct(slug(label), slugs), words, text)]
+
+    found: list[Section] = []
+    path: list[Part] = []
+    for number, part in enumerate(parts):
+        if not (titled and number == 0):
+            path = [above for above in path if above.level < part.level] + [part]
+        found += section(part.heading, path, part.text)
     # What stands before the first heading is named last: whether it is there must not rename the others.
-    for heading, end in [*bodies, (None, ends[0])]:
-        if heading is None:
-            path = []
-        elif not (titled and heading is headings[0]):
-            path = [above for above in path if above.level < heading.level] + [heading]
-        start = heading.end if heading else 0
-        if content := "\n".join(lines[start:end]).strip():
-            label = heading.text if heading else before
-            words = " ".join([title, *(above.text for above in path)])
-            named = Section(source, _distinct(label, labels), _distinct(slug(label), slugs), words, content)
-            sections.append((start, named))
-    return [section for _, section in sorted(sections, key=lambda found: found[0])]
+    return section(before, [], opening) + found
 
 
 def slug(heading: str) -> str:
@@ -103,10 +129,10 @@ def _title(front_matter: str) -> str | None:
 
 def _headings(text: str) -> Iterator[_Heading]:
     """The headings that have words, but for those inside lists and quotations."""
-    tokens = MarkdownIt("commonmark").parse(text)
-    for opening, inline in itertools.pairwise(tokens):
+    links: dict[str, Any] = {}  # those that the text defines, by their names
+    for opening, inline in itertools.pairwise(_BLOCKS.parse(text, links)):
         if opening.type == "heading_open" and opening.level == 0 and opening.map:
-            children = inline.children or []
+            children = _WORDS.parseInline(inline.content, links)[0].children or []
             said = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
             if words := " ".join("".join(said).split()):
                 yield _Heading(int(opening.tag[1]), words, *opening.map)

@@ -1,9 +1,11 @@
 """The training set, one row a passage with all its queries, and the batches made of it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
@@ -38,14 +40,29 @@ def by_passage(
     )
 
 
+@dataclass(frozen=True)
+class Vectors:
+    """Vectors of texts."""
+
+    row_of: dict[str, int]  # text → row of the table
+    table: npt.NDArray[np.float32]  # [n, dimension]
+
+    def of(self, texts: Sequence[str]) -> torch.Tensor:
+        return torch.from_numpy(self.table[[self.row_of[text] for text in texts]])
+
+
 class Collator(SentenceTransformerDataCollator):
     """Passages with their queries → token ids. Each text is tokenized once in a run."""
 
-    def __init__(self, model: SentenceTransformer, negatives: int) -> None:
-        """`negatives`: hard negatives per passage to put into the batch."""
+    def __init__(self, model: SentenceTransformer, negatives: int, base: dict[Kind, Vectors] | None) -> None:
+        """`negatives`: hard negatives per passage to put into the batch.
+
+        `base`: the base model's vectors of all queries and passages, to be put in beside their tokens.
+        """
         super().__init__(preprocess_fn=model.preprocess)
         self._model = model
         self._negatives = negatives
+        self._base = base
         self._tokens: dict[Kind, Tokens] = {}
         self._place: dict[Kind, dict[str, int]] = {"query": {}, "document": {}}  # text → row of the tokens
 
@@ -72,4 +89,5 @@ class Collator(SentenceTransformerDataCollator):
             tokens = encoder.tokenize(self._model, new, kind)
             self._tokens.setdefault(kind, replace(tokens, ids=[])).ids.extend(tokens.ids)
             place.update(zip(new, range(len(place), len(place) + len(new)), strict=True))
-        return self._tokens[kind].batch([place[text] for text in texts])
+        batch = self._tokens[kind].batch([place[text] for text in texts])
+        return batch if self._base is None else {**batch, "base": self._base[kind].of(texts)}

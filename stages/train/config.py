@@ -19,6 +19,9 @@ class TrainConfig:
     weight_decay: float = between(0.0, 1.0)
     temperature: float = between(0.001, 1.0)  # divides the cosines; .05 is MNRL's usual scale of 20
     negatives: int = between(0, 50)  # hard negatives of the data set used per passage
+    # A passage of the batch is no negative of a query where the base model scores it above this share of the query's
+    # own passage (NV-Retriever's positive-aware rule, arXiv:2407.15831); null: all are negatives but copies.
+    mask_margin: float | None = between(0.1, 1.0)
     max_grad_norm: float = between(0.0, 1000.0)  # 0: no clipping
     precision: str = one_of("auto", "bf16", "fp32")  # autocast; weights are float32 always
     microbatch_tokens: int = between(64, 1048576)  # padded tokens in one forward pass

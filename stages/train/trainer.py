@@ -19,7 +19,8 @@ from transformers import (
 
 from stages import encoder
 from stages.console import Bar
-from stages.train.batches import Collator
+from stages.encoder import Kind
+from stages.train.batches import Collator, Vectors
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.loss import MultiQueryRankingLoss
@@ -91,13 +92,17 @@ def steps_of(passages: int, config: TrainConfig) -> int:
 def train(
     model: SentenceTransformer,
     rows: Dataset,
+    base: dict[Kind, Vectors] | None,
     evaluator: DevEvaluator,
     config: TrainConfig,
     bf16: bool,
     folder: Path,
     bar: Bar,
 ) -> Outcome:
-    """Train `model` in place and leave it at its best checkpoint by dev NDCG@10; `folder` takes the checkpoints."""
+    """Train `model` in place and leave it at its best checkpoint by dev NDCG@10; `folder` takes the checkpoints.
+
+    `base`: the base model's vectors of the training texts, where `mask_margin` is set.
+    """
     disable_attention_dropout(model)
     if config.gradient_checkpointing:
         # Not by the trainer's argument: it calls a method of SentenceTransformer that is deprecated.
@@ -133,8 +138,8 @@ def train(
         model=model,
         args=arguments,
         train_dataset=rows,
-        loss=MultiQueryRankingLoss(model, config.temperature, config.microbatch_tokens),
-        data_collator=Collator(model, config.negatives),
+        loss=MultiQueryRankingLoss(model, config.temperature, config.microbatch_tokens, config.mask_margin),
+        data_collator=Collator(model, config.negatives, base),
         evaluator=evaluator,
         callbacks=[_Evaluations(steps, min(config.evaluations, steps), bar)],
     )

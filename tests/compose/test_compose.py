@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PARAMS = """\
 documents: own/docs
 queries: own/real.csv
+pairs: data/none.jsonl
 model: minilm
 model_path: data/none.jsonl
 generator: recorded
@@ -76,7 +77,7 @@ MISTAKES = {
     "a list for a number": ("params.yaml", "epochs: 3", "epochs: [3]", "params.yaml: train.epochs: Value '[3]'"),
     "a value for a section": (
         *("params.yaml", "train:", "embed: 3\ntrain:"),
-        "params.yaml: embed must hold keys and values: model, queries, precision, batch_size",
+        "params.yaml: embed must hold keys and values: model, precision, batch_size",
     ),
     "nothing for a value": ("params.yaml", "epochs: 3", "epochs:", "params.yaml: no value for train.epochs"),
     "out of range": (
@@ -90,7 +91,7 @@ MISTAKES = {
     ),
     "no such word in a list": (
         *("conf/generator/recorded.yaml", "[recorded]", "[invented]"),
-        "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list some of recorded, keyphrases",
+        "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list some of recorded, pairs, keyphrases",
     ),
     "an empty list": (
         *("params.yaml", "train:", "ingest: {include: []}\ntrain:"),
@@ -122,7 +123,7 @@ MISTAKES = {
         *("params.yaml", "experiment: null", "experiment: fast"),
         "params.yaml: experiment: 'fast' is no file of conf/experiment/; there are: few_passages",
     ),
-    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 10: not valid YAML: "),
+    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 11: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "epochs: 1", "epochs: [1", "conf/config.yaml, line "),
     "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must hold keys and values"),
     "a reference to nothing": (
@@ -241,7 +242,7 @@ def test_values_may_refer_to_one_another(project: Path) -> None:
     assert config.train.dev_corpus == 64
     assert (config.embed.precision, config.train.precision, config.evaluate.precision) == ("fp32", "fp32", "bf16")
     assert config.ingest.documents == "own/docs"
-    assert {config.embed.queries, config.dataset.queries, config.evaluate.queries} == {"own/real.csv"}
+    assert (config.real.queries, config.generate.pairs) == ("own/real.csv", "data/none.jsonl")
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:

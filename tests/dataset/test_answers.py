@@ -1,13 +1,10 @@
-"""Which sections answer: copies by hand, and places as people name them."""
-
-from typing import Any
+"""Which sections answer: copies by hand."""
 
 import pytest
 
 from stages import ranking
-from stages.dataset.answers import Copies, find_copies, of_real
+from stages.dataset.answers import Copies, find_copies
 from stages.dataset.config import NearDuplicates
-from stages.real_queries import RealQuery
 from tests.dataset.workspace import Workspace, changed, jaccard
 
 LIMITS = NearDuplicates(cosine=0.9, overlap=0.8)
@@ -71,36 +68,3 @@ def test_copies_of_copies_are_copies() -> None:
     for source in ("c.md", "d.md"):
         made.passage(source, source, near, made.near(vector, 0.97))
     assert copies(made).alike == [{0, 1, 2, 3}] * 4
-
-
-PLACES = [
-    ("guide/a.md", "Copy Image", "copy-image"),
-    ("guide/a.md", "Copy Image", "copy-image-2"),
-    ("guide/a.md", "Copy Image~2", "copy-image~2"),
-    ("guide/a.md", "Step", "step"),
-    ("guide/a.md", "Step", "step-2"),  # a piece's id …
-    ("guide/a.md", "Step 2", "step-2"),  # … and another section's slug
-    ("b.txt", "b", "b"),
-]
-
-
-@pytest.mark.parametrize(
-    ("answers", "named", "unmatched"),
-    [
-        ([("guide/a.md", "Copy Image")], [0], []),
-        ([("guide/a.md", "copy-image")], [0], []),
-        ([("guide/a.md", "copy-image~2"), ("b.txt", "b")], [1, 4], []),
-        ([("guide/a.md", "step-2")], [3], []),
-        ([("guide/a.md", "")], [0, 1, 2, 3], []),
-        ([("b.txt", ""), ("b.txt", "b")], [4], []),
-        ([("b.txt", "Copy Image"), ("gone.md", ""), ("b.txt", "b")], [4], ["b.txt # Copy Image", "gone.md"]),
-        ([("gone.md", "X"), ("gone.md", "X")], [], ["gone.md # X"]),
-    ],
-)
-def test_places_of_real_queries(answers: list[tuple[str, str]], named: list[int], unmatched: list[str]) -> None:
-    passages: list[dict[str, Any]] = [
-        {"id": f"{source}#{slug}", "source": source, "section": section, "title": "", "text": ""}
-        for source, section, slug in PLACES
-    ]
-    found = of_real([RealQuery("any", answers)], passages, ranking.corpus(passages))
-    assert found == ([named], unmatched)

@@ -1,5 +1,7 @@
 """Which generated queries are kept, by hand."""
 
+from collections import Counter
+
 import numpy as np
 
 from stages.dataset.filters import keep
@@ -16,8 +18,8 @@ def kept(
     real: tuple[str, ...] = (),
 ) -> tuple[list[int], dict[str, int]]:
     systems = [np.array(rows) for rows in ranked] if ranked else [np.repeat(RANKED, len(queries), axis=0)]
-    rows, dropped = keep(queries, sections, answers or [{s} for s in sections], systems, top, real)
-    return rows, {reason: number for reason, number in dropped.items() if number}
+    dropped = keep(queries, sections, answers or [{s} for s in sections], systems, top, real)
+    return [row for row in range(len(queries)) if row not in dropped], dict(Counter(dropped.values()))
 
 
 def test_repeats_are_dropped_whatever_their_case_and_spaces() -> None:
@@ -40,6 +42,7 @@ def test_a_query_must_lead_back_by_some_system() -> None:
     first, second = [[1, 0, 2], [0, 2, 1]], [[2, 1, 0], [2, 0, 1]]
     both = kept(["a", "b"], [0, 1], ranked=[first, second], top=2)
     assert both == ([0], {"round_trip": 1})  # section 0 is second of the first system; 1 is third of both
+    assert kept(["a", "b"], [0, 1], ranked=[first, second], top=0) == ([0, 1], {})
 
 
 def test_a_copy_of_the_answer_leads_back_too() -> None:

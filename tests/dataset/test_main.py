@@ -191,7 +191,6 @@ def test_counts_of_the_report_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
         made.query(passage, query)
     made.query(made.passage("y.md", "Y"), "what people typed")
     made.ask("What people  typed", "doc0.md", "Part 3")
-    made.ask("nowhere to be found", "gone.md")
     summary = build(made, tmp_path, monkeypatch)
     read = report()
     assert read["generated"] == 123
@@ -201,9 +200,9 @@ def test_counts_of_the_report_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
         rows = table(f"{side}_ids")
         assert read[side]["pairs"] == len(rows) == len(table(side))
         assert read[side]["passages"] == len({row["positive_id"] for row in rows})
-    assert read["real"] == {"queries": 2, "matched": 1, "places_not_in_the_documents": 1}
+    assert read["real"] == {"test": 1, "dev": 0, "train": 0}
     assert (read["passages"], read["split"]) == (42, {"unit": "section", "groups": 42})
-    assert "(2 queries dropped); 1 real queries" in summary
+    assert "(2 queries dropped); 1 real test queries" in summary
     assert Counter(row["set"] for row in table("qrels")) == {
         "real": 1,
         "real_hard": 1,
@@ -261,9 +260,28 @@ def test_too_little_is_an_error_that_says_where_to_look(
     assert not paths.DATASET.exists()
 
 
-def test_a_missing_file_of_real_queries_fails_with_one_line(tmp_path: Path) -> None:
-    documents(5).write(tmp_path)
-    (tmp_path / "real.jsonl").unlink()
-    done = run(tmp_path)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert "real.jsonl is not there" in done.stdout
+def test_real_queries_for_training_and_for_dev_go_there_and_nowhere_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = documents(60)
+    for number in range(20):
+        made.ask(f"trained {number}", f"doc{number // 10}.md", f"Part {number}", group="train")
+    made.ask("trained 0", "doc5.md", "Part 59", group="train")
+    made.ask("chosen by", "doc3.md", "Part 30", group="dev")
+    made.ask("tested", "doc4.md", "Part 40")
+    made.query(made.passage("x.md", "X"), "Trained 3")  # generated, and a real query's words
+    build(made, tmp_path, monkeypatch)
+    asked = {f"doc{number // 10}.md#part-{number}" for number in range(20)} | {"doc5.md#part-59"}
+    train = [row for row in table("train_ids") if row["kind"] == "real"]
+    assert {row["positive_id"] for row in train} == asked
+    assert len(train) == 21
+    assert "trained 0" in [row["anchor"] for row in table("train")]
+    # What they ask for is in training alone, with its generated queries.
+    assert all(row["positive_id"] not in asked for side in ("dev", "test") for row in table(f"{side}_ids"))
+    # Two answers of one query are no negatives of one another.
+    cluster = {row["passage_id"]: row["cluster"] for row in table("clusters")}
+    assert cluster["doc0.md#part-0"] == cluster["doc5.md#part-59"] != cluster["doc0.md#part-1"]
+    assert answers("real") == {"r000021": {"doc4.md#part-40"}}
+    assert answers("dev")["r000020"] == {"doc3.md#part-30"}
+    assert report()["real"] == {"test": 1, "dev": 1, "train": 20}
+    assert report()["dropped"]["same_as_a_real_query"] == 1

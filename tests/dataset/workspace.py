@@ -1,6 +1,7 @@
 """Inputs of the stage `dataset`, made by hand in a test's folder: passages, queries, vectors and config."""
 
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from stages import files, paths
+from stages.real.matching import match
 from stages.text import section_hash
 
 DIMENSION = 64
 CONFIG = """\
-queries: {queries}
 dev: 0.1
 test: 0.1
 round_trip: 100
-near_duplicates: {{cosine: 0.9, overlap: 0.8}}
-negatives: {{count: 4, first_rank: 5, last_rank: 50, margin: 0.95}}
+dollars_per_passage: 1.0e-4
+near_duplicates: {cosine: 0.9, overlap: 0.8}
+negatives: {count: 4, first_rank: 5, last_rank: 50, margin: 0.95}
 seed: 0
 """
 
@@ -60,10 +62,12 @@ class Workspace:
             {
                 "id": name,
                 "source": source,
+                "document": source,
                 "section": section,
                 "title": f"{source} {section}",
                 "text": text,
                 "section_sha256": section_hash(text),
+                "language": "",
             }
         )
         self._vectors["passages"].append(vector)
@@ -77,7 +81,7 @@ class Workspace:
         self._vectors["queries"].append(self.near(vector, 0.8))
 
     def ask(self, query: str, source: str, section: str = "", **more: Any) -> None:
-        """Add a row of the real queries."""
+        """Add a row of the real queries; its place must be there."""
         new = query not in {row["query"] for row in self.real}
         self.real.append({"query": query, "source": source, "section": section, **more})
         if new:
@@ -91,10 +95,12 @@ class Workspace:
         """Write `data/` below `folder`; an empty .dvc marks it as a repository of its own."""
         for name, rows in ((paths.PASSAGES, self.passages), (paths.QUERIES, self.queries)):
             files.write_jsonl(folder / name, rows)
-        files.write_jsonl(folder / "real.jsonl", self.real)
+        asked = ((f"line {number}", row) for number, row in enumerate(self.real, start=1))
+        files.write_jsonl(folder / paths.REAL, map(asdict, match(asked, self.passages).queries))
+        files.write_text(folder / paths.REAL_LOG, "")
         for kind in self._vectors:
             files.write_vectors(folder / paths.VECTORS / f"{kind}.safetensors", self.vectors(kind))
-        files.write_text(folder / paths.CONFIG / "dataset.yaml", CONFIG.format(queries="real.jsonl"))
+        files.write_text(folder / paths.CONFIG / "dataset.yaml", CONFIG)
         files.write_text(folder / ".dvc/config", "")
 
 

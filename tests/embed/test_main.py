@@ -8,6 +8,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths
+from stages.embed.__main__ import foreign
 from stages.text import passage_text
 from tests.train import workspace
 
@@ -29,7 +30,7 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
     model = SentenceTransformer(str(folder / "own/model"), prompts=workspace.PROMPTS)
     passages = [passage_text(row) for row in files.read_jsonl(folder / paths.PASSAGES)]
     queries, real = (
-        [row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, Path("real.jsonl"))
+        [row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, paths.REAL)
     )
     expected = [model.encode_document(passages), model.encode_query(queries), model.encode_query(real)]
     for name, vectors in zip(NAMES, expected, strict=True):
@@ -38,8 +39,8 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
 
 
 def test_no_real_queries_are_a_table_without_rows(folder: Path) -> None:
-    files.write_text(folder / "none.jsonl", "\n")
-    workspace.configure(folder, workspace.embed_config(queries="none.jsonl", precision="bf16"))
+    files.write_text(folder / paths.REAL, "")
+    workspace.configure(folder, workspace.embed_config(precision="bf16"))
     status, said = workspace.run("embed", folder)
     assert (status, said.startswith("✓ embed  40 passages and 120 queries encoded in bf16")) == (0, True)
     assert files.read_vectors(folder / paths.VECTORS / "real.safetensors").shape == (0, 32)
@@ -64,3 +65,21 @@ def test_an_error_half_way_leaves_no_vectors(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         encoder.write_all(model, target, passages=["word1"], queries=unreadable, real=[], bf16=False, batch_size=1)
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "languages", "said"),
+    [
+        ("en", {"en": 90, "de": 10}, None),
+        ("en", {"de": 30, "fr": 10, "en": 60, "": 500}, "40 of 100 passages seem to be in others (30 in de, 10 in fr)"),
+        ("en", {"": 7}, None),
+        (None, {"de": 100}, None),
+    ],
+)
+def test_a_model_of_one_language_on_documents_in_another_is_warned_of(
+    language: str | None, languages: dict[str, int], said: str | None
+) -> None:
+    warning = foreign(workspace.model_config(language=language), languages)
+    assert (warning is None) == (said is None)
+    if warning:
+        assert f"knows one language, en, and {said}: choose a multilingual model, `model: bge_m3`" in warning

@@ -20,9 +20,9 @@ def config(**changes: Any) -> EvaluateConfig:
     usual: dict[str, Any] = {"draws": 1000, "confidence": 0.95, "meaningful": 0.05, "negligible": 0.02, "seed": 0}
     model = ModelConfig(
         name="a/model", package=None, path="m", query_prompt="", passage_prompt="", max_tokens=64, dimension=32,
-        license="mit",
+        license="mit", language="en",
     )  # fmt: skip
-    return EvaluateConfig(model=model, queries="q", precision="fp32", batch_size=8, **{**usual, **changes})
+    return EvaluateConfig(model=model, precision="fp32", batch_size=8, **{**usual, **changes})
 
 
 def scores(
@@ -49,6 +49,90 @@ def example(query: str, gain: float = 0.5, section: str = "guide.md#Copy Image")
     return Example(query, gain, [section], [wrong, wrong, wrong], [right, wrong])
 
 
+def dropped(query: str, **changes: str) -> dict[str, str]:
+    usual = {"passage_id": "guide.md#copy-image", "title": "Guide Copy Image", "why": "also written for other.md#else"}
+    return {"query": query, **usual, **changes}
+
+
+def lengths(n: int, median: float, histogram: dict[str, int]) -> dict[str, Any]:
+    return {"n": n, "median": median, "histogram": histogram}
+
+
+def dataset(**changes: Any) -> dict[str, Any]:
+    """A data set's report.json."""
+    side = {"pairs": 3000, "passages": 810, "negatives": 4, "random_negatives": 7}
+    usual = {
+        "generated": 3360,
+        "dropped": {"ambiguous": 25, "round_trip": 85},
+        "kept": 3250,
+        "passages": 3827,
+        "copies": {"passages": 212, "sections_alike": 40},
+        "split": {"unit": "section", "groups": 2900},
+        "train": side,
+        "dev": {**side, "pairs": 130},
+        "test": {**side, "pairs": 127},
+        "guidance": "reliable: 3,000 training pairs, 2,000 or more are enough",
+        "steps": {
+            "generated": 3360,
+            "after_ambiguous": 3335,
+            "after_round_trip": 3250,
+            "kept": 3250,
+            "real_for_training": 7,
+            "train": 3000,
+            "dev": 130,
+            "test": 127,
+        },
+        "kinds": {"keyword": 1625, "question": 812, "real": 7, "task": 813},
+        "lengths": {
+            "queries": {
+                "generated": lengths(3250, 12.5, {"1": 0, "2": 13, "3–5": 650, "6–7": 2587, "8 or more": 0}),
+                "real": lengths(2378, 7, {"1": 0, "2": 0, "3–5": 1189, "6–7": 1189, "8 or more": 0}),
+                "log": lengths(400, 3, {"1": 0, "2": 0, "3–5": 400, "6–7": 0, "8 or more": 0}),
+            },
+            "passages": lengths(3827, 67, {"1–24": 1000, "25–49": 2827}),
+        },
+        "leakage": {
+            "generated": {"n": 3250, "mean": 0.489, "histogram": {"under 50 %": 1950, "50 % or more": 1300}},
+            "real": {"n": 2378, "mean": 0.837, "histogram": {"under 50 %": 1189, "50 % or more": 1189}},
+        },
+        "remarks": ["Generated queries have 12.5 words, those of your search log 3 (medians)"],
+        "dropped_examples": {
+            "ambiguous": [dropped("list them")],
+            "round_trip": [dropped("what is it", why="rank 734")],
+        },
+    }
+    return {**usual, **changes}
+
+
+def ingest(**changes: Any) -> dict[str, Any]:
+    """The report.json of the stage `ingest`."""
+    usual = {
+        "documents": 1043,
+        "unreadable": [{"source": "old/plan.pdf", "reason": "it is encrypted"}],
+        "empty": 3,
+        "skipped": {"hidden": 4, ".png": 12},
+        "sections": 3088,
+        "passages": 3827,
+        "sections_cut": 399,
+        "boilerplate_blocks": 61,
+        "left_out": {"records_without_text": 14},
+        "languages": {"en": 3790, "de": 37},
+    }
+    return {**usual, **changes}
+
+
+def real(**changes: Any) -> dict[str, Any]:
+    """The report.json of the stage `real`."""
+    unmatched = {
+        "where": "queries.csv, line 7",
+        "query": "move an image",
+        "place": {"source": "guide.md", "section": "Move Image"},
+        "candidates": ["guide.md#Copy Image", "guide.md#Share Image"],
+    }
+    usual = {"queries": 2385, "test": 2378, "dev": 0, "train": 7, "log": 400}
+    return {**usual, "unmatched_rows": 1, "unmatched": [unmatched], **changes}
+
+
 def page(**changes: Any) -> str:
     """A report, by default of a good model."""
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
@@ -58,7 +142,9 @@ def page(**changes: Any) -> str:
         "kinds": {kind: scores(80, drawn=wide) for kind in ("keyword", "question")},
         "wins": [example("how to copy an image")],
         "losses": [example("where is it", -0.4)],
-        "dataset": {"generated": 3360, "dropped": {"round_trip": 85}, "guidance": "reliable: 2,677 training pairs"},
+        "dataset": dataset(),
+        "ingest": ingest(),
+        "real": real(),
         "advice": "base NDCG@10 0.700 lies between 0.7 and 0.85",
         "base_model": "a/model",
     }

@@ -22,9 +22,8 @@ SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
 METRICS = {"ndcg_cut_10": "ndcg@10", "recall_10": "recall@10", "recall_100": "recall@100", "success_1": "success@1"}
 EVALUATE = """\
 model:
-  {{name: a/base, package: null, path: base, query_prompt: '', passage_prompt: '', max_tokens: 64, dimension: 32,
-    license: mit}}
-queries: {queries}
+  {name: a/base, package: null, path: base, query_prompt: '', passage_prompt: '', max_tokens: 64, dimension: 32,
+    license: mit, language: en}
 precision: fp32
 batch_size: 16
 draws: 500
@@ -65,8 +64,10 @@ def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransforme
         batch_size=16,
     )
     encoder.save(tuned, paths.MODEL)
-    files.write_text(paths.CONFIG / "baseline.yaml", "queries: real.jsonl\ngood_enough: 0.85\nworth_it: 0.7\n")
-    files.write_text(paths.CONFIG / "evaluate.yaml", EVALUATE.format(queries="real.jsonl"))
+    files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
+    files.write_text(paths.CONFIG / "evaluate.yaml", EVALUATE)
+    files.write_json(paths.PASSAGES_REPORT, {})
+    files.write_json(paths.REAL_REPORT, {})
     for stage in (dataset, baseline, evaluate):
         stage.work()
     metrics: Numbers = json.loads(paths.METRICS.read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from stages.evaluate.verdict import Judgement
-from tests.evaluate.made_up import example, page, scores
+from tests.evaluate.made_up import dataset, dropped, example, ingest, page, real, scores
 
 WIDTHS = (400, 800, 1600)
 FLAGS = (
@@ -44,7 +44,9 @@ addEventListener("load", () => {{
         .filter(e => (e.getBoundingClientRect().right > width + .5 || e.getBoundingClientRect().left < -.5)
           && !scrolls(e) && !e.closest("svg defs")).map(e => e.outerHTML.slice(0, 80)),
       tables: [...inside.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth).length,
-      letters: Math.min(...[...inside.querySelectorAll("main :is(p, li, td, th, h1, pre, span, text)")]
+      tight: [...inside.querySelectorAll(".bars td span")].filter(e => e.scrollWidth > e.clientWidth)
+        .map(e => e.textContent),
+      letters: Math.min(...[...inside.querySelectorAll("main :is(p, a, b, li, td, th, h1, pre, span, summary, text)")]
         .map(e => parseFloat(frame.contentWindow.getComputedStyle(e).fontSize)
           * (e.ownerSVGElement ? e.getScreenCTM().a : 1))),
       requests: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name),
@@ -65,7 +67,22 @@ HARD = page(
         example("كيف أنسخ صورة؟ 如何复制映像"),
     ],
     losses=[],
-    dataset={"guidance": "few: 240 training pairs", "places": [LONG], "nested": {"deep": {"deeper": [1, 2]}}},
+    dataset=dataset(
+        guidance=f"few: {LONG}",
+        remarks=[LONG, "<script>alert(1)</script>"],
+        kinds={LONG: 1_234_567, "question": 1},
+        dropped_examples={
+            "ambiguous": [dropped(LONG, passage_id=LONG, title=LONG, why=LONG), dropped("如何复制 صورة")]
+        },
+    ),
+    ingest=ingest(
+        documents=12_345_678,
+        unreadable=[{"source": f"{LONG}/{LONG}.pdf", "reason": LONG}] * 40,
+        skipped={f".{LONG}": 1_234_567, "hidden": 1},
+        left_out={LONG: 1},
+        languages={"en": 1_234_567, LONG: 1},
+    ),
+    real=real(unmatched=[{"where": LONG, "query": LONG, "place": {"source": LONG}, "candidates": [LONG, LONG]}] * 40),
 )
 
 
@@ -118,12 +135,13 @@ def opened(html: str, folder: Path, *flags: str) -> tuple[list[dict[str, Any]], 
 
 @pytest.mark.parametrize("html", [page(), HARD], ids=["usual", "hard"])
 def test_the_report_fits_every_screen_and_asks_for_nothing(html: str, tmp_path: Path) -> None:
-    measured, console = opened(html, tmp_path)
+    measured, console = opened(html.replace("<details>", "<details open>"), tmp_path)
     assert console == []
     assert [frame["width"] for frame in measured] == list(WIDTHS)
     for frame in measured:
         assert frame["requests"] == []
         assert (frame["page"], frame["wide"]) == (frame["width"], [])
+        assert frame["tight"] == []
         assert frame["letters"] >= 10  # pixels, those of the picture included
     if html != HARD:  # only unusual numbers need a table that scrolls
         assert [frame["tables"] for frame in measured] == [0, 0, 0]
@@ -143,6 +161,7 @@ def test_what_is_measured_would_show_a_fault(tmp_path: Path) -> None:
     faults = (
         '<p style="width:900px">wide</p><script>throw new Error("loud")</script><img src="picture.png">'
         '<p style="font-size:4px">small</p>'
+        '<table class="bars"><tr><th></th><td><div><span>1,234,567,890</span><i></i></div></td></tr></table>'
     )
     unguarded = re.sub(r"<meta http-equiv=[^>]*>", "", page()).replace("<main>", f"<main>{faults}")
     measured, console = opened(unguarded, tmp_path)
@@ -151,3 +170,4 @@ def test_what_is_measured_would_show_a_fault(tmp_path: Path) -> None:
     assert any("width:900px" in element for element in measured[0]["wide"])
     assert measured[2]["requests"][0].endswith("picture.png")
     assert measured[0]["letters"] == 4
+    assert measured[0]["tight"] == ["1,234,567,890"]

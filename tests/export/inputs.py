@@ -18,8 +18,7 @@ PROMPTS = {"query": "word1 word2 ", "document": "word3 "}
 CONFIG = f"""\
 model:
   {{name: someone/tiny, package: null, path: null, query_prompt: '{PROMPTS["query"]}',
-    passage_prompt: '{PROMPTS["document"]}', max_tokens: 64, dimension: 32, license: mit}}
-queries: real.jsonl
+    passage_prompt: '{PROMPTS["document"]}', max_tokens: 64, dimension: 32, license: mit, language: en}}
 confidence: 0.95
 onnx: true
 max_loss: 1.0
@@ -29,7 +28,7 @@ seed: 0
 """
 DATASET = {
     "generated": 90, "kept": 84, "passages": PASSAGES, "split": {"unit": "section"},
-    "real": {"queries": QUERIES, "matched": QUERIES},
+    "real": {"test": QUERIES, "dev": 0, "train": 0},
     **{side: {"pairs": pairs, "passages": pairs // 4} for side, pairs in (("train", 60), ("dev", 12), ("test", 12))},
 }  # fmt: skip
 
@@ -72,8 +71,11 @@ def write(folder: Path, dtype: torch.dtype = torch.float32) -> None:
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, generated)
     files.write_jsonl(
-        folder / "real.jsonl",
-        [{"query": q, "source": "doc.md", "section": section} for q, section in zip(asked, answers, strict=True)],
+        folder / paths.REAL,
+        [
+            {"query": q, "group": "test", "sections": [f"doc.md#{section}"], "passages": [], "overlap": 0.0}
+            for q, section in zip(asked, answers, strict=True)
+        ],
     )
     files.write_table(
         folder / paths.QRELS,

@@ -13,7 +13,7 @@ from tests.export import inputs
 def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) -> ModelCard:
     model = ModelConfig(
         name=name, package=None, path="/home/me/model", query_prompt='say "hi": ', passage_prompt="", max_tokens=1024,
-        dimension=32, license=license,
+        dimension=32, license=license, language="en",
     )  # fmt: skip
     parts: dict[str, Any] = {"metrics": inputs.metrics(), "dataset": inputs.DATASET, **changes}
     return ModelCard(card(model, parts["metrics"], parts["dataset"], dimension=32, confidence=0.9))
@@ -63,6 +63,6 @@ def test_prompts_are_shown_to_the_letter() -> None:
 
 def test_without_real_queries_nothing_is_said_of_them() -> None:
     metrics = {name: of for name, of in inputs.metrics().items() if not name.startswith("real")}
-    text = written(metrics=metrics, dataset={**inputs.DATASET, "real": {"queries": 0, "matched": 0}}).text
+    text = written(metrics=metrics, dataset={**inputs.DATASET, "real": {"test": 0, "dev": 0, "train": 0}}).text
     assert "real queries" not in text.lower()
     assert "### Generated queries, held out (12)" in text

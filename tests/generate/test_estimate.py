@@ -27,8 +27,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".dvc").mkdir()
     shutil.copytree(ROOT / "conf", "conf")
     Path("params.yaml").write_text(
-        "documents: docs\nqueries: data/none.jsonl\nmodel: minilm\nmodel_path: data/none.jsonl\ngenerator: claude\n"
+        "documents: docs\nqueries: data/none.jsonl\npairs: data/none.jsonl\nmodel: minilm\nmodel_path: data/none.jsonl\ngenerator: claude\n"
     )
+    files.write_text(Path("data/none.jsonl"), "")
     for way in ("claude", "claude_batch"):
         settings: Any = OmegaConf.load(f"conf/generator/{way}.yaml")
         settings.messages.system = "s" * 400

@@ -11,6 +11,7 @@ from stages.generate.__main__ import work
 
 CONFIG = """\
 generator: {{providers: [{providers}], recorded: own.jsonl, words: 3, share: 1.0}}
+pairs: {pairs}
 seed: 0
 """
 PASSAGES = [
@@ -32,13 +33,14 @@ def record(*hashes: str) -> None:
     Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def configure(providers: str) -> None:
-    files.write_text(Path("data/config/generate.yaml"), CONFIG.format(providers=providers))
+def configure(providers: str, pairs: str = "none.jsonl") -> None:
+    Path("none.jsonl").touch()
+    files.write_text(Path("data/config/generate.yaml"), CONFIG.format(providers=providers, pairs=pairs))
 
 
 def test_queries_stand_in_the_order_of_passages_then_of_providers() -> None:
     configure("recorded, keyphrases")
-    assert work() == "8 queries for 2 of 2 passages; 1 recorded queries dropped, their section changed"
+    assert work() == "8 queries for 2 of 2 passages; 1 dropped whose section is not there any more"
     assert [(q["passage_id"], q["query"], q["kind"], q["provider"]) for q in files.read_jsonl(paths.QUERIES)] == [
         ("a.md#alpha", "what is alpha", "question", "recorded"),
         ("a.md#alpha", "A alpha", "keyword", "keyphrases"),
@@ -54,7 +56,7 @@ def test_queries_stand_in_the_order_of_passages_then_of_providers() -> None:
         "passages_with_queries": 2,
         "kinds": {"keyword": 6, "question": 2},
         "recorded": 2,
-        "recorded_dropped_section_changed": 1,
+        "recorded_dropped_not_in_the_documents": 1,
         "keyphrases": 6,
     }
 
@@ -65,3 +67,17 @@ def test_no_query_at_all_says_what_to_change() -> None:
     with pytest.raises(UserError, match=r"0 queries: .* `generator: keyphrases` fits any"):
         work()
     assert not paths.QUERIES.parent.exists()
+
+
+def test_pairs_of_ones_own_are_used_beside_any_generator_and_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("faq.csv").write_text("query,passage\nhow about beta,All about BETA\nlost,nowhere at all\n")
+    configure("recorded", pairs="faq.csv")
+    assert work() == "3 queries for 2 of 2 passages; 2 dropped whose section is not there any more"
+    assert "faq.csv, line 3: its place is not in the documents" in capsys.readouterr().out
+    rows = list(files.read_jsonl(paths.QUERIES))
+    assert [(q["query"], q["kind"], q["provider"]) for q in rows][-1] == ("how about beta", "own", "pairs")
+    configure("pairs", pairs="faq.csv")
+    assert work().startswith("1 queries for 1 of 2 passages")
+    configure("keyphrases", pairs="gone.csv")
+    with pytest.raises(UserError, match=r"pairs: gone\.csv is not there"):
+        work()

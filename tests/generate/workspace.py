@@ -46,7 +46,7 @@ def configure(folder: Path, base_url: str, way: str = "claude", **messages: Any)
     settings.messages = OmegaConf.merge(settings.messages, changes)
     path = folder / "data/config/generate.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create({"generator": settings, "seed": 0}), path)
+    OmegaConf.save(OmegaConf.create({"generator": settings, "pairs": "none.jsonl", "seed": 0}), path)
 
 
 def prepare(folder: Path, base_url: str, numbers: Iterable[int], way: str = "claude", **messages: Any) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages.ingest.sections import Section, markdown_sections, plain_section, slug
+from stages.ingest.sections import Part, Section, markdown_sections, outlined, plain_section, slug
 
 
 def sections(text: str) -> list[Section]:
@@ -114,6 +114,7 @@ def test_what_only_looks_like_a_heading_is_text(text: str) -> None:
         ('## <a name="x"></a>Named', "Named"),
         ("Two\nlines\n-----", "Two lines"),
         ("## C#\u2028sharp", "C# sharp"),
+        ("## [words][1] and [others][2]\n\n[1]: https://example.org", "words and [others][2]"),
     ],
 )
 def test_a_heading_is_named_as_it_reads(heading: str, label: str) -> None:
@@ -164,6 +165,18 @@ def test_no_text_is_lost_and_separators_inside_it_stay() -> None:
 @pytest.mark.parametrize("text", ["", " \n\n\t", "# Title", "# A\n\n## B\n\n# C", "---\ntitle: x\n---\n"])
 def test_a_document_without_text_gives_no_section(text: str) -> None:
     assert sections(text) == []
+
+
+def test_what_is_cut_at_its_headings_already_is_named_alike() -> None:
+    parts = [Part(1, "One", " a\n"), Part(2, "In", "b"), Part(1, "Two", " \n"), Part(1, "One", "c")]
+    assert outlined("x.html", "x", "Page", "\nbefore", parts) == [
+        Section("x.html", "Page", "page", "Page", "before"),
+        Section("x.html", "One", "one", "Page One", "a"),
+        Section("x.html", "In", "in", "Page One In", "b"),
+        Section("x.html", "One~2", "one~2", "Page One", "c"),
+    ]
+    assert outlined("x.html", "x", "Page", "before", parts[:2])[0] == Section("x.html", "x", "x", "One", "before")
+    assert outlined("x.html", "x", "Page", "", []) == []
 
 
 def test_plain_text_is_one_section_under_its_files_name() -> None:

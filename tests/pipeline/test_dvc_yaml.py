@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("compose", "ingest", "generate", "embed", "dataset", "baseline", "train", "evaluate", "export")
+STAGES = ("compose", "ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate", "export")
 ALL = ("sample", *STAGES)
 
 

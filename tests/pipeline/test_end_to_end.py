@@ -21,7 +21,7 @@ from tests.pipeline import repository
 from tests.pipeline.repository import commit, dvc, edit, git, stages_run
 from tests.pipeline.test_dvc_yaml import STAGES
 
-OUTPUTS = ("passages", "queries", "vectors", "dataset", "baseline", "model", "tuned_vectors", "export")
+OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "model", "tuned_vectors", "export")
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from stages.train.batches import Collator, by_passage
-from stages.train.loss import MultiQueryRankingLoss
+from stages.encoder import Kind
+from stages.train.batches import Collator, Vectors, by_passage
+from stages.train.loss import MultiQueryRankingLoss, above_margin
 from tests.tiny_model import WORDS, tiny_model
 from tests.train.workspace import PROMPTS
 
@@ -34,11 +35,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
     return made.eval()
 
 
-def batch(model: SentenceTransformer, own: list[int], negatives: int, clusters: list[int]) -> dict[str, Any]:
-    """All of QUERIES with the passages `own`; passage 4 is the hard negative of passage 0."""
+def batch(
+    model: SentenceTransformer,
+    own: list[int],
+    negatives: int,
+    clusters: list[int],
+    base: dict[Kind, Vectors] | None = None,
+) -> dict[str, Any]:
+    """All of QUERIES with the passages `own`; passage 4 is the hard negative of passage 0, passage 1 of the others."""
     hard = [[PASSAGES[4]] if passage == 0 else [PASSAGES[1]] for passage in own]
     rows = by_passage(QUERIES, [PASSAGES[passage] for passage in own], hard, dict(zip(PASSAGES, clusters, strict=True)))
-    return Collator(model, negatives)(list(rows))
+    return Collator(model, negatives, base)(list(rows))
 
 
 def measure(loss: MultiQueryRankingLoss, features: dict[str, Any]) -> tuple[float, list[torch.Tensor]]:
@@ -64,7 +71,7 @@ def test_pairs_of_distinct_passages_are_the_librarys_loss(model: SentenceTransfo
         for texts, kind in ((QUERIES, "query"), (PASSAGES, "document"))
     ]
     expected, expected_gradients = gradients(model, library(sides, torch.arange(5)))
-    ours = MultiQueryRankingLoss(model, TEMPERATURE, budget)
+    ours = MultiQueryRankingLoss(model, TEMPERATURE, budget, None)
     value, found = measure(ours, batch(model, OWN, 0, OWN))
     assert value == pytest.approx(expected, abs=1e-6)
     assert len(found) == len(expected_gradients) > 20
@@ -90,16 +97,90 @@ def test_queries_of_one_passage_share_it_and_copies_are_left_out(
     scores = model.encode_query(QUERIES) @ model.encode_document(PASSAGES).T / TEMPERATURE
     exponents = np.exp(scores.astype(np.float64))
     each = [-np.log(exponents[q, own[q]] / exponents[q, seen[q]].sum()) for q in range(5)]
-    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, budget), batch(model, own, negatives, clusters))
+    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, budget, None), batch(model, own, negatives, clusters))
     assert value == pytest.approx(np.mean(each), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("margin", "expected"),
+    [
+        # With its own passage query 0 scores .8, 1 scores -.5: the limits at .95 are .76 and -.525, at .5 .4 and -.75.
+        (1.0, [[0, 0, 0, 1], [1, 0, 0, 1]]),
+        (0.95, [[1, 0, 1, 1], [1, 1, 0, 1]]),
+        (0.5, [[1, 0, 1, 1], [1, 1, 1, 1]]),
+    ],
+)
+@pytest.mark.parametrize("autocast", [False, True])
+def test_the_margin_is_a_share_of_the_positives_score(margin: float, expected: list[list[int]], autocast: bool) -> None:
+    """The queries are axes, so that each score is a number of the passage's vector."""
+    queries = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    passages = torch.tensor([[0.8, 0.1, 0.59], [-0.9, -0.5, 0.0], [0.761, -0.526, 0.38], [0.801, 0.0, 0.6]])
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):  # to bfloat16, .801 is .8
+        found = above_margin(queries, passages, torch.tensor([0, 1]), margin)
+    assert found.int().tolist() == expected
+
+
+# What the base model finds, query by query in the order of the batch: of passage 0, of 1 and of 2, with their own.
+SIMILAR = [[0.8, 0.5, 0.77], [0.8, 0.1, 0.1], [0.1, 0.7, 0.68], [0.1, 0.7, 0.66], [0.69, 0.5, 0.7]]
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+@pytest.mark.parametrize(
+    ("margin", "clusters", "seen"),
+    [
+        (1.0, [0, 1, 2, 3, 4], [[0, 1, 2]] * 5),
+        # .76 is .95 of .8, .665 of .7: passage 2 goes for the queries 0 and 1, passage 0 for query 2.
+        (0.95, [0, 1, 2, 3, 4], [[0, 1], [0, 1], [1, 2], [0, 1, 2], [0, 1, 2]]),
+        (0.95, [8, 8, 2, 3, 4], [[0], [1], [1, 2], [0, 2], [1, 2]]),  # and 0 and 1 are copies
+    ],
+)
+def test_passages_above_the_margin_are_left_out(
+    model: SentenceTransformer, margin: float, clusters: list[int], seen: list[list[int]], budget: int
+) -> None:
+    own = [0, 1, 2, 0, 1]
+    in_order = [0, 3, 1, 4, 2]  # the batch has passage 0's queries first, then 1's
+    base: dict[Kind, Vectors] = {
+        "query": Vectors({QUERIES[q]: row for row, q in enumerate(in_order)}, np.array(SIMILAR, dtype=np.float32)),
+        "document": Vectors(dict(zip(PASSAGES[:3], range(3), strict=True)), np.eye(3, dtype=np.float32)),
+    }
+    scores = model.encode_query(QUERIES) @ model.encode_document(PASSAGES).T / TEMPERATURE
+    exponents = np.exp(scores.astype(np.float64))
+    each = [-np.log(exponents[q, own[q]] / exponents[q, seen[q]].sum()) for q in range(5)]
+    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, budget, margin), batch(model, own, 0, clusters, base))
+    assert value == pytest.approx(np.mean(each), abs=1e-5)
+
+
+@pytest.mark.parametrize(("margin", "learns"), [(None, [True, True]), (1.0, [True, True]), (0.95, [False, True])])
+def test_a_planted_false_negative_gets_no_gradient(
+    model: SentenceTransformer, margin: float | None, learns: list[bool]
+) -> None:
+    """One query and its passage, and two hard negatives: one that the base model finds .96 as similar, one .94."""
+    query, passage, planted, honest = "word0", "word1 word2", "word10 word11", "word20 word21"
+    texts = [passage, planted, honest]
+    base: dict[Kind, Vectors] = {
+        "query": Vectors({query: 0}, np.array([[1, 0]], dtype=np.float32)),
+        "document": Vectors(
+            dict(zip(texts, range(3), strict=True)), np.array([[0.5, 0.8], [0.48, 0.8], [0.47, 0.8]], dtype=np.float32)
+        ),
+    }
+    rows = by_passage([query], [passage], [[planted, honest]], dict(zip(texts, range(3), strict=True)))
+    features = Collator(model, 2, base if margin else None)(list(rows))
+    measure(MultiQueryRankingLoss(model, TEMPERATURE, 1, margin), features)
+    assert model.transformers_model is not None
+    gradient = model.transformers_model.get_input_embeddings().weight.grad
+    assert isinstance(gradient, torch.Tensor)
+    words = [[model.tokenizer.convert_tokens_to_ids(word) for word in text.split()] for text in (planted, honest)]
+    assert [gradient[ids].abs().max().item() > 1e-6 for ids in words] == learns
+    if margin == 0.95:
+        assert not gradient[words[0]].any()
 
 
 @pytest.mark.parametrize("budget", BUDGETS[:2])
 def test_microbatches_change_neither_loss_nor_gradients(model: SentenceTransformer, budget: int) -> None:
     features = batch(model, [0, 1, 2, 0, 1], 1, OWN)
     # Temperature 1: a lower one would multiply what float32 rounds off.
-    whole, whole_gradients = measure(MultiQueryRankingLoss(model, 1.0, BUDGETS[-1]), features)
-    cut, cut_gradients = measure(MultiQueryRankingLoss(model, 1.0, budget), features)
+    whole, whole_gradients = measure(MultiQueryRankingLoss(model, 1.0, BUDGETS[-1], None), features)
+    cut, cut_gradients = measure(MultiQueryRankingLoss(model, 1.0, budget, None), features)
     assert cut == pytest.approx(whole, abs=1e-6)
     for gradient, other in zip(cut_gradients, whole_gradients, strict=True):
         torch.testing.assert_close(gradient, other, atol=1e-6, rtol=0)
@@ -108,7 +189,7 @@ def test_microbatches_change_neither_loss_nor_gradients(model: SentenceTransform
 def test_no_forward_pass_is_over_the_budget(model: SentenceTransformer) -> None:
     sizes: list[int] = []
     watch = model[0].register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0]["input_ids"].numel()))
-    measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), batch(model, OWN, 0, OWN))
+    measure(MultiQueryRankingLoss(model, TEMPERATURE, 60, None), batch(model, OWN, 0, OWN))
     watch.remove()
     assert len(sizes) == 3  # one of queries, two of passages
     assert max(sizes) <= 60
@@ -120,5 +201,5 @@ def test_a_pooling_that_leaves_the_prompt_out_is_trained_as_it_encodes(tmp_path:
     made.set_pooling_include_prompt(False)
     scores = made.encode_query(QUERIES) @ made.encode_document(PASSAGES).T / TEMPERATURE
     expected = torch.nn.functional.cross_entropy(torch.from_numpy(scores), torch.arange(5))
-    value, _ = measure(MultiQueryRankingLoss(made, TEMPERATURE, 60), batch(made, OWN, 0, OWN))
+    value, _ = measure(MultiQueryRankingLoss(made, TEMPERATURE, 60, None), batch(made, OWN, 0, OWN))
     assert value == pytest.approx(float(expected), abs=1e-5)

@@ -16,6 +16,7 @@ from sentence_transformers import SentenceTransformer
 
 from stages import files, paths
 from stages.text import passage_text
+from stages.train.__main__ import base_vectors
 from tests.train import workspace
 
 LEFT = [
@@ -129,6 +130,28 @@ def test_the_same_again_elsewhere_is_the_same_to_the_byte(done: Done, folder: Pa
     again = run(folder)
     assert again.said == done.said
     assert contents(again.model) == contents(done.model)
+
+
+def test_base_vectors_are_found_by_the_ids_of_generated_and_real_queries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files.write_vectors(paths.VECTORS / "queries.safetensors", np.array([[0], [1], [2]], dtype=np.float32))
+    files.write_vectors(paths.VECTORS / "real.safetensors", np.array([[10], [11]], dtype=np.float32))
+    files.write_table(paths.DATASET / "train_ids.parquet", {"query_id": ["q000002", "r000001", "q000000"]})
+    passages = np.array([[20], [21], [21]], dtype=np.float32)
+    found = base_vectors(["two", "eleven", "nought"], ["twenty", "copy", "copy"], passages)
+    assert found["query"].of(["nought", "two", "eleven", "two"]).tolist() == [[0], [2], [11], [2]]
+    assert found["document"].of(["copy", "twenty"]).tolist() == [[21], [20]]
+
+
+def test_masking_leaves_out_what_the_base_model_finds_alike(folder: Path) -> None:
+    """To the base model all passages are one: nothing is left to learn from."""
+    path = folder / paths.VECTORS / "passages.safetensors"
+    same = np.repeat(files.read_vectors(path)[:1], workspace.PASSAGES, axis=0)
+    files.write_vectors(path, same)
+    losses = [row["loss"] for row in run(folder, epochs=1, mask_margin=0.9).history["loss"]]
+    assert losses == [0.0]
 
 
 def test_nothing_better_than_the_base_keeps_the_base(folder: Path) -> None:

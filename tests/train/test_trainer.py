@@ -68,7 +68,7 @@ def run(
 ) -> Outcome:
     values = {"epochs": 3, "batch_size": 8, "evaluations": len(scripted.scores), **changes}
     config: TrainConfig = train_config(**values)
-    return train(model, rows, scripted, config, False, folder, bar)  # type: ignore[arg-type]
+    return train(model, rows, None, scripted, config, False, folder, bar)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("architecture", ["bert", "xlmr"])

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from stages import encoder, files, paths, ranking
 from stages.embed.config import EmbedConfig
 from stages.models import ModelConfig
 from stages.query_sets import generated_id
+from stages.real_queries import RealQuery
 from stages.text import passage_text
 from stages.train.config import TrainConfig
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
@@ -36,6 +38,7 @@ def model_config(folder: Path = Path("own/model"), **changes: Any) -> ModelConfi
         "max_tokens": 64,
         "dimension": DIMENSION,
         "license": "mit",
+        "language": None,
     }
     return ModelConfig(**{**values, **changes})
 
@@ -50,6 +53,7 @@ def train_config(**changes: Any) -> TrainConfig:
         "weight_decay": 0.01,
         "temperature": 0.05,
         "negatives": 0,
+        "mask_margin": None,
         "max_grad_norm": 1.0,
         "precision": "fp32",
         "microbatch_tokens": 256,
@@ -62,7 +66,7 @@ def train_config(**changes: Any) -> TrainConfig:
 
 
 def embed_config(**changes: Any) -> EmbedConfig:
-    values = {"model": model_config(), "queries": "real.jsonl", "precision": "fp32", "batch_size": 2}
+    values = {"model": model_config(), "precision": "fp32", "batch_size": 2}
     return EmbedConfig(**{**values, **changes})
 
 
@@ -82,6 +86,8 @@ def write(folder: Path) -> None:
             {
                 "id": f"doc.md#part-{number}",
                 "source": "doc.md",
+                "document": "doc.md",
+                "language": "",
                 "section": f"Part {number}",
                 "title": "zyxtitle",
                 "text": " ".join(["zyxpassage", *(WORDS[word] for word in words)]),
@@ -91,7 +97,9 @@ def write(folder: Path) -> None:
             asked = [WORDS[word] for word in drawn.sample(words, 3)]
             query = " ".join(["zyxgenerated", *asked])
             queries.append({"passage_id": passages[-1]["id"], "query": query, "kind": "task", "provider": "test"})
-        real.append({"query": f"zyxreal {WORDS[words[0]]} {number}", "source": "doc.md"})
+        section = ranking.section_id("doc.md", passages[-1]["section"])
+        query = f"zyxreal {WORDS[words[0]]} {number}"
+        real.append(RealQuery(query, "test", sections=[section], passages=[passages[-1]["id"]], overlap=0.0))
     model = tiny_model(folder / "own/transformer")
     model.save(str(folder / "own/model"), create_model_card=False)
     model.prompts = dict(PROMPTS)
@@ -106,7 +114,7 @@ def write(folder: Path) -> None:
     )
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, queries)
-    files.write_jsonl(folder / "real.jsonl", real)
+    files.write_jsonl(folder / paths.REAL, map(asdict, real))
     texts = [passage_text(row) for row in passages]
     train = [row for row in range(len(queries)) if row % 3]
     files.write_table(
@@ -117,6 +125,7 @@ def write(folder: Path) -> None:
             "negative_1": [texts[(row // 3 + 7) % PASSAGES] for row in train],
         },
     )
+    files.write_table(folder / paths.DATASET / "train_ids.parquet", {"query_id": [generated_id(row) for row in train]})
     files.write_table(
         folder / paths.CLUSTERS, {"passage_id": [row["id"] for row in passages], "cluster": list(range(PASSAGES))}
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stages.errors import UserError
-from stages.generate.recorded import Recorded
+from stages.generate.pairs import Pairs
 from stages.text import section_hash
 
 
@@ -38,7 +38,7 @@ PASSAGES = [
 def recorded(rows: list[dict[str, object]], folder: Path) -> tuple[list[tuple[str, str]], dict[str, int]]:
     """Each query with the passage that it went to, and the counts."""
     (folder / "recorded.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    queries, counts = Recorded(folder / "recorded.jsonl").queries(PASSAGES)
+    queries, counts = Pairs(folder / "recorded.jsonl", "recorded").queries(PASSAGES)
     return [(query.query, query.passage_id) for query in queries], counts
 
 
@@ -64,7 +64,7 @@ def test_a_query_goes_to_its_place_however_that_is_named(tmp_path: Path) -> None
             ("heading before slug", "b.md#copy~2"),
             ("hash before all else", "b.md#copy"),
         ],
-        {"recorded": 6, "recorded_dropped_section_changed": 0},
+        {"recorded": 6, "recorded_dropped_not_in_the_documents": 0},
     )
 
 
@@ -77,7 +77,7 @@ def test_a_query_whose_section_changed_or_went_is_dropped_and_counted(tmp_path: 
     ]
     assert recorded(rows, tmp_path) == (
         [("kept", "a.md#copy")],
-        {"recorded": 1, "recorded_dropped_section_changed": 3},
+        {"recorded": 1, "recorded_dropped_not_in_the_documents": 3},
     )
 
 
@@ -101,14 +101,9 @@ def test_a_query_of_a_section_that_was_cut_goes_to_the_piece_that_answers_it(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (
-            '{"query": "a", "kind": "task"}',
-            "line 3: `query`, `kind` (task, question, keyword, problem, situation) and a",
-        ),
-        ('{"query": "a", "kind": "task", "source": "a.md"}', "line 3: `query`, `kind`"),
-        ('{"query": "a", "kind": "poem", "passage_id": "a.md#copy"}', "line 3: `query`, `kind`"),
-        ('{"query": " ", "kind": "task", "passage_id": "a.md#copy"}', "line 3: `query`, `kind`"),
-        ('{"query": "a", "kind": ["task"], "passage_id": "a.md#copy"}', "line 3: `query`, `kind`"),
+        ('{"query": "a", "kind": "task"}', "line 3: `query` and its answer's place are needed"),
+        ('{"query": "a", "kind": "poem", "passage_id": "a.md#copy"}', "line 3: kind is poem: it must be one of task, "),
+        ('{"query": " ", "kind": "task", "passage_id": "a.md#copy"}', "line 3: `query` and its answer's place"),
         ("not JSON", "line 3 is not JSON"),
         ("3", "line 3 must be an object"),
     ],
@@ -116,10 +111,10 @@ def test_a_query_of_a_section_that_was_cut_goes_to_the_piece_that_answers_it(
 def test_a_malformed_line_is_named(line: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "own.jsonl").write_text(json.dumps(row("q", passage_id="a.md#copy")) + f"\n\n{line}\n")
     with pytest.raises(UserError) as error:
-        Recorded(tmp_path / "own.jsonl").queries(PASSAGES)
+        Pairs(tmp_path / "own.jsonl", "recorded").queries(PASSAGES)
     assert str(error.value).startswith(f"{tmp_path / 'own.jsonl'}, {message}")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.jsonl is not there"):
-        Recorded(tmp_path / "gone.jsonl").queries(PASSAGES)
+        Pairs(tmp_path / "gone.jsonl", "recorded").queries(PASSAGES)

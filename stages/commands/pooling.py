@@ -1,0 +1,87 @@
+"""What several systems find for a query, in one pool that does not tell which of them found what.
+
+Pooling as TREC judges with it: the best of each system are judged, and what none of them finds counts as no answer.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stages import encoder, files, paths, ranking
+from stages.console import note
+from stages.embed.config import EmbedConfig
+from stages.errors import UserError
+from stages.precision import use_bf16
+from stages.ranking import Corpus, Rankings, section_id
+from stages.settings import load
+from stages.text import passage_text
+
+_PASSAGES = "passages.safetensors"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A section that may answer a query."""
+
+    source: str
+    section: str
+    passages: list[int]  # what each system that found it found of it, as rows of passages.jsonl
+
+
+class Systems:
+    """The base model, BM25 and, where `dvc repro` has got that far, the tuned model, over the passages."""
+
+    def __init__(self, passages: Sequence[dict[str, Any]]) -> None:
+        """`passages`: rows of passages.jsonl.
+
+        Raises UserError where the base model is missing, or its vectors are not of these passages.
+        """
+        config = load("embed", EmbedConfig)
+        self._passages = passages
+        # Each passage as a section of its own, since the one that was found is what is shown of a section.
+        ids = [row["id"] for row in passages]
+        self._corpus = Corpus(ids, np.arange(len(ids)), [passage_text(row) for row in passages])
+        self._bf16 = use_bf16(config.precision)
+        self._batch_size = config.batch_size
+        base = files.read_vectors(paths.VECTORS / _PASSAGES)
+        if len(base) != len(passages):
+            raise UserError(f"{paths.VECTORS} is not of the passages that are there now: run `dvc repro embed`")
+        self._models = [(encoder.load_base(config.model), base)]
+        if (paths.MODEL / "modules.json").is_file() and (paths.TUNED_VECTORS / _PASSAGES).is_file():
+            tuned = files.read_vectors(paths.TUNED_VECTORS / _PASSAGES)
+            if len(tuned) == len(passages):
+                self._models.append((encoder.load_folder(paths.MODEL), tuned))
+            else:
+                note(f"{paths.TUNED_VECTORS} is of other passages: the tuned model is left out")
+
+    def pools(self, queries: Sequence[str], top: int) -> list[list[Candidate]]:
+        """For each query the sections that are among the first `top` of any system, in an order that is a hash's."""
+        found = [ranking.bm25(queries, self._corpus)]
+        for model, vectors in self._models:
+            asked = encoder.encode(
+                model, queries, "query", bf16=self._bf16, batch_size=self._batch_size, label="encoding queries"
+            )
+            found.append(ranking.dense(asked, vectors, self._corpus))
+        return [self._pool(query, [system[row] for system in found], top) for row, query in enumerate(queries)]
+
+    def _pool(self, query: str, found: Sequence[Rankings], top: int) -> list[Candidate]:
+        pool: dict[tuple[str, str], set[int]] = {}
+        for system in found:
+            best: dict[tuple[str, str], int] = {}
+            for row in system.sections[system.sections >= 0].tolist():
+                place = self._passages[row]["source"], self._passages[row]["section"]
+                if len(best) == top and place not in best:
+                    break
+                best.setdefault(place, row)
+            for place, row in best.items():
+                pool.setdefault(place, set()).add(row)
+        return [
+            Candidate(*place, sorted(pool[place])) for place in sorted(pool, key=lambda place: _draw(query, *place))
+        ]
+
+
+def _draw(query: str, source: str, section: str) -> str:
+    return hashlib.sha256(f"{query}\n{section_id(source, section)}".encode()).hexdigest()

@@ -1,0 +1,27 @@
+"""Rows of tables that hold people's queries, as the stages `real` and `generate` will read them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.errors import UserError
+from stages.places import NAMES
+from stages.tables import cell
+
+NONE = Path("data/none.jsonl")  # committed and empty: what params.yaml names where there are none
+
+
+def query_of(where: str, row: Mapping[str, Any]) -> str:
+    """The query of a row, on one line. Raises UserError where it has none."""
+    if not (query := one_line(cell(row, "query"))):
+        raise UserError(f"{where}: no `query`: each row needs one, in a column that the first row names")
+    return query
+
+
+def has_answer(row: Mapping[str, Any]) -> bool:
+    """Whether a row says where its query's answer stands."""
+    return any(cell(row, name) for name in NAMES)
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,162 @@
+"""`fieldtune use`: a team's own documents and queries in params.yaml, known to git or DVC."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from stages import beir, files, paths, tables
+from stages.commands import params, tracking
+from stages.commands.query_rows import NONE, has_answer, query_of
+from stages.commands.tracking import Out, shown
+from stages.errors import UserError
+from stages.places import NAMES
+
+_RECORDED = "data/sample/recorded.jsonl"
+_ANY = "keyphrases"  # the generator that needs nothing but documents
+_PAID = ("claude", "claude_batch")
+
+
+def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None) -> str:
+    """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
+
+    Everything is checked before anything is written. Returns what was set and what to type next. Raises UserError
+    for a place that is not there or that the pipeline writes, a table without its columns, and a generator that has
+    no file or cannot write queries for these documents.
+    """
+    text, now = params.read()
+    known = tracking.outs()
+    folder = documents.resolve()
+    places = {folder: _files_of(folder, documents, known)}
+    lines = [f"documents: {shown(folder)} ({len(places[folder]):,} files)"]
+    tables_of = {"queries": _table(queries), "pairs": _table(pairs)}
+    if tables_of["queries"] == tables_of["pairs"] != _table(NONE):
+        raise UserError("queries and pairs are one file: what is trained on cannot be tested with")
+    for name, table in tables_of.items():
+        if table != _table(NONE):
+            places[table] = [table]
+            said = f"{shown(table)} ({_rows(name, table, folder, known)})"
+        else:
+            own = name == "queries" and beir.is_beir(folder)
+            said = "those of the folder, which is laid out as BEIR" if own else "none"
+        lines.append(f"{name}: {said}")
+    values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
+    values["generator"], why = _generator(generator, now.get("generator"), values["documents"], values["pairs"])
+    lines.append(f"generator: {values['generator']}{why}")
+    new = params.edited(text, values)
+    lines += _make_known(places, known)
+    if new != text:
+        files.write_text(paths.PARAMS, new)
+    written = [f"{shown(place)}.dvc" for place in places] + [shown(place.parent / ".gitignore") for place in places]
+    inside = [name for name in written if not Path(name).is_absolute()]
+    if changed := tracking.uncommitted([paths.PARAMS.as_posix(), *inside]):
+        lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
+    if values["generator"] in _PAID:
+        lines.append("what its queries cost: dvc repro ingest && fieldtune estimate")
+    return "\n".join([*lines, "next: dvc repro"])
+
+
+def _table(given: Path | None) -> Path:
+    """The absolute path of a table, none being a table too; not of what it links to, which may be in DVC's cache."""
+    path = given or NONE
+    return path.parent.resolve() / path.name
+
+
+def _make_known(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> list[str]:
+    """`dvc add` the places whose files neither git nor DVC has; what was done, and what others will not have."""
+    lines, to_add = [], []
+    for place, there in places.items():
+        if not place.is_relative_to(Path.cwd()):
+            lines.append(f"! {shown(place)} is outside the repository: whoever clones this will not have it")
+            continue
+        if hidden := tracking.ignored(place, there):
+            if len(hidden) == len(there):
+                raise UserError(f"{shown(place)} is named by .dvcignore, so that DVC cannot have it: change that")
+            lines.append(
+                f"! .dvcignore names {len(hidden):,} of the files in {shown(place)}: they are read here, but DVC does "
+                "not see them change, and whoever clones this will not have them"
+            )
+        missing = tracking.untracked(place, there, known)
+        if len(missing) == len(there):
+            to_add.append(place)
+        elif missing:
+            lines.append(
+                f"! git has part of {shown(place)}, but {len(missing):,} of its files are neither in git nor in DVC: "
+                f"whoever clones this will not have them (git add {shlex.quote(shown(place))})"
+            )
+    if to_add:
+        tracking.add(to_add)
+        lines.append(f"added to DVC: {', '.join(map(shown, to_add))}")
+    return lines
+
+
+def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
+    """The files of the documents folder, those left out whose own or whose folder's name begins with a dot."""
+    tracking.refuse_outputs(folder, known)
+    if not folder.is_dir():
+        raise UserError(f"{given} is " + ("a file: name its folder" if folder.is_file() else _not_there(folder, known)))
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+    if not found:
+        raise UserError(f"{given} has no files")
+    return found
+
+
+def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> str:
+    """Counts of a table's rows, in words. Raises UserError where it cannot be what it is to be."""
+    tracking.refuse_outputs(table, known)
+    if not table.is_file():
+        raise UserError(f"{shown(table)} is " + ("a folder" if table.is_dir() else _not_there(table, known)))
+    if table.is_relative_to(folder) and not beir.is_beir(folder):
+        raise UserError(f"{shown(table)} lies among the documents, and would be read as one: put it elsewhere")
+    answered = log = 0
+    for where, row in tables.read(Path(shown(table))):
+        query_of(where, row)
+        placed = has_answer(row)
+        if name == "pairs" and not placed:
+            raise UserError(f"{where}: no place of its answer: a column is needed, {', '.join(NAMES)} (with section)")
+        answered, log = answered + placed, log + (not placed)
+    if not answered + log:
+        raise UserError(f"{shown(table)} has no rows")
+    parts = [f"{answered:,} with an answer"] if answered else []
+    if log:
+        parts.append(f"{log:,} without one: `fieldtune judge` finds answers for those")
+    return ", ".join(parts)
+
+
+def _not_there(place: Path, known: Sequence[Out]) -> str:
+    """The end of a sentence; says how what DVC has is brought here."""
+    get = next((out.get for out in known if place.is_relative_to(out.path)), None)
+    return f"not here, but DVC knows it: {get}" if get else "not there"
+
+
+def _generator(asked: str | None, now: object, documents: str, pairs: str) -> tuple[str, str]:
+    """The generator to use, and a few words on why where it is not the one that was asked for or is set."""
+    beside = "" if pairs == NONE.as_posix() else " (with the pairs; `--generator pairs`: those alone)"
+    if asked is not None:
+        if why := _misfit(asked, documents, pairs):
+            raise UserError(f"--generator {asked}: {why}")
+        return asked, ""
+    why = _misfit(str(now), documents, pairs)
+    if why is None:
+        return str(now), beside if now != "pairs" else ""
+    return _ANY, f", for {now} does not fit: {why}{beside}"
+
+
+def _misfit(name: str, documents: str, pairs: str) -> str | None:
+    """Why a generator cannot write queries for these documents; None: it can."""
+    file = paths.CONF / "generator" / f"{name}.yaml"
+    if not file.is_file():
+        there = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
+        return f"{file} is not there; there are: {there}"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    providers = settings.get("providers") or []
+    if "recorded" in providers and settings.get("recorded") == _RECORDED and documents != paths.SAMPLE_DOCS.as_posix():
+        return "its queries are of the sample's documents"
+    if providers == ["pairs"] and pairs == NONE.as_posix():
+        return "it needs `--pairs FILE`"
+    return None

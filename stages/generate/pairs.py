@@ -1,0 +1,49 @@
+"""Queries that are there already, each with its place in the documents."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stages import tables
+from stages.console import note
+from stages.errors import UserError
+from stages.generate.provider import KINDS, Query
+from stages.places import NAMES, Places
+from stages.tables import cell
+
+_SHOWN = 3  # rows without a place, at the terminal
+
+
+class Pairs:
+    """Reads `query`, a place as `stages.places` finds it, and perhaps `kind`, from JSONL, CSV or XLSX.
+
+    A query whose place is not in the documents, or whose section has changed since, is dropped. A query of a section
+    that was cut goes to the piece that shares most words with it (by BM25).
+    """
+
+    def __init__(self, file: Path, name: str) -> None:
+        self.file = file
+        self.name = name
+
+    def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
+        """Raises UserError that names the row for what cannot be read."""
+        if not self.file.is_file():
+            raise UserError(f"{self.file} is not there: the queries of `generator: {self.name}`")
+        places = Places(passages)
+        queries = []
+        dropped = 0
+        for where, row in tables.read(self.file):
+            text, kind = cell(row, "query"), cell(row, "kind") or "own"
+            found = places.find(row)
+            if not text or found is None:
+                raise UserError(f"{where}: `query` and its answer's place are needed: {', '.join(NAMES)}")
+            if kind not in KINDS:
+                raise UserError(f"{where}: kind is {kind}: it must be one of {', '.join(KINDS)}, or nothing")
+            if found:
+                queries.append(Query(passages[places.best(text, found)]["id"], text, kind, self.name))
+            else:
+                dropped += 1
+                if self.name == "pairs" and dropped <= _SHOWN:
+                    near = places.nearest(row)
+                    note(f"{where}: its place is not in the documents" + (f"; near: {', '.join(near)}" if near else ""))
+        return queries, {self.name: len(queries), f"{self.name}_dropped_not_in_the_documents": dropped}

@@ -1,0 +1,79 @@
+"""Which files of the documents folder are read."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages import beir
+from stages.errors import UserError
+
+
+@dataclass(frozen=True)
+class Found:
+    readable: list[Path]  # sorted by their path
+    skipped: dict[str, int]  # files that are not read, by why: `hidden`, `excluded`, or a suffix that no reader knows
+
+
+def find(folder: Path, include: Sequence[str], exclude: Sequence[str], suffixes: Iterable[str]) -> Found:
+    """The files below `folder` that match `include` and not `exclude`, and have one of the (lower-case) suffixes.
+
+    Of a BEIR folder the corpus alone is documents. Raises UserError where there is no file to read, for a glob that
+    cannot match, and for a link that DVC would not follow.
+    """
+    if not folder.is_dir():
+        raise UserError(f"documents: {folder} is no folder; set `documents:` in params.yaml")
+    if beir.is_beir(folder):
+        return Found([folder / beir.CORPUS], {})
+
+    def visible(path: Path) -> bool:
+        return not any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+    # DVC does not see what is behind them: a change there would rerun nothing.
+    if links := [p for p in folder.rglob("*") if p.is_symlink() and not p.is_file() and visible(p)]:
+        raise UserError(f"documents: {min(links)} links to a folder or to nothing: put the documents themselves there")
+    matching = _matching(folder, include, "include")
+    excluded = _matching(folder, exclude, "exclude")
+    known = set(suffixes)
+    skipped: Counter[str] = Counter()
+    readable = []
+    for path in matching:
+        if not visible(path):
+            skipped["hidden"] += 1
+        elif path in excluded:
+            skipped["excluded"] += 1
+        elif path.suffix.lower() not in known:
+            skipped[path.suffix.lower() or "no suffix"] += 1
+        else:
+            readable.append(path)
+    found = Found(sorted(readable, key=lambda path: path.relative_to(folder).as_posix()), dict(sorted(skipped.items())))
+    if not readable:
+        others = f"; not read: {said(found.skipped)}" if skipped else ""
+        raise UserError(
+            f"documents: no file in {folder} matches {', '.join(include)} and is of a known format "
+            f"({' '.join(sorted(known))}){others}"
+        )
+    return found
+
+
+def said(counts: dict[str, int]) -> str:
+    """Counts by name, the largest first."""
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda c: (-c[1], c[0])))
+
+
+def _matching(folder: Path, patterns: Sequence[str], key: str) -> set[Path]:
+    found: set[Path] = set()
+    for pattern in patterns:
+        try:
+            found |= {path for path in folder.glob(_any_case(pattern)) if path.is_file()}
+        except (ValueError, NotImplementedError) as error:
+            raise UserError(f"ingest.{key}: {pattern!r} does not match files in a folder: {error}") from error
+    return found
+
+
+def _any_case(pattern: str) -> str:
+    """A glob that matches README.MD as it does readme.md."""
+    return re.sub(
+        r"\[[^]]*\]|[^\W\d_]", lambda m: m[0] if m[0][0] == "[" else f"[{m[0].lower()}{m[0].upper()}]", pattern
+    )

@@ -1,0 +1,149 @@
+"""Where a query's answer stands: the places that people name, found in the passages."""
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+import bm25s
+import numpy as np
+import numpy.typing as npt
+
+from stages.tables import cell
+
+NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first that a row has says the place
+_SHINGLE = 3  # words
+_SAME_TEXT = 0.8  # share of a text's shingles that a section holds, for the text to be taken from it
+_LOOKED_AT = 20  # sections compared with a text that is nowhere to the letter
+_CANDIDATES = 3
+_CLOSE = 0.4  # of difflib's ratio
+
+_WORD = re.compile(r"[^\W_]+")
+_Place = tuple[str, ...]
+
+
+class Places:
+    """Finds passages by what a row of a table says: `text_sha256` (of a section's text, `stages.text.section_hash`),
+    `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
+    `section` (a heading or its slug; without one the whole file).
+    """
+
+    def __init__(self, passages: Sequence[Mapping[str, Any]]) -> None:
+        """`passages`: rows of passages.jsonl."""
+        self._passages = passages
+        self._found: dict[_Place, list[int]] = defaultdict(list)
+        by_slug: dict[_Place, list[int]] = {}
+        records: dict[_Place, list[int]] = {}
+        for row, passage in enumerate(passages):
+            source, section = passage["source"], passage["section"]
+            of_section = self._found["section", source, section]
+            if not of_section:  # the first piece: its id ends in the section's slug
+                by_slug.setdefault(("section", source, passage["id"].removeprefix(f"{source}#")), of_section)
+                records.setdefault(("passage_id", section), of_section)
+            of_section.append(row)
+            self._found["passage_id", passage["id"]].append(row)
+            self._found["text_sha256", passage["section_sha256"]].append(row)
+            self._found["source", source].append(row)
+        self._found = defaultdict(list, {**records, **by_slug, **self._found})
+
+    def find(self, row: Mapping[str, Any]) -> list[int] | None:
+        """The passages at the place that a row names, all pieces of its sections; [] where it is not in the
+        documents, None where the row names none.
+        """
+        for name in NAMES[:2]:
+            if said := cell(row, name):
+                return self._found.get((name, said), [])
+        if text := cell(row, "passage"):
+            return self._by_text(text)
+        if source := cell(row, "source"):
+            section = cell(row, "section")
+            return self._found.get(("section", source, section) if section else ("source", source), [])
+        return None
+
+    def best(self, query: str, candidates: Sequence[int]) -> int:
+        """Which of these passages shares most words with a query (BM25); the first where words do not tell."""
+        if len(candidates) == 1 or not (tokens := _tokens(query)):
+            return candidates[0]
+        scores = self._index.get_scores(tokens)
+        return max(candidates, key=lambda row: (float(scores[row]), -row))
+
+    def nearest(self, row: Mapping[str, Any]) -> list[str]:
+        """What a place that was not found may mean: up to three ids of passages, or files."""
+        if text := cell(row, "passage"):
+            return [self._passages[found]["id"] for found in self._similar(text)[:_CANDIDATES]]
+        source, section = cell(row, "source"), cell(row, "section")
+        if ("source", source) in self._found:
+            headings = {self._passages[found]["section"]: found for found in self._found["source", source]}
+            return [f"{source}#{name}" for name in _close(section, list(headings))]
+        if source:
+            files = [place[1] for place in self._found if place[0] == "source"]
+            same = [file for file in files if PurePosixPath(file).name == PurePosixPath(source).name]
+            return same[:_CANDIDATES] or _close(source, files)
+        return _close(cell(row, "passage_id"), [passage["id"] for passage in self._passages])
+
+    def _by_text(self, text: str) -> list[int]:
+        wanted = _bare(text)
+        places = []
+        place = self._all_texts.find(wanted) if wanted.strip() else -1
+        while place >= 0:
+            places.append(int(np.searchsorted(self._starts, place, side="right")) - 1)
+            place = self._all_texts.find(wanted, place + 1)
+        if not places:
+            shingles = _shingles(wanted)
+            for row in self._similar(text):
+                whole = " ".join(self._passages[piece]["text"] for piece in self._section_of(row))
+                if len(shingles & _shingles(_bare(whole))) >= _SAME_TEXT * len(shingles) > 0:
+                    places.append(row)
+                    break
+        return list(dict.fromkeys(piece for row in places for piece in self._section_of(row)))
+
+    def _section_of(self, row: int) -> list[int]:
+        passage = self._passages[row]
+        return self._found["section", passage["source"], passage["section"]]
+
+    def _similar(self, text: str) -> list[int]:
+        tokens = _tokens(text)
+        if not tokens:
+            return []
+        scores = self._index.get_scores(tokens)
+        order = np.argsort(-scores, kind="stable")[:_LOOKED_AT]
+        return [row for row in order.tolist() if scores[row] > 0]
+
+    @cached_property
+    def _index(self) -> bm25s.BM25:
+        index = bm25s.BM25()
+        index.index(bm25s.tokenize([p["text"] for p in self._passages], show_progress=False), show_progress=False)
+        return index
+
+    @cached_property
+    def _all_texts(self) -> str:
+        """All texts in one, each on a line: `_bare` leaves no line breaks."""
+        return "\n".join(_bare(passage["text"]) for passage in self._passages)
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        lengths = [len(part) + 1 for part in self._all_texts.split("\n")]
+        return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+
+
+def _tokens(text: str) -> list[str]:
+    found: list[str] = bm25s.tokenize([text], return_ids=False, show_progress=False)[0]
+    return found
+
+
+def _close(name: str, names: list[str]) -> list[str]:
+    folded = {other.casefold(): other for other in names}
+    return [folded[found] for found in difflib.get_close_matches(name.casefold(), list(folded), _CANDIDATES, _CLOSE)]
+
+
+def _bare(text: str) -> str:
+    """Words alone, in lower case, with one blank around each: a text is found in another as whole words."""
+    return f" {' '.join(_WORD.findall(text.casefold()))} "
+
+
+def _shingles(bare: str) -> set[tuple[str, ...]]:
+    words = bare.split()
+    return {tuple(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))} if words else set()

@@ -1,0 +1,62 @@
+"""Stage `real`: the user's real queries → data/real/, each with its sections. Run as `python -m stages.real`."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from stages import beir, files, paths, tables
+from stages.console import note
+from stages.errors import UserError
+from stages.real.config import RealConfig
+from stages.real.matching import match
+from stages.real_queries import GROUPS
+from stages.running import run
+from stages.settings import load
+
+_SHOWN = 5  # rows without a place, at the terminal
+
+
+def rows(config: RealConfig) -> Iterator[tables.Row]:
+    """The rows of the file, then those of a BEIR folder. Raises UserError where the file is not there."""
+    file, folder = Path(config.queries), Path(config.documents)
+    if not file.is_file():
+        raise UserError(f"queries: {file} is not there; set `queries:` in params.yaml (none: data/none.jsonl)")
+    yield from tables.read(file)
+    if beir.is_beir(folder):
+        yield from beir.rows(folder)
+
+
+def work() -> str:
+    config = load("real", RealConfig)
+    found = match(rows(config), list(files.read_jsonl(paths.PASSAGES)))
+    groups = Counter(query.group for query in found.queries)
+    counts = {group: groups[group] for group in GROUPS}
+    files.write_jsonl(paths.REAL, map(asdict, found.queries))
+    files.write_jsonl(paths.REAL_LOG, ({"query": query} for query in found.log))
+    files.write_json(
+        paths.REAL_REPORT,
+        {
+            "queries": len(found.queries),
+            **counts,
+            "log": len(found.log),
+            "unmatched_rows": found.unmatched_rows,
+            "unmatched": found.unmatched,
+        },
+    )
+    if found.unmatched_rows:
+        note(f"{found.unmatched_rows:,} rows name a place that is not in the documents ({paths.REAL_REPORT}):")
+        for row in found.unmatched[:_SHOWN]:
+            near = f"; near: {', '.join(row['candidates'])}" if row["candidates"] else ""
+            # Of a passage's text nothing is shown here.
+            place = [name if name == "passage" else value for name, value in row["place"].items()]
+            note(f"  {row['where']}: {' # '.join(place)}{near}")
+    if not found.queries and not found.log:
+        return "no real queries: the verdict will rest on generated ones that are held out"
+    parts = ", ".join(f"{count:,} {group}" for group, count in counts.items() if count)
+    log = f"; {len(found.log):,} without an answer" if found.log else ""
+    return f"{len(found.queries):,} real queries with answers ({parts or 'none'}){log}"
+
+
+if __name__ == "__main__":
+    run("real", work)

@@ -1,0 +1,11 @@
+"""Settings of the stage `real`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+
+@dataclass
+class RealConfig:
+    documents: str = MISSING  # the folder, `documents:` of params.yaml: a BEIR folder has queries of its own
+    queries: str = MISSING  # the user's real queries, `queries:` of params.yaml

@@ -1,0 +1,109 @@
+"""Rows of real queries → distinct queries with the sections that answer them."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stages.errors import UserError
+from stages.places import NAMES, Places
+from stages.ranking import section_id
+from stages.real_queries import GROUPS, RealQuery
+from stages.tables import Row, cell
+from stages.text import overlap
+
+_LISTED = 200  # rows without a place that get candidates, which take time to find
+
+
+@dataclass
+class Matched:
+    """What became of the rows."""
+
+    queries: list[RealQuery] = field(default_factory=list)  # those with an answer in the documents
+    log: list[str] = field(default_factory=list)  # distinct queries that name no answer
+    unmatched: list[dict[str, Any]] = field(default_factory=list)  # rows: where, query, place, candidates
+    unmatched_rows: int = 0
+
+
+@dataclass
+class _Query:
+    group: str
+    where: str  # the row that said the group
+    answers: dict[str, int] = field(default_factory=dict)  # section → its passage that fits best
+    overlap: float | None = None
+    without_place: bool = False
+
+
+def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]]) -> Matched:
+    """Join the rows of each query and find their places.
+
+    Raises UserError that names the row: without a query, with an unknown group, with an overlap that is no share, and
+    where a query has another group than in an earlier row, since one query has one use.
+    """
+    places = Places(passages)
+    queries: dict[str, _Query] = {}
+    matched = Matched()
+    for where, row in rows:
+        text = " ".join(cell(row, "query").split())
+        if not text:
+            raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
+        group = cell(row, "group") or "test"
+        if group not in GROUPS:
+            raise UserError(f"{where}: group is {group}: it must be one of {', '.join(GROUPS)}, or nothing")
+        query = queries.setdefault(text, _Query(group, where))
+        if query.group != group:
+            raise UserError(
+                f"{where}: this query is in the group {group}, and in {query.group} at {query.where}: one use alone, "
+                "since a query that was trained on cannot be tested with"
+            )
+        found = places.find(row)
+        if found is None:
+            query.without_place = True
+        elif not found:
+            matched.unmatched_rows += 1
+            if len(matched.unmatched) < _LISTED:
+                place = {name: cell(row, name) for name in (*NAMES, "section") if cell(row, name)}
+                nearest = places.nearest(row)
+                matched.unmatched.append({"where": where, "query": text, "place": place, "candidates": nearest})
+        else:
+            query.answers |= _answers(text, found, places, passages)
+        if said := cell(row, "overlap"):
+            query.overlap = max(query.overlap or 0.0, _share(said, f"{where}: overlap"))
+    for text, query in queries.items():
+        if query.answers:
+            headings = [passages[piece]["section"] for piece in query.answers.values()]
+            matched.queries.append(
+                RealQuery(
+                    query=text,
+                    group=query.group,
+                    sections=list(query.answers),
+                    passages=[passages[piece]["id"] for piece in query.answers.values()],
+                    overlap=_overlap(text, headings) if query.overlap is None else query.overlap,
+                )
+            )
+        elif query.without_place:
+            matched.log.append(text)
+    return matched
+
+
+def _answers(query: str, found: Sequence[int], places: Places, passages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    of: dict[str, list[int]] = {}
+    for row in found:
+        of.setdefault(section_id(passages[row]["source"], passages[row]["section"]), []).append(row)
+    return {section: places.best(query, pieces) for section, pieces in of.items()}
+
+
+def _overlap(query: str, sections: Iterable[str]) -> float:
+    """The highest share of an answer's heading, without the number of a repeated one, that the query repeats."""
+    return max(overlap(query, re.sub(r"~\d+$", "", section)) for section in sections)
+
+
+def _share(text: str, what: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise UserError(f"{what} is {text}: it must be a number from 0 to 1, or nothing")
+    return share

