@@ -27,7 +27,8 @@ def keep(
     `sections` has the section that each query was written for, `answers` that one and those with a copy of what
     answers it, `rankings` some systems' ranked sections, [queries, depth]. Dropped are: the same words for sections
     that do not answer one another (no passage is *the* answer); repeats; words of a real query (it would no longer
-    be unseen); and those that no system answers among its first `top` (round trip: Promptagator, arXiv:2209.11755), unless that is 0.
+    be unseen); and, but where `top` is 0, those that no system answers among its first `top` (round trip:
+    Promptagator, arXiv:2209.11755).
     """
     words = [normalised(query) for query in queries]
     owners: dict[str, set[int]] = defaultdict(set)

@@ -49,8 +49,8 @@ def foreign(model: ModelConfig, languages: Mapping[str, int]) -> str | None:
         return None
     said = ", ".join(f"{count:,} in {code}" for code, count in others.most_common(3))
     return (
-        f"{model.name} knows one language, {model.language}, and {others.total():,} of {known:,} passages seem to be in "
-        f"others ({said}): choose a multilingual model, `model: bge_m3` or `model: e5_multilingual` in params.yaml"
+        f"{model.name} knows one language, {model.language}, and {others.total():,} of {known:,} passages seem to be "
+        f"in others ({said}): choose a multilingual model, `model: bge_m3` or `model: e5_multilingual` in params.yaml"
     )
 
 

@@ -11,8 +11,8 @@ from stages.console import note, progress
 from stages.errors import UserError
 from stages.ingest import boilerplate, readers
 from stages.ingest.config import IngestConfig
+from stages.ingest.formats import Fields
 from stages.ingest.found import find, said
-from stages.ingest.records import Fields
 from stages.ingest.steps import Read, Rules
 from stages.ingest.workers import Workers
 from stages.running import run

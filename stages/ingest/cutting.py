@@ -31,7 +31,7 @@ _MARKERS = r"(?:[ \t>]|[-*+][ \t]|\d+[.)][ \t])*"  # of quotations and list item
 _MARKED = re.compile(rf"\A{_MARKERS}")
 _FENCE = re.compile(rf"{_MARKERS}(?P<fence>`{{3,}}(?=[^`]*$)|~{{3,}})")
 _HEADING = re.compile(rf"{_MARKERS}#{{1,6}}(?:\s|$)")
-_DELIMITER_ROW = re.compile(r"[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_DELIMITER_ROW = re.compile(r"[ \t>]*+(?!-(?:[ \t]|$))\|?[ \t]*+:?-+:?[ \t]*+(?:\|[ \t]*+:?-+:?[ \t]*+)*+\|?[ \t]*+")
 _DASHES = re.compile(r"-{4,}")
 _BLANK_LINES = re.compile(r"\A(?:[^\S\n]*\n)+")
 _LIST_NUMBER = re.compile(r"[ \t>]*\d+\.")
@@ -40,7 +40,7 @@ _CLOSING = re.compile(r"[。！？」』”’）】》〉]*\s*")
 _ITEM = re.compile(r"(?:  |\\)\n|\n(?=[ \t>]*(?:[-*+]|\d+[.)])[ \t])")  # hard breaks, and before list items
 _BORDERS = {
     _LINE: re.compile(r"\n"),
-    _BREAK: SENTENCE_END,  # also full stops that may be an abbreviation's
+    _BREAK: re.compile(r"(?<=[^\W\d_][.!?])\s+|\n+"),  # also full stops before small letters
     _CLAUSE: re.compile(r"(?<=[;,:،؛])\s+|(?<=[，；：、])\s*"),
     _WORD: re.compile(r"\s+"),
 }
@@ -136,7 +136,7 @@ def blocks(text: str) -> list[Block]:
         elif opening := _FENCE.match(line):
             fence = opening["fence"]
             begins = "code"
-        elif inside != "table" and "|" in line and "|" in below and _is_head(line, below):
+        elif inside != "table" and "|" in line and _is_head(line, below):
             begins = "table"
             body = min(offset + len(line) + 1 + len(below) + 1, len(text))
         elif inside is None:

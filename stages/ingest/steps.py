@@ -12,8 +12,7 @@ from tokenizers import Tokenizer
 from stages import files, text
 from stages.ingest import boilerplate, cutting, language, readers
 from stages.ingest.cache import Cache, key_of
-from stages.ingest.readers import UnreadableError
-from stages.ingest.records import Fields
+from stages.ingest.formats import Fields, UnreadableError
 from stages.ingest.sections import Section
 
 # Of what cutting does.

@@ -16,4 +16,4 @@ from stages.baseline.config import BaselineConfig
     ],
 )
 def test_advice_at_its_borders(base: float, said: str) -> None:
-    assert advice(base, BaselineConfig(queries="q", good_enough=0.85, worth_it=0.7)).endswith(said)
+    assert advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7)).endswith(said)

@@ -29,9 +29,7 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
     )
     model = SentenceTransformer(str(folder / "own/model"), prompts=workspace.PROMPTS)
     passages = [passage_text(row) for row in files.read_jsonl(folder / paths.PASSAGES)]
-    queries, real = (
-        [row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, paths.REAL)
-    )
+    queries, real = ([row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, paths.REAL))
     expected = [model.encode_document(passages), model.encode_query(queries), model.encode_query(real)]
     for name, vectors in zip(NAMES, expected, strict=True):
         np.testing.assert_allclose(files.read_vectors(folder / f"data/vectors/{name}.safetensors"), vectors, atol=1e-5)

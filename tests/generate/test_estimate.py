@@ -27,7 +27,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".dvc").mkdir()
     shutil.copytree(ROOT / "conf", "conf")
     Path("params.yaml").write_text(
-        "documents: docs\nqueries: data/none.jsonl\npairs: data/none.jsonl\nmodel: minilm\nmodel_path: data/none.jsonl\ngenerator: claude\n"
+        "documents: docs\nqueries: data/none.jsonl\npairs: data/none.jsonl\nmodel: minilm\n"
+        "model_path: data/none.jsonl\ngenerator: claude\n"
     )
     files.write_text(Path("data/none.jsonl"), "")
     for way in ("claude", "claude_batch"):

@@ -146,25 +146,23 @@ def test_a_cut_is_at_the_widest_border_in_reach(count: CountTokens) -> None:
 
 
 def test_wrapped_sentences_and_list_items_stay_whole(count: CountTokens) -> None:
-    wrapped = "This sentence goes on\nin the next line\nand ends there."
-    assert set(pieces(" ".join([wrapped] * 8), count, 20)) == {wrapped}
+    wrapped = "This sentence goes on\nIn the next line\nand ends there."
+    assert set(pieces(" ".join([wrapped] * 8), count, 22)) == {wrapped}
     items = [f"{number}. {sentence(10)} {sentence(9)}\n   - inner {words(6)}" for number in range(1, 8)]
     assert pieces("\n".join(items), count, 50) == items
-    # An item too long: its number stays with its first sentence.
-    first, second = sentence(9), sentence(10)
-    assert pieces(f"1. {first} {second}\n2. {first} {second}", count, 16) == [
-        f"1. {first}",
-        second,
-        f"2. {first}",
-        second,
-    ]
+    # The number of an item that is too long stays with its first words.
+    assert pieces(f"1. {sentence(9)} {sentence(10)}", count, 16) == [f"1. {sentence(9)}", sentence(10)]
+    assert pieces(f"1. {sentence(12)} {sentence(12)}", count, 16)[0].startswith("1. Word word")
 
 
 def test_abbreviations_end_no_sentence(count: CountTokens) -> None:
     sentences = ["Man nimmt z. B. J. Smith, d. h. ihn selbst.", "See e.g. this, i.e. approx. all of it by A. Turing."]
     assert set(pieces(" ".join(sentences * 5), count, 26)) == set(sentences)
+    short = f"Word {words(3)} approx. {words(3)}."
+    (size,) = count([short])
+    assert set(pieces(" ".join([short] * 9), count, 2 * size)) == {short}
     # Where no sentence begins with a capital, a full stop is still better than the middle of one.
-    assert set(pieces("no capitals, it is a chat log. " * 9, count, 25)) == {
+    assert set(pieces("no capitals, it is a chat log. " * 8, count, 25)) == {
         "no capitals, it is a chat log. no capitals, it is a chat log."
     }
 
@@ -216,6 +214,12 @@ def test_a_row_that_leaves_no_room_for_the_head_is_whole(count: CountTokens) -> 
     rows = [f"| {words(size)} |" for size in (5, 44, 44)]
     table = "| N |\n|---|\n" + "\n".join(rows)
     assert pieces(table, count, 53) == ["| N |\n|---|\n" + rows[0], *rows[1:]]
+
+
+def test_a_long_first_row_is_whole(count: CountTokens) -> None:
+    head, row = f"| {words(6)} |\n|---|", f"| {sentence(20)} {sentence(20)} |"
+    assert count([head, row]) == [13, 42]
+    assert pieces(f"{head}\n{row}\n{row}", count, 53) == [head, row, row]
 
 
 def test_long_code_is_cut_between_lines_at_blank_ones_where_it_can(count: CountTokens) -> None:
@@ -271,6 +275,15 @@ no table
 >
 > ~~~
 
+> | one column
+> ---
+
+- | no table
+  - |
+
+| no table
+-
+
 a | b
 :- | -:
 c
@@ -307,6 +320,8 @@ def test_overlap_is_whole_sentences_of_the_piece_before(count: CountTokens) -> N
     # Never more than what is new: of five sentences, two and not four.
     found = pieces(" ".join(sentences), count, 53, overlap=45)
     assert found[:2] == [" ".join(sentences[:5]), " ".join(sentences[3:8])]
+    four = " ".join([sentence(12)] * 4)
+    assert pieces(f"{four}\n\n{sentence(8)}", count, 53, overlap=25) == [four, sentence(8)]
     # No heading, no part of a sentence
     heading = f"> {sentence(20)} {sentence(10)}\n\n> # Heading\n\n> {sentence(40)}"
     assert [piece.count("Heading") for piece in pieces(heading, count, 53, overlap=20)].count(1) == 1
@@ -324,6 +339,43 @@ def test_overlap_in_tables_and_code_stays_inside_them(count: CountTokens) -> Non
         assert after.split("\n")[:3] == [*head.split("\n"), before.split("\n")[-1]]
     assert "|" not in "".join(found[start:])  # prose does not begin with a row
     assert found[-1] == f"{sentence(10)}\n\n{sentence(40)}"
+
+
+def test_whatever_fits_is_whole_in_any_mix(tokenizer: Tokenizer, count: CountTokens) -> None:
+    draw = random.Random(2)
+
+    def block() -> str:
+        number = draw.randint(3, 40)
+        kind = draw.choice(["paragraph", "list", "code", "table"])
+        if kind == "paragraph":
+            return " ".join(sentence(draw.randint(3, 20)) for _ in range(draw.randint(1, 6)))
+        if kind == "list":
+            return "\n".join(f"- {sentence(draw.randint(3, 9))}" for _ in range(number // 4 + 1))
+        if kind == "code":
+            return "```\n" + "\n".join(draw.choice(["", "call(one)", "    more = 2"]) for _ in range(number)) + "\n```"
+        return "| N | V |\n|:--|---|\n" + "\n".join(f"| {words(draw.randint(1, 9))} | `v` |" for _ in range(number))
+
+    for _ in range(60):
+        found = [block() for _ in range(draw.randint(2, 8))]
+        max_tokens, overlap = draw.choice([60, 128, 200]), draw.choice([0, 0, 30])
+        rows = cut(Section("a.md", "A", "a", "A", "\n\n".join(found)), count, max_tokens, overlap)
+        assert longest(rows, tokenizer) <= max_tokens
+        text = "\n\n".join(row["text"] for row in rows)
+        for kept, size in zip(found, count(found), strict=True):
+            parts = [kept] if size <= max_tokens - 3 else kept.split("\n" if kept[0] != "W" else ". ")
+            assert all(part in text for part in parts)
+        if not overlap:  # where a table was cut, its head is there once more
+            heads = solid("| N | V | |:--|---|")
+            assert solid(text).replace(heads, "") == solid("".join(found)).replace(heads, "")
+
+
+def test_overlap_does_not_repeat_a_head_that_stands_above_the_rows(count: CountTokens) -> None:
+    head, row = "| N | V |\n|---|---|", f"| {words(3)} | 1 |"
+    text = "\n".join([f"{sentence(24)}\n\n{head}", *[row] * 12])
+    assert count([head, row]) == [14, 7]
+    found = pieces(text, count, 59, overlap=25)
+    assert found[0] == "\n".join([f"{sentence(24)}\n\n{head}", *[row] * 2])
+    assert [piece.count(head) for piece in found] == [1] * len(found)
 
 
 GERMAN = ["Die Straße ist naß, z. B. nach Regen.", "Können wir übermorgen fahren?", "Äpfel, Öl und Übermut – alles da!"]

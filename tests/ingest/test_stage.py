@@ -10,7 +10,7 @@ import pytest
 
 from stages import files, paths
 from stages.errors import UserError
-from stages.ingest import readers, steps
+from stages.ingest import cutting, readers
 from stages.ingest.__main__ import work
 
 CONFIG = """\
@@ -138,18 +138,18 @@ def test_only_what_changed_is_read_again(docs: Path, monkeypatch: pytest.MonkeyP
     before = rows()
     read: list[str] = []
     cut: list[str] = []
-    real_read, real_cut = readers.read, steps.cutting.passages
+    real_read, real_cut = readers.read, cutting.passages
 
     def reading(path: Path, *rest: Any) -> Any:
         read.append(path.name)
         return real_read(path, *rest)
 
-    def cutting(sections: Any, *rest: Any) -> Any:
+    def passages(sections: Any, *rest: Any) -> Any:
         cut.extend(section.source for section in sections)
         return real_cut(sections, *rest)
 
     monkeypatch.setattr(readers, "read", reading)
-    monkeypatch.setattr(steps.cutting, "passages", cutting)
+    monkeypatch.setattr(cutting, "passages", passages)
     (docs / "2.md").write_text("# Guide 2\n\nAnother text.")
     (docs / "4.md").write_text("# Guide 4\n\nText of number 4.")
     work()
@@ -164,7 +164,9 @@ def test_only_what_changed_is_read_again(docs: Path, monkeypatch: pytest.MonkeyP
 
 def test_many_files_in_several_processes_give_the_same_bytes(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(24):
-        (docs / f"{number}.md").write_text(f"# Guide {number}\n\nSee the imprint of this site.\n\nText of {chr(97 + number) * 9}.")
+        (docs / f"{number}.md").write_text(
+            f"# Guide {number}\n\nSee the imprint of this site.\n\nText of {chr(97 + number) * 9}."
+        )
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     work()
     alone = paths.PASSAGES.read_bytes()

@@ -26,7 +26,11 @@ PASSAGES = [
     passage("guide.md", "Copy Image", "Copies an image to another region of the same account."),
     passage("guide.md", "Delete Image", "Removes an image for good.\nIt cannot be brought back."),
     passage("guide.md", "Delete Image", "Snapshots of it stay until they are removed, too.", piece=2),
-    passage("more/faq.md", "Billing", "Every hour that has begun is billed as a whole hour, whether it was used or not, at the end."),
+    passage(
+        "more/faq.md",
+        "Billing",
+        "Every hour that has begun is billed as a whole hour, whether it was used or not, at the end.",
+    ),
 ]
 
 
@@ -45,7 +49,10 @@ def matched(*rows: dict[str, Any]) -> Matched:
         ({"text_sha256": section_hash("guide.md Delete Image")}, ["guide.md#Delete Image"]),
         # To the letter but for case, punctuation and white space; nearly so; and over the border of two pieces.
         ({"passage": "an IMAGE, for good. It cannot"}, ["guide.md#Delete Image"]),
-        ({"passage": "Every hour that has begun is billed as a whole hour, whether it was used or not, at last"}, ["more/faq.md#Billing"]),
+        (
+            {"passage": "Every hour that has begun is billed as a whole hour, whether it was used or not, at last"},
+            ["more/faq.md#Billing"],
+        ),
         ({"passage": "It cannot be brought back. Snapshots of it stay until"}, ["guide.md#Delete Image"]),
     ],
 )

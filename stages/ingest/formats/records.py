@@ -2,30 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.ingest.formats import Fields, Found, UnreadableError
 from stages.ingest.repair import repair
 from stages.ingest.sections import Section
 
 _BATCH = 1000  # rows
-
-
-class UnreadableError(Exception):
-    """A file that gives no text; its message is the reason, without any text of the file."""
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Names of the fields of passages that are cut already. BEIR's `_id` counts as the id where that is not there."""
-
-    id: str
-    title: str
-    text: str
-
-
-Found = tuple[list[Section], dict[str, int]]  # the sections of a file, and counts of what was left out
 
 
 def json_records(path: Path, source: str, fields: Fields) -> Found:

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.ingest.records import (
-    Fields,
-    Found,
-    UnreadableError,
-    arrow_records,
-    json_records,
-    jsonl_records,
-    parquet_records,
-)
+from stages.ingest.formats import Fields, Found, UnreadableError
+from stages.ingest.formats.records import arrow_records, json_records, jsonl_records, parquet_records
 from stages.ingest.sections import Section
 from tests.ingest.made_files import arrow, parquet
 

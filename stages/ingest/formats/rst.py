@@ -1,0 +1,83 @@
+"""reStructuredText, as docutils reads it, with what Sphinx and others add to it."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from stages.ingest.formats import Fields, Found, html
+from stages.ingest.formats.text import text_of
+
+# Names of roles and directives that docutils does not know, and whose texts it would drop: Sphinx's, and any others.
+_DIRECTIVE = re.compile(r"^[ \t]*\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([\w:.+-]+?)[ \t]*::(?:[ \t]|$)", re.MULTILINE)
+_ROLE = re.compile(r":([\w:.+-]+):`|`:([\w:.+-]+):")
+_CODE = {"code", "code-block", "sourcecode", "prompt", "ipython", "doctest", "testcode", "testoutput", "math"}
+_SILENT = {"toctree", "index", "highlight", "currentmodule", "literalinclude", "tabularcolumns"}
+_CONDITIONS = {"only", "ifconfig"}  # their argument is no text
+_SAID = {"versionadded": "Added in", "versionchanged": "Changed in", "deprecated": "Deprecated since"}  # before it
+_FILE_FIELDS = re.compile(r"\A(\s*:(orphan|tocdepth|nosearch|nocomments):.*\n)+")  # Sphinx's, before the title
+_SETTINGS = {
+    "_disable_config": True,
+    "file_insertion_enabled": False,
+    "raw_enabled": False,
+    "report_level": 3,  # errors, which hold the text that docutils gave up on
+    "halt_level": 5,
+    "warning_stream": False,
+    "stylesheet_path": None,
+    "math_output": "LaTeX",
+}
+
+
+def read(path: Path, source: str, _: Fields) -> Found:
+    from docutils.core import publish_parts  # type: ignore[import-untyped]
+
+    text = _FILE_FIELDS.sub("", text_of(path))
+    _keep_unknown(text)
+    soup = html.parsed(publish_parts(text, writer="html5", settings_overrides=_SETTINGS)["html_body"])
+    for error in soup.select(".system-message"):
+        error.replace_with(*error.find_all("pre"))
+    return html.sections(path, source, "", html.marked(soup)), {}
+
+
+def _keep_unknown(text: str) -> None:
+    """Teach docutils the roles and directives of `text` that it does not know, as ones that keep their text."""
+    from docutils import nodes  # type: ignore[import-untyped]
+    from docutils.parsers.rst import Directive, directives, roles  # type: ignore[import-untyped]
+    from docutils.parsers.rst.languages import en  # type: ignore[import-untyped]
+    from docutils.utils import new_document, unescape  # type: ignore[import-untyped]
+
+    any_option = defaultdict(lambda: directives.unchanged, name=directives.unchanged)  # an empty one would allow none
+
+    class Kept(Directive):  # type: ignore[misc]
+        optional_arguments = 1
+        final_argument_whitespace = True
+        has_content = True
+        option_spec = any_option
+
+        def run(self) -> list[Any]:
+            name = self.name.rpartition(":")[2].lower()
+            content = "\n".join(self.content)
+            if name in _CODE:  # its argument is the language's name
+                return [nodes.literal_block(content, content)] if content else []
+            if name in _SILENT:
+                return []
+            box = nodes.container()
+            if self.arguments and name not in _CONDITIONS:
+                box += nodes.paragraph("", f"{_SAID.get(name, '')} {self.arguments[0]}".strip())
+            self.state.nested_parse(self.content, self.content_offset, box, match_titles=True)
+            return [box]
+
+    def kept(name: str, rawtext: str, words: str, *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
+        # `Words <target>` reads as its words; `~` and `!` are marks.
+        shown = re.sub(r"\s*<[^<>]*>$", "", unescape(words)) or unescape(words)
+        return [nodes.inline(rawtext, shown.lstrip("~!"))], []
+
+    document = new_document("", None)
+    document.reporter.report_level = 5
+    for name in set(_DIRECTIVE.findall(text)):
+        # docutils' own for code stop at options that it does not know.
+        if name.lower() in _CODE or directives.directive(name, en, document)[0] is None:
+            directives.register_directive(name.lower(), Kept)
+    for name in {first or second for first, second in _ROLE.findall(text)}:
+        if roles.role(name, en, 0, document.reporter)[0] is None:
+            roles.register_local_role(name, kept)
