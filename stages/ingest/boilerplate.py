@@ -116,7 +116,7 @@ def _frame(edge: list[_Place], step: int, repeated: frozenset[int]) -> set[_Plac
         seen.append(place)
         _, block, text = place
         words = _words(text)
-        if block.kind == "prose" and _hash(words) in repeated:
+        if _hash(words) in repeated:
             found.add(place)
         elif block.kind != "prose" or len(words) > _LABEL or _SENTENCE_ENDS.search(words):
             break

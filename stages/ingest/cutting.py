@@ -3,6 +3,11 @@
 The borders, from wide to narrow: blank lines and the edges of tables and fenced code; list items, table rows and lines
 of code; sentences; line breaks in wrapped text; clauses; words; letters. What fits is never cut inside: a table, a code
 block, a paragraph, a list item, a sentence.
+
+Why not semchunk 4.1 or chonkie 1.7 alone: in 2.1 MB of the Node.js manual, cut at 256 tokens, they (chonkie's recursive
+chunker) cut 469 and 656 of 1,583 code blocks that fit, and 4 % of their pieces have under 32 tokens; here none, and
+0.5 %. Of Chinese text, 1 of 24 and 7 of 21 pieces end where a sentence ends; here 22 of 22. A section of 1 MB takes
+semchunk 38 s; here 1.2 s.
 """
 
 import bisect
@@ -82,10 +87,11 @@ def passages(
     """Cut the sections of one source into rows of passages.jsonl.
 
     A row has id, source, document, section, title, text and section_sha256. `count_tokens` counts many texts at once,
-    without special tokens; two of them are allowed for. A passage with its title has at most `max_tokens`. Its text is
-    a slice of the section's without the white space at the cuts, but for two things: where a table is cut, its head
-    stands above each part, unless it is long; and a later piece begins with the last whole sentences (or lines) of the
-    one before that have at most `overlap` tokens, and no more than what is new in it.
+    without special tokens; two of them are allowed for. A passage with its title has at most `max_tokens`. A section
+    that does not fit is cut into slices, without the white space at the cuts, but for three things. The delimiter row
+    of a table is `---` a column, since WordPiece counts each dash. A table's head stands above each part of it, if it
+    takes no more than a quarter of the piece. And a piece that is not the first begins with the last whole sentences
+    (or lines) of the one before: at most `overlap` tokens, and no more than what is new in it.
 
     Raises ValueError where one letter has more tokens than there is room for.
     """
@@ -143,9 +149,8 @@ def blocks(text: str) -> list[Block]:
             begins = "prose"
         if begins:
             inside = begins
-            width = (
-                _BLOCK if blank and not said.endswith((":", "：")) else _EDGE
-            )  # "As follows:" goes with what follows
+            introduced = said.endswith((":", "："))  # "As follows:" goes with what follows
+            width = _BLOCK if blank and not introduced else _EDGE
             found.append(Block(offset, len(text), begins, body, width))
         blank = not line.strip()
         said = said if blank else line.rstrip()
@@ -310,8 +315,8 @@ def _repeatable(text: str, lines: list[_Atom], atom: _Atom, most: int) -> list[_
     for line in reversed(lines):
         most -= line.size
         whole = line.width <= _BREAK and end_width <= _BREAK
-        goes_on = line.block == atom.block and line.start > atom.block.start
-        if most < 0 or not whole or not (line.block.kind == "prose" or goes_on) or _HEADING.match(text, line.start):
+        of_place = line.block.kind == "prose" or line.block == atom.block
+        if most < 0 or not whole or not of_place or _HEADING.match(text, line.start):
             break
         chosen.append(line)
         end_width = line.width
@@ -327,14 +332,8 @@ def _atoms(text: str, room: int, sizes: _Sizes) -> list[_Atom]:
     def too_long(atom: _Atom) -> bool:
         return atom.size > room and atom.end - atom.start > 1
 
-    for width in (
-        _LINE,
-        _LINE,
-        _SENTENCE,
-        _BREAK,
-        _CLAUSE,
-        _WORD,
-    ):  # the second time, a table's head from its first row
+    # Lines twice: first a table's rows, then its head and first row.
+    for width in (_LINE, _LINE, _SENTENCE, _BREAK, _CLAUSE, _WORD):
         atoms = _divided(text, atoms, width, too_long, sizes)
     while any(map(too_long, atoms)):
         atoms = _divided(text, atoms, _LETTER, too_long, sizes)
