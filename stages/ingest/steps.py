@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, astuple, dataclass
-from functools import partial
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -61,7 +60,7 @@ class Steps:
         self._rules = rules
         self._cache = Cache(rules.cache)
         self._tokenizer_key = files.digest(rules.tokenizer)
-        self._tokenizer: Tokenizer | None = None
+        self._count_tokens: Callable[[Sequence[str]], list[int]] | None = None
 
     def close(self) -> None:
         self._cache.close()
@@ -102,7 +101,9 @@ class Steps:
         if (known := self._cache.get(f"{key} about")) and (lines := self._cache.get(f"{key} rows")) is not None:
             return Cut(rows=lines, **json.loads(known))
         sections, dropped = boilerplate.without(self._sections(path, read), repeated)
-        rows = cutting.passages(sections, self._count_tokens(), self._rules.max_tokens, self._rules.overlap)
+        # One function for all files: what it has counted once is remembered.
+        self._count_tokens = self._count_tokens or _counter(self._rules.tokenizer)
+        rows = cutting.passages(sections, self._count_tokens, self._rules.max_tokens, self._rules.overlap)
         for row in rows:
             row["language"] = language.language(row["text"])
         pieces = Counter(row["section"] for row in rows)
@@ -136,13 +137,13 @@ class Steps:
             return readers.read(path, self._source(path), self._rules.fields)[0]
         return [Section(*fields) for fields in json.loads(stored)]
 
-    def _count_tokens(self) -> Callable[[Sequence[str]], list[int]]:
-        if self._tokenizer is None:
-            self._tokenizer = Tokenizer.from_file(str(self._rules.tokenizer))
-            self._tokenizer.no_truncation()
-            self._tokenizer.no_padding()
-        return partial(_count, self._tokenizer)
 
+def _counter(file: Path) -> Callable[[Sequence[str]], list[int]]:
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
 
-def _count(tokenizer: Tokenizer, texts: Sequence[str]) -> list[int]:
-    return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(found.ids) for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    return count

@@ -44,6 +44,7 @@ def configure(folder: Path, base_url: str, way: str = "claude", **messages: Any)
     }
     changes = {**quick, "base_url": base_url, "user": "Doc: {title}\n{text}", **messages}
     settings.messages = OmegaConf.merge(settings.messages, changes)
+    files.write_text(folder / "none.jsonl", "")
     path = folder / "data/config/generate.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(OmegaConf.create({"generator": settings, "pairs": "none.jsonl", "seed": 0}), path)

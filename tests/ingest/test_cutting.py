@@ -439,6 +439,18 @@ def test_a_sum_that_is_too_small_is_found_and_cut_again() -> None:
         assert solid("".join(row["text"] for row in rows)) == solid(text)
 
 
+def test_bytes_as_tokens() -> None:
+    def count_bytes(texts: Sequence[str]) -> list[int]:  # as ByT5 does: blanks count, an emoji is four tokens
+        return [len(text.encode()) for text in texts]
+
+    text = "\n\n".join(" ".join(known) for known in (GERMAN, ENGLISH, ARABIC, CHINESE, JAPANESE)) + " 👍🏽" * 9
+    for max_tokens in (16, 64, 200):
+        rows = cut(Section("a.md", "A", "a", "Titel", text), count_bytes, max_tokens, overlap=max_tokens // 4)
+        assert max(count_bytes([f"{row['title']}\n{row['text']}" for row in rows])) <= max_tokens - 2
+        rows = cut(Section("a.md", "A", "a", "Titel", text), count_bytes, max_tokens)
+        assert solid("".join(row["text"] for row in rows)) == solid(text)
+
+
 def test_letters_with_more_tokens_than_room_are_an_error() -> None:
     with pytest.raises(ValueError, match=r"16 tokens are too few for one letter of a\.md"):
         cut(Section("a.md", "A", "a", "A", "abc"), lambda texts: [100 for _ in texts], 16)
