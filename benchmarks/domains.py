@@ -4,9 +4,9 @@
 
 `<folder>` is laid out as BEIR does it: corpus.jsonl, queries.jsonl and qrels.tsv or qrels/*.tsv. Its own queries are
 the test; training queries are the passages' key phrases, or with `--pairs` those of that file (`query`, `passage_id`).
-Runs `dvc repro` in a copy of this repository with these places in params.yaml, and with what `--set` names; the copy
-is deleted but for `--keep`, which names a folder for it. Prints NDCG@10 by query set, and the gain over the base model
-with its interval. A set of 2,000 passages takes minutes on two cores.
+Runs `dvc repro evaluate` in a copy of this repository with these places in params.yaml, and with what `--set` names;
+the copy is deleted but for `--keep`, which names a folder for it. Prints NDCG@10 by query set, and the gain over the
+base model with its interval. A set of 2,000 passages takes minutes on two cores.
 """
 
 import argparse
@@ -74,7 +74,8 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         copy_repository(folder)
         configure(folder, arguments.folder, arguments.pairs, arguments.set)
-        subprocess.run(["dvc", "repro"], cwd=folder, env=repository.environment(), stdout=sys.stderr, check=True)
+        command = ["dvc", "repro", "evaluate"]
+        subprocess.run(command, cwd=folder, env=repository.environment(), stdout=sys.stderr, check=True)
         print(table(files.read_json(folder / paths.METRICS), arguments.folder.resolve().name))
 
 

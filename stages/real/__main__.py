@@ -1,9 +1,11 @@
 """Stage `real`: the user's real queries → data/real/, each with its sections. Run as `python -m stages.real`."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from stages import beir, files, paths, tables
 from stages.console import note
@@ -32,8 +34,8 @@ def work() -> str:
     found = match(rows(config), list(files.read_jsonl(paths.PASSAGES)))
     groups = Counter(query.group for query in found.queries)
     counts = {group: groups[group] for group in GROUPS}
-    files.write_jsonl(paths.REAL, map(asdict, found.queries))
-    files.write_jsonl(paths.REAL_LOG, ({"query": query} for query in found.log))
+    _write(paths.REAL, map(asdict, found.queries))
+    _write(paths.REAL_LOG, ({"query": query} for query in found.log))
     files.write_json(
         paths.REAL_REPORT,
         {
@@ -56,6 +58,12 @@ def work() -> str:
     parts = ", ".join(f"{count:,} {group}" for group, count in counts.items() if count)
     log = f"; {len(found.log):,} without an answer" if found.log else ""
     return f"{len(found.queries):,} real queries with answers ({parts or 'none'}){log}"
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """JSONL, but a blank line where there is no row: DVC warns of empty files at every run."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    files.write_text(path, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
