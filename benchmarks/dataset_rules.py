@@ -1,12 +1,12 @@
 """What each rule of the data set is worth: the sample trained without it, or with another, over several seeds.
 
     dvc repro
-    python -m benchmarks.dataset_rules [--seeds 3] [--part mask_95 …] [--full] [--json file] [--keep folder]
+    python -m benchmarks.dataset_rules [--seeds 3] [--part mask_95 …] [--passages 840] [--json file] [--keep folder]
 
 Prints NDCG@10 of the tuned model, mean ± standard deviation over the seeds, and what it gains more over the base
 model than with the rules as they are, paired by seed. In temporary folders it runs the stages `dataset` and `train`
 on what `dvc repro` left in data/ (passages, queries, real queries, vectors) and scores with the stages' functions. A
-run is one epoch over the 840 passages with recorded queries; `--full` takes all generated queries, and twice the time.
+run is one epoch over so many of the 840 passages with recorded queries (drawn by hash).
 With `--keep` finished runs are kept there and not repeated, as long as inputs and settings are the same; after a
 change of the code, name another folder.
 
@@ -63,14 +63,18 @@ VARIANTS = {
 }
 
 
-def prepare(folder: Path, config: Config, full: bool) -> None:
-    """Write into `folder` all that the two stages read."""
+def prepare(folder: Path, config: Config, passages: int) -> None:
+    """Write into `folder` all that the two stages read; queries of so many passages."""
     files.write_text(folder / ".dvc/config", "")
     for path in (file for name in INPUTS for file in name.iterdir()):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).symlink_to(path.resolve())
     queries = list(files.read_jsonl(paths.QUERIES))
-    rows = [row for row, query in enumerate(queries) if full or query["provider"] == "recorded"]
+    recorded = {query["passage_id"] for query in queries if query["provider"] == "recorded"}
+    chosen = set(sorted(recorded, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:passages])
+    rows = [
+        row for row, query in enumerate(queries) if query["provider"] == "recorded" and query["passage_id"] in chosen
+    ]
     # Written as a whole, which takes the place of the link.
     files.write_jsonl(folder / paths.QUERIES, (queries[row] for row in rows))
     files.write_vectors(folder / QUERY_VECTORS, files.read_vectors(QUERY_VECTORS)[rows])
@@ -146,19 +150,19 @@ def score(config: Config) -> Scores:
     }
 
 
-def measure(name: str, seed: int, full: bool, keep: Path) -> dict[str, Any]:
+def measure(name: str, seed: int, passages: int, keep: Path) -> dict[str, Any]:
     """Scores and the size of the data set of one run; from `keep` if it is there."""
     variant = VARIANTS[name]
     config = compose(paths.PARAMS, paths.CONF)
     config.dataset = replace(config.dataset, seed=seed, **variant.dataset)
     config.train = replace(config.train, seed=seed, epochs=1, **variant.train)
     inputs = files.digest(*sorted(file for name in INPUTS for file in name.iterdir()))
-    settings = [name, full, *(stage_yaml(config, stage) for stage in ("dataset", "train", "evaluate"))]
+    settings = [name, passages, *(stage_yaml(config, stage) for stage in ("dataset", "train", "evaluate"))]
     key = hashlib.sha256(json.dumps([inputs, *settings]).encode()).hexdigest()[:16]
     done = keep / f"{name}-{seed}-{key}.json"
     if not done.is_file():
         with tempfile.TemporaryDirectory() as folder:
-            prepare(Path(folder), config, full)
+            prepare(Path(folder), config, passages)
             run_stage("dataset", Path(folder))
             with contextlib.chdir(folder):
                 if variant.pairs_at_random:
@@ -217,7 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--part", nargs="+", choices=[name for name in VARIANTS if name != DEFAULT])
-    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--passages", type=int, default=840)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
@@ -227,7 +231,7 @@ def main() -> None:
         keep = (arguments.keep or Path(temporary)).resolve()
         for seed in range(arguments.seeds):
             for name in chosen:
-                runs.append(measure(name, seed, arguments.full, keep))
+                runs.append(measure(name, seed, arguments.passages, keep))
                 scores = {of: round(scores["tuned"], 4) for of, scores in runs[-1]["scores"].items()}
                 print(f"{name}, seed {seed}: {scores}", file=sys.stderr, flush=True)
     rows = summary(runs)
