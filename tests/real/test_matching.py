@@ -99,6 +99,17 @@ def test_overlap_is_of_the_heading_it_repeats_most_unless_the_file_says_it() -> 
     assert (counted.overlap, said.overlap) == (0.5, 0.25)
 
 
+@pytest.mark.parametrize(("title", "share"), [("Prices by the hour", 0.5), ("", 1.0)])
+def test_the_heading_of_a_record_is_its_title(title: str, share: float) -> None:
+    record = {
+        **passage("all.jsonl", "r1", "Every hour is billed."),
+        "document": title or "all.jsonl#r1",
+        "title": title,
+    }
+    rows = [("line 1", {"query": "price of r1", "passage_id": "r1"})]
+    assert match(rows, [record]).queries[0].overlap == share  # `price` of `price` and `hour`
+
+
 def test_queries_without_a_place_are_a_log_and_groups_are_kept() -> None:
     place = {"source": "more/faq.md"}
     found = matched(
