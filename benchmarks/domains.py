@@ -6,7 +6,13 @@
 the test; training queries are the passages' key phrases, or with `--pairs` those of that file (`query`, `passage_id`).
 Runs `dvc repro evaluate` in a copy of this repository with these places in params.yaml, and with what `--set` names;
 the copy is deleted but for `--keep`, which names a folder for it. Prints NDCG@10 by query set, and the gain over the
-base model with its interval. A set of 2,000 passages takes minutes on two cores.
+base model with its interval. A set of 2,000 passages takes ten minutes on two cores without bf16.
+
+NDCG@10 of the human queries, one seed:
+
+    set                         base  BM25  hybrid  tuned  hybrid(tuned)  gain over base
+    covidqa, written queries    .498  .717  .651    .583   .695           +.084 (+.058 to +.109)
+    tatqa, key phrases          .643  .827  .768    .670   .770           +.027 (+.004 to +.050)
 """
 
 import argparse
