@@ -11,6 +11,7 @@ from stages.commands import params, tracking
 from stages.commands.query_rows import NONE, has_answer, query_of
 from stages.commands.tracking import Out, shown
 from stages.errors import UserError
+from stages.ingest.found import is_hidden
 from stages.places import NAMES
 
 _RECORDED = "data/sample/recorded.jsonl"
@@ -92,15 +93,11 @@ def _make_known(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> 
 
 
 def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
-    """The files of the documents folder, those left out whose own or whose folder's name begins with a dot."""
+    """The files of the documents folder that are not hidden."""
     tracking.refuse_outputs(folder, known)
     if not folder.is_dir():
         raise UserError(f"{given} is " + ("a file: name its folder" if folder.is_file() else _not_there(folder, known)))
-    found = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_hidden(path, folder)]
     if not found:
         raise UserError(f"{given} has no files")
     return found

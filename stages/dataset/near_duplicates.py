@@ -25,14 +25,14 @@ _PARTS = 31  # of all shingles, counted one by one to save memory; 2^21 is 2 mod
 _BATCH = 1 << 22  # shingles of texts that are compared at once
 _LOW = (1 << 32) - 1  # the lower one of two numbers that are kept, and sorted, as one
 
-# Thai, Lao, Burmese, Khmer, Japanese and Chinese have no blanks between words.
-_NO_BLANKS = (
+# Thai, Lao, Burmese, Khmer, Japanese and Chinese have no blanks between words. For use inside `[…]`.
+NO_BLANKS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-_WITHOUT_BLANKS = re.compile(f"[{_NO_BLANKS}]")
+_WITHOUT_BLANKS = re.compile(f"[{NO_BLANKS}]")
 _WORD = re.compile(f"[{LETTERS}]+")
-_WORD_OR_CHARACTER = re.compile(f"[{_NO_BLANKS}]|(?:(?![{_NO_BLANKS}])[{LETTERS}])+")
+_WORD_OR_CHARACTER = re.compile(f"[{NO_BLANKS}]|(?:(?![{NO_BLANKS}])[{LETTERS}])+")
 
 Integers = npt.NDArray[np.int64]
 Pairs = Integers  # [pairs, 2]: i < j, sorted, each pair once

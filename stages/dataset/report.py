@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.dataset.filters import REASONS, normalised
+from stages.dataset.near_duplicates import NO_BLANKS
 from stages.text import overlap
 
 _EXAMPLES = 5  # of each reason
@@ -27,14 +28,9 @@ _NEARLY_ALL = 0.8  # a share of words that needs no comparison
 _QUERY_WORDS = (1, 2, 3, 4, 5, 6, 8, 11, 16, 25)
 _PASSAGE_WORDS = (1, 25, 50, 100, 150, 200, 300, 500, 1000)
 _SHARES = ("under 20 %", "20–39 %", "40–59 %", "60–79 %", "80–99 %", "100 %")
-# Thai, Lao, Burmese, Khmer, Japanese and Chinese have no blanks between words.
-_NO_BLANKS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-)
 _THEIR_MARKS = "\u3000-\u3004\u3008-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
-_COUNTED = re.compile(f"[{_NO_BLANKS}]|[^\\s{_NO_BLANKS}{_THEIR_MARKS}]+")
-_RUN = re.compile(f"[{_NO_BLANKS}]+")
+_COUNTED = re.compile(f"[{NO_BLANKS}]|[^\\s{NO_BLANKS}{_THEIR_MARKS}]+")
+_RUN = re.compile(f"[{NO_BLANKS}]+")
 
 
 def describe(

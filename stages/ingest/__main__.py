@@ -40,6 +40,7 @@ def work() -> str:
             for read in workers.read(found.readable):
                 reads.append(read)
                 bar.advance()
+        empty = sum(read.empty for read in reads)
         unreadable = _unreadable(found.readable, reads, folder, config.strict)
         repeated = _repeated(reads, config)
         totals: Counter[str] = Counter()
@@ -56,7 +57,8 @@ def work() -> str:
                 languages.update(cut.languages)
                 bar.advance()
             if not totals["passages"]:
-                raise UserError(_nothing(config, found.readable, unreadable, reads))
+                parts = f"{len(unreadable):,} cannot be read, {empty:,} have no text"
+                raise UserError(f"documents: {len(reads):,} files in {folder}, none with any text ({parts})")
     finally:
         workers.close()
     counts: Counter[str] = Counter()
@@ -65,7 +67,7 @@ def work() -> str:
     report = {
         "documents": len(reads),
         "unreadable": unreadable,
-        "empty": sum(not (read.sections or read.problem) for read in reads),
+        "empty": empty,
         "skipped": found.skipped,
         "sections": totals["sections"],
         "passages": totals["passages"],
@@ -116,14 +118,6 @@ def _repeated(reads: Sequence[Read], config: IngestConfig) -> frozenset[int]:
     for read in reads:
         counts.add(set(read.blocks))
     return boilerplate.repeated(counts, len(reads), config.boilerplate.share, config.boilerplate.files)
-
-
-def _nothing(
-    config: IngestConfig, readable: Sequence[Path], unreadable: Sequence[object], reads: Sequence[Read]
-) -> str:
-    empty = sum(not (read.sections or read.problem) for read in reads)
-    parts = f"{len(unreadable):,} cannot be read, {empty:,} have no text"
-    return f"documents: {len(readable):,} files in {config.documents}, none with any text ({parts})"
 
 
 def _summary(report: dict[str, object]) -> str:

@@ -27,11 +27,8 @@ def find(folder: Path, include: Sequence[str], exclude: Sequence[str], suffixes:
     if beir.is_beir(folder):
         return Found([folder / beir.CORPUS], {})
 
-    def visible(path: Path) -> bool:
-        return not any(part.startswith(".") for part in path.relative_to(folder).parts)
-
     # DVC does not see what is behind them: a change there would rerun nothing.
-    if links := [p for p in folder.rglob("*") if p.is_symlink() and not p.is_file() and visible(p)]:
+    if links := [p for p in folder.rglob("*") if p.is_symlink() and not p.is_file() and not is_hidden(p, folder)]:
         raise UserError(f"documents: {min(links)} links to a folder or to nothing: put the documents themselves there")
     matching = _matching(folder, include, "include")
     excluded = _matching(folder, exclude, "exclude")
@@ -39,7 +36,7 @@ def find(folder: Path, include: Sequence[str], exclude: Sequence[str], suffixes:
     skipped: Counter[str] = Counter()
     readable = []
     for path in matching:
-        if not visible(path):
+        if is_hidden(path, folder):
             skipped["hidden"] += 1
         elif path in excluded:
             skipped["excluded"] += 1
@@ -55,6 +52,11 @@ def find(folder: Path, include: Sequence[str], exclude: Sequence[str], suffixes:
             f"({' '.join(sorted(known))}){others}"
         )
     return found
+
+
+def is_hidden(path: Path, folder: Path) -> bool:
+    """Whether a file, or a folder between it and `folder`, has a name that begins with a dot."""
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def said(counts: dict[str, int]) -> str:

@@ -28,6 +28,11 @@ class Read:
     sections: int
     blocks: list[int]  # hashes, for `boilerplate.repeated`
 
+    @property
+    def empty(self) -> bool:
+        """Whether the file can be read and has no text."""
+        return not (self.sections or self.problem)
+
 
 @dataclass(frozen=True)
 class Cut:

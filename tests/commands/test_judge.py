@@ -81,14 +81,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def team(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "team"
-    shutil.copytree(template, folder)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Person":
     return Person(monkeypatch, capsys)
 

@@ -55,14 +55,6 @@ def commit(folder: Path) -> None:
 
 
 @pytest.fixture
-def team(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "team"
-    shutil.copytree(template, folder)
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> "Said":
     return Said(capsys)
 
