@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stages import files, models
+from stages import files, models, processes
 from stages.console import progress
 from stages.errors import UserError
 from stages.models import ModelConfig
@@ -17,7 +17,7 @@ from stages.models import ModelConfig
 # Before the libraries are imported: they ask the hub for updates and draw bars of their own.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # said aloud, or it warns at each process that is started
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -25,13 +25,16 @@ from sentence_transformers.sentence_transformer.modules import Transformer
 from sentence_transformers.util import batch_to_device
 from transformers.utils import logging as transformers_logging
 
+from stages import flat_attention
+from stages.tokens import Kind, Tokens, microbatches, tokenize
+
 transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 _WINDOW = 2048  # texts whose tokens are held at once
 _PASSAGE_TOKENS = 256  # what batch sizes count in
 
-Kind = Literal["query", "document"]
+__all__ = ["Kind", "Tokens", "encode", "load_base", "load_folder", "microbatches", "save", "tokenize", "write_all"]
 
 
 def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
@@ -94,43 +97,6 @@ def save(model: SentenceTransformer, folder: Path) -> None:
     model.save_pretrained(str(folder), create_model_card=False)
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """Texts as a model reads them: behind its prompt, cut at its length limit, special tokens and all."""
-
-    ids: list[npt.NDArray[np.int32]]
-    pad: int
-    # What the model's modules want besides: the modality, and the prompt's length where pooling leaves it out.
-    extra: dict[str, Any]
-
-    def batch(self, rows: Sequence[int]) -> dict[str, Any]:
-        """The model's features for some of the texts, padded to the longest of them."""
-        lengths = torch.tensor([len(self.ids[row]) for row in rows])
-        mask = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).long()
-        ids = torch.full(mask.shape, self.pad)
-        ids[mask.bool()] = torch.from_numpy(np.concatenate([self.ids[row] for row in rows])).long()
-        return {"input_ids": ids, "attention_mask": mask, **self.extra}
-
-
-def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Tokens:
-    """The tokens that the library's `encode_query` or `encode_document` would give the model; not for no texts."""
-    features: dict[str, Any] = model.preprocess(list(texts), prompt=model.prompts[kind], task=kind)
-    ids, mask = features.pop("input_ids").numpy().astype(np.int32), features.pop("attention_mask").numpy() > 0
-    extra: dict[str, Any] = {name: features[name] for name in ("modality", "prompt_length") if name in features}
-    return Tokens([row[kept] for row, kept in zip(ids, mask, strict=True)], model.tokenizer.pad_token_id or 0, extra)
-
-
-def microbatches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut rows, longest first, so that rows × longest length stays within `budget` tokens; a row at least."""
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    cuts = []
-    while order:
-        size = max(1, budget // max(1, lengths[order[0]]))
-        cuts.append(order[:size])
-        order = order[size:]
-    return cuts
-
-
 def encode(
     model: SentenceTransformer,
     texts: Sequence[str],
@@ -139,21 +105,27 @@ def encode(
     bf16: bool,
     batch_size: int,
     label: str | None = None,
+    together: bool = False,
 ) -> npt.NDArray[np.float32]:
     """Encode texts with the prompt for `kind`: unit vectors, float32 [len(texts), dimension], in input order.
 
     `batch_size` counts passages of 256 tokens: of shorter texts more are encoded at once. `label` shows a progress
-    bar. `bf16` computes under autocast; the vectors are normalised in float32.
+    bar. `bf16` computes under autocast; the vectors are normalised in float32. `together`: every process that runs
+    the stage encodes its share, and all have the vectors.
     """
     dimension = model.get_embedding_dimension() or 0
     vectors = np.zeros((len(texts), dimension), dtype=np.float32)
     # Texts of like length share a window and, by their tokens, a batch: 1 % of it is padding. Batches of whole
     # texts in the order of their characters, as the library makes them, are padding to a fifth.
     order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
+    if together:
+        order = order[processes.rank() :: processes.count()]
     training = model.training
     model.eval()
+    if bf16:
+        flat_attention.enable(model)
     with (
-        progress(label or "", len(texts)) as bar,
+        progress(label or "", len(order)) as bar,
         torch.inference_mode(),
         torch.autocast(model.device.type, torch.bfloat16, enabled=bf16),
     ):
@@ -166,6 +138,8 @@ def encode(
                 vectors[window[rows]] = torch.nn.functional.normalize(embedded, dim=1).cpu().numpy()
                 bar.advance(len(rows))
     model.train(training)
+    if together:
+        processes.add_up(vectors, model.device)
     return vectors
 
 
@@ -179,13 +153,18 @@ def write_all(
     bf16: bool,
     batch_size: int,
 ) -> None:
-    """Encode the texts of passages, of generated and of real queries, and write a vectors folder."""
+    """Encode the texts of passages, of generated and of real queries, and write a vectors folder.
+
+    Of several processes that run the stage together each encodes its share, and the first writes.
+    """
     texts: list[tuple[str, Sequence[str], Kind]] = [
         ("passages", passages, "document"),
         ("queries", queries, "query"),
         ("real", real, "query"),
     ]
-    with files.replace_dir(folder) as temporary:
+    with files.replace_dir(folder) if processes.rank() == 0 else nullcontext() as temporary:
         for name, of, kind in texts:
-            vectors = encode(model, of, kind, bf16=bf16, batch_size=batch_size, label=f"encoding {name}")
-            files.write_vectors(temporary / f"{name}.safetensors", vectors)
+            vectors = encode(model, of, kind, bf16=bf16, batch_size=batch_size, label=f"encoding {name}", together=True)
+            if temporary is not None:
+                files.write_vectors(temporary / f"{name}.safetensors", vectors)
+    processes.wait()

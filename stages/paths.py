@@ -37,6 +37,7 @@ BASELINE_RANKINGS = DATA / "baseline/rankings.parquet"
 
 MODEL = DATA / "model"
 MODEL_HISTORY = MODEL / "history.json"
+MODEL_PASSAGES = MODEL / "known_passages.txt"
 
 METRICS = DATA / "evaluation/metrics.json"
 SUMMARY = DATA / "evaluation/summary.json"

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +16,7 @@ from stages import state
 from stages.console import console
 from stages.errors import UserError
 
+LAUNCHED = "FIELDTUNE_LAUNCHED"  # in the environment of a stage's processes: the one that started them has the lock
 _WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one that its parent is gone
 
 
@@ -56,8 +57,10 @@ def run(stage: str, work: Callable[[], str]) -> None:
     `work` returns the summary without the stage's name.
     """
     started = time.monotonic()
+    first = os.environ.get("RANK", "0") == "0"  # of the processes that run the stage together, if there are several
+    console.quiet = not first
     try:
-        with _alone(stage):
+        with _alone(stage) if first and LAUNCHED not in os.environ else nullcontext():
             summary = work()
     except UserError as error:
         _fail(stage, str(error))

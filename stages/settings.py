@@ -22,6 +22,11 @@ def between(low: float, high: float) -> Any:
     return dataclasses.field(default=MISSING, metadata={"between": (low, high)})
 
 
+def numbers_between(low: float, high: float) -> Any:
+    """A list of numbers from `low` to `high`, which may be empty."""
+    return dataclasses.field(default=MISSING, metadata={"numbers": (low, high)})
+
+
 def one_of(*choices: str) -> Any:
     """One of these words."""
     return dataclasses.field(default=MISSING, metadata={"one_of": choices})
@@ -48,6 +53,10 @@ def violations(settings: Any, prefix: str) -> Iterator[tuple[str, str]]:
             low, high = field.metadata["between"]
             if value is not None and not low <= value <= high:
                 yield key, f"is {value}: it must lie between {low} and {high}"
+        elif "numbers" in field.metadata:
+            low, high = field.metadata["numbers"]
+            if not all(low <= number <= high for number in value):
+                yield key, f"is {value}: each must lie between {low} and {high}"
         elif "one_of" in field.metadata:
             if value not in field.metadata["one_of"]:
                 yield key, f"is {value!r}: it must be one of {', '.join(field.metadata['one_of'])}"

@@ -43,7 +43,7 @@ from stages.train.config import TrainConfig
 STAGES = ("sample", "ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate", "export")
 GROUPS = ("model", "generator")
 # Places that DVC reads from params.yaml as dependencies.
-PLACES = ("documents", "queries", "pairs", "model_path")
+PLACES = ("documents", "queries", "pairs", "model_path", "pin")
 _NOT_ABOVE = (
     ("dataset.negatives.first_rank", "dataset.negatives.last_rank"),
     ("train.negatives", "dataset.negatives.count"),
@@ -60,7 +60,9 @@ class Config:
     queries: str = MISSING
     pairs: str = MISSING
     model_path: str = MISSING
+    pin: str = MISSING
     precision: str = MISSING
+    launcher: str | None = MISSING
     model: ModelConfig = MISSING
     generator: GeneratorConfig = MISSING
     sample: SampleConfig = MISSING

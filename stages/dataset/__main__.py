@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, disable_progress_bars
 
-from stages import files, paths, ranking, real_queries
+from stages import files, hard_negatives, paths, ranking, real_queries
 from stages.console import note
-from stages.dataset import answers, filters, near_duplicates, negatives
+from stages.dataset import answers, filters, near_duplicates
 from stages.dataset.config import DatasetConfig
 from stages.dataset.guidance import size_guidance
 from stages.dataset.report import describe, dropped_examples
@@ -162,7 +162,7 @@ def work() -> str:
     }
     with files.replace_dir(paths.DATASET) as folder:
         for side, found in rows.items():
-            mined, random_ones = negatives.mine(
+            mined, random_ones = hard_negatives.mine(
                 query_vectors[found],
                 [queries[row].passage for row in found],
                 vectors["passages"],

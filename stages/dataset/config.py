@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from stages.hard_negatives import HardNegatives
 from stages.settings import between
 
 
@@ -16,15 +17,6 @@ class NearDuplicates:
 
 
 @dataclass
-class HardNegatives:
-    count: int = between(0, 50)  # columns negative_1 … of the data set
-    first_rank: int = between(1, 1000)  # passages ranked above this are too likely to be answers themselves
-    last_rank: int = between(1, 1000)
-    # A negative scores at most this share of the positive's score (NV-Retriever, arXiv:2407.15831, TopK-PercPos)
-    margin: float = between(0.1, 1.0)
-
-
-@dataclass
 class DatasetConfig:
     dev: float = between(0.01, 0.5)  # share of the split groups with queries that choose the checkpoint
     test: float = between(0.01, 0.5)  # share that is held out for the synthetic test
@@ -33,5 +25,5 @@ class DatasetConfig:
     # What `generator: claude` takes for the queries of a passage: said where there are too few pairs
     dollars_per_passage: float = between(0, 10)
     near_duplicates: NearDuplicates = MISSING
-    negatives: HardNegatives = MISSING
+    negatives: HardNegatives = MISSING  # columns negative_1 … of the data set
     seed: int = between(0, 2**31)

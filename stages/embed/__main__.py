@@ -6,7 +6,7 @@ Run as `python -m stages.embed`.
 from collections import Counter
 from collections.abc import Mapping
 
-from stages import encoder, files, paths, real_queries
+from stages import encoder, files, paths, processes, real_queries
 from stages.console import note
 from stages.embed.config import EmbedConfig
 from stages.models import ModelConfig
@@ -20,6 +20,7 @@ _FOREIGN = 0.2  # share of the passages; the guess of a language errs on short a
 
 def work() -> str:
     config = load("embed", EmbedConfig)
+    processes.together("embed", config.launcher)
     rows = list(files.read_jsonl(paths.PASSAGES))
     passages = [passage_text(row) for row in rows]
     generated = [row["query"] for row in files.read_jsonl(paths.QUERIES)]

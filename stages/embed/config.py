@@ -11,5 +11,6 @@ from stages.settings import between, one_of
 @dataclass
 class EmbedConfig:
     model: ModelConfig = MISSING  # the base model
+    launcher: str | None = MISSING  # `train`'s
     precision: str = one_of("auto", "bf16", "fp32")  # auto: bf16 where the hardware has it
     batch_size: int = between(1, 4096)  # passages of 256 tokens encoded at once; of shorter texts more

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages import encoder, files, metrics, paths, query_sets, ranking, real_queries
+from stages import encoder, files, metrics, paths, processes, query_sets, ranking, real_queries
 from stages.evaluate import report
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.examples import most_changed
@@ -29,10 +29,13 @@ _EXAMPLES = 10  # wins, and losses, in the report
 
 def work() -> str:
     config = load("evaluate", EvaluateConfig)
+    processes.together("evaluate", config.launcher)
     corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
     queries = list(files.read_jsonl(paths.QUERIES))
     judged = query_sets.read(query_sets.TEST_SETS, corpus)
     similarity = _encode(config, corpus.texts, [row["query"] for row in queries])
+    if processes.rank() != 0:
+        return ""
 
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
     systems["tuned"] = ranking.dense(

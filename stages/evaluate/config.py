@@ -11,6 +11,7 @@ from stages.settings import between, one_of
 @dataclass
 class EvaluateConfig:
     model: ModelConfig = MISSING  # the base model, named in the report
+    launcher: str | None = MISSING  # `train`'s
     precision: str = one_of("auto", "bf16", "fp32")  # as `embed` has it, so that base and tuned are treated alike
     batch_size: int = between(1, 4096)  # `embed`'s: vectors in bf16 depend on it a little
     draws: int = between(100, 1_000_000)  # of the bootstrap

@@ -85,7 +85,10 @@ def work() -> str:
 def _write_model(config: ExportConfig, folder: Path, dimension: int) -> None:
     # copyfile, since some of the files are private to their owner.
     shutil.copytree(
-        paths.MODEL, folder, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns(paths.MODEL_HISTORY.name)
+        paths.MODEL,
+        folder,
+        copy_function=shutil.copyfile,
+        ignore=shutil.ignore_patterns(paths.MODEL_HISTORY.name, paths.MODEL_PASSAGES.name),
     )
     text = card(
         config.model,

@@ -2,60 +2,81 @@
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from datasets import Dataset
 
-from stages import encoder, files, paths, query_sets, ranking, state
-from stages.console import note, progress
+from stages import encoder, files, paths, processes, query_sets, ranking, state
+from stages.console import Bar, note, progress
 from stages.corpus_part import part_of_corpus
 from stages.encoder import Kind
 from stages.precision import use_bf16
+from stages.ranking import Corpus
 from stages.running import run
 from stages.settings import load
+from stages.train import diagnosis, pinned, rounds
 from stages.train.batches import Vectors, by_passage
+from stages.train.choice import choose
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator
-from stages.train.trainer import Outcome, steps_of, train
+from stages.train.trainer import Outcome, joined, steps_of, train
 
 
 def work() -> str:
     config = load("train", TrainConfig)
+    processes.together("train", config.launcher)
     corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
-    pairs = files.read_table(paths.TRAIN)
-    clusters = files.read_table(paths.CLUSTERS)["cluster"]
-    hard = list(zip(*(column for name, column in pairs.items() if name.startswith("negative")), strict=True))
-    rows = by_passage(
-        pairs["anchor"],
-        pairs["positive"],
-        hard or [()] * len(pairs["anchor"]),
-        dict(zip(corpus.texts, clusters, strict=True)),
-    )
     bf16 = use_bf16(config.precision)
-    model = encoder.load_base(config.model)
-
     judged = query_sets.read(("dev",), corpus)
     queries = query_sets.vectors(judged.ids, paths.VECTORS)
     passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
     base = evaluator.score(queries, passages[part])
-    masking = None if config.mask_margin is None else base_vectors(pairs["anchor"], corpus.texts, passages)
+    if Path(config.pin).is_dir():
+        if processes.rank() != 0:
+            return ""
+        return pinned.take(Path(config.pin), evaluator, base, corpus)
 
+    pairs = files.read_table(paths.TRAIN)
+    clusters = files.read_table(paths.CLUSTERS)["cluster"]
+    masking = None if config.mask_margin is None else base_vectors(pairs["anchor"], corpus.texts, passages)
     checkpoints = state.root() / "checkpoints" / files.digest(paths.CONFIG / "train.yaml", paths.TRAIN)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    model = encoder.load_base(config.model)
+    rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
     steps = steps_of(len(rows), config)
-    with progress(f"training on {len(pairs['anchor']):,} pairs", steps) as bar:
-        outcome = train(model, rows, masking, evaluator, config, bf16, checkpoints, bar)
-    best, step = dict(outcome.dev)[outcome.best], outcome.best
-    if best <= base:  # the base model is a candidate like every checkpoint
-        note(f"no checkpoint beats the base model on dev (NDCG@10 {base:.3f}): the base model is kept")
-        model, step, best = encoder.load_base(config.model), 0, base
+    outcomes: list[Outcome] = []
+    for number in range(config.rounds):
+        if number:
+            config.negatives = max(1, config.negatives)
+            rows = _rows(pairs, corpus, clusters, rounds.mined(model, pairs, corpus, clusters, config, bf16))
+        label = f"training on {len(pairs['anchor']):,} pairs" + (f", round {number + 1}" if number else "")
+        with progress(label, steps) as bar:
+
+            def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
+                return train(model, rows, masking, evaluator, config, bf16, folder, bar, note)
+
+            outcomes.append(rounds.once(model, checkpoints / str(number), of))
+    outcome = joined(outcomes, steps)
+    if processes.rank() != 0:
+        return ""
+    for warning in diagnosis.warnings(outcome, base, passages[part], evaluator.vectors(model)[1]):
+        note(warning)
+    score, share = choose(model, encoder.load_base(config.model), evaluator, base, outcome, config.interpolations)
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
-        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome))
+        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share))
+        files.write_text(
+            folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(corpus.texts))
+        )
     shutil.rmtree(checkpoints, ignore_errors=True)
-    return f"{steps} steps in {'bf16' if bf16 else 'fp32'}; dev NDCG@10 {base:.3f} → {best:.3f} at step {step}"
+    said = "the base model is kept" if share == 0 else f"step {outcome.best}"
+    mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
+    arithmetic = "bf16" if bf16 else "fp32"
+    return f"{steps * config.rounds} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
 
 
 def base_vectors(
@@ -69,12 +90,25 @@ def base_vectors(
     }
 
 
-def history(base: float, outcome: Outcome) -> dict[str, list[dict[str, float]]]:
+def history(base: float, outcome: Outcome, share: float) -> dict[str, Any]:
     """The two curves as DVC plots them: it lays the lists of a file side by side, so no name may be in both."""
     return {
         "loss": [{"step": step, "loss": loss} for step, loss in outcome.losses],
         "dev": [{"dev_step": step, METRIC: score} for step, score in [(0, base), *outcome.dev]],
+        "chosen": {"step": outcome.best, "share": round(share, 6)},
     }
+
+
+def _columns(pairs: dict[str, list[Any]], name: str) -> list[list[str]]:
+    """The texts of all columns `<name>_…`, pair by pair."""
+    columns = [column for key, column in pairs.items() if key.startswith(name)]
+    return [[column[row] for column in columns] for row in range(len(pairs["anchor"]))]
+
+
+def _rows(
+    pairs: dict[str, list[Any]], corpus: Corpus, clusters: Sequence[int], negatives: Sequence[Sequence[str]]
+) -> Dataset:
+    return by_passage(pairs["anchor"], pairs["positive"], negatives, dict(zip(corpus.texts, clusters, strict=True)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The training set, one row a passage with all its queries, and the batches made of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import SentenceTransformerDataCollator
 
 from stages import encoder
-from stages.encoder import Kind, Tokens
+from stages.encoder import Kind
 
 Row = dict[str, Any]
 
@@ -54,40 +54,59 @@ class Vectors:
 class Collator(SentenceTransformerDataCollator):
     """Passages with their queries → token ids. Each text is tokenized once in a run."""
 
-    def __init__(self, model: SentenceTransformer, negatives: int, base: dict[Kind, Vectors] | None) -> None:
-        """`negatives`: hard negatives per passage to put into the batch.
+    def __init__(
+        self, model: SentenceTransformer, rows: Dataset, negatives: int, base: dict[Kind, Vectors] | None
+    ) -> None:
+        """`rows`: all rows that batches are made of; `negatives`: hard negatives per passage to put into a batch.
 
         `base`: the base model's vectors of all queries and passages, to be put in beside their tokens.
         """
         super().__init__(preprocess_fn=model.preprocess)
-        self._model = model
         self._negatives = negatives
         self._base = base
-        self._tokens: dict[Kind, Tokens] = {}
-        self._place: dict[Kind, dict[str, int]] = {"query": {}, "document": {}}  # text → row of the tokens
+        columns = {name: rows[name] for name in ("anchor", "positive", "negative")}
+        hard = [text for texts in columns["negative"] for text in texts[:negatives]]
+        texts: dict[Kind, list[str]] = {
+            "query": list(dict.fromkeys(text for texts in columns["anchor"] for text in texts)),
+            "document": list(dict.fromkeys([*columns["positive"], *hard])),
+        }
+        self._tokens = {kind: encoder.tokenize(model, of, kind) for kind, of in texts.items()}
+        self._place = {kind: {text: place for place, text in enumerate(of)} for kind, of in texts.items()}
 
     def __call__(self, features: list[Row]) -> dict[str, Any]:
-        """`anchor_*` for the queries, `positive_*` for the passages, `label`: each query's passage."""
-        queries = [query for row in features for query in row["anchor"]]
-        passages = {row["positive"]: row["cluster"] for row in features}
-        labels = [place for place, row in enumerate(features) for _ in row["anchor"]]
+        """`anchor_*` for the queries, `positive_*` for the passages, both longest first; `label`: queries' passages.
+
+        With `positive_cluster`, and `positive_text`, a number that stands for the passage's text.
+        """
+        pairs = [(query, row["positive"]) for row in features for query in row["anchor"]]
+        cluster_of = {row["positive"]: row["cluster"] for row in features}
         for row in features:
             hard = zip(row["negative"][: self._negatives], row["negative_cluster"], strict=False)
             for text, cluster in hard:
-                passages.setdefault(text, cluster)
+                cluster_of.setdefault(text, cluster)
+        # Longest first, so that a microbatch is of like length.
+        order = self._by_length([query for query, _ in pairs], "query")
+        queries, own = zip(*(pairs[number] for number in order), strict=True)
+        texts = list(cluster_of)
+        passages = [texts[number] for number in self._by_length(texts, "document")]
+        column = {text: number for number, text in enumerate(passages)}
         return {
             **{f"anchor_{name}": value for name, value in self._batch(queries, "query").items()},
-            **{f"positive_{name}": value for name, value in self._batch(list(passages), "document").items()},
-            "positive_cluster": torch.tensor(list(passages.values())),
-            "label": torch.tensor(labels),
+            **{f"positive_{name}": value for name, value in self._batch(passages, "document").items()},
+            "positive_text": torch.tensor([self._place["document"][text] for text in passages]),
+            "positive_cluster": torch.tensor([cluster_of[text] for text in passages]),
+            "label": torch.tensor([column[passage] for passage in own]),
         }
 
-    def _batch(self, texts: list[str], kind: Kind) -> dict[str, Any]:
-        place = self._place[kind]
-        new = [text for text in dict.fromkeys(texts) if text not in place]
-        if new:
-            tokens = encoder.tokenize(self._model, new, kind)
-            self._tokens.setdefault(kind, replace(tokens, ids=[])).ids.extend(tokens.ids)
-            place.update(zip(new, range(len(place), len(place) + len(new)), strict=True))
-        batch = self._tokens[kind].batch([place[text] for text in texts])
+    def size(self, row: Row) -> int:
+        """Tokens of a row's passage and queries."""
+        texts: list[tuple[Kind, str]] = [("document", row["positive"]), *(("query", text) for text in row["anchor"])]
+        return sum(len(self._tokens[kind].ids[self._place[kind][text]]) for kind, text in texts)
+
+    def _by_length(self, texts: Sequence[str], kind: Kind) -> list[int]:
+        place, ids = self._place[kind], self._tokens[kind].ids
+        return sorted(range(len(texts)), key=lambda number: -len(ids[place[texts[number]]]))
+
+    def _batch(self, texts: Sequence[str], kind: Kind) -> dict[str, Any]:
+        batch = self._tokens[kind].batch([self._place[kind][text] for text in texts])
         return batch if self._base is None else {**batch, "base": self._base[kind].of(texts)}

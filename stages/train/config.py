@@ -4,29 +4,47 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from stages.hard_negatives import HardNegatives
 from stages.models import ModelConfig
-from stages.settings import between, one_of
+from stages.settings import between, numbers_between, one_of
 
 
 @dataclass
 class TrainConfig:
     model: ModelConfig = MISSING  # the base model
-    epochs: float = between(0.01, 100)  # passes over the training passages
+    # The folder of a model tuned before, which is taken as it is: new documents, old vectors; an empty file: none.
+    pin: str = MISSING
+    launcher: str | None = MISSING  # a file of `accelerate config`, for several processes; null: one process
+    epochs: float = between(0.01, 100)  # passes over the training passages, in each round
+    # 2: train, mine hard negatives with what came out, train on. At least one negative is used then.
+    rounds: int = between(1, 5)
     learning_rate: float = between(1e-8, 1e-1)  # the peak, reached after warmup
-    # Passages in a batch, each with all its queries: every query sees the others' passages as negatives.
+    # Passages in a batch, each with all its queries: every query sees the others' passages as negatives. Of all
+    # devices together: more of them make a step faster, not another one.
     batch_size: int = between(2, 65536)
     warmup: float = between(0.0, 1.0)  # share of the steps in which the learning rate rises
     weight_decay: float = between(0.0, 1.0)
     temperature: float = between(0.001, 1.0)  # divides the cosines; .05 is MNRL's usual scale of 20
     negatives: int = between(0, 50)  # hard negatives of the data set used per passage
+    mining: HardNegatives = MISSING  # how the rounds after the first look for negatives
     # A passage of the batch is no negative of a query where the base model scores it above this share of the query's
     # own passage (NV-Retriever's positive-aware rule, arXiv:2407.15831); null: all are negatives but copies.
     mask_margin: float | None = between(0.1, 1.0)
+    symmetric: bool = MISSING  # the loss from passages to queries besides
+    matryoshka: list[int] = numbers_between(8, 16384)  # noqa: RUF009 (a dataclasses.field): sizes to cut vectors to; []: none
+    lora: int = between(0, 1024)  # rank of low-rank adapters trained instead of all weights; 0: all weights
     max_grad_norm: float = between(0.0, 1000.0)  # 0: no clipping
     precision: str = one_of("auto", "bf16", "fp32")  # autocast; weights are float32 always
-    microbatch_tokens: int = between(64, 1048576)  # padded tokens in one forward pass
-    gradient_checkpointing: bool = MISSING  # saves memory, costs a third of the speed
-    evaluations: int = between(1, 100)  # times per run that the checkpoint is measured on dev
+    # Tokens in one forward pass: as many as the caches of a CPU like; null: 2,048 on a CPU, 32,768 on a GPU.
+    microbatch_tokens: int | None = between(64, 1048576)
+    gradient_cache: bool = MISSING  # activations of one microbatch at a time, for half again the time; used if needed
+    gradient_checkpointing: bool = MISSING  # activations of one layer at a time, for a third more time; used if needed
+    compile: bool | None = MISSING  # torch.compile of the layers; null: on a GPU where the run is long enough
+    evaluations: int = between(1, 100)  # times per round that the checkpoint is measured on dev
+    patience: int | None = between(1, 100)  # measurements without a better one after which training ends; null: never
+    # Mixtures of the base's and the best checkpoint's weights, evenly spaced, that are measured on dev too (WiSE-FT,
+    # arXiv:2109.01903); 0: none
+    interpolations: int = between(0, 20)
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random.
     dev_corpus: int = between(10, 10_000_000)
     seed: int = between(0, 2**31)

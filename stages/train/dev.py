@@ -29,8 +29,11 @@ class DevEvaluator(BaseEvaluator):
     def __call__(  # type: ignore[override]  # a model of one kind, not of any
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
-        queries = self._encode(model, self._judged.texts, "query")
-        return {METRIC: self.score(queries, self._encode(model, self._texts, "document"))}
+        return {METRIC: self.score(*self.vectors(model))}
+
+    def vectors(self, model: SentenceTransformer) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """What the model makes of the dev queries and of the chosen passages."""
+        return self._encode(model, self._judged.texts, "query"), self._encode(model, self._texts, "document")
 
     def score(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> float:
         """NDCG@10 of unit vectors of the dev queries and of the chosen passages."""

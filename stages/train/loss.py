@@ -1,56 +1,125 @@
 """MNRL for batches in which each passage stands once, with all its queries."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from torch import Tensor
+from sentence_transformers.base.losses.gradcache import CachedLossMixin
+from torch import Tensor, nn
 
-from stages.encoder import microbatches
+from stages import processes
 
 
-class MultiQueryRankingLoss(MultipleNegativesRankingLoss):
+@dataclass(frozen=True)
+class Pairing:
+    """Which passages of a batch stand against which queries."""
+
+    own: Tensor  # [queries]: each query's passage
+    left_out: Tensor  # bool [queries, passages]: neither the query's passage nor a negative
+
+
+class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
     """Multiple negatives ranking loss (InfoNCE, arXiv:1807.03748) on logits [queries, passages].
 
     The label of a query is its passage's place in the batch; every other passage is a negative, but for copies of
     its own passage and, with a `margin`, those `above_margin`, which are left out of the sum. A passage with four
-    queries is so encoded once, not four times.
+    queries is so encoded once, not four times. Over several processes each one's queries stand against the
+    passages of all.
+
+    `symmetric` adds the same loss from passages to queries. `dimensions` adds the loss of the vectors' first numbers
+    (Matryoshka, arXiv:2205.13147); the mean of all is taken. `cached` encodes in microbatches twice and keeps the
+    activations of one at a time (GradCache, arXiv:2101.06983): the same gradients in less memory and more time.
     """
 
     def __init__(
-        self, model: SentenceTransformer, temperature: float, microbatch_tokens: int, margin: float | None
+        self,
+        model: SentenceTransformer,
+        temperature: float,
+        microbatch_tokens: int,
+        margin: float | None = None,
+        *,
+        symmetric: bool = False,
+        dimensions: Sequence[int] = (),
+        cached: bool = False,
     ) -> None:
-        super().__init__(model, scale=1.0 / temperature)
-        self.microbatch_tokens = microbatch_tokens
+        super().__init__()
+        self.model = model
+        self.scale = 1.0 / temperature
+        self.mini_batch_size = 0  # the library's microbatches by rows; ours go by tokens
+        self.mini_batch_num_tokens = microbatch_tokens
         self.margin = margin
+        self.symmetric = symmetric
+        self.dimensions = tuple(dimensions)
+        self.cached = cached
+        self._pairing: Pairing | None = None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor) -> Tensor:
         """The mean loss of the batch's queries, from the features that `batches.Collator` makes."""
         anchors, passages = (dict(features) for features in sentence_features)
-        clusters = passages.pop("cluster")
-        left_out = clusters[labels].unsqueeze(1) == clusters.unsqueeze(0)
-        if self.margin is not None:
-            left_out |= above_margin(anchors.pop("base"), passages.pop("base"), labels, self.margin)
-        left_out[torch.arange(len(labels), device=labels.device), labels] = False
-        queries = self._embed(anchors)
-        documents = self._embed(passages)
-        logits = self.similarity_fct(queries, documents) * self.scale
-        return torch.nn.functional.cross_entropy(logits.masked_fill(left_out, -torch.inf), labels)
+        self._pairing = self._pair(anchors, passages, labels)
+        if self.cached:
+            return self.forward_cached([anchors, passages])
+        return self.calculate_loss([self._encode(anchors), self._encode(passages)])
 
-    def _embed(self, features: dict[str, Any]) -> Tensor:
-        """Encode [n, tokens] in microbatches of like length: [n, dimension] in float32, in input order."""
-        ids, mask = features["input_ids"], features["attention_mask"]
-        lengths = mask.sum(dim=1).tolist()
-        cuts = microbatches(lengths, self.microbatch_tokens)
-        parts = []
-        for rows in cuts:
-            width = lengths[rows[0]]
-            part = {**features, "input_ids": ids[rows, :width], "attention_mask": mask[rows, :width]}
-            parts.append(self.model(part)["sentence_embedding"].float())
-        back = torch.tensor([row for rows in cuts for row in rows], device=ids.device).argsort()
-        return torch.cat(parts)[back]
+    def calculate_loss(
+        self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
+    ) -> Tensor:
+        """The loss of vectors that come in microbatches: of the queries, then of the passages."""
+        assert self._pairing is not None
+        with torch.autocast(reps[0][0].device.type, enabled=False):  # bfloat16 has not the digits for cosines / .05
+            queries, passages = (torch.cat(parts).float() for parts in reps)
+            passages, _ = processes.gather(passages)
+            sizes = (*self.dimensions, queries.shape[1])
+            summed = [self._sum(queries[:, :size], passages[:, :size], self._pairing) for size in sizes]
+            # The processes' gradients are averaged; their queries are not as many in each.
+            share = processes.count() / processes.total(len(queries), queries.device)
+            loss = torch.stack(summed).mean() * share
+        if with_backward:
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss.detach()
+        return loss
+
+    @staticmethod
+    def sides(batch: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The features of a batch that `batches.Collator` made: of the queries, and of the passages."""
+        anchors, passages = (
+            {name.removeprefix(side): value for name, value in batch.items() if name.startswith(side)}
+            for side in ("anchor_", "positive_")
+        )
+        return anchors, passages
+
+    def _encode(self, features: dict[str, Any]) -> list[Tensor]:
+        parts = self.embed_minibatch_iter(features, with_grad=torch.is_grad_enabled(), copy_random_state=False)
+        return [vectors for vectors, _ in parts]
+
+    def _pair(self, anchors: dict[str, Any], passages: dict[str, Any], labels: Tensor) -> Pairing:
+        """Take what is no input of the model out of the features."""
+        text, start = processes.gather(passages.pop("text"))
+        cluster, _ = processes.gather(passages.pop("cluster"))
+        # A passage that several processes hold counts once.
+        first = (text.unsqueeze(0) == text.unsqueeze(1)).int().argmax(dim=1)
+        own = first[labels + start]
+        left_out = cluster[own].unsqueeze(1) == cluster.unsqueeze(0)
+        left_out |= first != torch.arange(len(first), device=first.device)
+        if self.margin is not None:
+            base, _ = processes.gather(passages.pop("base"))
+            left_out |= above_margin(anchors.pop("base"), base, own, self.margin)
+        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False))
+
+    def _sum(self, queries: Tensor, passages: Tensor, pairing: Pairing) -> Tensor:
+        """The sum of the queries' losses."""
+        logits = nn.functional.normalize(queries) @ nn.functional.normalize(passages).T * self.scale
+        logits = logits.masked_fill(pairing.left_out, -torch.inf)
+        loss = nn.functional.cross_entropy(logits, pairing.own, reduction="sum")
+        if not self.symmetric:
+            return loss
+        # From a passage to one of its queries, against the queries of other passages in this process.
+        right = logits.gather(1, pairing.own.unsqueeze(1)).squeeze(1)
+        no = torch.finfo(logits.dtype).min / 2  # not infinity: a passage may have no others, and needs a gradient
+        others = logits.clamp(min=no).scatter(1, pairing.own.unsqueeze(1), no).logsumexp(dim=0)[pairing.own]
+        return (loss + (torch.logaddexp(right, others) - right).sum()) / 2
 
 
 def above_margin(queries: Tensor, passages: Tensor, labels: Tensor, margin: float) -> Tensor:

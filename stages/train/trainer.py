@@ -1,15 +1,21 @@
 """The training run: SentenceTransformerTrainer with our batches, our loss and our choice of checkpoint."""
 
 import math
+import shutil
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from accelerate.utils import broadcast_object_list
 from datasets import Dataset
+from safetensors.torch import load_model, save_model
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.nn import Dropout
 from transformers import (
-    PreTrainedModel,
+    EarlyStoppingCallback,
     PrinterCallback,
     TrainerCallback,
     TrainerControl,
@@ -17,15 +23,24 @@ from transformers import (
     TrainingArguments,
 )
 
-from stages import encoder
+from stages import files, flat_attention, processes
 from stages.console import Bar
 from stages.encoder import Kind
+from stages.errors import UserError
+from stages.train import adapters, memory
 from stages.train.batches import Collator, Vectors
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.loss import MultiQueryRankingLoss
+from stages.train.memory import Plan
 
 _METRIC = f"eval_{METRIC}"  # as the trainer calls it
+_WEIGHTS = "weights.safetensors"
+_MICROBATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
+# Compiling takes about half a minute, and saves a third of the time of a run on a GPU: worth it above this many
+# operations, some minutes on a large GPU. Not by a stopwatch: it would round in another way on another day.
+_COMPILED_FROM = 5e16
+SAVED_EVERY = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -37,35 +52,72 @@ class Outcome:
     best: int  # the step of the best checkpoint
 
 
+def joined(rounds: list[Outcome], steps: int) -> Outcome:
+    """One outcome of rounds that had `steps` each; the last round's checkpoint is the model."""
+
+    def later(values: list[tuple[int, float]], number: int) -> list[tuple[int, float]]:
+        return [(step + number * steps, value) for step, value in values]
+
+    return Outcome(
+        [pair for number, of in enumerate(rounds) for pair in later(of.losses, number)],
+        [pair for number, of in enumerate(rounds) for pair in later(of.dev, number)],
+        rounds[-1].best + (len(rounds) - 1) * steps,
+    )
+
+
 class _Trainer(SentenceTransformerTrainer):
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """No model card from the trainer: it quotes training texts."""
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        encoder.save(self.model, Path(output_dir or str(self.args.output_dir)))
+        folder = Path(output_dir or str(self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(self.model, str(folder / _WEIGHTS))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_model(self.model, str(Path(resume_from_checkpoint, _WEIGHTS)))
 
     def _load_best_model(self) -> None:
         # The library's logs a failure, and goes on with the last checkpoint as if it were the best.
         self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
 
-class _Evaluations(TrainerCallback):
-    """Measures and saves at even distances, the last time at the end, and moves the progress bar."""
+class _Watch(TrainerCallback):
+    """Measures at even distances, the last time at the end; saves then and every minute; moves the progress bar."""
 
-    def __init__(self, steps: int, evaluations: int, bar: Bar) -> None:
+    def __init__(self, steps: int, evaluations: int, saved_every: float, bar: Bar, pairs: float) -> None:
         self._at = {math.ceil(steps * number / evaluations) for number in range(1, evaluations + 1)}
+        self._saved_every = saved_every
         self._bar = bar
-        self._notes = {"loss": "", "dev": ""}
+        self._pairs = pairs  # in a step
+        self._notes = {"loss": "", "dev": "", "speed": ""}
+        self._saved = self._started = time.monotonic()
+        self._first = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._first = state.global_step
+        self._bar.advance(state.global_step)
+        self._saved = self._started = time.monotonic()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self._bar.advance()
         if state.global_step in self._at:
             control.should_evaluate = control.should_save = True
+        elif state.global_step % args.logging_steps == 0:  # between two of them a loss would be told in two parts
+            due = [time.monotonic() - self._saved >= self._saved_every]
+            control.should_save = bool(broadcast_object_list(due)[0])
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self._saved = time.monotonic()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         last = state.log_history[-1]
         if "loss" in last:
             self._notes["loss"] = f"loss {last['loss']:.3f}"
+            speed = (state.global_step - self._first) * self._pairs / (time.monotonic() - self._started)
+            self._notes["speed"] = f"{speed:,.0f} pairs/s"
         if _METRIC in last:
             self._notes["dev"] = f"dev NDCG@10 {last[_METRIC]:.3f}"
         self._bar.note("  ".join(note for note in self._notes.values() if note))
@@ -85,7 +137,7 @@ def disable_attention_dropout(model: SentenceTransformer) -> None:
 
 
 def steps_of(passages: int, config: TrainConfig) -> int:
-    """Optimizer steps of a whole run."""
+    """Optimizer steps of a round."""
     return max(1, math.ceil(math.ceil(passages / config.batch_size) * config.epochs))
 
 
@@ -98,22 +150,120 @@ def train(
     bf16: bool,
     folder: Path,
     bar: Bar,
+    say: Callable[[str], None] = lambda line: None,
+    saved_every: float = SAVED_EVERY,
 ) -> Outcome:
-    """Train `model` in place and leave it at its best checkpoint by dev NDCG@10; `folder` takes the checkpoints.
+    """Train `model` in place and leave it at its best checkpoint by dev NDCG@10.
 
-    `base`: the base model's vectors of the training texts, where `mask_margin` is set.
+    `base`: the base model's vectors of the training texts, where `mask_margin` is set. `folder` takes the
+    checkpoints; a run that was killed goes on from the last one in it, and ends as if it had not been killed.
+
+    Raises UserError where no way to train fits into memory.
     """
     disable_attention_dropout(model)
-    if config.gradient_checkpointing:
-        # Not by the trainer's argument: it calls a method of SentenceTransformer that is deprecated.
-        for module in model.modules():
-            if isinstance(module, PreTrainedModel):
-                module.activation_checkpointing_enable()
+    pooler = getattr(model.transformers_model, "pooler", None)
+    if isinstance(pooler, torch.nn.Module):
+        pooler.requires_grad_(False)  # nothing reads it; processes would wait for its gradient
+    if bf16:
+        flat_attention.enable(model)
+    if config.lora:
+        adapters.add(model, config.lora)
+    tokens = config.microbatch_tokens or _MICROBATCH_TOKENS.get(model.device.type, 2048)
+    loss = MultiQueryRankingLoss(
+        model,
+        config.temperature,
+        tokens,
+        config.mask_margin,
+        symmetric=config.symmetric,
+        dimensions=config.matryoshka,
+    )
+    collator = Collator(model, rows, config.negatives, base)
+    first = Plan(config.batch_size, tokens, config.gradient_cache, config.gradient_checkpointing)
+    plan = _plan(model, loss, collator, rows, first, bf16, say)
     steps = steps_of(len(rows), config)
-    arguments = SentenceTransformerTrainingArguments(
+    if _compiles(model, collator, rows, config):
+        for layer in adapters.layers(model.transformers_model):
+            layer.compile(dynamic=True)
+    pairs = sum(map(len, rows["anchor"])) / len(rows) * plan.batch_size
+    arguments = _arguments(model, folder, config, plan, steps, bf16)
+    callbacks: list[TrainerCallback] = [_Watch(steps, min(config.evaluations, steps), saved_every, bar, pairs)]
+    if config.patience is not None:
+        callbacks.append(EarlyStoppingCallback(config.patience))
+    trainer = _Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        loss=loss,
+        data_collator=collator,
+        evaluator=evaluator,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)  # it prints what the progress bar shows
+    try:
+        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            "the GPU's memory ran out in the middle of training: end what else uses the GPU, or set "
+            "`train.gradient_cache: true` in params.yaml; `dvc repro` goes on from the last checkpoint"
+        ) from error
+    log = trainer.state.log_history
+    losses = [(int(entry["step"]), round(entry["loss"], 6)) for entry in log if "loss" in entry]
+    scores = [(int(entry["step"]), round(entry[_METRIC], 6)) for entry in log if _METRIC in entry]
+    if config.lora:
+        adapters.merge(model)
+    return Outcome(losses, scores, trainer.state.best_global_step or steps)
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest whole checkpoint; what was being written when a run was killed is deleted."""
+    newest = None
+    for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2])):
+        try:
+            files.read_json(path / "trainer_state.json")  # the last that is written of it
+            newest = str(path)
+        except (OSError, ValueError):
+            shutil.rmtree(path)
+    return newest
+
+
+def _plan(
+    model: SentenceTransformer,
+    loss: MultiQueryRankingLoss,
+    collator: Collator,
+    rows: Dataset,
+    first: Plan,
+    bf16: bool,
+    say: Callable[[str], None],
+) -> Plan:
+    """Find how the longest batch fits into memory, and leave model and loss so."""
+    all_rows = list(rows)
+    longest = sorted(all_rows, key=lambda row: -collator.size(row))
+    model.train()
+    here = memory.fits(model, loss, lambda size: collator(longest[: max(1, size // processes.count())]), bf16)
+
+    def everywhere(plan: Plan) -> bool:
+        return processes.total(int(here(plan)), model.device) == processes.count()
+
+    plan = memory.choose(first, everywhere, say)
+    memory.apply(model, loss, plan)
+    return plan
+
+
+def _compiles(model: SentenceTransformer, collator: Collator, rows: Dataset, config: TrainConfig) -> bool:
+    if config.compile is not None:
+        return config.compile
+    parameters = sum(p.numel() for layer in adapters.layers(model.transformers_model) for p in layer.parameters())
+    operations = 6 * parameters * config.epochs * sum(collator.size(row) for row in rows)
+    return model.device.type == "cuda" and operations > _COMPILED_FROM
+
+
+def _arguments(
+    model: SentenceTransformer, folder: Path, config: TrainConfig, plan: Plan, steps: int, bf16: bool
+) -> SentenceTransformerTrainingArguments:
+    return SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=max(1, plan.batch_size // processes.count()),
         learning_rate=config.learning_rate,
         warmup_steps=math.ceil(steps * config.warmup),
         weight_decay=config.weight_decay,
@@ -122,30 +272,16 @@ def train(
         use_cpu=model.device.type == "cpu",
         seed=config.seed,
         eval_strategy="steps",
-        eval_steps=steps + 1,  # _Evaluations says when
+        eval_steps=steps + 1,  # _Watch says when
         save_strategy="steps",
         save_steps=steps + 1,
-        save_total_limit=1,
-        save_only_model=True,
+        save_total_limit=1,  # besides the best
         load_best_model_at_end=True,
         metric_for_best_model=_METRIC,
         logging_steps=max(1, steps // 50),
+        logging_nan_inf_filter=False,  # it waits for the GPU at every step
         dataloader_pin_memory=model.device.type != "cpu",
+        ddp_find_unused_parameters=False,
         disable_tqdm=True,
         report_to="none",
     )
-    trainer = _Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=rows,
-        loss=MultiQueryRankingLoss(model, config.temperature, config.microbatch_tokens, config.mask_margin),
-        data_collator=Collator(model, config.negatives, base),
-        evaluator=evaluator,
-        callbacks=[_Evaluations(steps, min(config.evaluations, steps), bar)],
-    )
-    trainer.remove_callback(PrinterCallback)  # it prints what the progress bar shows
-    trainer.train()
-    log = trainer.state.log_history
-    losses = [(int(entry["step"]), round(entry["loss"], 6)) for entry in log if "loss" in entry]
-    scores = [(int(entry["step"]), round(entry[_METRIC], 6)) for entry in log if _METRIC in entry]
-    return Outcome(losses, scores, trainer.state.best_global_step or steps)

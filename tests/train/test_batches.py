@@ -57,7 +57,7 @@ def test_a_row_is_a_passage_with_all_its_queries() -> None:
     [(0, [0, 1]), (1, [0, 1, 2, 3]), (2, [0, 1, 2, 0, 3])],  # the second row's second one is a passage of the batch
 )
 def test_a_batch_holds_each_passage_once(model: SentenceTransformer, negatives: int, clusters: list[int]) -> None:
-    batch = Collator(model, negatives, None)(list(ROWS))
+    batch = Collator(model, ROWS, negatives, None)(list(ROWS))
     assert batch["label"].tolist() == [0, 0, 1]
     assert batch["positive_cluster"].tolist() == clusters
     assert batch["anchor_input_ids"].shape[0] == 3
@@ -71,7 +71,7 @@ def test_the_base_models_vectors_stand_beside_the_tokens(model: SentenceTransfor
         {"word50": 0, "word10 word11": 1, "word30 word31": 2, "word20": 3},
         np.array([[0, 5], [0, 1], [0, 3], [0, 2]], dtype=np.float32),
     )
-    batch = Collator(model, 1, {"query": queries, "document": passages})(list(ROWS))
+    batch = Collator(model, ROWS, 1, {"query": queries, "document": passages})(list(ROWS))
     assert batch["anchor_base"].tolist() == [[1, 0], [3, 0], [2, 0]]
     assert batch["positive_base"].tolist() == [[0, 1], [0, 2], [0, 3], [0, 5]]  # the two positives, then the hard ones
 
@@ -81,7 +81,7 @@ def test_a_batch_is_what_the_model_reads_when_it_encodes(model: SentenceTransfor
     rows = by_passage(["word1", long, "no such word"], ["word2", "word3 word4", long], [[], [], []], {
         "word2": 0, "word3 word4": 1, long: 2
     })  # fmt: skip
-    batch = Collator(model, 0, None)(list(rows))
+    batch = Collator(model, rows, 0, None)(list(rows))
     seen: dict[str, torch.Tensor] = {}
     watch = model[0].register_forward_pre_hook(lambda _, inputs: seen.update(inputs[0]))
     for side, texts, encode in (
@@ -106,13 +106,13 @@ def test_a_text_is_tokenized_once(model: SentenceTransformer, monkeypatch: pytes
         return tokenize(of, new, kind)
 
     monkeypatch.setattr(encoder, "tokenize", count)
-    collator = Collator(model, 2, None)
+    collator = Collator(model, ROWS, 2, None)
     first, again = (collator(list(ROWS)) for _ in range(2))
     collator(list(ROWS)[1:])
     assert len(texts) == len(set(texts)) == 3 + 5
     torch.testing.assert_close(first["positive_input_ids"], again["positive_input_ids"])
-    fresh = Collator(model, 0, None)(list(ROWS)[1:])
+    fresh = Collator(model, ROWS, 0, None)(list(ROWS)[1:])
     assert (
         fresh["positive_input_ids"].tolist()
-        == Collator(model, 0, None)(list(ROWS))["positive_input_ids"][1:, :4].tolist()
+        == Collator(model, ROWS, 0, None)(list(ROWS))["positive_input_ids"][1:, :4].tolist()
     )

@@ -45,7 +45,7 @@ def batch(
     """All of QUERIES with the passages `own`; passage 4 is the hard negative of passage 0, passage 1 of the others."""
     hard = [[PASSAGES[4]] if passage == 0 else [PASSAGES[1]] for passage in own]
     rows = by_passage(QUERIES, [PASSAGES[passage] for passage in own], hard, dict(zip(PASSAGES, clusters, strict=True)))
-    return Collator(model, negatives, base)(list(rows))
+    return Collator(model, rows, negatives, base)(list(rows))
 
 
 def measure(loss: MultiQueryRankingLoss, features: dict[str, Any]) -> tuple[float, list[torch.Tensor]]:
@@ -164,7 +164,7 @@ def test_a_planted_false_negative_gets_no_gradient(
         ),
     }
     rows = by_passage([query], [passage], [[planted, honest]], dict(zip(texts, range(3), strict=True)))
-    features = Collator(model, 2, base if margin else None)(list(rows))
+    features = Collator(model, rows, 2, base if margin else None)(list(rows))
     measure(MultiQueryRankingLoss(model, TEMPERATURE, 1, margin), features)
     assert model.transformers_model is not None
     gradient = model.transformers_model.get_input_embeddings().weight.grad
@@ -188,7 +188,7 @@ def test_microbatches_change_neither_loss_nor_gradients(model: SentenceTransform
 
 def test_no_forward_pass_is_over_the_budget(model: SentenceTransformer) -> None:
     sizes: list[int] = []
-    watch = model[0].register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0]["input_ids"].numel()))
+    watch = model[0].register_forward_pre_hook(lambda _, inputs: sizes.append(int(inputs[0]["attention_mask"].sum())))
     measure(MultiQueryRankingLoss(model, TEMPERATURE, 60, None), batch(model, OWN, 0, OWN))
     watch.remove()
     assert len(sizes) == 3  # one of queries, two of passages

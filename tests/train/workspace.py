@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from stages import encoder, files, paths, ranking
 from stages.embed.config import EmbedConfig
+from stages.hard_negatives import HardNegatives
 from stages.models import ModelConfig
 from stages.query_sets import generated_id
 from stages.real_queries import RealQuery
@@ -46,19 +47,30 @@ def model_config(folder: Path = Path("own/model"), **changes: Any) -> ModelConfi
 def train_config(**changes: Any) -> TrainConfig:
     values = {
         "model": model_config(),
+        "pin": "data/none.jsonl",
+        "launcher": None,
         "epochs": 120,
+        "rounds": 1,
         "learning_rate": 5e-3,
         "batch_size": 40,
         "warmup": 0.1,
         "weight_decay": 0.01,
         "temperature": 0.05,
         "negatives": 0,
+        "mining": HardNegatives(count=2, first_rank=2, last_rank=20, margin=0.95),
         "mask_margin": None,
+        "symmetric": False,
+        "matryoshka": [],
+        "lora": 0,
         "max_grad_norm": 1.0,
         "precision": "fp32",
         "microbatch_tokens": 256,
+        "gradient_cache": False,
         "gradient_checkpointing": False,
+        "compile": None,
         "evaluations": 3,
+        "patience": None,
+        "interpolations": 0,
         "dev_corpus": 30,
         "seed": 0,
     }
@@ -66,7 +78,7 @@ def train_config(**changes: Any) -> TrainConfig:
 
 
 def embed_config(**changes: Any) -> EmbedConfig:
-    values = {"model": model_config(), "precision": "fp32", "batch_size": 2}
+    values = {"model": model_config(), "launcher": None, "precision": "fp32", "batch_size": 2}
     return EmbedConfig(**{**values, **changes})
 
 

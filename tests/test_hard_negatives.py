@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stages.dataset.config import HardNegatives
-from stages.dataset.negatives import mine
+from stages.hard_negatives import HardNegatives, mine
 
 ASKED = np.array([[1, 0]], dtype=np.float32)
 

@@ -2,18 +2,29 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+from stages.settings import between
 
-from stages.dataset.config import HardNegatives
-from stages.ranking import nearest
+if TYPE_CHECKING:  # compose must be quick, and mines nothing
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass
+class HardNegatives:
+    count: int = between(0, 50)  # per query
+    first_rank: int = between(1, 1000)  # passages ranked above this are too likely to be answers themselves
+    last_rank: int = between(1, 1000)
+    # A negative scores at most this share of the positive's score (NV-Retriever, arXiv:2407.15831, TopK-PercPos)
+    margin: float = between(0.1, 1.0)
 
 
 def mine(
-    queries: npt.NDArray[np.float32],
+    queries: "npt.NDArray[np.float32]",
     positives: Sequence[int],
-    passages: npt.NDArray[np.float32],
+    passages: "npt.NDArray[np.float32]",
     cluster_of: Sequence[int],
     config: HardNegatives,
     seed: int,
@@ -26,6 +37,10 @@ def mine(
     there are too few, passages drawn at random fill up, those within the margin first; a corpus of little but copies
     may leave a row short.
     """
+    import numpy as np
+
+    from stages.ranking import nearest
+
     found, scores = nearest(queries, passages, config.last_rank)
     draw = random.Random(seed)
     mined: list[list[int]] = []

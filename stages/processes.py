@@ -1,0 +1,109 @@
+"""The processes that run a stage together, one for each device; mostly there is one, and nothing here does anything.
+
+`accelerate launch` or torchrun start them. What they share is gathered in the order of their ranks.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from stages.errors import UserError
+from stages.running import LAUNCHED
+
+_ROWS = 65536  # that are added up at once
+
+
+def together(stage: str, launcher: str | None) -> None:
+    """Run the stage once for each process that `launcher`, a file of `accelerate config`, names; then end this one.
+
+    Returns at once, with the processes connected, in one that was launched; and where there is no launcher.
+    Raises UserError where the file is not there.
+    """
+    if "WORLD_SIZE" in os.environ:
+        from accelerate import PartialState
+
+        PartialState(cpu=not torch.cuda.is_available())
+    elif launcher is not None:
+        if not Path(launcher).is_file():
+            raise UserError(f"launcher: {launcher} is not there: write it with `accelerate config --config_file …`")
+        command = ["-m", "accelerate.commands.launch", "--config_file", launcher, "-m", f"stages.{stage}"]
+        ended = subprocess.run([sys.executable, *command], env={**os.environ, LAUNCHED: "1"}, check=False)
+        sys.exit(ended.returncode)
+
+
+def count() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank() -> int:
+    """This process's number; the first, 0, writes the outputs."""
+    return dist.get_rank() if count() > 1 else 0
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    if count() > 1:
+        dist.barrier()
+
+
+def gather(rows: Tensor) -> tuple[Tensor, int]:
+    """The rows of all processes, and where this one's begin; gradients flow back to the process a row is from.
+
+    `rows`: [n, …], n of each process's own.
+    """
+    if count() == 1:
+        return rows, 0
+    sizes = [int(size) for size in _all(torch.tensor([len(rows)], device=rows.device))]
+    padded = torch.zeros((max(sizes), *rows.shape[1:]), dtype=rows.dtype, device=rows.device)
+    padded[: len(rows)] = rows
+    found: Tensor = _Gather.apply(padded) if rows.requires_grad else torch.stack(_all(padded))  # type: ignore[no-untyped-call]
+    joined = torch.cat([part[:size] for part, size in zip(found, sizes, strict=True)])
+    return joined, sum(sizes[: rank()])
+
+
+def total(number: int, device: torch.device) -> int:
+    """The sum of a number over all processes."""
+    if count() == 1:
+        return number
+    summed = torch.tensor(number, device=device)
+    dist.all_reduce(summed)
+    return int(summed)
+
+
+def add_up(table: npt.NDArray[np.float32], device: torch.device) -> None:
+    """Add the processes' tables, [n, dimension], in place: each has filled rows of its own, the others are 0."""
+    if count() == 1:
+        return
+    for start in range(0, len(table), _ROWS):
+        part = torch.from_numpy(table[start : start + _ROWS]).to(device)
+        dist.all_reduce(part)
+        table[start : start + _ROWS] = part.cpu().numpy()
+
+
+def _all(tensor: Tensor) -> list[Tensor]:
+    found = [torch.empty_like(tensor) for _ in range(count())]
+    dist.all_gather(found, tensor.contiguous())
+    return found
+
+
+class _Gather(torch.autograd.Function):
+    """[n, …] of each process → [processes, n, …]; torch.distributed.nn's is deprecated."""
+
+    @staticmethod
+    def forward(context: Any, rows: Tensor) -> Tensor:
+        return torch.stack(_all(rows))
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)
+        return gradient[rank()]

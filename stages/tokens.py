@@ -1,0 +1,83 @@
+"""Texts as a model reads them, and the batches made of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sentence_transformers import SentenceTransformer
+
+FLAT = "fieldtune_flat"  # the attention of stages/flat_attention.py, which reads batches without padding
+
+Kind = Literal["query", "document"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts behind their prompt, cut at the model's length limit, special tokens and all."""
+
+    ids: list[npt.NDArray[np.int32]]
+    pad: int
+    # What the model's modules want besides: the modality, and the prompt's length where pooling leaves it out.
+    extra: dict[str, Any]
+    first_position: int | None  # of a text, for a model that reads flat batches; None for one that reads padded ones
+
+    def batch(self, rows: Sequence[int]) -> dict[str, Any]:
+        """The model's features for some of the texts."""
+        lengths = torch.tensor([len(self.ids[row]) for row in rows])
+        together = torch.from_numpy(np.concatenate([self.ids[row] for row in rows])).long()
+        if self.first_position is not None:
+            return {**self._flat(lengths, together), **self.extra}
+        mask = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).long()
+        ids = torch.full(mask.shape, self.pad)
+        ids[mask.bool()] = together
+        return {"input_ids": ids, "attention_mask": mask, **self.extra}
+
+    def _flat(self, lengths: torch.Tensor, together: torch.Tensor) -> dict[str, Any]:
+        """All tokens as one row; the names are those of transformers' and sentence-transformers' flash attention."""
+        ends = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
+        text = torch.arange(len(lengths)).repeat_interleave(lengths)
+        positions = torch.arange(len(together)) - ends[text] + (self.first_position or 0)
+        return {
+            "input_ids": together.unsqueeze(0),
+            "position_ids": positions.unsqueeze(0),
+            "seq_idx": text.int().unsqueeze(0),
+            "cu_seq_lens_q": ends.int(),
+            "cu_seq_lens_k": ends.int(),
+            "max_length_q": int(lengths.max()),
+            "max_length_k": int(lengths.max()),
+        }
+
+
+def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Tokens:
+    """The tokens that the library's `encode_query` or `encode_document` would give the model; not for no texts."""
+    features: dict[str, Any] = model.preprocess(list(texts), prompt=model.prompts[kind], task=kind)
+    ids, mask = features.pop("input_ids").numpy().astype(np.int32), features.pop("attention_mask").numpy() > 0
+    extra: dict[str, Any] = {name: features[name] for name in ("modality", "prompt_length") if name in features}
+    texts_ids = [row[kept] for row, kept in zip(ids, mask, strict=True)]
+    return Tokens(texts_ids, model.tokenizer.pad_token_id or 0, extra, first_position(model))
+
+
+def first_position(model: SentenceTransformer) -> int | None:
+    """The position of a text's first token where the model reads flat batches; None where it reads padded ones."""
+    transformer = model.transformers_model
+    if transformer is None or transformer.config._attn_implementation != FLAT:
+        return None
+    for module in transformer.modules():
+        table = getattr(module, "position_embeddings", None)
+        if isinstance(table, torch.nn.Embedding) and table.padding_idx is not None:
+            return table.padding_idx + 1  # RoBERTa and its kin
+    return 0
+
+
+def microbatches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Cut rows, longest first, so that rows × longest length stays within `budget` tokens; a row at least."""
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    cuts = []
+    while order:
+        size = max(1, budget // max(1, lengths[order[0]]))
+        cuts.append(order[:size])
+        order = order[size:]
+    return cuts

@@ -1,0 +1,47 @@
+"""Low-rank adapters (LoRA, arXiv:2106.09685) in a transformer's linear layers, and their way back into its weights."""
+
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+
+from stages.errors import UserError
+
+
+def add(model: SentenceTransformer, rank: int) -> None:
+    """Freeze the weights and put adapters beside all linear layers of the transformer's layers, in place."""
+    from peft import LoraConfig, inject_adapter_in_model
+    from torch.nn import Linear
+
+    transformer: Any = model.transformers_model
+    names = {
+        name.rpartition(".")[2]
+        for layer in layers(transformer)
+        for name, module in layer.named_modules()
+        if isinstance(module, Linear)
+    }
+    if not names:
+        raise UserError("this model has no linear layers to adapt: set `train.lora: 0`")
+    transformer.requires_grad_(False)
+    inject_adapter_in_model(
+        LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=sorted(names)), transformer
+    )
+
+
+def merge(model: SentenceTransformer) -> None:
+    """Add the adapters to the weights beside them and take them out, in place: the model is as it was, but tuned."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, module in list(model.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(model.get_submodule(parent), child, module.get_base_layer())
+
+
+def layers(transformer: Any) -> list[Any]:
+    """A transformer's layers: the longest list of modules in it."""
+    from torch.nn import ModuleList
+
+    return max(
+        (list(of) for of in transformer.modules() if isinstance(of, ModuleList)), key=lambda of: len(of), default=[]
+    )

@@ -1,0 +1,41 @@
+"""What the run ends with: the base model, its best checkpoint, or what lies between them."""
+
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+
+from stages.train.dev import METRIC, DevEvaluator
+from stages.train.trainer import Outcome
+
+
+def choose(
+    model: SentenceTransformer,
+    base: SentenceTransformer,
+    evaluator: DevEvaluator,
+    base_score: float,
+    outcome: Outcome,
+    interpolations: int,
+) -> tuple[float, float]:
+    """Leave `model` at what is best on dev: the base, its best checkpoint, or a mixture of their weights.
+
+    Returns the NDCG@10 of it and its share of the way from the base's weights to the checkpoint's. The base is a
+    candidate like every other, and stays where nothing is better.
+    """
+    ends = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    starts = base.state_dict()
+    candidates = {0.0: base_score, 1.0: dict(outcome.dev)[outcome.best]}
+    for number in range(1, interpolations + 1):
+        share = number / (interpolations + 1)
+        model.load_state_dict(mixture(starts, ends, share))
+        candidates[share] = round(evaluator(model)[METRIC], 6)
+    share = max(candidates, key=lambda share: (candidates[share], -share))
+    model.load_state_dict(mixture(starts, ends, share))
+    return candidates[share], share
+
+
+def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Weights that are `share` of the way from the ones to the others."""
+    if share in (0.0, 1.0):
+        return ends if share else starts
+    return {
+        name: start.lerp(ends[name], share) if start.is_floating_point() else start for name, start in starts.items()
+    }

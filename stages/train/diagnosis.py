@@ -1,0 +1,58 @@
+"""What went wrong in a training run, from its curves and vectors, and what to do about it."""
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.train.trainer import Outcome
+
+_FELL = 0.9  # of the first loss
+_UNCHANGED = 0.999  # mean cosine between a passage's vectors before and after
+_ALIKE = 0.95  # mean cosine between two passages of the corpus
+Vectors = npt.NDArray[np.float32]
+
+
+def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vectors) -> list[str]:
+    """One sentence or two for each thing that is wrong.
+
+    `before` and `after`, unit vectors [n, dimension]: the same passages by the base model and by the last checkpoint.
+    """
+    found = []
+    same = float(np.mean(np.einsum("ij,ij->i", before, after, dtype=np.float64)))
+    if same > _UNCHANGED:
+        found.append(
+            f"the vectors are nearly the base model's (mean cosine {same:.4f}): the training did nothing; raise "
+            "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new"
+        )
+    if alikeness(after) > max(_ALIKE, alikeness(before) + 0.1):
+        found.append(
+            f"all passages have nearly one vector (mean cosine {alikeness(after):.2f} between two, "
+            f"{alikeness(before):.2f} before): the model has collapsed; lower `train.learning_rate`"
+        )
+    losses = [loss for _, loss in outcome.losses]
+    if not all(np.isfinite(losses)):
+        found.append("the loss is not a number: lower `train.learning_rate`, or set `precision: fp32`")
+    best = max(score for _, score in outcome.dev)
+    if best > base_score:
+        return found
+    if len(losses) > 1 and losses[-1] < _FELL * losses[0]:
+        found.append(
+            f"the loss fell ({losses[0]:.3f} → {losses[-1]:.3f}) but dev did not rise (NDCG@10 {base_score:.3f} → "
+            f"{best:.3f}): the pairs teach something else than the dev queries ask. Look at data/dataset/report.json "
+            "(queries that fit several passages, near copies), at the prompts in conf/model/, and try "
+            "`train.learning_rate: 1e-5`"
+        )
+    elif same <= _UNCHANGED:
+        found.append(
+            f"no checkpoint beats the base model on dev (NDCG@10 {base_score:.3f}, best {best:.3f}), and the loss "
+            "did not fall: lower `train.learning_rate`, or train on more pairs"
+        )
+    return found
+
+
+def alikeness(vectors: Vectors) -> float:
+    """The mean cosine between two of the unit vectors."""
+    count = len(vectors)
+    if count < 2:
+        return 0.0
+    of_all = float(np.sum(np.sum(vectors, axis=0, dtype=np.float64) ** 2))  # every pair, and each with itself
+    return (of_all - count) / (count * (count - 1))

@@ -1,0 +1,166 @@
+"""How a training step is made to fit into memory. Each way but the last gives the same gradients."""
+
+import gc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from sentence_transformers import SentenceTransformer
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from stages.errors import UserError
+from stages.train.loss import MultiQueryRankingLoss
+
+_HEADROOM = 0.9  # of the memory that is free
+_FEWEST_TOKENS = 64  # of a microbatch
+Features = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a batch goes through the model."""
+
+    batch_size: int  # passages
+    microbatch_tokens: int
+    cached: bool  # gradient cache: activations of one microbatch at a time
+    checkpointing: bool  # activations of one layer at a time, besides
+
+    def said(self, before: "Plan") -> str:
+        """What changed, for people."""
+        if self.cached and not before.cached:
+            return f"gradient cache: the same gradients in microbatches of {self.microbatch_tokens:,} tokens"
+        if self.checkpointing and not before.checkpointing:
+            return "gradient checkpointing: the same gradients with one layer's activations at a time"
+        if self.batch_size == before.batch_size:
+            return f"microbatches of {self.microbatch_tokens:,} tokens: the same gradients, slower"
+        return f"batches of {self.batch_size:,} passages instead of {before.batch_size:,}: fewer negatives a query"
+
+
+def ways(first: Plan) -> Iterator[Plan]:
+    """`first`, then what needs less memory each time."""
+    plan = first
+    yield plan
+    if not plan.cached:
+        yield (plan := replace(plan, cached=True))
+    if not plan.checkpointing:
+        yield (plan := replace(plan, checkpointing=True))
+    while plan.microbatch_tokens > _FEWEST_TOKENS:
+        yield (plan := replace(plan, microbatch_tokens=max(_FEWEST_TOKENS, plan.microbatch_tokens // 2)))
+    while plan.batch_size > 2:
+        yield (plan := replace(plan, batch_size=plan.batch_size // 2))
+
+
+def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]) -> Plan:
+    """The first way that fits; `say` takes one line for it where it is not `first`.
+
+    Raises UserError where none does.
+    """
+    before = first
+    for plan in ways(first):
+        if fits(plan):
+            if plan != first:
+                say(f"memory is short for the longest batch; {plan.said(before)}")
+            return plan
+        before = plan
+    raise UserError(
+        "no training step of this model fits into memory: set `train.lora: 16`, choose a smaller model or a lower "
+        "`max_tokens` in its file in conf/model/, or close what else uses memory"
+    )
+
+
+def fits(
+    model: SentenceTransformer, loss: MultiQueryRankingLoss, batch: Callable[[int], Features], bf16: bool
+) -> Callable[[Plan], bool]:
+    """What says whether a plan fits: on a GPU it is tried, on a CPU, whose memory ends without an error, estimated.
+
+    `batch` gives the longest batch of so many passages, as the collator makes it.
+    """
+
+    def tried(plan: Plan) -> bool:
+        apply(model, loss, plan)
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        try:
+            with torch.random.fork_rng(devices=[model.device]), torch.autocast("cuda", torch.bfloat16, enabled=bf16):
+                # What the optimizer will hold.
+                moments = [torch.empty_like(parameter) for parameter in parameters for _ in range(2)]
+                _loss_of(loss, _to(batch(plan.batch_size), model.device)).backward()  # type: ignore[no-untyped-call]
+                torch.cuda.synchronize()
+                del moments
+            return True
+        except torch.OutOfMemoryError:
+            return False
+        finally:
+            model.zero_grad(set_to_none=True)
+            gc.collect()
+            torch.cuda.empty_cache()
+
+    def estimated(plan: Plan) -> bool:
+        apply(model, loss, plan)
+        return need(model, loss, batch(plan.batch_size), plan, bf16) < _HEADROOM * free_memory()
+
+    return tried if model.device.type == "cuda" else estimated
+
+
+def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Features, plan: Plan, bf16: bool) -> int:
+    """Bytes that a step takes besides the weights: gradients, Adam's two moments, activations and logits.
+
+    The activations are counted in one microbatch, as autograd keeps them, and taken for all.
+    """
+    trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    queries, passages = loss.sides(features)
+    tokens = sum(int(side["attention_mask"].sum()) for side in (queries, passages))
+    kept: dict[int, int] = {}  # address of what autograd keeps → bytes
+
+    def count(tensor: Tensor) -> Tensor:
+        if not isinstance(tensor, torch.nn.Parameter):
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    inputs = {name: value for name, value in passages.items() if name not in ("text", "cluster", "base")}
+    with (
+        torch.random.fork_rng(devices=[]),
+        torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=bf16),
+    ):
+        vectors, *_ = next(loss.embed_minibatch_iter(inputs, with_grad=True, copy_random_state=False))
+    # The longest texts come first; `vectors` held their graph until now: addresses are used again.
+    of_a_token = sum(kept.values()) / (len(vectors) * inputs["input_ids"].shape[1])
+    activations = of_a_token * (min(tokens, plan.microbatch_tokens) if plan.cached else tokens)
+    logits = 4 * 4 * len(queries["input_ids"]) * len(passages["input_ids"])  # float32, four of them
+    return int(3 * trained + activations + logits)
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take: of the machine, or of the container it runs in."""
+    free = psutil.virtual_memory().available
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and (most := limit.read_text().strip()) != "max":
+        free = min(free, int(most) - int(used.read_text()))
+    return free
+
+
+def apply(model: SentenceTransformer, loss: MultiQueryRankingLoss, plan: Plan) -> None:
+    """Make the loss and the model follow the plan."""
+    loss.cached = plan.cached
+    loss.mini_batch_num_tokens = plan.microbatch_tokens
+    for module in model.modules():
+        # Not by the trainer's argument: it calls a method of SentenceTransformer that is deprecated.
+        if isinstance(module, PreTrainedModel) and module.supports_gradient_checkpointing:
+            if plan.checkpointing:
+                module.activation_checkpointing_enable()
+            else:
+                module.activation_checkpointing_disable()  # type: ignore[no-untyped-call]
+
+
+def _loss_of(loss: MultiQueryRankingLoss, features: Features) -> Tensor:
+    found = loss(loss.sides(features), features["label"])
+    assert isinstance(found, Tensor)
+    return found
+
+
+def _to(features: Features, device: torch.device) -> Features:
+    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in features.items()}

@@ -1,0 +1,46 @@
+"""A model that was tuned before, used as it is: new documents can be searched, and the vectors in production stay."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from stages import encoder, files, paths
+from stages.console import note
+from stages.ranking import Corpus
+from stages.train.dev import METRIC, DevEvaluator
+
+_NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned anew
+
+
+def take(pinned: Path, evaluator: DevEvaluator, base: float, corpus: Corpus) -> str:
+    """Use a model that was tuned before as it is.
+
+    Raises UserError where the folder does not hold a model.
+    """
+    model = encoder.load_folder(pinned)
+    score = evaluator(model)[METRIC]
+    before = pinned / paths.MODEL_PASSAGES.name
+    tuned_on = set(before.read_text(encoding="utf-8").split()) if before.is_file() else set()
+    new = len(set(known(corpus.texts)) - tuned_on)
+    share = f"{new:,} of {len(corpus.texts):,} passages"
+    with files.replace_dir(paths.MODEL) as folder:
+        encoder.save(model, folder)
+        told = {
+            "loss": [],
+            "dev": [{"dev_step": 0, METRIC: base}, {"dev_step": 1, METRIC: round(score, 6)}],
+            "pinned": {"passages": len(corpus.texts), "new": new if tuned_on else None},
+        }
+        files.write_json(folder / paths.MODEL_HISTORY.name, told)
+        if tuned_on:
+            files.write_text(folder / paths.MODEL_PASSAGES.name, before.read_text(encoding="utf-8"))
+    if score <= base:
+        note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune anew")
+    elif new >= _NEW_PASSAGES * len(corpus.texts) and tuned_on:
+        note(f"{share} are new to the pinned model: tune anew (`pin: data/none.jsonl` in params.yaml)")
+    said = f"{share} are new to it" if tuned_on else "what it was tuned on is not known"
+    return f"{pinned} is used as it is; {said}; dev NDCG@10 {base:.3f} → {score:.3f}"
+
+
+def known(texts: Sequence[str]) -> list[str]:
+    """A hash of each passage, sorted: whether one is new can be told, but not what it says."""
+    return sorted({hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts})

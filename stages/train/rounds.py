@@ -1,0 +1,59 @@
+"""Several rounds of training, each with hard negatives that the one before found."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.torch import load_model, save_model
+from sentence_transformers import SentenceTransformer
+
+from stages import encoder, files, hard_negatives, processes
+from stages.console import note
+from stages.encoder import Kind
+from stages.ranking import Corpus
+from stages.train.config import TrainConfig
+from stages.train.trainer import Outcome
+
+
+def once(model: SentenceTransformer, folder: Path, train: Callable[[Path], Outcome]) -> Outcome:
+    """Train a round, or take what it left in `folder` where a later one was killed."""
+    done, told = folder / "done.safetensors", folder / "done.json"
+    if told.is_file():
+        load_model(model, str(done))
+        return Outcome(**files.read_json(told))
+    outcome = train(folder)
+    if processes.rank() == 0:
+        save_model(model, str(done))
+        files.write_json(told, vars(outcome))
+    processes.wait()
+    return outcome
+
+
+def mined(
+    model: SentenceTransformer,
+    pairs: dict[str, list[Any]],
+    corpus: Corpus,
+    clusters: Sequence[int],
+    config: TrainConfig,
+    bf16: bool,
+) -> list[list[str]]:
+    """Hard negatives of each pair by the model as it is now."""
+    note("mining hard negatives with the tuned model")
+
+    def encode(texts: Sequence[str], kind: Kind) -> npt.NDArray[np.float32]:
+        label = "encoding the corpus" if kind == "document" else None
+        return encoder.encode(model, texts, kind, bf16=bf16, batch_size=8, label=label, together=True)
+
+    row_of = {text: row for row, text in enumerate(corpus.texts)}
+    positives = [row_of[text] for text in pairs["positive"]]
+    chosen, _ = hard_negatives.mine(
+        encode(pairs["anchor"], "query"),
+        positives,
+        encode(corpus.texts, "document"),
+        clusters,
+        config.mining,
+        config.seed,
+    )
+    return [[corpus.texts[row] for row in of] for of in chosen]
