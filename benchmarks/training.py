@@ -1,0 +1,351 @@
+"""How fast training is: the tutorial recipe, ours, and ours with each part taken away.
+
+    python -m benchmarks.training                       # the sample (`dvc repro` before), this machine's device
+    python -m benchmarks.training --shape bge_base      # random weights of that shape, made-up texts
+    python -m benchmarks.training --yardstick           # 2,000 pairs, 3 epochs, bge-base's shape: seconds
+
+The tutorial recipe is sentence-transformers' own: pairs, MultipleNegativesRankingLoss, batch 64, no duplicates in a
+batch, bf16 on a GPU that has it and float32 on a CPU. A row's speed is of `--steps` steps after `--skip`, of the
+whole training loop, data loading and optimizer included. `share` is of the peak that a matrix product reaches in
+the same run: operations are 6 a weight and token, and 12 × length² × width × layers a text for attention.
+"""
+
+import argparse
+import math
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import psutil
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers.base.evaluation import BaseEvaluator
+from sentence_transformers.base.sampler import BatchSamplers
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
+
+from stages import encoder, files, flat_attention, paths
+from stages.console import Bar
+from stages.hard_negatives import HardNegatives
+from stages.models import ModelConfig
+from stages.precision import use_bf16
+from stages.train import adapters, batches, trainer
+from stages.train.batches import by_passage
+from stages.train.config import TrainConfig
+from stages.train.dev import METRIC
+
+SHAPES = {  # width, layers, heads, inner width
+    "minilm": (384, 6, 12, 1536),
+    "bge_base": (768, 12, 12, 3072),
+    "e5_large": (1024, 24, 16, 4096),
+}
+WORDS = 30000
+Pairs = tuple[list[str], list[str]]  # anchors, positives
+
+
+@dataclass(frozen=True)
+class Speed:
+    seconds: float
+    pairs: float
+    operations: float
+    memory: float  # bytes
+
+
+class Clock(Bar):
+    """Takes the place of the progress bar: when did a step end?"""
+
+    def __init__(self, first: int, last: int) -> None:
+        self._first, self._last, self._step = first, last, 0
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def advance(self, steps: float = 1) -> None:
+        self._step += int(steps)
+        if self._step in (self._first, self._last) and steps:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            now = time.perf_counter()
+            self.seconds, self._started = now - self._started, now
+
+    def note(self, text: str) -> None:
+        pass
+
+
+class Nothing(BaseEvaluator):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.primary_metric = METRIC
+
+    def __call__(self, *_: Any, **__: Any) -> dict[str, float]:  # type: ignore[override]
+        return {METRIC: 0.0}
+
+
+def settings(**changes: Any) -> TrainConfig:
+    """The values of conf/config.yaml."""
+    from omegaconf import OmegaConf
+
+    conf = OmegaConf.load("conf/config.yaml")
+    values: Any = OmegaConf.to_container(conf.train, resolve=False)
+    model = ModelConfig("", None, None, "", "", 256, None, "", None)
+    mining = HardNegatives(**conf.dataset.negatives)
+    values |= {"model": model, "mining": mining, "launcher": None, "precision": "auto", "pin": "data/none.jsonl"}
+    return TrainConfig(**(values | changes))
+
+
+def made_up_pairs(passages: int, tokens: int, queries: int) -> Pairs:
+    """Passages of about `tokens` words drawn at random, each with `queries` of eight words."""
+    draw = random.Random(0)
+
+    def text(words: int) -> str:
+        return " ".join(f"w{draw.randrange(WORDS)}" for _ in range(words))
+
+    positives = [text(tokens) for _ in range(passages)]
+    return [text(8) for _ in positives for _ in range(queries)], [text for text in positives for _ in range(queries)]
+
+
+def made_up_model(shape: str, folder: Path, tokens: int) -> SentenceTransformer:
+    """Random weights of a shape, for made-up texts."""
+    names = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
+    vocabulary = {word: number for number, word in enumerate([*names.values(), *(f"w{n}" for n in range(WORDS))])}
+    words = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.post_processor = processors.BertProcessing(("</s>", 2), ("<s>", 0))
+    PreTrainedTokenizerFast(tokenizer_object=words, model_max_length=tokens, **names).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    width, layers, heads, inner = SHAPES[shape]
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=inner,
+        pad_token_id=1,
+    )
+    torch.manual_seed(0)
+    BertModel(config).save_pretrained(folder)
+    transformer = Transformer(str(folder), model_kwargs={"dtype": torch.float32})
+    made = SentenceTransformer(modules=[transformer, Pooling(width), Normalize()])
+    made.prompts = {"query": "", "document": ""}
+    return made
+
+
+def peak(bf16: bool) -> float:
+    """Operations a second of a large matrix product on this device."""
+    cuda = torch.cuda.is_available()
+    size, kind = (8192, torch.bfloat16) if cuda else (2048, torch.bfloat16 if bf16 else torch.float32)
+    left, right = (torch.randn(size, size, dtype=kind, device="cuda" if cuda else "cpu") for _ in range(2))
+    best = math.inf
+    for _ in range(12):
+        started = time.perf_counter()
+        for _ in range(5):
+            left @ right
+        if cuda:
+            torch.cuda.synchronize()
+        best = min(best, (time.perf_counter() - started) / 5)
+    return float(2 * size**3 / best)
+
+
+def operations(model: SentenceTransformer, texts: Sequence[str]) -> float:
+    """Of a training step over the texts."""
+    layers = adapters.layers(model.transformers_model)
+    parameters = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+    lengths = [len(ids) for ids in encoder.tokenize(model, texts, "document").ids]
+    width = model.get_embedding_dimension() or 0
+    return float(sum(6 * parameters * length + 12 * length**2 * width * len(layers) for length in lengths))
+
+
+def ours(
+    model: SentenceTransformer, pairs: Pairs, steps: int, skip: int, bf16: bool, multi: bool = True, **changes: Any
+) -> Speed:
+    anchors, positives = pairs
+    if multi:
+        rows = by_passage(anchors, positives, [()] * len(anchors), dict.fromkeys(positives, 0))
+        rows = rows.remove_columns("cluster").add_column("cluster", list(range(len(rows))))
+    else:
+        rows = Dataset.from_list(
+            [
+                {"anchor": [a], "positive": p, "negative": [], "cluster": hash(p) % 2**40, "negative_cluster": []}
+                for a, p in zip(anchors, positives, strict=True)
+            ]
+        )
+    size = changes.get("batch_size", settings().batch_size)
+    config = settings(**{"epochs": steps / math.ceil(len(rows) / size), **changes})
+    clock = Clock(skip, trainer.steps_of(len(rows), config))
+    done = trainer.steps_of(len(rows), config) - skip
+    with tempfile.TemporaryDirectory() as folder, measured() as memory:
+        trainer.train(model, rows, None, Nothing(), config, bf16, Path(folder), clock, saved_every=math.inf)  # type: ignore[arg-type]
+    share = done * size / len(rows)
+    texts = [*rows["positive"], *(anchor for of in rows["anchor"] for anchor in of)]
+    plain = operations(model, texts) * share
+    return Speed(clock.seconds, sum(map(len, rows["anchor"])) * share, plain, memory())
+
+
+def tutorial(model: SentenceTransformer, pairs: Pairs, steps: int, skip: int, bf16: bool, batch: int = 64) -> Speed:
+    rows = Dataset.from_dict({"anchor": pairs[0], "positive": pairs[1]})
+    clock = Clock(skip, steps)
+
+    class Steps(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            clock.advance()
+
+    with tempfile.TemporaryDirectory() as folder, measured() as memory:
+        run = SentenceTransformerTrainer(
+            model=model,
+            args=SentenceTransformerTrainingArguments(
+                output_dir=folder,
+                max_steps=steps,
+                per_device_train_batch_size=batch,
+                learning_rate=2e-5,
+                warmup_steps=math.ceil(0.1 * steps),
+                bf16=bf16 and torch.cuda.is_available(),
+                use_cpu=not torch.cuda.is_available(),
+                batch_sampler=BatchSamplers.NO_DUPLICATES,
+                save_strategy="no",
+                disable_tqdm=True,
+                report_to="none",
+            ),
+            train_dataset=rows,
+            loss=MultipleNegativesRankingLoss(model),
+            callbacks=[Steps()],
+        )
+        run.remove_callback(PrinterCallback)
+        run.train()
+    count = (steps - skip) * batch
+    texts = [*dict.fromkeys(pairs[0]), *pairs[1]]
+    return Speed(clock.seconds, count, operations(model, texts) * count / len(pairs[0]), memory())
+
+
+@contextmanager
+def measured() -> Iterator[Callable[[], float]]:
+    """The most memory that the block takes: on the device, or of this process."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        yield lambda: float(torch.cuda.max_memory_allocated())
+    else:
+        yield lambda: float(psutil.Process().memory_info().rss)
+
+
+def table(
+    load: Callable[[], SentenceTransformer], pairs: Pairs, arguments: argparse.Namespace, bf16: bool
+) -> Iterator[str]:
+    """Rows of Markdown, as they are measured."""
+    steps, skip, batch = arguments.steps, arguments.skip, arguments.batch_size
+    cuda = torch.cuda.is_available()
+    top = peak(bf16)
+    device = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
+    yield f"{device}; {'bf16' if bf16 else 'fp32'} matrix product {top / 1e12:.2f} TFLOP/s; torch {torch.__version__}"
+    yield "| recipe | pairs/s | to the tutorial's | operations, TFLOP/s | share of peak | memory, GB |"
+    yield "|---|---|---|---|---|---|"
+    usual: dict[str, Any] = {"batch_size": batch, "microbatch_tokens": arguments.microbatch_tokens}
+    recipes: dict[str, Callable[[], Speed]] = {
+        "tutorial": lambda: tutorial(load(), pairs, steps, skip, bf16),
+        "ours": lambda: ours(load(), pairs, steps, skip, bf16, **usual),
+        "ours, a passage for each query": lambda: ours(load(), pairs, steps, skip, bf16, multi=False, **usual),
+        "ours, gradient cache": lambda: ours(load(), pairs, steps, skip, bf16, gradient_cache=True, **usual),
+        "ours, gradient checkpointing": lambda: ours(
+            load(), pairs, steps, skip, bf16, gradient_checkpointing=True, **usual
+        ),
+    }
+    if cuda:
+        recipes["ours, compiled"] = lambda: ours(load(), pairs, steps, skip, bf16, compile=True, **usual)
+    if bf16:
+        recipes["ours, fp32"] = lambda: ours(load(), pairs, steps, skip, False, **usual)
+    recipes["ours, padded" if cuda else "ours, not sorted by length"] = lambda: _unsorted(
+        lambda: ours(load(), pairs, steps, skip, bf16, **usual)
+    )
+    recipes["ours, padded, attention dropout .1"] = lambda: _dropped(
+        lambda: ours(load(), pairs, steps, skip, bf16, **usual)
+    )
+    first = 0.0
+    for name, recipe in recipes.items():
+        if arguments.only and name not in arguments.only:
+            continue
+        try:
+            speed = recipe()
+        except torch.OutOfMemoryError:
+            yield f"| {name} | out of memory | | | | |"
+            continue
+        rate = speed.pairs / speed.seconds
+        first = first or rate
+        done = speed.operations / speed.seconds
+        yield (
+            f"| {name} | {rate:,.1f} | {rate / first:.1f} | {done / 1e12:.2f} | {done / top:.0%} "
+            f"| {speed.memory / 1e9:.1f} |"
+        )
+
+
+def _unsorted(run: Callable[[], Speed]) -> Speed:
+    if torch.cuda.is_available():
+        with patch.object(flat_attention, "enable", lambda model: False):
+            return run()
+    with patch.object(batches.Collator, "_by_length", lambda self, texts, kind: list(range(len(texts)))):
+        return run()
+
+
+def _dropped(run: Callable[[], Speed]) -> Speed:
+    with patch.object(trainer, "disable_attention_dropout", lambda model: None):
+        return _unsorted(run) if torch.cuda.is_available() else run()
+
+
+def yardstick(arguments: argparse.Namespace, bf16: bool) -> str:
+    """The mission's: 2,000 pairs, 3 epochs, bge-base's shape; start-up not counted."""
+    pairs = made_up_pairs(2000, arguments.tokens, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        model = made_up_model("bge_base", Path(folder), arguments.tokens)
+        steps = 3 * math.ceil(2000 / arguments.batch_size)
+        usual: dict[str, Any] = {"batch_size": arguments.batch_size, "microbatch_tokens": arguments.microbatch_tokens}
+        speed = ours(model, pairs, steps, 2, bf16, **usual)
+    seconds = speed.seconds * steps / (steps - 2)
+    return f"yardstick: 2,000 pairs of {arguments.tokens} tokens, 3 epochs, bge-base: {seconds:.1f} s ({steps} steps)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES)
+    parser.add_argument("--tokens", type=int, default=256, help="of a made-up passage")
+    parser.add_argument("--queries", type=int, default=4, help="of a made-up passage")
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--skip", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--microbatch-tokens", type=int, default=None)
+    parser.add_argument("--only", nargs="*", help="names of rows")
+    parser.add_argument("--yardstick", action="store_true")
+    arguments = parser.parse_args()
+    bf16 = use_bf16("auto")
+    if arguments.yardstick:
+        print(yardstick(arguments, bf16), flush=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments.shape:
+            made = made_up_model(arguments.shape, Path(folder, "transformer"), arguments.tokens)
+            made.save(str(Path(folder, "model")), create_model_card=False)
+            pairs = made_up_pairs(max(512, 4 * arguments.batch_size), arguments.tokens - 2, arguments.queries)
+
+            def load() -> SentenceTransformer:
+                model = encoder.load_folder(Path(folder, "model"))
+                model.prompts = {"query": "", "document": ""}
+                return model
+        else:
+            from stages.settings import load as load_settings
+
+            config = load_settings("train", TrainConfig)
+            columns = files.read_table(paths.TRAIN)
+            pairs = columns["anchor"], columns["positive"]
+
+            def load() -> SentenceTransformer:
+                return encoder.load_base(replace(config.model))
+
+        for line in table(load, pairs, arguments, bf16):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
