@@ -93,7 +93,7 @@ def settings(**changes: Any) -> TrainConfig:
     """The values of conf/config.yaml."""
     from omegaconf import OmegaConf
 
-    conf = OmegaConf.load("conf/config.yaml")
+    conf = OmegaConf.load(Path(__file__).parents[1] / "conf/config.yaml")
     values: Any = OmegaConf.to_container(conf.train, resolve=False)
     model = ModelConfig("", None, None, "", "", 256, None, "", None)
     mining = HardNegatives(**conf.dataset.negatives)
@@ -167,8 +167,8 @@ def ours(
 ) -> Speed:
     anchors, positives = pairs
     if multi:
-        rows = by_passage(anchors, positives, [()] * len(anchors), dict.fromkeys(positives, 0))
-        rows = rows.remove_columns("cluster").add_column("cluster", list(range(len(rows))))
+        clusters = {text: number for number, text in enumerate(dict.fromkeys(positives))}
+        rows = by_passage(anchors, positives, [()] * len(anchors), clusters)
     else:
         rows = Dataset.from_list(
             [

@@ -43,7 +43,8 @@ def work() -> str:
 
     pairs = files.read_table(paths.TRAIN)
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
-    masking = None if config.mask_margin is None else base_vectors(pairs["anchor"], corpus.texts, passages)
+    needed = config.mask_margin is not None or config.hold > 0
+    original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
     checkpoints = state.root() / "checkpoints" / files.digest(paths.CONFIG / "train.yaml", paths.TRAIN)
     model = encoder.load_base(config.model)
     rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
@@ -57,7 +58,7 @@ def work() -> str:
         with progress(label, steps) as bar:
 
             def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
-                return train(model, rows, masking, evaluator, config, bf16, folder, bar, note)
+                return train(model, rows, original, evaluator, config, bf16, folder, bar, note)
 
             outcomes.append(rounds.once(model, checkpoints / str(number), of))
     outcome = joined(outcomes, steps)

@@ -31,6 +31,7 @@ class TrainConfig:
     # own passage (NV-Retriever's positive-aware rule, arXiv:2407.15831); null: all are negatives but copies.
     mask_margin: float | None = between(0.1, 1.0)
     symmetric: bool = MISSING  # the loss from passages to queries besides
+    hold: float = between(0.0, 1000.0)  # weight of the vectors' distance from the base model's in the loss; 0: none
     matryoshka: list[int] = numbers_between(8, 16384)  # noqa: RUF009 (a dataclasses.field): sizes to cut vectors to; []: none
     lora: int = between(0, 1024)  # rank of low-rank adapters trained instead of all weights; 0: all weights
     max_grad_norm: float = between(0.0, 1000.0)  # 0: no clipping

@@ -29,7 +29,8 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
     passages of all.
 
     `symmetric` adds the same loss from passages to queries. `dimensions` adds the loss of the vectors' first numbers
-    (Matryoshka, arXiv:2205.13147); the mean of all is taken. `cached` encodes in microbatches twice and keeps the
+    (Matryoshka, arXiv:2205.13147); the mean of all is taken. `hold` times the vectors' mean distance from the base
+    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). `cached` encodes in microbatches twice and keeps the
     activations of one at a time (GradCache, arXiv:2101.06983): the same gradients in less memory and more time.
     """
 
@@ -42,6 +43,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         *,
         symmetric: bool = False,
         dimensions: Sequence[int] = (),
+        hold: float = 0.0,
         cached: bool = False,
     ) -> None:
         super().__init__()
@@ -52,13 +54,16 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         self.margin = margin
         self.symmetric = symmetric
         self.dimensions = tuple(dimensions)
+        self.hold = hold
         self.cached = cached
         self._pairing: Pairing | None = None
+        self._base: tuple[Tensor, Tensor] | None = None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor) -> Tensor:
         """The mean loss of the batch's queries, from the features that `batches.Collator` makes."""
         anchors, passages = (dict(features) for features in sentence_features)
-        self._pairing = self._pair(anchors, passages, labels)
+        self._base = (anchors.pop("base"), passages.pop("base")) if "base" in anchors else None
+        self._pairing = self._pair(passages, labels)
         if self.cached:
             return self.forward_cached([anchors, passages])
         return self.calculate_loss([self._encode(anchors), self._encode(passages)])
@@ -76,6 +81,8 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
             # The processes' gradients are averaged; their queries are not as many in each.
             share = processes.count() / processes.total(len(queries), queries.device)
             loss = torch.stack(summed).mean() * share
+            if self.hold:
+                loss = loss + self.hold * self._drift(*(torch.cat(parts).float() for parts in reps))
         if with_backward:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.detach()
@@ -94,7 +101,13 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         parts = self.embed_minibatch_iter(features, with_grad=torch.is_grad_enabled(), copy_random_state=False)
         return [vectors for vectors, _ in parts]
 
-    def _pair(self, anchors: dict[str, Any], passages: dict[str, Any], labels: Tensor) -> Pairing:
+    def _drift(self, queries: Tensor, passages: Tensor) -> Tensor:
+        """How far the vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
+        assert self._base is not None
+        sides = zip((queries, passages), self._base, strict=True)
+        return torch.stack([1 - nn.functional.cosine_similarity(now, base).mean() for now, base in sides]).mean()
+
+    def _pair(self, passages: dict[str, Any], labels: Tensor) -> Pairing:
         """Take what is no input of the model out of the features."""
         text, start = processes.gather(passages.pop("text"))
         cluster, _ = processes.gather(passages.pop("cluster"))
@@ -104,8 +117,9 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         left_out = cluster[own].unsqueeze(1) == cluster.unsqueeze(0)
         left_out |= first != torch.arange(len(first), device=first.device)
         if self.margin is not None:
-            base, _ = processes.gather(passages.pop("base"))
-            left_out |= above_margin(anchors.pop("base"), base, own, self.margin)
+            assert self._base is not None
+            base, _ = processes.gather(self._base[1])
+            left_out |= above_margin(self._base[0], base, own, self.margin)
         return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False))
 
     def _sum(self, queries: Tensor, passages: Tensor, pairing: Pairing) -> Tensor:

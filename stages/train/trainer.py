@@ -155,7 +155,7 @@ def train(
 ) -> Outcome:
     """Train `model` in place and leave it at its best checkpoint by dev NDCG@10.
 
-    `base`: the base model's vectors of the training texts, where `mask_margin` is set. `folder` takes the
+    `base`: the base model's vectors of the training texts, where `mask_margin` or `hold` is set. `folder` takes the
     checkpoints; a run that was killed goes on from the last one in it, and ends as if it had not been killed.
 
     Raises UserError where no way to train fits into memory.
@@ -176,6 +176,7 @@ def train(
         config.mask_margin,
         symmetric=config.symmetric,
         dimensions=config.matryoshka,
+        hold=config.hold,
     )
     collator = Collator(model, rows, config.negatives, base)
     first = Plan(config.batch_size, tokens, config.gradient_cache, config.gradient_checkpointing)
@@ -265,7 +266,7 @@ def _arguments(
         max_steps=steps,
         per_device_train_batch_size=max(1, plan.batch_size // processes.count()),
         learning_rate=config.learning_rate,
-        warmup_steps=math.ceil(steps * config.warmup),
+        warmup_steps=round(steps * config.warmup),  # of a single step none
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         bf16=bf16,
