@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,7 @@ def leak_proof(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Pat
     return made, folder
 
 
+@cache
 def copies_of(made: Workspace) -> dict[str, set[str]]:
     """passage id → itself and its copies, every pair compared."""
     texts = {row["id"]: row["text"] for row in made.passages}

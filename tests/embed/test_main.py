@@ -1,6 +1,7 @@
 """The stage as DVC runs it, on a tiny model."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths
-from stages.embed.__main__ import foreign
+from stages.embed.__main__ import foreign, work
+from stages.errors import UserError
 from stages.text import passage_text
 from tests.train import workspace
 
@@ -36,23 +38,24 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
     assert sorted(path.name for path in (folder / paths.VECTORS).iterdir()) == [f"{name}.safetensors" for name in NAMES]
 
 
-def test_no_real_queries_are_a_table_without_rows(folder: Path) -> None:
+def test_no_real_queries_are_a_table_without_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.write_text(folder / paths.REAL, "")
     workspace.configure(folder, workspace.embed_config(precision="bf16"))
-    status, said = workspace.run("embed", folder)
-    assert (status, said.startswith("✓ embed  40 passages and 120 queries encoded in bf16")) == (0, True)
-    assert files.read_vectors(folder / paths.VECTORS / "real.safetensors").shape == (0, 32)
+    monkeypatch.chdir(folder)
+    assert work() == "40 passages and 120 queries encoded in bf16"
+    assert files.read_vectors(paths.VECTORS / "real.safetensors").shape == (0, 32)
 
 
-def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path) -> None:
-    for path in (folder / paths.VECTORS).iterdir():
-        path.unlink()
-    (folder / paths.VECTORS).rmdir()
+def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(folder / paths.VECTORS)
     workspace.configure(folder, workspace.embed_config(model=workspace.model_config(dimension=384)))
-    status, said = workspace.run("embed", folder)
-    assert (status, said.count("\n")) == (1, 1)
-    assert said.startswith("✗ embed  someone/tiny gives vectors of 32 numbers, its file in conf/model/ says")
-    assert not (folder / paths.VECTORS).exists()
+    monkeypatch.chdir(folder)
+    with pytest.raises(UserError) as error:
+        work()
+    said = str(error.value)
+    assert said.startswith("someone/tiny gives vectors of 32 numbers, its file in conf/model/ says")
+    assert "\n" not in said
+    assert not paths.VECTORS.exists()
 
 
 def test_an_error_half_way_leaves_no_vectors(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from tests.export import inputs
 from tests.tiny_model import WORDS
 
 ROOT = Path(__file__).parents[2]
+Vectors = np.typing.NDArray[np.float32]
 TEXTS = [" ".join(WORDS[(3 * i + j) % 60] for j in range(i + 1)) for i in range(20)]
 
 
@@ -68,19 +70,26 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As the working directory of a run in this process, which reads the export here: `done` has it read afresh."""
     inputs.write(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(export, "encode_afresh", encode_here)
     return tmp_path
+
+
+def encode_here(folder: Path, queries: Sequence[str], passages: Sequence[str]) -> tuple[Vectors, Vectors]:
+    model = SentenceTransformer(str(folder), device="cpu")
+    return model.encode_query(list(queries)), model.encode_document(list(passages))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def by_hand(kind: str, texts: Sequence[str], folder: Path) -> "np.typing.NDArray[np.float32]":
+def by_hand(kind: str, texts: Sequence[str], folder: Path) -> Vectors:
     """Vectors by the model that was exported, the prompt put before each text."""
     model = SentenceTransformer(str(folder / paths.MODEL), device="cpu")
-    vectors: np.typing.NDArray[np.float32] = model.encode([f"{inputs.PROMPTS[kind]}{text}" for text in texts])
+    vectors: Vectors = model.encode([f"{inputs.PROMPTS[kind]}{text}" for text in texts])
     return vectors
 
 
@@ -167,7 +176,11 @@ def test_another_place_and_process_give_the_same_bytes(done: Done, workspace: Pa
     assert contents(workspace / paths.EXPORT) == contents(done.out)
 
 
-def test_int8_that_loses_too_much_is_left_out_and_said(workspace: Path) -> None:
+def test_int8_that_loses_too_much_is_left_out_and_said(
+    done: Done, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for write, name in (("write_fp32", "model.onnx"), ("write_int8", "model_int8.onnx")):  # they would be the same
+        monkeypatch.setattr(export, write, lambda _, path, name=name: shutil.copyfile(done.out / "onnx" / name, path))
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.0")
     said = export.work()
     int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
@@ -195,11 +208,8 @@ def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
     assert not paths.EXPORT.exists()
 
 
-def test_a_folder_that_a_fresh_process_reads_otherwise_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inputs.write(tmp_path, dtype=torch.bfloat16)  # read in float32 here, and as it is saved by everyone else
-    monkeypatch.chdir(tmp_path)
+def test_a_folder_that_others_read_otherwise_is_refused(workspace: Path) -> None:
+    inputs.write(workspace, dtype=torch.bfloat16)  # read in float32 here, and as it is saved by everyone else
     with pytest.raises(UserError, match="gives other vectors than data/model"):
         export.work()
     assert not paths.EXPORT.exists()

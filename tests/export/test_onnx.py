@@ -1,7 +1,5 @@
 """The ONNX graphs against the model they come from, on tiny random models and the real onnxruntime."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from tests.tiny_model import WORDS, tiny_model
 
 LENGTHS = (1, 40, 3, 3, 17, 90, 2, 8)  # in words; the model cuts at 64 tokens
 TEXTS = [" ".join(WORDS[(7 * i + j) % 60] for j in range(length)) for i, length in enumerate(LENGTHS)]
-Exported = tuple[SentenceTransformer, Path]  # the folder holds model/, model.onnx and model_int8.onnx
+Exported = tuple[SentenceTransformer, Path]  # the folder holds model.onnx and model_int8.onnx
 FILES = ("model.onnx", "model_int8.onnx")
 PIPELINES = ("bert-mean", "xlmr-cls", "bert-lasttoken")
 
@@ -29,8 +27,10 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp(request.param)
     architecture, pooling = request.param.split("-")
     model = tiny_model(folder / "transformer", architecture=architecture, pooling=pooling)
-    model.save(str(folder / "model"), create_model_card=False)
+    model.train()
     write_fp32(model, folder / "model.onnx")
+    config: Any = model[0].config
+    assert (model.training, config._attn_implementation) == (True, "sdpa")  # the model is left as it was
     write_int8(folder / "model.onnx", folder / "model_int8.onnx")
     return model, folder
 
@@ -58,39 +58,12 @@ def test_int8_is_smaller_and_close(exported: Exported) -> None:
     assert int8 < 0.5 * fp32
 
 
-@pytest.mark.parametrize("exported", ["bert-mean"], indirect=True)
-def test_another_process_writes_the_same_bytes_and_prints_nothing(exported: Exported, tmp_path: Path) -> None:
-    _, folder = exported
-    program = (
-        "import sys; from pathlib import Path; from stages.encoder import load_folder\n"
-        "from stages.export.onnx import write_fp32, write_int8\n"
-        "folder, out = map(Path, sys.argv[1:])\n"
-        "write_fp32(load_folder(folder / 'model', device='cpu'), out / 'model.onnx')\n"
-        "write_int8(out / 'model.onnx', out / 'model_int8.onnx')"
-    )
-    arguments = [sys.executable, "-c", program, str(folder), str(tmp_path)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    for name in FILES:
-        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == list(FILES)
-
-
 def test_no_path_of_this_machine_is_inside(exported: Exported) -> None:
     _, folder = exported
     for name in FILES:
         content = (folder / name).read_bytes()
         leaks = [str(folder), str(Path.cwd()), str(Path(torch.__file__).parent), 'File "']
         assert [leak for leak in leaks if leak.encode() in content] == []
-
-
-@pytest.mark.parametrize("exported", ["bert-mean"], indirect=True)
-def test_the_model_is_left_as_it_was(exported: Exported, tmp_path: Path) -> None:
-    model, _ = exported
-    config: Any = model[0].config
-    model.train()
-    write_fp32(model, tmp_path / "model.onnx")
-    assert (model.training, config._attn_implementation) == (True, "sdpa")
 
 
 @pytest.mark.parametrize("exported", ["bert-mean"], indirect=True)

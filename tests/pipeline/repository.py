@@ -63,7 +63,13 @@ def make(folder: Path) -> None:
             "batch_size: 64": "batch_size: 8",
         },
     )
-    edit(folder / "conf/config.yaml", {"dev: 0.05": "dev: 0.3"})  # of 60 sections
+    edit(
+        folder / "conf/config.yaml",
+        {
+            "dev: 0.05": "dev: 0.3",  # of 60 sections
+            "evaluations: 1": "evaluations: 4",  # a checkpoint long before the end
+        },
+    )
     edit(folder / "conf/model/path.yaml", {"max_tokens: 256": "max_tokens: 64"})
     git(folder, "init", "--quiet", "--initial-branch", "main")
     commit(folder, "a team's own repository")
