@@ -115,10 +115,11 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         loss = nn.functional.cross_entropy(logits, pairing.own, reduction="sum")
         if not self.symmetric:
             return loss
-        # From a passage to one of its queries, against the queries of other passages in this process.
+        # From a passage to one of its queries, against the queries of other passages, those of all processes.
         right = logits.gather(1, pairing.own.unsqueeze(1)).squeeze(1)
         no = torch.finfo(logits.dtype).min / 2  # not infinity: a passage may have no others, and needs a gradient
-        others = logits.clamp(min=no).scatter(1, pairing.own.unsqueeze(1), no).logsumexp(dim=0)[pairing.own]
+        here = logits.clamp(min=no).scatter(1, pairing.own.unsqueeze(1), no).logsumexp(dim=0)
+        others = processes.gather(here.unsqueeze(0))[0].logsumexp(dim=0)[pairing.own]
         return (loss + (torch.logaddexp(right, others) - right).sum()) / 2
 
 

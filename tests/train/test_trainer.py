@@ -109,7 +109,7 @@ def test_the_model_is_left_at_its_best_checkpoint(
 
 def test_a_best_checkpoint_that_is_gone_is_an_error(model: SentenceTransformer, tmp_path: Path, bar: Bar) -> None:
     def lose_the_best(number: int) -> None:
-        for path in (tmp_path / "checkpoints").glob("checkpoint-*/model.safetensors"):
+        for path in (tmp_path / "checkpoints").glob("checkpoint-*/weights.safetensors"):
             path.write_bytes(b"")
 
     with pytest.raises(Exception, match=r"(?i)header|safetensors"):
@@ -128,6 +128,8 @@ def test_every_passage_is_in_one_batch_of_an_epoch_with_all_its_queries(
 
     monkeypatch.setattr(trainer, "Collator", Watched)
     run(model, Scripted([0.5]), tmp_path / "checkpoints", bar, epochs=2)
+    longest = batches.pop(0)  # to see how it fits into memory
+    assert len(longest) == 8
     assert [len(batch) for batch in batches] == [8, 8, 4, 8, 8, 4]
     epochs = [[row for batch in batches[start : start + 3] for row in batch] for start in (0, 3)]
     asked = {row["positive"]: row["anchor"] for row in ROWS}
