@@ -30,15 +30,15 @@ class Plan:
     cached: bool  # gradient cache: activations of one microbatch at a time
     checkpointing: bool  # activations of one layer at a time, besides
 
-    def said(self, before: "Plan") -> str:
-        """What changed, for people."""
-        if self.cached and not before.cached:
-            return f"gradient cache: the same gradients in microbatches of {self.microbatch_tokens:,} tokens"
-        if self.checkpointing and not before.checkpointing:
-            return "gradient checkpointing: the same gradients with one layer's activations at a time"
-        if self.batch_size == before.batch_size:
+    def said(self, first: "Plan") -> str:
+        """What it does that `first` did not, for people: the most that was needed."""
+        if self.batch_size != first.batch_size:
+            return f"batches of {self.batch_size:,} passages instead of {first.batch_size:,}: fewer negatives a query"
+        if self.microbatch_tokens != first.microbatch_tokens:
             return f"microbatches of {self.microbatch_tokens:,} tokens: the same gradients, slower"
-        return f"batches of {self.batch_size:,} passages instead of {before.batch_size:,}: fewer negatives a query"
+        if self.checkpointing and not first.checkpointing:
+            return "gradient checkpointing: the same gradients with one layer's activations at a time"
+        return f"gradient cache: the same gradients in microbatches of {self.microbatch_tokens:,} tokens"
 
 
 def ways(first: Plan) -> Iterator[Plan]:
@@ -52,7 +52,7 @@ def ways(first: Plan) -> Iterator[Plan]:
     while plan.microbatch_tokens > _FEWEST_TOKENS:
         yield (plan := replace(plan, microbatch_tokens=max(_FEWEST_TOKENS, plan.microbatch_tokens // 2)))
     while plan.batch_size > 2:
-        yield (plan := replace(plan, batch_size=plan.batch_size // 2))
+        yield (plan := replace(plan, batch_size=max(2, plan.batch_size // 2)))
 
 
 def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]) -> Plan:
@@ -60,13 +60,11 @@ def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]
 
     Raises UserError where none does.
     """
-    before = first
     for plan in ways(first):
         if fits(plan):
             if plan != first:
-                say(f"memory is short for the longest batch; {plan.said(before)}")
+                say(f"memory is short for the longest batch; {plan.said(first)}")
             return plan
-        before = plan
     raise UserError(
         "no training step of this model fits into memory: set `train.lora: 16`, choose a smaller model or a lower "
         "`max_tokens` in its file in conf/model/, or close what else uses memory"
