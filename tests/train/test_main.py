@@ -269,12 +269,15 @@ def test_patience_ends_a_run_that_no_longer_gets_better(run: Run) -> None:
     assert done.history["chosen"]["step"] == best + 1
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch's own, of its compiler
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_layers_learn_the_same(run: Run) -> None:
-    plain = [row["loss"] for row in run(epochs=2, evaluations=1).history["loss"]]
-    compiled = [row["loss"] for row in run(epochs=2, evaluations=1, compile=True).history["loss"]]
-    assert compiled == pytest.approx(plain, rel=0.1)  # dropout draws other masks
+def test_compiled_layers_learn_the_same(folder: Path, run: Run) -> None:
+    config = files.read_json(folder / "own/model/config.json")
+    files.write_json(folder / "own/model/config.json", {**config, "hidden_dropout_prob": 0.0})
+    plain = [row["loss"] for row in run(epochs=2, evaluations=1, learning_rate=1e-4).history["loss"]]
+    compiled = [row["loss"] for row in run(epochs=2, evaluations=1, learning_rate=1e-4, compile=True).history["loss"]]
+    assert compiled == pytest.approx(plain, rel=1e-3)
 
 
 def test_a_kill_leaves_no_model_and_the_next_run_goes_on_and_ends_the_same(done: Done, folder: Path, run: Run) -> None:
