@@ -30,7 +30,7 @@ def test_the_best_on_dev_is_taken(
     starts = {name: value.clone() for name, value in base.state_dict().items()}
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 1
+            parameter.add_(1)
     asked = iter(mixtures)
 
     def evaluator(at: Any) -> dict[str, float]:
