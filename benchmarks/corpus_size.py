@@ -60,6 +60,7 @@ queries: none.jsonl
 pairs: none.jsonl
 model: minilm
 model_path: none.jsonl
+pin: none.jsonl
 generator: sample
 experiment: null
 """
@@ -72,7 +73,7 @@ PARTS = {  # functions that are timed
         "stages.dataset.answers.find_copies",
         "stages.ranking.dense",
         "stages.ranking.bm25",
-        "stages.dataset.negatives.mine",
+        "stages.hard_negatives.mine",
     ),
     "embed": ("stages.encoder.write_all",),
     "ingest": (),

@@ -54,7 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learning rate 3e-5, 3 epochs": {"learning_rate": 3e-5, "epochs": 3},
     "learning rate 1e-5, 2 epochs": {"learning_rate": 1e-5, "epochs": 2},
     "learning rate 2e-4": {"learning_rate": 2e-4},
-    "1 hard negative": {"negatives": 1},
+    "no hard negative": {"negatives": 0},
     "2 rounds": {"rounds": 2},
     "masking at .95": {"mask_margin": 0.95},
     "temperature .02": {"temperature": 0.02},

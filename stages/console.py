@@ -27,6 +27,10 @@ class Bar:
     def advance(self, steps: float = 1) -> None:
         self._progress.advance(self._task, steps)
 
+    def expect(self, total: float) -> None:
+        """Another number of steps than was thought."""
+        self._progress.update(self._task, total=total)
+
     def note(self, text: str) -> None:
         """Show `text` behind the bar."""
         self._progress.update(self._task, note=text)

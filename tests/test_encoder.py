@@ -14,7 +14,7 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models
 
 from stages import encoder
-from stages.encoder import Kind, encode, load_base, load_folder, microbatches, tokenize
+from stages.encoder import Kind, encode, load_base, load_folder, tokenize
 from stages.errors import UserError
 from stages.text import passage_text
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
@@ -119,19 +119,6 @@ def test_little_of_a_batch_is_padding(model: SentenceTransformer) -> None:
     watch.remove()
     assert max(mask.numel() for mask in batches) <= 256
     assert sum(int(mask.sum()) for mask in batches) > 0.95 * sum(mask.numel() for mask in batches)
-
-
-@pytest.mark.parametrize(
-    ("budget", "cuts"),
-    [
-        (10, [[1, 3], [0, 2]]),  # 10 // 5 = 2 rows of 5; then 10 // 3 = 3, of which two are left
-        (6, [[1], [3], [0, 2]]),  # 6 // 5 = 1; 6 // 3 = 2
-        (1, [[1], [3], [0], [2]]),  # a row at least
-        (100, [[1, 3, 0, 2]]),
-    ],
-)
-def test_microbatches_keep_to_their_budget(budget: int, cuts: list[list[int]]) -> None:
-    assert microbatches([3, 5, 1, 5], budget) == cuts
 
 
 @pytest.fixture

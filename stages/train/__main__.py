@@ -35,7 +35,7 @@ def work() -> str:
     passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
-    base = evaluator.score(queries, passages[part])
+    base = round(evaluator.score(queries, passages[part]), 6)  # as a checkpoint's
     if Path(config.pin).is_dir():
         if processes.rank() != 0:
             return ""
@@ -45,23 +45,30 @@ def work() -> str:
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
     needed = config.mask_margin is not None or config.hold > 0
     original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
-    checkpoints = state.root() / "checkpoints" / files.digest(paths.CONFIG / "train.yaml", paths.TRAIN)
+    # What the run depends on; the base model's weights show in its vectors.
+    inputs = (
+        paths.CONFIG / "train.yaml",
+        paths.TRAIN,
+        paths.PASSAGES,
+        paths.QRELS,
+        paths.VECTORS / "queries.safetensors",
+    )
+    checkpoints = state.root() / "checkpoints" / files.digest(*inputs)
     model = encoder.load_base(config.model)
     rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
-    steps = steps_of(len(rows), config)
     outcomes: list[Outcome] = []
     for number in range(config.rounds):
         if number:
             config.negatives = max(1, config.negatives)
             rows = _rows(pairs, corpus, clusters, rounds.mined(model, pairs, corpus, clusters, config, bf16))
         label = f"training on {len(pairs['anchor']):,} pairs" + (f", round {number + 1}" if number else "")
-        with progress(label, steps) as bar:
+        with progress(label, steps_of(len(rows), config)) as bar:
 
             def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
                 return train(model, rows, original, evaluator, config, bf16, folder, bar, note)
 
             outcomes.append(rounds.once(model, checkpoints / str(number), of))
-    outcome = joined(outcomes, steps)
+    outcome = joined(outcomes)
     if processes.rank() != 0:
         return ""
     for warning in diagnosis.warnings(outcome, base, passages[part], evaluator.vectors(model)[1]):
@@ -77,7 +84,7 @@ def work() -> str:
     said = "the base model is kept" if share == 0 else f"step {outcome.best}"
     mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
     arithmetic = "bf16" if bf16 else "fp32"
-    return f"{steps * config.rounds} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
+    return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
 
 
 def base_vectors(

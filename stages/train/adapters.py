@@ -13,17 +13,13 @@ def add(model: SentenceTransformer, rank: int) -> None:
     from torch.nn import Linear
 
     transformer: Any = model.transformers_model
-    names = {
-        name.rpartition(".")[2]
-        for layer in layers(transformer)
-        for name, module in layer.named_modules()
-        if isinstance(module, Linear)
-    }
+    inside = {module for layer in layers(transformer) for module in layer.modules() if isinstance(module, Linear)}
+    names = [name for name, module in transformer.named_modules() if module in inside]
     if not names:
         raise UserError("this model has no linear layers to adapt: set `train.lora: 0`")
     transformer.requires_grad_(False)
     inject_adapter_in_model(
-        LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=sorted(names)), transformer
+        LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.0, target_modules=names), transformer
     )
 
 

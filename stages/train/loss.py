@@ -30,8 +30,9 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
 
     `symmetric` adds the same loss from passages to queries. `dimensions` adds the loss of the vectors' first numbers
     (Matryoshka, arXiv:2205.13147); the mean of all is taken. `hold` times the vectors' mean distance from the base
-    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). `cached` encodes in microbatches twice and keeps the
-    activations of one at a time (GradCache, arXiv:2101.06983): the same gradients in less memory and more time.
+    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). `cached` encodes in
+    microbatches twice and keeps the activations of one at a time (GradCache, arXiv:2101.06983): the same gradients in
+    less memory and more time.
     """
 
     def __init__(
@@ -129,10 +130,11 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         loss = nn.functional.cross_entropy(logits, pairing.own, reduction="sum")
         if not self.symmetric:
             return loss
-        # From a passage to one of its queries, against the queries of other passages in this process.
+        # From a passage to one of its queries, against the queries of other passages, those of all processes.
         right = logits.gather(1, pairing.own.unsqueeze(1)).squeeze(1)
         no = torch.finfo(logits.dtype).min / 2  # not infinity: a passage may have no others, and needs a gradient
-        others = logits.clamp(min=no).scatter(1, pairing.own.unsqueeze(1), no).logsumexp(dim=0)[pairing.own]
+        here = logits.clamp(min=no).scatter(1, pairing.own.unsqueeze(1), no).logsumexp(dim=0)
+        others = processes.gather(here.unsqueeze(0))[0].logsumexp(dim=0)[pairing.own]
         return (loss + (torch.logaddexp(right, others) - right).sum()) / 2
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from stages.errors import UserError
+from stages.train import adapters
 from stages.train.loss import MultiQueryRankingLoss
 
 _HEADROOM = 0.9  # of the memory that is free
@@ -29,15 +30,15 @@ class Plan:
     cached: bool  # gradient cache: activations of one microbatch at a time
     checkpointing: bool  # activations of one layer at a time, besides
 
-    def said(self, before: "Plan") -> str:
-        """What changed, for people."""
-        if self.cached and not before.cached:
-            return f"gradient cache: the same gradients in microbatches of {self.microbatch_tokens:,} tokens"
-        if self.checkpointing and not before.checkpointing:
-            return "gradient checkpointing: the same gradients with one layer's activations at a time"
-        if self.batch_size == before.batch_size:
+    def said(self, first: "Plan") -> str:
+        """What it does that `first` did not, for people: the most that was needed."""
+        if self.batch_size != first.batch_size:
+            return f"batches of {self.batch_size:,} passages instead of {first.batch_size:,}: fewer negatives a query"
+        if self.microbatch_tokens != first.microbatch_tokens:
             return f"microbatches of {self.microbatch_tokens:,} tokens: the same gradients, slower"
-        return f"batches of {self.batch_size:,} passages instead of {before.batch_size:,}: fewer negatives a query"
+        if self.checkpointing and not first.checkpointing:
+            return "gradient checkpointing: the same gradients with one layer's activations at a time"
+        return f"gradient cache: the same gradients in microbatches of {self.microbatch_tokens:,} tokens"
 
 
 def ways(first: Plan) -> Iterator[Plan]:
@@ -51,7 +52,7 @@ def ways(first: Plan) -> Iterator[Plan]:
     while plan.microbatch_tokens > _FEWEST_TOKENS:
         yield (plan := replace(plan, microbatch_tokens=max(_FEWEST_TOKENS, plan.microbatch_tokens // 2)))
     while plan.batch_size > 2:
-        yield (plan := replace(plan, batch_size=plan.batch_size // 2))
+        yield (plan := replace(plan, batch_size=max(2, plan.batch_size // 2)))
 
 
 def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]) -> Plan:
@@ -59,13 +60,11 @@ def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]
 
     Raises UserError where none does.
     """
-    before = first
     for plan in ways(first):
         if fits(plan):
             if plan != first:
-                say(f"memory is short for the longest batch; {plan.said(before)}")
+                say(f"memory is short for the longest batch; {plan.said(first)}")
             return plan
-        before = plan
     raise UserError(
         "no training step of this model fits into memory: set `train.lora: 16`, choose a smaller model or a lower "
         "`max_tokens` in its file in conf/model/, or close what else uses memory"
@@ -99,7 +98,6 @@ def fits(
             torch.cuda.empty_cache()
 
     def estimated(plan: Plan) -> bool:
-        apply(model, loss, plan)
         return need(model, loss, batch(plan.batch_size), plan, bf16) < _HEADROOM * free_memory()
 
     return tried if model.device.type == "cuda" else estimated
@@ -108,16 +106,19 @@ def fits(
 def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Features, plan: Plan, bf16: bool) -> int:
     """Bytes that a step takes besides the weights: gradients, Adam's two moments, activations and logits.
 
-    The activations are counted in one microbatch, as autograd keeps them, and taken for all.
+    The activations are counted in one microbatch, as autograd keeps them, and taken for all. Leaves model and loss
+    as `plan` has them.
     """
+    apply(model, loss, replace(plan, checkpointing=False))  # what a checkpoint holds, no hook tells
     trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     queries, passages = loss.sides(features)
     tokens = sum(int(side["attention_mask"].sum()) for side in (queries, passages))
     kept: dict[int, int] = {}  # address of what autograd keeps → bytes
 
     def count(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, torch.nn.Parameter):
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        if (address := tensor.untyped_storage().data_ptr()) not in weights:
+            kept[address] = tensor.untyped_storage().nbytes()
         return tensor
 
     inputs = {name: value for name, value in passages.items() if name not in ("text", "cluster", "base")}
@@ -129,6 +130,11 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
         vectors, *_ = next(loss.embed_minibatch_iter(inputs, with_grad=True, copy_random_state=False))
     # The longest texts come first; `vectors` held their graph until now: addresses are used again.
     of_a_token = sum(kept.values()) / (len(vectors) * inputs["input_ids"].shape[1])
+    if plan.checkpointing:  # the inputs of all layers, and all of the one that is computed again
+        transformer: Any = model.transformers_model
+        depth, width = len(adapters.layers(transformer)), transformer.config.hidden_size
+        of_a_token = depth * width * 4 + of_a_token / depth
+    apply(model, loss, plan)
     activations = of_a_token * (min(tokens, plan.microbatch_tokens) if plan.cached else tokens)
     logits = 4 * 4 * len(queries["input_ids"]) * len(passages["input_ids"])  # float32, four of them
     return int(3 * trained + activations + logits)

@@ -4,7 +4,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from transformers import (
     TrainerControl,
     TrainerState,
     TrainingArguments,
+    set_seed,
 )
 
 from stages import files, flat_attention, processes
@@ -50,19 +51,21 @@ class Outcome:
     losses: list[tuple[int, float]]  # the mean of the steps since the one before
     dev: list[tuple[int, float]]  # NDCG@10 of each checkpoint
     best: int  # the step of the best checkpoint
+    steps: int  # that were done: fewer than planned where patience ended
 
 
-def joined(rounds: list[Outcome], steps: int) -> Outcome:
-    """One outcome of rounds that had `steps` each; the last round's checkpoint is the model."""
-
-    def later(values: list[tuple[int, float]], number: int) -> list[tuple[int, float]]:
-        return [(step + number * steps, value) for step, value in values]
-
-    return Outcome(
-        [pair for number, of in enumerate(rounds) for pair in later(of.losses, number)],
-        [pair for number, of in enumerate(rounds) for pair in later(of.dev, number)],
-        rounds[-1].best + (len(rounds) - 1) * steps,
-    )
+def joined(rounds: list[Outcome]) -> Outcome:
+    """One outcome of rounds, one behind the other; the last round's checkpoint is the model."""
+    found = rounds[0]
+    for of in rounds[1:]:
+        before = found.steps
+        found = Outcome(
+            found.losses + [(before + step, loss) for step, loss in of.losses],
+            found.dev + [(before + step, score) for step, score in of.dev],
+            before + of.best,
+            before + of.steps,
+        )
+    return found
 
 
 class _Trainer(SentenceTransformerTrainer):
@@ -104,7 +107,7 @@ class _Watch(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self._bar.advance()
         if state.global_step in self._at:
-            control.should_evaluate = control.should_save = True
+            control.should_evaluate = control.should_save = control.should_log = True
         elif state.global_step % args.logging_steps == 0:  # between two of them a loss would be told in two parts
             due = [time.monotonic() - self._saved >= self._saved_every]
             control.should_save = bool(broadcast_object_list(due)[0])
@@ -158,8 +161,12 @@ def train(
     `base`: the base model's vectors of the training texts, where `mask_margin` or `hold` is set. `folder` takes the
     checkpoints; a run that was killed goes on from the last one in it, and ends as if it had not been killed.
 
-    Raises UserError where no way to train fits into memory.
+    Raises UserError where no way to train fits into memory, and where vectors of fewer numbers are not fewer.
     """
+    set_seed(config.seed)  # of the adapters, whatever ran before
+    dimension = model.get_embedding_dimension() or 0
+    if too_large := [size for size in config.matryoshka if size >= dimension]:
+        raise UserError(f"train.matryoshka: {too_large} are not below the model's own dimension, {dimension}")
     disable_attention_dropout(model)
     pooler = getattr(model.transformers_model, "pooler", None)
     if isinstance(pooler, torch.nn.Module):
@@ -181,7 +188,9 @@ def train(
     collator = Collator(model, rows, config.negatives, base)
     first = Plan(config.batch_size, tokens, config.gradient_cache, config.gradient_checkpointing)
     plan = _plan(model, loss, collator, rows, first, bf16, say)
+    config = replace(config, batch_size=plan.batch_size)
     steps = steps_of(len(rows), config)
+    bar.expect(steps)
     if _compiles(model, collator, rows, config):
         for layer in adapters.layers(model.transformers_model):
             layer.compile(dynamic=True)
@@ -212,7 +221,7 @@ def train(
     scores = [(int(entry["step"]), round(entry[_METRIC], 6)) for entry in log if _METRIC in entry]
     if config.lora:
         adapters.merge(model)
-    return Outcome(losses, scores, trainer.state.best_global_step or steps)
+    return Outcome(losses, scores, trainer.state.best_global_step or steps, trainer.state.global_step)
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -278,6 +287,7 @@ def _arguments(
         save_steps=steps + 1,
         save_total_limit=1,  # besides the best
         load_best_model_at_end=True,
+        restore_callback_states_from_checkpoint=True,  # how long patience has lasted
         metric_for_best_model=_METRIC,
         logging_steps=max(1, steps // 50),
         logging_nan_inf_filter=False,  # it waits for the GPU at every step

@@ -18,6 +18,7 @@ queries: data/sample/real.jsonl   # real queries; none: data/none.jsonl
 pairs: data/none.jsonl
 model: minilm
 model_path: data/none.jsonl
+pin: data/none.jsonl
 
 generator: sample                 # a file of conf/generator/
 train: {epochs: 1}

@@ -17,6 +17,7 @@ queries: own/real.csv
 pairs: data/none.jsonl
 model: minilm
 model_path: data/none.jsonl
+pin: data/none.jsonl
 generator: recorded
 experiment: null
 
@@ -77,7 +78,7 @@ MISTAKES = {
     "a list for a number": ("params.yaml", "epochs: 3", "epochs: [3]", "params.yaml: train.epochs: Value '[3]'"),
     "a value for a section": (
         *("params.yaml", "train:", "embed: 3\ntrain:"),
-        "params.yaml: embed must hold keys and values: model, precision, batch_size",
+        "params.yaml: embed must hold keys and values: model, launcher, precision, batch_size",
     ),
     "nothing for a value": ("params.yaml", "epochs: 3", "epochs:", "params.yaml: no value for train.epochs"),
     "out of range": (
@@ -105,6 +106,10 @@ MISTAKES = {
         *("params.yaml", "epochs: 3", "negatives: 9"),
         "params.yaml: train.negatives is 9: above dataset.negatives.count, 4",
     ),
+    "a number in a list out of range": (
+        *("params.yaml", "epochs: 3", "matryoshka: [256, 4]"),
+        "params.yaml: train.matryoshka is [256, 4]: each must lie between 8 and 16384",
+    ),
     "missing value": ("params.yaml", "documents: own/docs\n", "", "params.yaml: no value for documents"),
     "missing value in conf": ("conf/config.yaml", "  draws: 10000\n", "", "params.yaml: no value for evaluate.draws"),
     "missing value in a group": (
@@ -123,7 +128,7 @@ MISTAKES = {
         *("params.yaml", "experiment: null", "experiment: fast"),
         "params.yaml: experiment: 'fast' is no file of conf/experiment/; there are: few_passages",
     ),
-    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 11: not valid YAML: "),
+    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 12: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "epochs: 1", "epochs: [1", "conf/config.yaml, line "),
     "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must hold keys and values"),
     "a reference to nothing": (
@@ -163,6 +168,7 @@ PRESET_MISTAKES = {
     "documents": ("documents: other", "a preset may not set documents; set it in params.yaml"),
     "queries": ("queries: other", "a preset may not set queries; set it in params.yaml"),
     "model_path": ("model_path: other", "a preset may not set model_path; set it in params.yaml"),
+    "pin": ("pin: other", "a preset may not set pin; set it in params.yaml"),
     "documents of a stage": ("ingest: {documents: other}", "ingest.documents may not be set"),
     "another preset": ("experiment: few_passages", "a preset may not set experiment"),
     "unknown key": ("train: {epoch: 1}", "train.epoch is no known key; did you mean train.epochs?"),

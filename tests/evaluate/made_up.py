@@ -22,7 +22,7 @@ def config(**changes: Any) -> EvaluateConfig:
         name="a/model", package=None, path="m", query_prompt="", passage_prompt="", max_tokens=64, dimension=32,
         license="mit", language="en",
     )  # fmt: skip
-    return EvaluateConfig(model=model, precision="fp32", batch_size=8, **{**usual, **changes})
+    return EvaluateConfig(model=model, launcher=None, precision="fp32", batch_size=8, **{**usual, **changes})
 
 
 def scores(

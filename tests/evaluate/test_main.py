@@ -24,6 +24,7 @@ EVALUATE = """\
 model:
   {name: a/base, package: null, path: base, query_prompt: '', passage_prompt: '', max_tokens: 64, dimension: 32,
     license: mit, language: en}
+launcher: null
 precision: fp32
 batch_size: 16
 draws: 500

@@ -54,14 +54,39 @@ def test_a_row_is_a_passage_with_all_its_queries() -> None:
 @only_bert
 @pytest.mark.parametrize(
     ("negatives", "clusters"),
-    [(0, [0, 1]), (1, [0, 1, 2, 3]), (2, [0, 1, 2, 0, 3])],  # the second row's second one is a passage of the batch
+    # The positives are "word10 word11" and "word20"; texts of two words come first. The second row's second negative
+    # is a passage of the batch.
+    [(0, [0, 1]), (1, [0, 2, 1, 3]), (2, [0, 2, 1, 0, 3])],
 )
-def test_a_batch_holds_each_passage_once(model: SentenceTransformer, negatives: int, clusters: list[int]) -> None:
+def test_a_batch_holds_each_passage_once_longest_first(
+    model: SentenceTransformer, negatives: int, clusters: list[int]
+) -> None:
     batch = Collator(model, ROWS, negatives, None)(list(ROWS))
-    assert batch["label"].tolist() == [0, 0, 1]
+    assert batch["label"].tolist() == [0, 0, clusters.index(1)]
     assert batch["positive_cluster"].tolist() == clusters
     assert batch["anchor_input_ids"].shape[0] == 3
     assert len({tuple(row) for row in batch["positive_input_ids"].tolist()}) == len(clusters)
+    assert len(set(batch["positive_text"].tolist())) == len(clusters)
+
+
+@only_bert
+def test_labels_follow_the_queries_and_passages_that_are_put_in_order(model: SentenceTransformer) -> None:
+    texts = ["word10", "word20 word21 word22", "word30 word31"]
+    rows = by_passage(
+        ["word1", "word2 word3 word4", "word5 word6", "word7 word8"],
+        [texts[0], texts[0], texts[1], texts[2]],
+        [[]] * 4,
+        {text: number for number, text in enumerate(texts)},
+    )
+    collator = Collator(model, rows, 0, None)
+    batch = collator(list(rows))
+    assert batch["positive_cluster"].tolist() == [1, 2, 0]
+    # Of three words, of two, of two in the order of the rows, and of one.
+    assert batch["label"].tolist() == [2, 0, 1, 2]
+    assert batch["anchor_attention_mask"].sum(dim=1).tolist() == [7, 6, 6, 5]  # two words of prompt and two special
+    assert batch["positive_attention_mask"].sum(dim=1).tolist() == [6, 5, 4]  # one word of prompt
+    assert collator.size(rows[0]) == 4 + 5 + 7
+    assert collator(list(rows)[2:])["positive_text"].tolist() == [batch["positive_text"][1].item()]
 
 
 @only_bert
@@ -73,7 +98,7 @@ def test_the_base_models_vectors_stand_beside_the_tokens(model: SentenceTransfor
     )
     batch = Collator(model, ROWS, 1, {"query": queries, "document": passages})(list(ROWS))
     assert batch["anchor_base"].tolist() == [[1, 0], [3, 0], [2, 0]]
-    assert batch["positive_base"].tolist() == [[0, 1], [0, 2], [0, 3], [0, 5]]  # the two positives, then the hard ones
+    assert batch["positive_base"].tolist() == [[0, 1], [0, 3], [0, 2], [0, 5]]  # of two words, then of one
 
 
 def test_a_batch_is_what_the_model_reads_when_it_encodes(model: SentenceTransformer) -> None:
@@ -85,8 +110,8 @@ def test_a_batch_is_what_the_model_reads_when_it_encodes(model: SentenceTransfor
     seen: dict[str, torch.Tensor] = {}
     watch = model[0].register_forward_pre_hook(lambda _, inputs: seen.update(inputs[0]))
     for side, texts, encode in (
-        ("anchor", ["word1", long, "no such word"], model.encode_query),
-        ("positive", rows["positive"], model.encode_document),
+        ("anchor", [long, "no such word", "word1"], model.encode_query),
+        ("positive", [long, "word3 word4", "word2"], model.encode_document),
     ):
         for text, ids, mask in zip(texts, batch[f"{side}_input_ids"], batch[f"{side}_attention_mask"], strict=True):
             encode(text)
@@ -107,12 +132,8 @@ def test_a_text_is_tokenized_once(model: SentenceTransformer, monkeypatch: pytes
 
     monkeypatch.setattr(encoder, "tokenize", count)
     collator = Collator(model, ROWS, 2, None)
+    assert len(texts) == len(set(texts)) == 3 + 5
     first, again = (collator(list(ROWS)) for _ in range(2))
     collator(list(ROWS)[1:])
-    assert len(texts) == len(set(texts)) == 3 + 5
+    assert len(texts) == 3 + 5
     torch.testing.assert_close(first["positive_input_ids"], again["positive_input_ids"])
-    fresh = Collator(model, ROWS, 0, None)(list(ROWS)[1:])
-    assert (
-        fresh["positive_input_ids"].tolist()
-        == Collator(model, ROWS, 0, None)(list(ROWS))["positive_input_ids"][1:, :4].tolist()
-    )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
@@ -12,7 +13,7 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from stages.encoder import Kind
 from stages.train.batches import Collator, Vectors, by_passage
 from stages.train.loss import MultiQueryRankingLoss, above_margin
-from tests.tiny_model import WORDS, tiny_model
+from tests.tiny_model import DIMENSION, WORDS, tiny_model
 from tests.train.workspace import PROMPTS
 
 TEMPERATURE = 0.05
@@ -26,6 +27,7 @@ def text(first: int, words: int) -> str:
 PASSAGES = [text(0, 5), text(7, 30), text(1, 2), text(30, 11), text(11, 9)]
 QUERIES = [text(20, 3), text(21, 8), text(22, 1), text(23, 5), text(24, 2)]
 OWN = [0, 1, 2, 3, 4]
+Vectors64 = npt.NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +52,7 @@ def batch(
 
 def measure(loss: MultiQueryRankingLoss, features: dict[str, Any]) -> tuple[float, list[torch.Tensor]]:
     """The loss and its gradients."""
-    sides = [
-        {name.removeprefix(side): value for name, value in features.items() if name.startswith(side)}
-        for side in ("anchor_", "positive_")
-    ]
-    return gradients(loss.model, loss(sides, features["label"]))
+    return gradients(loss.model, loss(loss.sides(features), features["label"]))
 
 
 def gradients(model: SentenceTransformer, value: torch.Tensor) -> tuple[float, list[torch.Tensor]]:
@@ -184,6 +182,106 @@ def test_microbatches_change_neither_loss_nor_gradients(model: SentenceTransform
     assert cut == pytest.approx(whole, abs=1e-6)
     for gradient, other in zip(cut_gradients, whole_gradients, strict=True):
         torch.testing.assert_close(gradient, other, atol=1e-6, rtol=0)
+
+
+def by_hand(
+    queries: Vectors64, passages: Vectors64, own: list[int], clusters: list[int], symmetric: bool = False
+) -> float:
+    """InfoNCE in numpy, of unit vectors; a passage of the same cluster as the query's own is left out."""
+    exponents = np.exp(queries @ passages.T / TEMPERATURE)
+    stands = np.array([[p == o or clusters[p] != clusters[o] for p in range(len(passages))] for o in own])
+    right = exponents[range(len(own)), own]
+    found = -np.log(right / (exponents * stands).sum(axis=1))
+    if symmetric:
+        for q, o in enumerate(own):
+            others = sum(exponents[r, o] for r in range(len(own)) if own[r] != o and stands[r, o])
+            found[q] = (found[q] - np.log(right[q] / (right[q] + others))) / 2
+    return float(found.mean())
+
+
+def both(model: SentenceTransformer) -> tuple[Vectors64, Vectors64]:
+    queries: Vectors64 = model.encode_query(QUERIES).astype(np.float64)
+    return queries, model.encode_document(PASSAGES).astype(np.float64)
+
+
+@pytest.mark.parametrize("clusters", [[0, 1, 2, 3, 4], [8, 1, 8, 3, 4]])
+def test_the_symmetric_loss_asks_from_passages_to_queries_too(model: SentenceTransformer, clusters: list[int]) -> None:
+    own = [0, 1, 2, 0, 1]
+    queries, passages = both(model)
+    loss = MultiQueryRankingLoss(model, TEMPERATURE, 60, symmetric=True)
+    expected = by_hand(queries, passages[:3], own, clusters[:3], symmetric=True)
+    assert expected != pytest.approx(by_hand(queries, passages[:3], own, clusters[:3]), abs=1e-2)
+    value, found = measure(loss, batch(model, own, 0, clusters))
+    assert value == pytest.approx(expected, abs=1e-5)
+    assert all(gradient.isfinite().all() for gradient in found)
+
+
+def test_one_passage_alone_has_a_symmetric_loss_of_0(model: SentenceTransformer) -> None:
+    """No other query, no other passage: both sums have one term."""
+    rows = by_passage(["word1", "word2"], ["word3", "word3"], [[], []], {"word3": 0})
+    loss = MultiQueryRankingLoss(model, TEMPERATURE, 60, symmetric=True)
+    value, found = measure(loss, Collator(model, rows, 0, None)(list(rows)))
+    assert value == pytest.approx(0, abs=1e-6)
+    assert all(gradient.isfinite().all() for gradient in found)
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_matryoshka_is_the_mean_of_the_losses_of_vectors_cut_short(model: SentenceTransformer, symmetric: bool) -> None:
+    own = [0, 1, 2, 0, 1]
+    sizes = [8, 16]
+
+    def cut(vectors: Vectors64, size: int) -> Vectors64:
+        short: Vectors64 = vectors[:, :size] / np.linalg.norm(vectors[:, :size], axis=1, keepdims=True)
+        return short
+
+    queries, passages = both(model)
+    each = [
+        by_hand(cut(queries, size), cut(passages[:3], size), own, OWN[:3], symmetric) for size in (*sizes, DIMENSION)
+    ]
+    assert max(each) - min(each) > 0.1
+    loss = MultiQueryRankingLoss(model, TEMPERATURE, 60, symmetric=symmetric, dimensions=sizes)
+    value, _ = measure(loss, batch(model, own, 0, OWN))
+    assert value == pytest.approx(np.mean(each), abs=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"symmetric": True, "dimensions": [8]}])
+@pytest.mark.parametrize("training", [False, True])
+def test_the_gradient_cache_changes_neither_loss_nor_gradients(
+    model: SentenceTransformer, options: dict[str, Any], training: bool
+) -> None:
+    """With dropout the second pass must draw what the first drew."""
+    features = batch(model, [0, 1, 2, 0, 1], 1, OWN)
+    model.train(training)
+    try:
+        found = []
+        for cached, seed in ((False, 0), (True, 0), (False, 1)):
+            torch.manual_seed(seed)
+            found.append(measure(MultiQueryRankingLoss(model, 1.0, 60, cached=cached, **options), features))
+    finally:
+        model.eval()
+    (value, of), (cached_value, cached_of), (other, _) = found
+    assert cached_value == pytest.approx(value, abs=1e-6)
+    for gradient, cached_gradient in zip(of, cached_of, strict=True):
+        torch.testing.assert_close(cached_gradient, gradient, atol=1e-5, rtol=1e-5)
+    assert (abs(other - value) > 1e-4) == training  # else dropout would not be on, and nothing replayed
+
+
+def test_queries_of_equal_text_each_ask_for_their_own_passage(model: SentenceTransformer) -> None:
+    texts = [QUERIES[0], QUERIES[1], QUERIES[0]]
+    rows = by_passage(texts, PASSAGES[:3], [[]] * 3, dict(zip(PASSAGES, OWN, strict=True)))
+    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), Collator(model, rows, 0, None)(list(rows)))
+    queries, passages = both(model)
+    assert value == pytest.approx(by_hand(queries[[0, 1, 0]], passages[:3], [0, 1, 2], [0, 1, 2]), abs=1e-5)
+
+
+def test_a_passage_that_two_rows_hold_stands_once(model: SentenceTransformer) -> None:
+    """As where several processes fill up a last batch with rows of the first."""
+    rows = by_passage(QUERIES[:3], PASSAGES[:3], [[]] * 3, dict(zip(PASSAGES, OWN, strict=True)))
+    features = Collator(model, rows, 0, None)([*rows, rows[0]])
+    assert len(features["positive_input_ids"]) == 3
+    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), features)
+    queries, passages = both(model)
+    assert value == pytest.approx(by_hand(queries[[0, 1, 2, 0]], passages[:3], [0, 1, 2, 0], [0, 1, 2]), abs=1e-5)
 
 
 def test_no_forward_pass_is_over_the_budget(model: SentenceTransformer) -> None:

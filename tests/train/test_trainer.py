@@ -13,7 +13,7 @@ from torch.nn import Dropout
 
 from stages import files
 from stages.console import Bar, progress
-from stages.train import trainer
+from stages.train import memory, trainer
 from stages.train.batches import Collator, by_passage
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC
@@ -64,11 +64,18 @@ class Scripted(BaseEvaluator):
 
 
 def run(
-    model: SentenceTransformer, scripted: Scripted, folder: Path, bar: Bar, rows: Dataset = ROWS, **changes: Any
+    model: SentenceTransformer,
+    scripted: Scripted,
+    folder: Path,
+    bar: Bar,
+    rows: Dataset = ROWS,
+    saved_every: float = 60.0,
+    say: Callable[[str], None] = lambda line: None,
+    **changes: Any,
 ) -> Outcome:
     values = {"epochs": 3, "batch_size": 8, "evaluations": len(scripted.scores), **changes}
     config: TrainConfig = train_config(**values)
-    return train(model, rows, None, scripted, config, False, folder, bar)  # type: ignore[arg-type]
+    return train(model, rows, None, scripted, config, False, folder, bar, say, saved_every)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("architecture", ["bert", "xlmr"])
@@ -109,7 +116,7 @@ def test_the_model_is_left_at_its_best_checkpoint(
 
 def test_a_best_checkpoint_that_is_gone_is_an_error(model: SentenceTransformer, tmp_path: Path, bar: Bar) -> None:
     def lose_the_best(number: int) -> None:
-        for path in (tmp_path / "checkpoints").glob("checkpoint-*/model.safetensors"):
+        for path in (tmp_path / "checkpoints").glob("checkpoint-*/weights.safetensors"):
             path.write_bytes(b"")
 
     with pytest.raises(Exception, match=r"(?i)header|safetensors"):
@@ -128,6 +135,8 @@ def test_every_passage_is_in_one_batch_of_an_epoch_with_all_its_queries(
 
     monkeypatch.setattr(trainer, "Collator", Watched)
     run(model, Scripted([0.5]), tmp_path / "checkpoints", bar, epochs=2)
+    longest = batches.pop(0)  # to see how it fits into memory
+    assert len(longest) == 8
     assert [len(batch) for batch in batches] == [8, 8, 4, 8, 8, 4]
     epochs = [[row for batch in batches[start : start + 3] for row in batch] for start in (0, 3)]
     asked = {row["positive"]: row["anchor"] for row in ROWS}
@@ -163,3 +172,132 @@ def test_warmup_is_a_share_of_the_steps(
     for earlier, later, move in zip([before, scripted.seen[0]], scripted.seen[:2], moves, strict=True):
         largest = max((later[name] - earlier[name]).abs().max().item() for name in before)
         assert largest == pytest.approx(1e-3 * move, rel=0.2, abs=1e-9)
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing of the library's catches it."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [
+        ({}, 9),
+        ({"gradient_cache": True}, 9),
+        ({"lora": 2}, 9),
+        # 102 steps are told by twos and measured by threes; the second measurement is the best, two later ones end it.
+        ({"epochs": 34, "evaluations": 34, "patience": 2}, 12),
+    ],
+)
+def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
+    changes: dict[str, Any], steps: int, tmp_path: Path, bar: Bar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in a step where nothing was to be saved, and in a measurement."""
+    scores = [0.3, 0.5, 0.4, 0.45] if "patience" in changes else [0.5, 0.4, 0.6]
+
+    def fresh() -> SentenceTransformer:
+        made = tiny_model(tmp_path / "model")
+        made.prompts = dict(PROMPTS)
+        return made
+
+    undisturbed, whole = fresh(), Scripted(scores)
+    expected = run(undisturbed, whole, tmp_path / "undisturbed", bar, **{"evaluations": 3, **changes})
+    assert expected.steps == steps
+
+    def in_step(at: int) -> None:
+        collate = Collator.__call__
+        calls = []
+
+        def counted(self: Collator, features: list[dict[str, Any]]) -> dict[str, Any]:
+            calls.append(features)
+            if len(calls) == at + 1:  # the first call is not of a step
+                raise Killed
+            return collate(self, features)
+
+        monkeypatch.setattr(Collator, "__call__", counted)
+
+    def in_measurement(number: int) -> None:
+        raise Killed
+
+    folder, done = tmp_path / "disturbed", 0
+    for kill in ("step", "measurement", None):
+        model = fresh()
+        torch.rand(3)  # another state of the random numbers
+        rest = Scripted(scores[done:], at=in_measurement if kill == "measurement" else lambda number: None)
+        if kill == "step":
+            in_step(steps // 3 + 2)
+        if kill:
+            with pytest.raises(Killed):
+                run(model, rest, folder, bar, saved_every=0, **{"evaluations": 3, **changes})
+            monkeypatch.undo()
+            assert trainer.last_checkpoint(folder) is not None
+        else:
+            outcome = run(model, rest, folder, bar, saved_every=0, **{"evaluations": 3, **changes})
+        done += len(rest.seen)
+    assert done == len(whole.seen)
+    assert outcome == expected
+    for name, value in weights(undisturbed).items():
+        assert torch.equal(value, weights(model)[name]), name
+    if "patience" in changes:
+        assert [step for step, _ in expected.losses] == [2, 3, 4, 6, 8, 9, 10, 12]
+        return
+    # What ended can be taken up too: the model and its curves are there already.
+    again = fresh()
+    assert run(again, Scripted([]), folder, bar, **{"evaluations": 3, **changes}) == expected
+    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(undisturbed).items())
+
+
+def test_a_half_written_checkpoint_is_deleted(tmp_path: Path) -> None:
+    for name, state in (("9", '{"whole": 1}'), ("10", '{"whole": 1}'), ("11", '{"half'), ("12", None)):
+        folder = tmp_path / f"checkpoint-{name}"
+        files.write_text(folder / "weights.safetensors", "")
+        if state is not None:
+            files.write_text(folder / "trainer_state.json", state)
+    assert trainer.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-9"]
+    assert trainer.last_checkpoint(tmp_path / "nowhere") is None
+
+
+def test_short_memory_is_said_and_a_smaller_batch_takes_more_steps(
+    model: SentenceTransformer, tmp_path: Path, bar: Bar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "fits", lambda *_: lambda plan: plan.batch_size <= 4)
+    lines: list[str] = []
+    outcome = run(model, Scripted([0.5]), tmp_path / "checkpoints", bar, say=lines.append, epochs=1)
+    assert (outcome.steps, outcome.best) == (5, 5)  # 20 passages
+    assert lines == [
+        "memory is short for the longest batch; batches of 4 passages instead of 8: fewer negatives a query"
+    ]
+
+
+def test_adapters_are_trained_alone_and_end_in_the_weights(
+    model: SentenceTransformer, tmp_path: Path, bar: Bar
+) -> None:
+    before = weights(model)
+    scripted = Scripted([0.5])
+    outputs: list[torch.Tensor] = []
+    sentences = ["word1 word2", "word3"]
+    scripted.at = lambda number: outputs.append(torch.tensor(model.encode(sentences)))
+    run(model, scripted, tmp_path / "checkpoints", bar, lora=4, gradient_checkpointing=True)
+    after = weights(model)
+    assert list(after) == list(before)
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    parts = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
+    assert {name.partition("layer.")[2] for name in moved} >= {f"{number}.output.dense.weight" for number in (0, 1)}
+    assert len(moved) == 2 * len(parts)
+    assert all(name.endswith(".weight") and "pooler" not in name for name in moved)
+    for name in moved:
+        assert torch.linalg.matrix_rank(after[name] - before[name], rtol=1e-4) <= 4
+    # What was measured had the adapters beside the weights.
+    torch.testing.assert_close(torch.tensor(model.encode(sentences)), outputs[0], atol=1e-5, rtol=0)
+
+
+def test_rounds_are_joined_one_behind_the_other() -> None:
+    rounds = [
+        Outcome([(2, 0.5), (4, 0.4)], [(4, 0.7)], best=4, steps=4),
+        Outcome([(2, 0.3)], [(1, 0.8), (2, 0.6)], best=1, steps=2),
+        Outcome([(3, 0.2)], [(3, 0.9)], best=3, steps=3),
+    ]
+    assert trainer.joined(rounds[:1]) == rounds[0]
+    assert trainer.joined(rounds) == Outcome(
+        [(2, 0.5), (4, 0.4), (6, 0.3), (9, 0.2)], [(4, 0.7), (5, 0.8), (6, 0.6), (9, 0.9)], best=9, steps=9
+    )

@@ -60,6 +60,7 @@ def train_config(**changes: Any) -> TrainConfig:
         "mining": HardNegatives(count=2, first_rank=2, last_rank=20, margin=0.95),
         "mask_margin": None,
         "symmetric": False,
+        "hold": 0.0,
         "matryoshka": [],
         "lora": 0,
         "max_grad_norm": 1.0,

@@ -1,0 +1,54 @@
+"""What a run ends with, by scores that the test makes up."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from stages.train.choice import choose, mixture
+from stages.train.dev import METRIC
+from stages.train.trainer import Outcome
+from tests.tiny_model import tiny_model
+
+
+@pytest.mark.parametrize(
+    ("base_score", "best_score", "mixtures", "share", "score"),
+    [
+        (0.5, 0.6, [], 1.0, 0.6),
+        (0.6, 0.5, [], 0.0, 0.6),
+        (0.5, 0.5, [], 0.0, 0.5),  # the base stays where nothing is better
+        (0.5, 0.6, [0.55, 0.7, 0.65], 0.5, 0.7),
+        (0.5, 0.6, [0.6, 0.6, 0.6], 0.25, 0.6),  # of equals the nearest to the base
+        (0.8, 0.6, [0.7, 0.6, 0.7], 0.0, 0.8),
+    ],
+)
+def test_the_best_on_dev_is_taken(
+    base_score: float, best_score: float, mixtures: list[float], share: float, score: float, tmp_path: Path
+) -> None:
+    base, model = (tiny_model(tmp_path / name) for name in ("base", "model"))
+    starts = {name: value.clone() for name, value in base.state_dict().items()}
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)
+    asked = iter(mixtures)
+
+    def evaluator(at: Any) -> dict[str, float]:
+        return {METRIC: next(asked)}
+
+    outcome = Outcome([(4, 0.1)], [(2, best_score), (4, 0.1)], best=2, steps=4)
+    found = choose(model, base, evaluator, base_score, outcome, len(mixtures))  # type: ignore[arg-type]
+    assert found == (score, share)
+    assert list(asked) == []
+    for name, value in model.state_dict().items():
+        moved = share if value.is_floating_point() else 0
+        torch.testing.assert_close(value, starts[name] + moved, atol=1e-6, rtol=0)
+
+
+def test_a_mixture_lies_on_the_line_between_the_two() -> None:
+    starts = {"weight": torch.tensor([0.0, 1.0]), "count": torch.tensor([3])}
+    ends = {"weight": torch.tensor([1.0, 3.0]), "count": torch.tensor([3])}
+    assert mixture(starts, ends, 0.25)["weight"].tolist() == [0.25, 1.5]
+    assert mixture(starts, ends, 0.25)["count"].tolist() == [3]
+    assert mixture(starts, ends, 0.0) is starts
+    assert mixture(starts, ends, 1.0) is ends
