@@ -48,7 +48,7 @@ Scores = dict[str, dict[str, float]]  # query set → `base` and `tuned` → NDC
 
 @dataclass(frozen=True)
 class Variant:
-    """What is not as params.yaml and conf/ have it."""
+    """What is not as params.yaml and conf/ have it, with the round trip at 100 and no hard negative."""
 
     dataset: Mapping[str, Any] = field(default_factory=dict)
     train: Mapping[str, Any] = field(default_factory=dict)
@@ -157,8 +157,8 @@ def measure(name: str, seed: int, passages: int, keep: Path) -> dict[str, Any]:
     """Scores and the size of the data set of one run; from `keep` if it is there."""
     variant = VARIANTS[name]
     config = compose(paths.PARAMS, paths.CONF)
-    config.dataset = replace(config.dataset, seed=seed, **variant.dataset)
-    config.train = replace(config.train, seed=seed, epochs=1, **variant.train)
+    config.dataset = replace(config.dataset, **{"seed": seed, "round_trip": 100, **variant.dataset})
+    config.train = replace(config.train, **{"seed": seed, "epochs": 1, "negatives": 0, **variant.train})
     inputs = files.digest(*sorted(file for name in INPUTS for file in name.iterdir()))
     settings = [name, passages, *(stage_yaml(config, stage) for stage in ("dataset", "train", "evaluate"))]
     key = hashlib.sha256(json.dumps([inputs, *settings]).encode()).hexdigest()[:16]

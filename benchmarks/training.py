@@ -49,7 +49,7 @@ SHAPES = {  # width, layers, heads, inner width
     "e5_large": (1024, 24, 16, 4096),
 }
 WORDS = 30000
-Pairs = tuple[list[str], list[str]]  # anchors, positives
+Pairs = tuple[list[str], list[str], list[list[str]]]  # anchors, positives, hard negatives
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,16 @@ class Clock(Bar):
     def note(self, text: str) -> None:
         pass
 
+    def expect(self, total: float) -> None:
+        pass
+
 
 class Nothing(BaseEvaluator):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric = METRIC
 
-    def __call__(self, *_: Any, **__: Any) -> dict[str, float]:  # type: ignore[override]
+    def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
         return {METRIC: 0.0}
 
 
@@ -109,7 +112,8 @@ def made_up_pairs(passages: int, tokens: int, queries: int) -> Pairs:
         return " ".join(f"w{draw.randrange(WORDS)}" for _ in range(words))
 
     positives = [text(tokens) for _ in range(passages)]
-    return [text(8) for _ in positives for _ in range(queries)], [text for text in positives for _ in range(queries)]
+    anchors = [text(8) for _ in positives for _ in range(queries)]
+    return anchors, [text for text in positives for _ in range(queries)], [[] for _ in anchors]
 
 
 def made_up_model(shape: str, folder: Path, tokens: int) -> SentenceTransformer:
@@ -165,15 +169,23 @@ def operations(model: SentenceTransformer, texts: Sequence[str]) -> float:
 def ours(
     model: SentenceTransformer, pairs: Pairs, steps: int, skip: int, bf16: bool, multi: bool = True, **changes: Any
 ) -> Speed:
-    anchors, positives = pairs
+    anchors, positives, hard = pairs
     if multi:
         clusters = {text: number for number, text in enumerate(dict.fromkeys(positives))}
-        rows = by_passage(anchors, positives, [()] * len(anchors), clusters)
+        rows = by_passage(
+            anchors, positives, hard, clusters | {text: -1 for of in hard for text in of if text not in clusters}
+        )
     else:
         rows = Dataset.from_list(
             [
-                {"anchor": [a], "positive": p, "negative": [], "cluster": hash(p) % 2**40, "negative_cluster": []}
-                for a, p in zip(anchors, positives, strict=True)
+                {
+                    "anchor": [anchor],
+                    "positive": positive,
+                    "negative": negatives,
+                    "cluster": number,
+                    "negative_cluster": [-1] * len(negatives),
+                }
+                for number, (anchor, positive, negatives) in enumerate(zip(anchors, positives, hard, strict=True))
             ]
         )
     size = changes.get("batch_size", settings().batch_size)
@@ -183,7 +195,8 @@ def ours(
     with tempfile.TemporaryDirectory() as folder, measured() as memory:
         trainer.train(model, rows, None, Nothing(), config, bf16, Path(folder), clock, saved_every=math.inf)  # type: ignore[arg-type]
     share = done * size / len(rows)
-    texts = [*rows["positive"], *(anchor for of in rows["anchor"] for anchor in of)]
+    negatives = [text for of in rows["negative"] for text in of[: config.negatives]]
+    texts = [*rows["positive"], *negatives, *(anchor for of in rows["anchor"] for anchor in of)]
     plain = operations(model, texts) * share
     return Speed(clock.seconds, sum(map(len, rows["anchor"])) * share, plain, memory())
 
@@ -248,6 +261,7 @@ def table(
     recipes: dict[str, Callable[[], Speed]] = {
         "tutorial": lambda: tutorial(load(), pairs, steps, skip, bf16),
         "ours": lambda: ours(load(), pairs, steps, skip, bf16, **usual),
+        "ours, no hard negative": lambda: ours(load(), pairs, steps, skip, bf16, negatives=0, **usual),
         "ours, a passage for each query": lambda: ours(load(), pairs, steps, skip, bf16, multi=False, **usual),
         "ours, gradient cache": lambda: ours(load(), pairs, steps, skip, bf16, gradient_cache=True, **usual),
         "ours, gradient checkpointing": lambda: ours(
@@ -338,7 +352,8 @@ def main() -> None:
 
             config = load_settings("train", TrainConfig)
             columns = files.read_table(paths.TRAIN)
-            pairs = columns["anchor"], columns["positive"]
+            hard = [[text] for text in columns["negative_1"]]
+            pairs = columns["anchor"], columns["positive"], hard
 
             def load() -> SentenceTransformer:
                 return encoder.load_base(replace(config.model))
