@@ -38,7 +38,7 @@ class Tokens:
     def _flat(self, lengths: torch.Tensor, together: torch.Tensor) -> dict[str, Any]:
         """All tokens as one row; the names are those of transformers' and sentence-transformers' flash attention."""
         ends = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
-        text = torch.arange(len(lengths)).repeat_interleave(lengths)
+        text = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths.numpy()))
         positions = torch.arange(len(together)) - ends[text] + (self.first_position or 0)
         return {
             "input_ids": together.unsqueeze(0),

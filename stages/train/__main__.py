@@ -74,6 +74,9 @@ def work() -> str:
     for warning in diagnosis.warnings(outcome, base, passages[part], evaluator.vectors(model)[1]):
         note(warning)
     score, share = choose(model, encoder.load_base(config.model), evaluator, base, outcome, config.interpolations)
+    if config.matryoshka and model.transformers_model is not None:
+        sizes = [*config.matryoshka, model.get_embedding_dimension()]
+        model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
         files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share))

@@ -40,7 +40,7 @@ class TrainConfig:
     microbatch_tokens: int | None = between(64, 1048576)
     gradient_cache: bool = MISSING  # activations of one microbatch at a time, for half again the time; used if needed
     gradient_checkpointing: bool = MISSING  # activations of one layer at a time, for a third more time; used if needed
-    compile: bool | None = MISSING  # torch.compile of the layers; null: on a GPU where the run is long enough
+    compile: bool = MISSING  # torch.compile of the layers: half a minute that only a long run on a GPU may win back
     evaluations: int = between(1, 100)  # times per round that the checkpoint is measured on dev
     patience: int | None = between(1, 100)  # measurements without a better one after which training ends; null: never
     # Mixtures of the base's and the best checkpoint's weights, evenly spaced, that are measured on dev too (WiSE-FT,

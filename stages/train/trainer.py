@@ -38,9 +38,6 @@ from stages.train.memory import Plan
 _METRIC = f"eval_{METRIC}"  # as the trainer calls it
 _WEIGHTS = "weights.safetensors"
 _MICROBATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
-# Compiling takes about half a minute, and saves a third of the time of a run on a GPU: worth it above this many
-# operations, some minutes on a large GPU. Not by a stopwatch: it would round in another way on another day.
-_COMPILED_FROM = 5e16
 SAVED_EVERY = 60.0  # seconds
 
 
@@ -191,7 +188,7 @@ def train(
     config = replace(config, batch_size=plan.batch_size)
     steps = steps_of(len(rows), config)
     bar.expect(steps)
-    if _compiles(model, collator, rows, config):
+    if config.compile:
         for layer in adapters.layers(model.transformers_model):
             layer.compile(dynamic=True)
     pairs = sum(map(len, rows["anchor"])) / len(rows) * plan.batch_size
@@ -257,14 +254,6 @@ def _plan(
     plan = memory.choose(first, everywhere, say)
     memory.apply(model, loss, plan)
     return plan
-
-
-def _compiles(model: SentenceTransformer, collator: Collator, rows: Dataset, config: TrainConfig) -> bool:
-    if config.compile is not None:
-        return config.compile
-    parameters = sum(p.numel() for layer in adapters.layers(model.transformers_model) for p in layer.parameters())
-    operations = 6 * parameters * config.epochs * sum(collator.size(row) for row in rows)
-    return model.device.type == "cuda" and operations > _COMPILED_FROM
 
 
 def _arguments(

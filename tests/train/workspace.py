@@ -68,7 +68,7 @@ def train_config(**changes: Any) -> TrainConfig:
         "microbatch_tokens": 256,
         "gradient_cache": False,
         "gradient_checkpointing": False,
-        "compile": None,
+        "compile": False,
         "evaluations": 3,
         "patience": None,
         "interpolations": 0,
