@@ -7,13 +7,15 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from stages.commands import serve as serving
 from stages.commands.estimate import estimate
 from stages.commands.judge import judge
+from stages.commands.serve import serve
 from stages.commands.use import use
 from stages.console import console
 from stages.errors import UserError
 
-__all__ = ["estimate", "judge", "main", "use"]
+__all__ = ["estimate", "judge", "main", "serve", "use"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,6 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=Path("real.jsonl"), help="JSONL to add to (default: real.jsonl)")
     command.add_argument("--top", type=int, default=5, help="sections taken from each system (default: 5)")
     command.set_defaults(run=judge)
+
+    command = commands.add_parser("serve", help=serving.ABOUT, description=serving.ABOUT)
+    serving.arguments(command)
+    command.set_defaults(run=serve)
     return parser
 
 
@@ -50,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     del given["command"]
     run = given.pop("run")
     try:
-        console.print(escape(run(**given)))
+        if said := run(**given):
+            console.print(escape(said))
     except UserError as error:
         _fail(str(error))
     except OSError as error:
