@@ -108,8 +108,6 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise UserError(
-            f"cannot listen on {host}:{port} ({error.strerror}): name another with --host and --port"
-        ) from error
+        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; --host and --port name others") from error
     listening.set_inheritable(True)
     return listening
