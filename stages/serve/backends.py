@@ -19,6 +19,7 @@ class Backend(Protocol):
     name: str  # int8, fp32 or torch, with the device
     dimension: int
     batch_tokens: int  # more at once are no faster
+    run_cost: int  # tokens that take as long as one run does besides its tokens
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Unit vectors, float32 [len(ids), dimension]."""
@@ -78,7 +79,7 @@ class OnnxBackend:
             raise UserError(f"{path} does not load: {error}") from error
         self._padding = padding
         self.name = f"{precision} on the CPU"
-        self.batch_tokens = 2048
+        self.batch_tokens, self.run_cost = 2048, 16
         self.dimension = int(self._session.get_outputs()[0].shape[1])
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
@@ -101,7 +102,7 @@ class TorchBackend:
         self._model = encoder.load_folder(folder, device=device).eval()
         self._padding = padding
         self.name = f"torch on the {'GPU' if device == 'cuda' else 'CPU'}"
-        self.batch_tokens = 16_384 if device == "cuda" else 2048
+        self.batch_tokens, self.run_cost = (16_384, 2048) if device == "cuda" else (2048, 16)
         self.dimension = self._model.get_embedding_dimension() or 0
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:

@@ -14,8 +14,6 @@ import numpy as np
 from stages.serve import metrics
 from stages.serve.backends import Backend, Vectors
 
-_PADDING = 1.5  # longest to shortest text of one run of the model; beyond that two runs cost less than the padding
-_SHORT = 16  # tokens; shorter texts than this may share a run whatever their lengths
 _MOST_WAIT = 60  # seconds; official clients do as Retry-After says up to here
 
 log = logging.getLogger(__name__)
@@ -92,7 +90,7 @@ class Batcher:
             await self._wake.wait()
             self._wake.clear()
             while batch := take(self._jobs, self._batch_tokens):
-                for run in runs(batch):
+                for run in runs(batch, self._backend.run_cost):
                     await self._encode(run)
 
     async def _encode(self, rows: list[tuple[_Job, int]]) -> None:
@@ -147,14 +145,18 @@ def take(jobs: "deque[_Job]", budget: int) -> list[tuple[_Job, int]]:
     return taken
 
 
-def runs(batch: Sequence[tuple[_Job, int]]) -> list[list[tuple[_Job, int]]]:
-    """Cut a batch into runs of the model, of texts of like length each, the shortest first."""
+def runs(batch: Sequence[tuple[_Job, int]], cost: int) -> list[list[tuple[_Job, int]]]:
+    """Cut a batch into runs of the model, the shortest texts first: another where more than `cost` would be padding.
+
+    `cost` is in tokens, as is what a run costs besides them.
+    """
     cut: list[list[tuple[_Job, int]]] = []
-    shortest = 0
+    tokens = 0  # of the last run
     for job, row in sorted(batch, key=lambda each: len(each[0].ids[each[1]])):
         length = len(job.ids[row])
-        if not cut or length > max(_SHORT, _PADDING * shortest):
+        if not cut or length * len(cut[-1]) - tokens > cost:
             cut.append([])
-            shortest = length
+            tokens = 0
         cut[-1].append((job, row))
+        tokens += length
     return cut

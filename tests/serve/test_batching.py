@@ -16,7 +16,7 @@ from stages.serve.batching import Batcher, QueueFull, _Job, runs, take
 class Lengths:
     """A backend whose vector of a text is its length and its first id; it waits for `go` before each run."""
 
-    name, dimension, batch_tokens = "lengths", 2, 100
+    name, dimension, batch_tokens, run_cost = "lengths", 2, 100, 16
 
     def __init__(self) -> None:
         self.seen: list[list[int]] = []
@@ -72,12 +72,12 @@ def test_what_nobody_waits_for_is_not_taken() -> None:
     within(check())
 
 
-def test_texts_of_like_length_share_a_run_the_shortest_first() -> None:
+def test_a_run_is_cut_where_its_padding_would_cost_more_than_another() -> None:
     async def check() -> None:
-        of = job(100, 2, 16, 25, 24, 17, 40, 3, 151)
-        found = runs([(of, row) for row in range(9)])
-        # Up to 16 share; then 17 to 25.5, 40 to 60, 100 to 150.
-        assert [[len(of.ids[row]) for _, row in run] for run in found] == [[2, 3, 16], [17, 24, 25], [40], [100], [151]]
+        of = job(100, 3, 5, 12, 8, 40, 30)
+        found = runs([(of, row) for row in range(7)], 16)
+        # 3, 5 and 8 in one run are 5 + 3 tokens of padding; 12 beside them would make 20. 12 and 30: 18.
+        assert [[len(of.ids[row]) for _, row in run] for run in found] == [[3, 5, 8], [12], [30, 40], [100]]
 
     within(check())
 
