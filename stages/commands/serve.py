@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", default=1, help="processes, each with the model (default: 1)", **number)
     parser.add_argument("--threads", help="of each worker's model (default: all cores)", **number)
-    parser.add_argument("--batch-tokens", help="encoded at once (default: 2048, on a GPU 16384)", **number)
+    parser.add_argument("--batch-tokens", help="encoded at once (default: 256, on a GPU 16384)", **number)
     parser.add_argument(
         "--queue-tokens", default=600_000, help="that may wait; beyond: 429 (default: 600000)", **number
     )
