@@ -12,8 +12,8 @@ from stages.serve.exported import Exported
 
 Vectors = npt.NDArray[np.float32]
 
-# `batch_tokens` and `run_cost`. On a CPU what is gained by batches is gained at 256 tokens (MiniLM in int8, two cores: a
-# text of 10 tokens takes 4.1 ms of CPU alone and 2.0 ms among 16; one of 256 is no faster among others).
+# `batch_tokens` and `run_cost`. On a CPU all that is gained by batches is gained at 256 tokens: MiniLM in int8 takes
+# 4.1 ms of CPU for a text of 10 tokens alone and 2.0 ms among 16, and one of 256 tokens is no faster among others.
 _CPU = (256, 16)
 _GPU = (16_384, 2048)
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +47,20 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *options: str, key: str = "", ready: int = 1) -> Iterator[Running]:
+def running(
+    folder: Path,
+    *options: str,
+    key: str = "",
+    ready: int = 1,
+    python: Sequence[str] = ("-m", "stages.cli", "serve"),
+) -> Iterator[Running]:
     """Start `fieldtune serve` on an export; killed at the end if it still runs. `ready` counts its processes."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "FIELDTUNE_"))}
     with TemporaryDirectory() as temporary:
         log = Path(temporary) / "log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "stages.cli", "serve", str(folder), "--port", "0", *options],
+                [sys.executable, *python, str(folder), "--port", "0", *options],
                 cwd=ROOT,
                 env={**environment, "FIELDTUNE_API_KEY": key},
                 stdout=file,
