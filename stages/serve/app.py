@@ -7,7 +7,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated, Any
@@ -29,6 +29,7 @@ from stages.serve.settings import ServeSettings
 
 API_KEY = "FIELDTUNE_API_KEY"  # environment variable; empty or not set: whoever reaches the service may use it
 _WATCHED = ("/health", "/ready", "/metrics")  # asked every few seconds by machines: not in the log
+_SHORT = 2000  # characters, or token ids; tokenized in less time than it takes to wake a thread
 _TAG = {"query": "query", "passage": "document"}  # `<name>:<tag>`, for clients that cannot send `input_type`
 
 log = logging.getLogger(__name__)
@@ -91,11 +92,12 @@ class Service:
         if len(inputs) > limit:
             raise ApiError(422, f"{len(inputs):,} inputs are more than the {limit:,} of a request", param="input")
         of_texts = bool(inputs) and isinstance(inputs[0], str)
-        read: Any = self.reader.texts if of_texts else self.reader.ids
+        read: Callable[..., tokens.Tokens] = self.reader.texts if of_texts else self.reader.ids
         try:
-            found: tokens.Tokens = await asyncio.get_running_loop().run_in_executor(
-                self._tokenizing, read, inputs, kind
-            )
+            if sum(map(len, inputs)) <= _SHORT:
+                found = read(inputs, kind)
+            else:
+                found = await asyncio.get_running_loop().run_in_executor(self._tokenizing, read, inputs, kind)
         except tokens.UnknownToken as error:
             raise ApiError(400, str(error), param="input") from error
         if found.count > (limit := self.settings.max_tokens):
