@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="int8 and fp32: ONNX; auto: torch on a GPU, else int8 where it was exported",
     )
     parser.add_argument("--workers", default=1, help="processes, each with the model (default: 1)", **number)
-    parser.add_argument("--threads", help="of each worker's model (default: all cores)", **number)
+    parser.add_argument("--threads", help="of each worker's model (default: its share of the cores)", **number)
     parser.add_argument("--batch-tokens", help="encoded at once (default: 256, on a GPU 16384)", **number)
     parser.add_argument(
         "--queue-tokens", default=600_000, help="that may wait; beyond: 429 (default: 600000)", **number
@@ -44,9 +44,19 @@ def serve(host: str, port: int, threads: int | None, workers: int, **options: An
     """
     from stages.serve import server
 
-    each = threads or max(1, len(os.sched_getaffinity(0)) // workers)
+    each = threads or max(1, cores() // workers)
     server.serve(ServeSettings(threads=each, workers=workers, **options), host, port)
     return ""  # all is said in the log
+
+
+def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """The cores that this process may use: of the machine, by its affinity, by its container's `quota` (cgroup 2)."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        allowed, _, period = quota.read_text(encoding="utf-8").partition(" ")
+    except OSError:  # not Linux, or cgroup 1
+        return there
+    return there if allowed == "max" else max(1, min(there, round(int(allowed) / int(period))))
 
 
 def _positive(text: str) -> int:

@@ -89,7 +89,10 @@ def serve(settings: ServeSettings, host: str, port: int) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="fieldtune-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        _Workers(config, sockets=[listening]).run()
+        workers = _Workers(config, sockets=[listening])
+        workers.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in workers.processes):
+        raise UserError("the workers did not start: the log above says why")
 
 
 def _in_worker(settings: ServeSettings) -> ASGIApp:
