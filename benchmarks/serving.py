@@ -12,6 +12,17 @@ same size.
 
 `--load` sends texts of 1 to 5,000 tokens, 5 % of the requests malformed, and holds each answer to the one that the
 service gave when it was alone. `--parity` holds the service to the vectors that the pipeline evaluated.
+
+Measured on two cores that others kept busy (load 5 to 7), `--seconds 1.5 --rounds 4`:
+
+                      p50 ms  p99 ms  a second, 32 clients
+    fieldtune serve      8.0      23                   195      (p50 6.3 in a later run by itself)
+    the tutorials'        36      66                    25
+    infinity              43      79                    67
+
+`--load`: 1,352 requests in 60 s, all 200 or, malformed, 400; each answer nearest to its own text's, its cosine to the one
+when alone .976 at least, .997 in the mean (int8: one scale serves a batch); memory 314 to 321 MB. `--parity`, int8: cosine
+of 1,000 passages .990 at least, .994 in the mean; NDCG@10 of 1,000 real queries .8339 as evaluated, .8349 served.
 """
 
 import argparse
