@@ -3,7 +3,7 @@
 FROM python:3.11-slim
 WORKDIR /app
 COPY pyproject.toml .
-RUN pip install --no-cache-dir pip==26.2 && pip install --no-cache-dir --group serve
+RUN pip install --no-cache-dir pip==26.3 && pip install --no-cache-dir --group serve
 COPY stages stages
 COPY data/export data/export
 USER nobody
