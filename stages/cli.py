@@ -7,13 +7,16 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from stages.commands import serve as serving
 from stages.commands.estimate import estimate
 from stages.commands.judge import judge
+from stages.commands.push import push
+from stages.commands.serve import serve
 from stages.commands.use import use
 from stages.console import console
 from stages.errors import UserError
 
-__all__ = ["estimate", "judge", "main", "use"]
+__all__ = ["estimate", "judge", "main", "push", "serve", "use"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,6 +44,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, default=Path("real.jsonl"), help="JSONL to add to (default: real.jsonl)")
     command.add_argument("--top", type=int, default=5, help="sections taken from each system (default: 5)")
     command.set_defaults(run=judge)
+
+    command = commands.add_parser("serve", help=serving.ABOUT, description=serving.ABOUT)
+    serving.arguments(command)
+    command.set_defaults(run=serve)
+
+    about = "the export to the Hugging Face Hub (private), to a folder, or to a DVC remote"
+    command = commands.add_parser("push", help=about, description=about)
+    command.add_argument("target", help="owner/name on the Hub; a path that begins with /, ./, ../ or ~; dvc:<remote>")
+    command.add_argument("folder", type=Path, nargs="?", default=Path("data/export"), help="default: data/export")
+    command.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes")
+    command.add_argument("--public", action="store_true", help="on the Hub, where everyone can read it")
+    command.add_argument("--vectors", action="store_true", help="with the corpus's ids and vectors, on the Hub")
+    command.set_defaults(run=push)
     return parser
 
 
@@ -50,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     del given["command"]
     run = given.pop("run")
     try:
-        console.print(escape(run(**given)))
+        if said := run(**given):
+            console.print(escape(said))
     except UserError as error:
         _fail(str(error))
     except OSError as error:

@@ -1,0 +1,12 @@
+# The export as a service on a CPU. Out of the export that lies in data/export: `dvc pull export` or `dvc repro` first.
+#   docker build -t search . && docker run -p 127.0.0.1:8000:8000 -e FIELDTUNE_API_KEY search
+FROM python:3.11-slim
+WORKDIR /app
+COPY pyproject.toml .
+RUN pip install --no-cache-dir pip==26.3 && pip install --no-cache-dir --group serve
+COPY stages stages
+COPY data/export data/export
+USER nobody
+EXPOSE 8000
+HEALTHCHECK --start-period=20s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/ready')"]
+ENTRYPOINT ["python", "-m", "stages.commands.serve", "--host", "0.0.0.0"]

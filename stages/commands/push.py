@@ -1,0 +1,149 @@
+"""`fieldtune push`: the export to the Hugging Face Hub, a folder, or a DVC remote."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from stages import files, paths
+from stages.console import console
+from stages.errors import UserError
+
+_PATHS = ("/", "./", "../", "~")
+_DVC = "dvc:"
+_MANIFEST = "manifest.json"
+
+
+def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) -> str:
+    """Copy an export to `target`: `owner/name` on the Hub, a path that begins with /, ./, ../ or ~, or `dvc:<remote>`.
+
+    The Hub gets the model where SentenceTransformer("owner/name") looks for it, and of the corpus nothing unless
+    `vectors`; the others get the whole folder. Returns what went, or would go, with sizes. Raises UserError where the
+    export is not whole, or the target does not take it.
+    """
+    listed = _whole(folder)
+    if target.startswith(_DVC):
+        return _to_dvc(target.removeprefix(_DVC), folder, listed, dry_run)
+    if target.startswith(_PATHS):
+        return _to_path(Path(target).expanduser().resolve(), folder, listed, dry_run)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", target, re.ASCII):
+        raise UserError(
+            f"{target} is neither owner/name on the Hub, nor a path (/, ./, ../ or ~ first), nor dvc:<remote>"
+        )
+    return _to_hub(target, folder, listed, public, vectors, dry_run)
+
+
+def _whole(folder: Path) -> dict[str, int]:
+    """The files of an export with their bytes, as its manifest has them. Raises UserError where one is not so."""
+    manifest = folder / _MANIFEST
+    if not manifest.is_file():
+        raise UserError(f"{folder} is no export: {manifest} is not there; run `dvc repro export`")
+    listed = files.read_json(manifest)
+    for name, of in listed.items():
+        path = folder / name
+        if not path.is_file() or files.sha256(path) != of["sha256"]:
+            raise UserError(f"{path} is not as {manifest} says: run `dvc repro export`")
+    return {**{name: of["bytes"] for name, of in listed.items()}, _MANIFEST: manifest.stat().st_size}
+
+
+def _to_hub(name: str, folder: Path, listed: Mapping[str, int], public: bool, vectors: bool, dry_run: bool) -> str:
+    """One commit that adds the files, and takes away graphs and vectors of an earlier push that are not among them."""
+    from huggingface_hub.constants import ENDPOINT
+
+    placed = _on_hub(listed, vectors)
+    where = f"{ENDPOINT}/{name} ({'public' if public else 'private'})"
+    if dry_run:
+        return _said("would go to", where, {place: listed[source] for place, source in placed.items()})
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if get_token() is None:
+        raise UserError("no token of the Hub: run `hf auth login`, or set HF_TOKEN (https://hf.co/settings/tokens)")
+    api = HfApi()
+    try:
+        with console.status(f"pushing to {name}"):
+            api.create_repo(name, private=not public, exist_ok=True)
+            there = api.model_info(name)
+            if not there.private and not public:
+                raise UserError(f"{name} is there already and is public: make it private there, or say `--public`")
+            earlier = {file.rfilename for file in there.siblings or []}
+            left = {file for file in earlier if file.startswith(("onnx/", "vectors/"))} - set(placed)
+            done = api.create_commit(
+                name,
+                [
+                    *(CommitOperationAdd(place, folder / source) for place, source in placed.items()),
+                    *(CommitOperationDelete(file) for file in sorted(left)),
+                ],
+                commit_message="Export of fieldtune",
+            )
+    except HfHubHTTPError as error:
+        raise UserError(_refused(name, error.response.status_code, error.server_message)) from error
+    except OfflineModeIsEnabled as error:
+        raise UserError("HF_HUB_OFFLINE is set, which keeps everything from the Hub: unset it") from error
+    except UserError:
+        raise
+    except Exception as error:  # of the network or the disk, in whatever class the library has it
+        raise UserError(f"pushing to {api.endpoint} failed ({type(error).__name__}: {error}): try again") from error
+    return _said("went to", where, {place: listed[source] for place, source in placed.items()}) + f"\n{done.commit_url}"
+
+
+def _on_hub(listed: Mapping[str, int], vectors: bool) -> dict[str, str]:
+    """The files to push: their place on the Hub, where a model lies at the top, and in the export."""
+    parts = ("model/", "onnx/", "vectors/") if vectors else ("model/", "onnx/")
+    return {name.removeprefix("model/"): name for name in sorted(listed) if name.startswith(parts)}
+
+
+def _refused(name: str, status: int, message: str | None) -> str:
+    if status == 401:
+        return "the Hub does not know this token: `hf auth login`, or another HF_TOKEN (https://hf.co/settings/tokens)"
+    if status == 403:
+        return f"the token may not write to {name}: make one with write access for it (https://hf.co/settings/tokens)"
+    return f"the Hub refused {name} ({status}{f': {message}' if message else ''})"
+
+
+def _to_path(place: Path, folder: Path, listed: Mapping[str, int], dry_run: bool) -> str:
+    own = folder.resolve()
+    if place.is_relative_to(own) or own.is_relative_to(place):
+        raise UserError(f"{place} and the export {own} lie in one another: name another place")
+    if place.exists() and not (place / _MANIFEST).is_file():
+        raise UserError(f"{place} is there and is no export, which may be replaced: name a new folder in it")
+    if not dry_run:
+        with files.replace_dir(place) as temporary:
+            for name in listed:
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, temporary / name)
+    return _said("would go to" if dry_run else "went to", str(place), listed)
+
+
+def _to_dvc(remote: str, folder: Path, listed: Mapping[str, int], dry_run: bool) -> str:
+    if folder != paths.EXPORT:
+        raise UserError(f"DVC has {paths.EXPORT} alone: push {folder} to a path or the Hub")
+    remotes = dict(line.split(maxsplit=1) for line in _dvc("remote", "list").splitlines())
+    if remote not in remotes:
+        there = ", ".join(sorted(remotes)) or "none"
+        raise UserError(f"DVC has no remote {remote!r} (there are: {there}): dvc remote add {remote or '<name>'} <url>")
+    if not dry_run:
+        _dvc("push", "--remote", remote, "--", paths.EXPORT.as_posix())
+    return _said("would go to" if dry_run else "went to", f"DVC's remote {remote}", listed)
+
+
+def _dvc(*arguments: str) -> str:
+    """What a command of DVC prints. Raises UserError with its words where it fails."""
+    with console.status(f"dvc {' '.join(arguments)}"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _said(verb: str, where: str, sizes: Mapping[str, int]) -> str:
+    lines = [f"{size / 1e6:10.3f} MB  {name}" for name, size in sorted(sizes.items())]
+    return "\n".join([*lines, f"{sum(sizes.values()) / 1e6:10.3f} MB  {verb} {where}"])

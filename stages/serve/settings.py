@@ -1,0 +1,23 @@
+"""What the service is started with; one picklable value, since every worker process gets it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MODELS = ("auto", "int8", "fp32", "torch")
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """See the options of `fieldtune serve`, which have the defaults and say what each is for."""
+
+    folder: Path  # an export: data/export/
+    name: str  # of the model in requests and replies
+    model: str  # one of MODELS
+    workers: int  # processes
+    threads: int  # of each worker's model
+    batch_tokens: int | None  # encoded at once; None: what suits the model's device
+    queue_tokens: int  # of all requests that are waiting or encoded; beyond that 429
+    max_requests: int  # in one worker's hands at once; beyond that 429
+    max_inputs: int  # texts of one request
+    max_tokens: int  # of one request, counted after texts are cut at the model's limit
+    max_bytes: int  # of one request's body

@@ -1,0 +1,116 @@
+"""A server that speaks as much of the Hugging Face Hub's API as it takes to push a model."""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+TOKEN, OWNER = "hf_right", "me"
+
+
+@dataclass
+class Hub:
+    """What was pushed."""
+
+    url: str = ""
+    private: dict[str, bool] = field(default_factory=dict)  # by repository
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)  # by repository, then path
+    objects: dict[str, bytes] = field(default_factory=dict)  # of LFS, by sha256
+
+
+class _Handler(BaseHTTPRequestHandler):
+    hub: Hub
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        name = self.path.removeprefix("/api/models/").partition("?")[0]
+        if not self._known() or name not in self.hub.private:
+            return self._answer(404, {"error": "Repository not found"})
+        siblings = [{"rfilename": path} for path in self.hub.files[name]]
+        return self._answer(200, {"id": name, "private": self.hub.private[name], "siblings": siblings})
+
+    def do_PUT(self) -> None:
+        content = self._content()
+        self.hub.objects[hashlib.sha256(content).hexdigest()] = content
+        self._answer(200, {})
+
+    def do_POST(self) -> None:
+        content = self._content()
+        if self.path == "/api/validate-yaml":
+            return self._answer(200, {"errors": [], "warnings": []})
+        if not self._known():
+            return self._answer(401, {"error": "Invalid credentials in Authorization header"})
+        if self.path == "/api/repos/create":
+            return self._create(json.loads(content))
+        if self.path.endswith("/info/lfs/objects/batch"):
+            objects = [
+                {**each, "actions": {"upload": {"href": f"{self.hub.url}/lfs/{each['oid']}"}}}
+                for each in json.loads(content)["objects"]
+            ]
+            return self._answer(200, {"transfer": "basic", "objects": objects})
+        name, _, action = self.path.removeprefix("/api/models/").removesuffix("/main").rpartition("/")
+        if action == "preupload":
+            asked = json.loads(content)["files"]
+            modes = {
+                each["path"]: "lfs" if each["path"].endswith((".onnx", "tensors")) else "regular" for each in asked
+            }
+            of = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes.items()]
+            return self._answer(200, {"files": of})
+        assert action == "commit", self.path
+        for line in content.splitlines():
+            self._commit(self.hub.files[name], **json.loads(line))
+        return self._answer(200, {"commitUrl": f"{self.hub.url}/{name}/commit/abc", "commitOid": "a" * 40})
+
+    def _create(self, asked: dict[str, Any]) -> None:
+        if asked["organization"] != OWNER:
+            return self._answer(403, {"error": f"You don't have the rights to create under {asked['organization']}"})
+        name = f"{asked['organization']}/{asked['name']}"
+        status = 409 if name in self.hub.private else 200
+        self.hub.private.setdefault(name, asked["visibility"] == "private")
+        self.hub.files.setdefault(name, {".gitattributes": b""})
+        return self._answer(status, {"url": f"{self.hub.url}/{name}", "id": "1"})
+
+    def _commit(self, there: dict[str, bytes], key: str, value: dict[str, Any]) -> None:
+        if key == "file":
+            there[value["path"]] = base64.b64decode(value["content"])
+        elif key == "lfsFile":
+            there[value["path"]] = self.hub.objects[value["oid"]]
+        elif key == "deletedFile":
+            del there[value["path"]]
+
+    def _known(self) -> bool:
+        return self.headers.get("authorization") == f"Bearer {TOKEN}"
+
+    def _content(self) -> bytes:
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def running() -> Iterator[Hub]:
+    hub = Hub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    hub.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

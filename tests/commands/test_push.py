@@ -1,0 +1,185 @@
+"""What goes where: the Hub (a server that speaks its API), a folder, a DVC remote; and what is refused."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stages import files
+from stages.commands.push import push
+from stages.errors import UserError
+from stages.export.manifest import write_manifest
+from tests.commands import fake_hub
+from tests.commands.fake_hub import TOKEN, Hub
+
+ROOT = Path(__file__).parents[2]
+CONTENT = {
+    "model/README.md": b"---\nlicense: mit\n---\n# A model\n",
+    "model/model.safetensors": b"weights" * 100,
+    "model/1_Pooling/config.json": b"{}",
+    "onnx/model.onnx": b"graph" * 100,
+    "onnx/tokenizer.json": b"{}",
+    "vectors/passages.parquet": b"vectors",
+    "parity.json": b"{}",
+}
+PUSHED = {  # by place on the Hub
+    "README.md": "model/README.md",
+    "model.safetensors": "model/model.safetensors",
+    "1_Pooling/config.json": "model/1_Pooling/config.json",
+    "onnx/model.onnx": "onnx/model.onnx",
+    "onnx/tokenizer.json": "onnx/tokenizer.json",
+}
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("data/export")
+    for name, content in CONTENT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    write_manifest(folder)
+    return folder
+
+
+def list_again(export: Path) -> None:
+    (export / "manifest.json").unlink()
+    write_manifest(export)
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with fake_hub.running() as started:
+        yield started
+
+
+def fieldtune(hub: Hub, *arguments: str, token: str | None = TOKEN) -> "subprocess.CompletedProcess[str]":
+    """`fieldtune push` in a process of its own, since the Hub's address is read when its library is imported."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment |= {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(Path("home").resolve())}
+    environment |= {"PYTHONPATH": str(ROOT)} | ({"HF_TOKEN": token} if token else {})
+    command = [sys.executable, "-m", "stages.cli", "push", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_hub_gets_the_model_where_it_looks_for_one_and_keeps_it_private(export: Path, hub: Hub) -> None:
+    done = fieldtune(hub, "me/search")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"went to {hub.url}/me/search (private)\n{hub.url}/me/search/commit/abc" in done.stdout
+    assert hub.private == {"me/search": True}
+    there = hub.files["me/search"]
+    assert there == {".gitattributes": b"", **{place: CONTENT[name] for place, name in PUSHED.items()}}
+    assert list(hub.objects.values())  # weights went as LFS has them
+
+
+def test_another_push_takes_away_the_graphs_and_vectors_that_are_no_more(export: Path, hub: Hub) -> None:
+    hub.private["me/search"] = True
+    hub.files["me/search"] = {"onnx/model_int8.onnx": b"old", "vectors/passages.parquet": b"old", "notes.md": b"mine"}
+    assert fieldtune(hub, "me/search").returncode == 0
+    assert set(hub.files["me/search"]) == {*PUSHED, "notes.md"}
+    assert fieldtune(hub, "me/search", "--vectors").returncode == 0
+    assert hub.files["me/search"]["vectors/passages.parquet"] == b"vectors"
+
+
+def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(export: Path, hub: Hub) -> None:
+    assert fieldtune(hub, "me/open", "--public").returncode == 0
+    assert hub.private == {"me/open": False}
+    before = dict(hub.files["me/open"])
+    (export / "model/README.md").write_bytes(b"# changed\n")
+    list_again(export)
+    done = fieldtune(hub, "me/open")
+    assert done.returncode == 1
+    assert "me/open is there already and is public: make it private there, or say `--public`" in done.stdout
+    assert hub.files["me/open"] == before
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "said"),
+    [
+        ("me/search", None, "no token of the Hub: run `hf auth login`, or set HF_TOKEN"),
+        ("me/search", "hf_wrong", "the Hub does not know this token"),
+        ("others/search", TOKEN, "the token may not write to others/search"),
+    ],
+)
+def test_a_token_that_is_missing_or_wrong(export: Path, hub: Hub, name: str, token: str | None, said: str) -> None:
+    done = fieldtune(hub, name, token=token)
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert "hf_" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert hub.files == {}
+
+
+def test_a_hub_that_is_not_there(export: Path) -> None:
+    with fake_hub.running() as gone:
+        pass
+    done = fieldtune(gone, "me/search")
+    assert done.returncode == 1
+    assert f"pushing to {gone.url} failed" in done.stdout
+
+
+def test_a_dry_run_says_what_would_go_and_asks_nobody(export: Path, tmp_path: Path) -> None:
+    said = push("me/search", export, public=False, vectors=False, dry_run=True).splitlines()
+    assert [line.split()[2] for line in said[:-1]] == sorted(PUSHED)
+    # 31 + 700 + 2 + 500 + 2 bytes.
+    assert said[-1].split(maxsplit=2) == ["0.001", "MB", "would go to https://huggingface.co/me/search (private)"]
+    assert "vectors/passages.parquet" in push("me/search", export, public=False, vectors=True, dry_run=True)
+    said = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
+    assert said[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
+    assert not Path("registry").exists()
+
+
+def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tmp_path: Path) -> None:
+    target = tmp_path / "registry/v1"
+    push(str(target), export, public=False, vectors=False, dry_run=False)
+    there = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    assert there == {**CONTENT, "manifest.json": (export / "manifest.json").read_bytes()}
+    (export / "onnx/model.onnx").unlink()
+    list_again(export)
+    push(str(target), export, public=False, vectors=False, dry_run=False)
+    assert not (target / "onnx/model.onnx").exists()
+    with pytest.raises(UserError, match=r"registry is there and is no export"):
+        push(str(target.parent), export, public=False, vectors=False, dry_run=False)
+    for inside in ("./data/export/copy", "./data"):
+        with pytest.raises(UserError, match="lie in one another"):
+            push(inside, export, public=False, vectors=False, dry_run=False)
+    assert target.is_dir()
+
+
+@pytest.mark.parametrize("target", ["search", "a/b/c", "s3://bucket/model", ""])
+def test_a_target_that_is_none(export: Path, target: str) -> None:
+    with pytest.raises(UserError, match="is neither owner/name on the Hub, nor a path"):
+        push(target, export, public=False, vectors=False, dry_run=True)
+
+
+def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
+    (export / "onnx/tokenizer.json").write_bytes(b"[]")
+    with pytest.raises(UserError, match=r"onnx/tokenizer.json is not as data/export/manifest.json says"):
+        push("./copy", export, public=False, vectors=False, dry_run=False)
+    with pytest.raises(UserError, match="is no export"):
+        push("./copy", Path("data"), public=False, vectors=False, dry_run=False)
+
+
+def test_a_dvc_remote_gets_what_dvc_has_of_it(export: Path, tmp_path: Path) -> None:
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    run("git", "init", "--quiet")
+    run(sys.executable, "-m", "dvc", "init", "--quiet")
+    run(sys.executable, "-m", "dvc", "add", "--quiet", "data/export")
+    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(there are: none\): dvc remote add store <url>"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=True)
+    run(sys.executable, "-m", "dvc", "remote", "add", "store", str(tmp_path / "store"))
+    assert "would go to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=True)
+    assert not (tmp_path / "store").exists()
+    push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    stored = {path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file()}
+    assert set(CONTENT.values()) <= stored
+    with pytest.raises(UserError, match="DVC has data/export alone"):
+        push("dvc:store", tmp_path / "data/export", public=False, vectors=False, dry_run=True)
+    files.write_text(Path("data/export.dvc"), "broken")
+    with pytest.raises(UserError, match=r"`dvc push --remote store -- data/export` failed"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=False)

@@ -1,0 +1,124 @@
+"""What cannot be served is said in one line, before anything listens."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages import cli
+from stages.commands.serve import cores
+from stages.errors import UserError
+from stages.export.passage_vectors import write_passage_vectors
+from stages.serve.app import Service
+from stages.serve.settings import ServeSettings
+from tests.serve.running import ROOT
+
+
+def settings(folder: Path, model: str = "auto") -> ServeSettings:
+    return ServeSettings(
+        folder, name="fieldtune", model=model, workers=1, threads=1, batch_tokens=None, queue_tokens=1, max_requests=1,
+        max_inputs=1, max_tokens=1, max_bytes=1,
+    )  # fmt: skip
+
+
+def serve(*options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "stages.cli", "serve", *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def break_graph(export: Path) -> None:
+    (export / "onnx/model_int8.onnx").write_bytes(b"cut off")
+
+
+def break_tokenizer(export: Path) -> None:
+    (export / "onnx/tokenizer.json").write_bytes(b"cut off")
+
+
+def break_config(export: Path) -> None:
+    (export / "onnx/config_sentence_transformers.json").write_bytes(b"cut off")
+
+
+def other_vectors(export: Path) -> None:
+    write_passage_vectors(export / "vectors/passages.parquet", ["a"], ["a"], np.ones((1, 8), dtype=np.float32))
+
+
+def no_limit(export: Path) -> None:
+    config = export / "onnx/tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "model_max_length": 10**30}))
+
+
+def no_model(export: Path) -> None:
+    shutil.rmtree(export / "model")
+    for graph in (export / "onnx").glob("*.onnx*"):
+        graph.unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "model", "said"),
+    [
+        (break_graph, "auto", r"model_int8\.onnx does not load"),
+        (break_tokenizer, "auto", r"onnx/tokenizer\.json does not load"),
+        (break_config, "auto", r"config_sentence_transformers\.json cannot be read"),
+        (other_vectors, "auto", "has vectors of 8 numbers, the model gives 32: run `dvc repro export`"),
+        (no_limit, "auto", "names no `model_max_length`"),
+        (lambda export: shutil.rmtree(export / "model"), "torch", "no model for `--model torch`; it has: int8, fp32"),
+        (no_model, "auto", "has no model in it"),
+        (shutil.rmtree, "auto", "is no export"),
+    ],
+)
+def test_a_broken_export(export: Path, tmp_path: Path, change: Callable[[Path], None], model: str, said: str) -> None:
+    shutil.copytree(export, tmp_path / "export")
+    change(tmp_path / "export")
+    with pytest.raises(UserError, match=said):
+        Service(settings(tmp_path / "export", model))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_command_ends_with_what_is_wrong(export: Path, tmp_path: Path, workers: int) -> None:
+    shutil.copytree(export, tmp_path / "export")
+    break_graph(tmp_path / "export")
+    done = serve(str(tmp_path / "export"), "--port", "0", "--workers", str(workers))
+    assert done.returncode == 1
+    assert "model_int8.onnx does not load" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_address_that_is_taken(export: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve(str(export), "--port", str(port))
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stdout
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_number_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve", "--workers", number])
+    assert ended.value.code == 2
+    assert f"'{number}' is no number above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("quota", "expected"), [("max 100000", 64), ("250000 100000", 2), ("50000 100000", 1)])
+def test_cores_are_those_that_the_container_may_use(
+    quota: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+    (tmp_path / "cpu.max").write_text(quota + "\n")
+    assert cores(tmp_path / "cpu.max") == expected
+    assert cores(tmp_path / "not there") == 64
+
+
+def test_other_commands_do_not_wait_for_what_the_service_imports() -> None:
+    program = "import stages.cli, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    heavy = {"fastapi", "uvicorn", "onnxruntime", "tokenizers", "torch", "huggingface_hub", "prometheus_client"}
+    assert heavy.isdisjoint(done.stdout.split())
