@@ -120,15 +120,15 @@ def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
     return _by_section(search, len(queries), of)
 
 
-def fuse(left: Rankings, right: Rankings, of: Corpus) -> Rankings:
-    """Reciprocal rank fusion of two rankings of the same queries."""
+def fuse(left: Rankings, right: Rankings, of: Corpus, weight: float = 0.5) -> Rankings:
+    """Reciprocal rank fusion of two rankings of the same queries; `weight` is the left one's share, 0 to 1."""
 
     def rows() -> Iterator[Scored]:
         for a, b in zip(left.sections, right.sections, strict=True):
             scores: dict[int, float] = {}
-            for ranking in (a, b):
+            for ranking, share in ((a, weight), (b, 1 - weight)):
                 for rank, section in enumerate(ranking[ranking >= 0].tolist(), start=1):
-                    scores[section] = scores.get(section, 0.0) + 1.0 / (_RRF_K + rank)
+                    scores[section] = scores.get(section, 0.0) + share / (_RRF_K + rank)
             yield np.array(list(scores), dtype=np.int64), np.array(list(scores.values()), dtype=np.float32)
 
     return _ranked(rows(), len(left.sections), of)

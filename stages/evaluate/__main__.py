@@ -3,23 +3,19 @@
 Run as `python -m stages.evaluate`.
 """
 
-import csv
-import io
-from collections.abc import Mapping
-from typing import Any
+import shutil
 
 import numpy as np
 import numpy.typing as npt
 
-from stages import encoder, files, metrics, paths, query_sets, ranking, real_queries
-from stages.evaluate import report
+from stages import encoder, files, hybrid, metrics, paths, query_sets, ranking, real_queries
+from stages.evaluate import asked, report, written
+from stages.evaluate.comparison import same_model
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.examples import most_changed
-from stages.evaluate.scores import SYSTEMS, SetScores, rows_of_kinds, score
-from stages.evaluate.verdict import Judgement, judge, said
-from stages.metrics import Values
+from stages.evaluate.scores import SYSTEMS, SetScores, score
+from stages.evaluate.verdict import judge, said
 from stages.precision import use_bf16
-from stages.query_sets import Judged
 from stages.running import run
 from stages.settings import load
 from stages.stored_rankings import read_rankings
@@ -29,27 +25,36 @@ _EXAMPLES = 10  # wins, and losses, in the report
 
 def work() -> str:
     config = load("evaluate", EvaluateConfig)
-    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = ranking.corpus(passages)
     queries = list(files.read_jsonl(paths.QUERIES))
-    judged = query_sets.read(query_sets.TEST_SETS, corpus)
-    similarity = _encode(config, corpus.texts, [row["query"] for row in queries])
+    real = real_queries.read()
+    baseline = files.read_json(paths.BASELINE_METRICS)
+    judged = query_sets.read((*query_sets.TEST_SETS, query_sets.DEV), corpus)
+    dev, test = judged.rows([query_sets.DEV]), judged.rows(query_sets.TEST_SETS)
+    similarity = _encode(config, corpus.texts, [row["query"] for row in queries], [query.query for query in real])
 
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
-    systems["tuned"] = ranking.dense(
+    tuned = ranking.dense(
         query_sets.vectors(judged.ids, paths.TUNED_VECTORS),
         files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors"),
         corpus,
     )
-    systems["tuned_hybrid"] = ranking.fuse(systems["tuned"], systems["bm25"], corpus)
+    answers = [judged.relevant[row] for row in dev]
+    weight = hybrid.choose_weight(tuned[dev], systems["bm25"][dev], answers, judged.groups[dev], corpus)
+    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, systems["bm25"], corpus, weight)}
     values = {system: metrics.per_query(systems[system], judged.relevant) for system in SYSTEMS}
 
-    def scored(rows: npt.NDArray[np.int64]) -> SetScores:
-        return score(values, rows, judged.groups, config.draws, config.confidence, config.seed)
+    trained = set(files.read_table(paths.TRAIN_IDS)["positive_id"])
+    of_queries = asked.describe(judged, corpus, [row["id"] for row in passages], queries, real, trained)
+    rows = {name: judged.sets[name] for name in query_sets.TEST_SETS if name in judged.sets}
+    rows |= of_queries.parts(rows)
 
-    sets = {name: scored(rows) for name, rows in judged.sets.items()}
-    synthetic = judged.sets.get("synthetic", np.array([], dtype=np.int64))
-    kind_of = [queries[query_sets.row_of(judged.ids[row])]["kind"] for row in synthetic.tolist()]
-    kinds = {kind: scored(synthetic[rows]) for kind, rows in rows_of_kinds(kind_of).items()}
+    def scored(of: npt.NDArray[np.int64]) -> SetScores:
+        return score(values, of, judged.groups, config.draws, config.confidence, config.seed)
+
+    sets = {name: scored(of) for name, of in rows.items()}
+    kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
     main_set = next(iter(sets))
     judgement = judge(main_set, sets[main_set], kinds, similarity, config)
 
@@ -64,16 +69,17 @@ def work() -> str:
         wins,
         losses,
         files.read_json(paths.DATASET_REPORT),
-        files.read_json(paths.BASELINE_METRICS)["advice"],
+        baseline["advice"],
         config.model.name,
         ingest=files.read_json(paths.PASSAGES_REPORT),
         real=files.read_json(paths.REAL_REPORT),
     )
     files.write_text(paths.REPORT, page)
-    _write_per_query(judged, values)
-    _write_systems(sets)
-    files.write_json(paths.METRICS, _metrics(sets, kinds, judgement, similarity))
-    files.write_json(paths.SUMMARY, _summary(sets[main_set], judgement))
+    written.write_per_query(judged, test, rows, of_queries, corpus.sections, values)
+    written.write_systems(sets)
+    weights = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": weight}
+    files.write_json(paths.METRICS, written.metrics(sets, kinds, weights, judgement, similarity))
+    files.write_json(paths.SUMMARY, written.summary(sets[main_set], judgement))
     gain = sets[main_set].lead("tuned", "base")
     found = {system: sets[main_set].means[system]["ndcg@10"] for system in SYSTEMS}
     return (
@@ -84,10 +90,13 @@ def work() -> str:
     )
 
 
-def _encode(config: EvaluateConfig, passages: list[str], generated: list[str]) -> float:
+def _encode(config: EvaluateConfig, passages: list[str], generated: list[str], real: list[str]) -> float:
     """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
-    model = encoder.load_folder(paths.MODEL)
-    real = [query.query for query in real_queries.read()]
+    model, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
+    if same_model(model, base):  # `embed` has encoded all of it with this very model
+        with files.replace_dir(paths.TUNED_VECTORS) as folder:
+            shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
+        return 1.0
     encoder.write_all(
         model,
         paths.TUNED_VECTORS,
@@ -100,61 +109,6 @@ def _encode(config: EvaluateConfig, passages: list[str], generated: list[str]) -
     old = files.read_vectors(paths.VECTORS / "passages.safetensors")
     new = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
     return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64)))
-
-
-def _metrics(
-    sets: Mapping[str, SetScores], kinds: Mapping[str, SetScores], judgement: Judgement, similarity: float
-) -> dict[str, Any]:
-    blocks: dict[str, Any] = {name: scores.json() for name, scores in sets.items()}
-    if kinds:
-        blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in kinds.items()}
-    return {
-        **blocks,
-        "similarity_to_base": round(similarity, 6),
-        "verdict": judgement.verdict,
-        "recommend": judgement.recommend,
-        "reasons": judgement.reasons,
-    }
-
-
-def _summary(scores: SetScores, judgement: Judgement) -> dict[str, Any]:
-    """What `dvc exp show` and `dvc metrics diff` show: NDCG@10 on the main query set."""
-    gain = scores.lead("tuned", "base")
-    return {
-        "verdict": judgement.verdict,
-        "recommend": judgement.recommend,
-        **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS},
-        "gain": round(gain.mean, 4),
-        "gain_low": round(gain.low, 4),
-        "gain_high": round(gain.high, 4),
-    }
-
-
-def _write_per_query(judged: Judged, values: Mapping[str, dict[str, Values]]) -> None:
-    sets: list[list[str]] = [[] for _ in judged.ids]
-    for name, rows in judged.sets.items():
-        for row in rows.tolist():
-            sets[row].append(name)
-    columns: dict[str, list[Any]] = {
-        "query_id": judged.ids,
-        "query": judged.texts,
-        "sets": sets,
-        "group": judged.groups.tolist(),
-    }
-    for system, of in values.items():
-        for metric, found in of.items():
-            columns[f"{system}_{metric}"] = found.tolist()
-    files.write_table(paths.PER_QUERY, columns)
-
-
-def _write_systems(sets: Mapping[str, SetScores]) -> None:
-    """The bars of `dvc plots`."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["system", "ndcg@10"])
-    for name, scores in sets.items():
-        table.writerows([f"{name}: {system}", round(scores.means[system]["ndcg@10"], 4)] for system in SYSTEMS)
-    files.write_text(paths.SYSTEMS_PLOT, text.getvalue())
 
 
 if __name__ == "__main__":

@@ -18,4 +18,7 @@ class EvaluateConfig:
     # Gains in NDCG@10
     meaningful: float = between(0.0, 1.0)  # from here a gain is worth shipping
     negligible: float = between(0.0, 1.0)  # below this the data is the place to look
+    # The base model's NDCG@10, as `baseline` has them
+    good_enough: float = between(0.0, 1.0)  # above: hardly any room
+    worth_it: float = between(0.0, 1.0)  # below: tuning is worth it
     seed: int = between(0, 2**31)

@@ -7,12 +7,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from stages.evaluate.asked import TITLES as PART_TITLES
 from stages.evaluate.examples import Example
 from stages.evaluate.figure import LABELS, systems_svg
 from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
 from stages.evaluate.verdict import NAMES, Judgement
-from stages.query_sets import TITLES
+from stages.query_sets import TITLES as SET_TITLES
 
+TITLES = SET_TITLES | PART_TITLES
 # What no page may hold, and a query may
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 _HEADLINES = {

@@ -8,16 +8,17 @@ from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.examples import Example, Found
 from stages.evaluate.report import html
-from stages.evaluate.scores import METRICS, SYSTEMS, SetScores
+from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
 from stages.evaluate.verdict import Judgement
 from stages.models import ModelConfig
 
 MEANS = {"base": 0.70, "bm25": 0.72, "hybrid": 0.74, "tuned": 0.80, "tuned_hybrid": 0.78}
-OTHERS = ("mrr@10", "recall@10", "recall@100", "success@1")
+OTHERS = ("mrr@10", "recall@1", "recall@5", "recall@10", "recall@100", "success@1")
 
 
 def config(**changes: Any) -> EvaluateConfig:
     usual: dict[str, Any] = {"draws": 1000, "confidence": 0.95, "meaningful": 0.05, "negligible": 0.02, "seed": 0}
+    usual |= {"good_enough": 0.85, "worth_it": 0.7}
     model = ModelConfig(
         name="a/model", package=None, path="m", query_prompt="", passage_prompt="", max_tokens=64, dimension=32,
         license="mit", language="en",
@@ -37,8 +38,12 @@ def scores(
     return SetScores(
         n=n,
         groups=groups,
-        means={system: {"ndcg@10": of[system], **dict.fromkeys(OTHERS, of[system])} for system in SYSTEMS},
+        means={
+            system: {"ndcg@10": of[system], **dict.fromkeys(OTHERS, of[system]), "first_rank": 4.25}
+            for system in SYSTEMS
+        },
         intervals={s: {metric: Interval(of[s], *ends[s]) for metric in METRICS} for s in SYSTEMS},
+        p={other: dict.fromkeys(METRICS, 0.0123) for other in AGAINST},
         _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in SYSTEMS},
         _confidence=0.95,
     )

@@ -1,0 +1,22 @@
+"""Is one model another? What decides its vectors: weights, prompts, length limit, pooling."""
+
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+
+
+def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
+    """Whether two models give every text the same vector."""
+    return _settings(one) == _settings(other) and _same_weights(one, other)
+
+
+def _settings(model: SentenceTransformer) -> tuple[Any, ...]:
+    pooling = [module.get_config_dict() for module in list(model)[1:]]
+    prompts = {name: prompt for name, prompt in model.prompts.items() if prompt}
+    return prompts, model.max_seq_length, [type(module).__name__ for module in model], pooling
+
+
+def _same_weights(one: SentenceTransformer, other: SentenceTransformer) -> bool:
+    left, right = one.state_dict(), other.state_dict()
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
