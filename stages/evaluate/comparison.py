@@ -12,9 +12,10 @@ def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
 
 
 def _settings(model: SentenceTransformer) -> tuple[Any, ...]:
-    pooling = [module.get_config_dict() for module in list(model)[1:]]
+    modules = list(model.children())
+    pooling = [getattr(module, "get_config_dict", dict)() for module in modules[1:]]
     prompts = {name: prompt for name, prompt in model.prompts.items() if prompt}
-    return prompts, model.max_seq_length, [type(module).__name__ for module in model], pooling
+    return prompts, model.max_seq_length, [type(module).__name__ for module in modules], pooling
 
 
 def _same_weights(one: SentenceTransformer, other: SentenceTransformer) -> bool:

@@ -207,7 +207,7 @@ def learnt(model: SentenceTransformer, pairs: list[tuple[str, str]], folder: Pat
         left, right = (copy({**one})["sentence_embedding"] for one in features)
         loss = torch.nn.functional.cross_entropy(20 * left @ right.T, torch.arange(len(pairs)))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return copy
 

@@ -31,9 +31,8 @@ def test_a_block_of_metrics_json() -> None:
             # The bootstrap of the difference itself: the same draws, so the same interval.
             difference = values["tuned"][metric][5:45] - values[other][metric][5:45]
             drawn = bootstrap.means(difference[None], groups[5:45], 300, seed=1)[0]
-            low, high = np.quantile(drawn, [0.05, 0.95])
-            p = p_values(difference[None], groups[5:45], 300, seed=1)[0]
-            expected = {"mean": difference.mean(), "low": low, "high": high, "p": p}
+            found = bootstrap.interval(difference.mean(), drawn, 0.9, 21, (-1.0, 1.0))
+            expected = {**found.json(), "p": p_values(difference[None], groups[5:45], 300, seed=1)[0]}
             assert block["gain"][f"vs_{other}"][metric] == pytest.approx(expected, abs=2e-6)
 
 
