@@ -97,6 +97,23 @@ def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], o
     return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), of)
 
 
+def rescored(
+    queries: npt.NDArray[np.float32],
+    passages: npt.NDArray[np.float32],
+    candidates: npt.NDArray[np.int64],
+    of: Corpus,
+) -> Rankings:
+    """Rank sections by the product of each query with its candidates, [queries, k] rows of the passages."""
+
+    def rows() -> Iterator[Scored]:
+        for query, found in zip(queries, candidates, strict=True):
+            scores = passages[found] @ query
+            order = np.argsort(-scores, kind="stable")
+            yield from _collapsed(found[order][None], scores[order][None], of)
+
+    return _ranked(rows(), len(queries), of)
+
+
 def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
     """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s.
 

@@ -9,18 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from stages import encoder, files, hybrid, metrics, paths, query_sets, ranking, real_queries
+from stages.console import note
 from stages.evaluate import asked, report, written
 from stages.evaluate.comparison import same_model
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.examples import most_changed
+from stages.evaluate.examples import beginnings, most_changed, strata
+from stages.evaluate.probe import Probe, probe
+from stages.evaluate.report import Report
 from stages.evaluate.scores import SYSTEMS, SetScores, score
+from stages.evaluate.vectors import vector_scores
 from stages.evaluate.verdict import judge, said
 from stages.precision import use_bf16
 from stages.running import run
 from stages.settings import load
 from stages.stored_rankings import read_rankings
 
-_EXAMPLES = 10  # wins, and losses, in the report
+_EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
+_UPSTREAM = ("ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate")
 
 
 def work() -> str:
@@ -32,7 +37,11 @@ def work() -> str:
     baseline = files.read_json(paths.BASELINE_METRICS)
     judged = query_sets.read((*query_sets.TEST_SETS, query_sets.DEV), corpus)
     dev, test = judged.rows([query_sets.DEV]), judged.rows(query_sets.TEST_SETS)
-    similarity = _encode(config, corpus.texts, [row["query"] for row in queries], [query.query for query in real])
+    similarity, forgetting = _encode(
+        config, corpus.texts, [row["query"] for row in queries], [query.query for query in real]
+    )
+    if forgetting.forgot:
+        note(forgetting.said)
 
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
     tuned = ranking.dense(
@@ -58,27 +67,57 @@ def work() -> str:
     main_set = next(iter(sets))
     judgement = judge(main_set, sets[main_set], kinds, similarity, config)
 
+    main_rows = rows[main_set]
+    tuned_passages = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
+    vectors = vector_scores(
+        query_sets.vectors([judged.ids[row] for row in main_rows], paths.TUNED_VECTORS),
+        tuned_passages,
+        corpus,
+        [judged.relevant[row] for row in main_rows],
+    )
     gains = values["tuned"]["ndcg@10"] - values["base"]["ndcg@10"]
     wins, losses = most_changed(
-        judged, judged.sets[main_set], gains, systems["base"], systems["tuned"], corpus.sections, _EXAMPLES
+        judged,
+        of_queries,
+        strata(of_queries, test),
+        gains,
+        systems["base"],
+        systems["tuned"],
+        corpus.sections,
+        beginnings(passages, corpus),
+        _EXAMPLES,
     )
-    page = report.html(
-        judgement,
-        sets,
-        kinds,
-        wins,
-        losses,
-        files.read_json(paths.DATASET_REPORT),
-        baseline["advice"],
-        config.model.name,
+    weights = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": weight}
+    told = Report(
+        judgement=judgement,
+        sets=sets,
+        kinds=kinds,
+        wins=wins,
+        losses=losses,
+        base_model=config.model.name,
+        advice=baseline["advice"],
+        weights=weights,
+        negligible=config.negligible,
+        meaningful=config.meaningful,
+        confidence=config.confidence,
+        dataset=files.read_json(paths.DATASET_REPORT),
         ingest=files.read_json(paths.PASSAGES_REPORT),
         real=files.read_json(paths.REAL_REPORT),
+        history=files.read_json(paths.MODEL_HISTORY),
+        cost=files.read_json(paths.COST),
+        sizes={
+            "the model": files.folder_size(paths.MODEL),
+            f"vectors of the {len(passages):,} passages": tuned_passages.nbytes,
+        },
+        settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in _UPSTREAM)),
+        vectors=vectors,
+        probe=forgetting,
     )
-    files.write_text(paths.REPORT, page)
+    files.write_text(paths.REPORT, report.html(told))
+    files.write_text(paths.REPORT_MD, report.markdown(told))
     written.write_per_query(judged, test, rows, of_queries, corpus.sections, values)
     written.write_systems(sets)
-    weights = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": weight}
-    files.write_json(paths.METRICS, written.metrics(sets, kinds, weights, judgement, similarity))
+    files.write_json(paths.METRICS, written.metrics(told, similarity))
     files.write_json(paths.SUMMARY, written.summary(sets[main_set], judgement))
     gain = sets[main_set].lead("tuned", "base")
     found = {system: sets[main_set].means[system]["ndcg@10"] for system in SYSTEMS}
@@ -90,25 +129,30 @@ def work() -> str:
     )
 
 
-def _encode(config: EvaluateConfig, passages: list[str], generated: list[str], real: list[str]) -> float:
-    """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
-    model, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
-    if same_model(model, base):  # `embed` has encoded all of it with this very model
+def _encode(config: EvaluateConfig, passages: list[str], generated: list[str], real: list[str]) -> tuple[float, Probe]:
+    """Write the tuned model's vectors.
+
+    Returns the mean cosine between the corpus's new and old ones, and what is left of the model's general language.
+    """
+    tuned, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
+    bf16 = use_bf16(config.precision)
+    forgetting = probe(base, tuned, config.forgetting, bf16, config.batch_size)
+    if same_model(tuned, base):  # `embed` has encoded all of it with this very model
         with files.replace_dir(paths.TUNED_VECTORS) as folder:
             shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
-        return 1.0
+        return 1.0, forgetting
     encoder.write_all(
-        model,
+        tuned,
         paths.TUNED_VECTORS,
         passages=passages,
         queries=generated,
         real=real,
-        bf16=use_bf16(config.precision),
+        bf16=bf16,
         batch_size=config.batch_size,
     )
     old = files.read_vectors(paths.VECTORS / "passages.safetensors")
     new = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64)))
+    return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64))), forgetting
 
 
 if __name__ == "__main__":

@@ -53,8 +53,8 @@ def interval(mean: float, sampled: Draws, confidence: float, groups: int, possib
     """The expanded percentile interval around `mean`, from its draws [draws] of so many groups.
 
     Plain percentiles are too narrow, as a normal interval is where a t interval is due: the levels are moved out by as
-    much (Hesterberg 2015, "What teachers should know about the bootstrap"). A test counts how often it holds. Too few groups draw too narrow an interval, one group none at all: below `least_groups` it is all that is
-    `possible`.
+    much (Hesterberg 2015, "What teachers should know about the bootstrap"). A test counts how often it holds. Too few
+    groups draw too narrow an interval, one group none at all: below `least_groups` it is all that is `possible`.
     """
     if groups < least_groups(confidence):
         low, high = possible

@@ -13,7 +13,7 @@ def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
 
 def _settings(model: SentenceTransformer) -> tuple[Any, ...]:
     modules = list(model.children())
-    pooling = [getattr(module, "get_config_dict", dict)() for module in modules[1:]]
+    pooling: list[dict[str, Any]] = [getattr(module, "get_config_dict", dict)() for module in modules[1:]]
     prompts = {name: prompt for name, prompt in model.prompts.items() if prompt}
     return prompts, model.max_seq_length, [type(module).__name__ for module in modules], pooling
 

@@ -21,4 +21,5 @@ class EvaluateConfig:
     # The base model's NDCG@10, as `baseline` has them
     good_enough: float = between(0.0, 1.0)  # above: hardly any room
     worth_it: float = between(0.0, 1.0)  # below: tuning is worth it
+    forgetting: float = between(0.0, 1.0)  # loss in NDCG@10 on general queries from which it is a warning
     seed: int = between(0, 2**31)

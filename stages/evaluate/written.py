@@ -10,30 +10,30 @@ import numpy.typing as npt
 
 from stages import files, paths
 from stages.evaluate.asked import Asked
+from stages.evaluate.report import Report
 from stages.evaluate.scores import SYSTEMS, SetScores
 from stages.evaluate.verdict import Judgement
 from stages.metrics import Values
 from stages.query_sets import Judged
 
 
-def metrics(
-    sets: Mapping[str, SetScores],
-    kinds: Mapping[str, SetScores],
-    weights: Mapping[str, float],
-    judgement: Judgement,
-    similarity: float,
-) -> dict[str, Any]:
-    """metrics.json. `weights` are the model's shares of the hybrids."""
-    blocks: dict[str, Any] = {name: scores.json() for name, scores in sets.items()}
-    if kinds:
-        blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in kinds.items()}
+def metrics(report: Report, similarity: float) -> dict[str, Any]:
+    """metrics.json: every number of the report's scores, and how alike the corpus is before and after tuning."""
+    blocks: dict[str, Any] = {name: scores.json() for name, scores in report.sets.items()}
+    if report.kinds:
+        blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in report.kinds.items()}
+    if report.reranked is not None:
+        blocks["reranked"] = report.reranked.json()
+    if report.probe is not None:
+        blocks["forgetting"] = report.probe.json()
     return {
         **blocks,
-        "hybrid_weight": dict(weights),
+        "hybrid_weight": dict(report.weights),
+        "vectors": [row.json() for row in report.vectors],
         "similarity_to_base": round(similarity, 6),
-        "verdict": judgement.verdict,
-        "recommend": judgement.recommend,
-        "reasons": judgement.reasons,
+        "verdict": report.judgement.verdict,
+        "recommend": report.judgement.recommend,
+        "reasons": report.judgement.reasons,
     }
 
 

@@ -7,8 +7,10 @@ import numpy as np
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.examples import Example, Found
-from stages.evaluate.report import html
+from stages.evaluate.probe import Probe
+from stages.evaluate.report import Report, html
 from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
+from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import Judgement
 from stages.models import ModelConfig
 
@@ -49,9 +51,18 @@ def scores(
     )
 
 
-def example(query: str, gain: float = 0.5, section: str = "guide.md#Copy Image") -> Example:
-    right, wrong = Found(section, True), Found("other.md#Else", False)
-    return Example(query, gain, [section], [wrong, wrong, wrong], [right, wrong])
+def example(
+    query: str,
+    gain: float = 0.5,
+    section: str = "guide.md#Copy Image",
+    kind: str = "real",
+    seen: bool = False,
+    overlap: float = 0.5,
+) -> Example:
+    right, wrong = Found(section, "How to copy it.", True), Found("other.md#Else", "Something else.", False)
+    return Example(
+        query, gain, kind, seen=seen, overlap=overlap, answers=[section], base=[wrong] * 3, tuned=[right, wrong]
+    )
 
 
 def dropped(query: str, **changes: str) -> dict[str, str]:
@@ -138,8 +149,8 @@ def real(**changes: Any) -> dict[str, Any]:
     return {**usual, "unmatched_rows": 1, "unmatched": [unmatched], **changes}
 
 
-def page(**changes: Any) -> str:
-    """A report, by default of a good model."""
+def report(**changes: Any) -> Report:
+    """What a report tells, by default of a good model."""
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
     parts: dict[str, Any] = {
         "judgement": Judgement("ship", "tuned", ["A gain of 0.05 or more is meaningful."]),
@@ -152,5 +163,29 @@ def page(**changes: Any) -> str:
         "real": real(),
         "advice": "base NDCG@10 0.700 lies between 0.7 and 0.85",
         "base_model": "a/model",
+        "weights": {"hybrid": 0.6, "tuned_hybrid": 0.9},
+        "negligible": 0.02,
+        "meaningful": 0.05,
+        "confidence": 0.95,
+        "history": {
+            "loss": [{"step": 1, "loss": 0.4}, {"step": 19, "loss": 0.125}],
+            "dev": [{"dev_step": 0, "dev_ndcg@10": 0.795}, {"dev_step": 19, "dev_ndcg@10": 0.852}],
+        },
+        "cost": {"claude-haiku-5-5": {"input_tokens": 1_593_037, "output_tokens": 434_585, "cost_usd": 0.377}},
+        "sizes": {"the model": 90_900_000, "vectors of the 3,827 passages": 5_878_272},
+        "settings": "0123456789abcdef",
+        "vectors": [
+            VectorScore(384, "float32", 0.8, 1_536_000_000),
+            VectorScore(384, "int8", 0.799, 384_000_000),
+            VectorScore(384, "binary", 0.78, 48_000_000),
+            VectorScore(192, "float32", 0.77, 768_000_000),
+            VectorScore(192, "int8", 0.769, 192_000_000),
+            VectorScore(192, "binary", 0.71, 24_000_000),
+        ],
+        "probe": Probe(60, 0.95, 0.94, 0.05),
     }
-    return html(**{**parts, **changes})
+    return Report(**{**parts, **changes})
+
+
+def page(**changes: Any) -> str:
+    return html(report(**changes))

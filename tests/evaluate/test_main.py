@@ -38,6 +38,7 @@ meaningful: 0.05
 negligible: 0.02
 good_enough: 0.85
 worth_it: 0.7
+forgetting: 0.05
 seed: 0
 """
 Numbers = dict[str, Any]
@@ -75,10 +76,14 @@ def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransforme
     encoder.save(base, Path("base_model"))
     files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
     files.write_text(paths.CONFIG / "evaluate.yaml", EVALUATE)
+    for stage in ("ingest", "real", "generate", "embed", "train"):
+        files.write_text(paths.CONFIG / f"{stage}.yaml", "")
+    files.write_json(paths.MODEL_HISTORY, {})
+    files.write_json(paths.COST, {})
     files.write_json(paths.PASSAGES_REPORT, {})
     files.write_json(paths.REAL_REPORT, {})
-    for stage in (dataset, baseline, evaluate):
-        stage.work()
+    for module in (dataset, baseline, evaluate):
+        module.work()
     metrics: Numbers = json.loads(paths.METRICS.read_text(encoding="utf-8"))
     return metrics
 
@@ -112,8 +117,8 @@ def test_every_number_is_trec_evals(
     monkeypatch.chdir(tmp_path)
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
     assert list(metrics) == [
-        "real", "real_hard", "synthetic", "real_seen", "real_unseen", "hybrid_weight", "similarity_to_base", "verdict",
-        "recommend", "reasons",
+        "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "vectors",
+        "similarity_to_base", "verdict", "recommend", "reasons",
     ]  # fmt: skip
     assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
     assert metrics["verdict"] in ("ship", "marginal", "keep_base")
@@ -162,6 +167,16 @@ def test_every_number_is_trec_evals(
         bars = {row["system"]: float(row["ndcg@10"]) for row in csv.DictReader(file)}
     assert bars["real_hard: bm25"] == round(metrics["real_hard"]["bm25"]["ndcg@10"], 4)
     assert metrics["verdict"] in paths.REPORT.read_text(encoding="utf-8")
+    for reason in metrics["reasons"]:
+        assert f"- {reason}\n" in paths.REPORT_MD.read_text(encoding="utf-8")
+
+    whole, *rest = metrics["vectors"]
+    assert whole == {
+        "dimension": 32, "precision": "float32", "ndcg": metrics["real"]["tuned"]["ndcg@10"],
+        "bytes_per_million": 128_000_000,
+    }  # fmt: skip
+    assert [(row["dimension"], row["precision"]) for row in rest] == [(32, "int8"), (32, "binary")]
+    assert metrics["forgetting"]["n"] == 60
 
 
 def test_a_copy_of_the_base_is_not_to_be_shipped(
