@@ -9,6 +9,7 @@ import pytest
 
 from stages import cli, files, paths
 from stages.commands import compare
+from stages.console import console
 from stages.evaluate import bootstrap
 from tests.pipeline.repository import commit, dvc, git
 
@@ -54,7 +55,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_commits(team: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare.console, "width", 120)
+    monkeypatch.setattr(console, "width", 120)
     cli.main(["compare", "first", "second", "--top", "2"])
     said = capsys.readouterr().out
     lines = [
