@@ -4,7 +4,7 @@ A section's score is its best passage's (MaxP), so that cutting differently neve
 scores rank as trec_eval ranks them: the id that sorts last comes first; equal means equal in float32, as there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -112,6 +112,17 @@ def rescored(
             yield from _collapsed(found[order][None], scores[order][None], of)
 
     return _ranked(rows(), len(queries), of)
+
+
+def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], of: Corpus) -> Rankings:
+    """The same sections of each query in the order of other scores, those of the query's sections."""
+
+    def rows() -> Iterator[Scored]:
+        for sections, given in zip(rankings.sections, scores, strict=True):
+            found = sections[sections >= 0]
+            yield found, np.array([given[section] for section in found.tolist()], dtype=np.float32)
+
+    return _ranked(rows(), len(rankings.sections), of)
 
 
 def bm25(queries: Sequence[str], of: Corpus) -> Rankings:

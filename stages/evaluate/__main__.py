@@ -4,22 +4,29 @@ Run as `python -m stages.evaluate`.
 """
 
 import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, hybrid, metrics, paths, query_sets, ranking, real_queries
 from stages.console import note
+from stages.encoder import Kind
 from stages.evaluate import asked, report, written
-from stages.evaluate.comparison import same_model
+from stages.evaluate.comparison import named_models, same_model
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.examples import beginnings, most_changed, strata
-from stages.evaluate.probe import Probe, probe
+from stages.evaluate.probe import probe
 from stages.evaluate.report import Report
-from stages.evaluate.scores import SYSTEMS, SetScores, score
+from stages.evaluate.reranker import load as load_reranker
+from stages.evaluate.reranker import rerank
+from stages.evaluate.scores import COMPARED, SYSTEMS, SetScores, score
 from stages.evaluate.vectors import vector_scores
 from stages.evaluate.verdict import judge, said
 from stages.precision import use_bf16
+from stages.ranking import Corpus, Rankings
 from stages.running import run
 from stages.settings import load
 from stages.stored_rankings import read_rankings
@@ -37,8 +44,17 @@ def work() -> str:
     baseline = files.read_json(paths.BASELINE_METRICS)
     judged = query_sets.read((*query_sets.TEST_SETS, query_sets.DEV), corpus)
     dev, test = judged.rows([query_sets.DEV]), judged.rows(query_sets.TEST_SETS)
-    similarity, forgetting = _encode(
-        config, corpus.texts, [row["query"] for row in queries], [query.query for query in real]
+    reranker = None if config.reranker is None else load_reranker(Path(config.reranker))
+    others = named_models(config.compare)
+    tuned_model, base_model = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
+    forgetting = probe(base_model, tuned_model, config.forgetting, use_bf16(config.precision), config.batch_size)
+    similarity = _encode(
+        config,
+        tuned_model,
+        base_model,
+        corpus.texts,
+        [row["query"] for row in queries],
+        [query.query for query in real],
     )
     if forgetting.forgot:
         note(forgetting.said)
@@ -52,7 +68,9 @@ def work() -> str:
     answers = [judged.relevant[row] for row in dev]
     weight = hybrid.choose_weight(tuned[dev], systems["bm25"][dev], answers, judged.groups[dev], corpus)
     systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, systems["bm25"], corpus, weight)}
-    values = {system: metrics.per_query(systems[system], judged.relevant) for system in SYSTEMS}
+    known = [(base_model, systems["base"]), (tuned_model, tuned)]
+    systems = {system: systems[system] for system in SYSTEMS} | _compared(config, others, known, judged.texts, corpus)
+    values = {system: metrics.per_query(found, judged.relevant) for system, found in systems.items()}
 
     trained = set(files.read_table(paths.TRAIN_IDS)["positive_id"])
     of_queries = asked.describe(judged, corpus, [row["id"] for row in passages], queries, real, trained)
@@ -75,6 +93,29 @@ def work() -> str:
         corpus,
         [judged.relevant[row] for row in main_rows],
     )
+    reranked = None
+    if reranker is not None:
+        count = min(config.reranker_queries, len(main_rows))
+        some = np.sort(np.random.default_rng(config.seed).choice(main_rows, count, replace=False))
+        ranked = rerank(
+            reranker,
+            [judged.texts[row] for row in some],
+            query_sets.vectors([judged.ids[row] for row in some], paths.VECTORS),
+            files.read_vectors(paths.VECTORS / "passages.safetensors"),
+            {system: found[some] for system, found in systems.items()},
+            corpus,
+            bf16=use_bf16(config.precision),
+            batch_size=config.batch_size,
+        )
+        answers = [judged.relevant[row] for row in some]
+        reranked = score(
+            {system: metrics.per_query(found, answers) for system, found in ranked.items()},
+            np.arange(count),
+            judged.groups[some],
+            config.draws,
+            config.confidence,
+            config.seed,
+        )
     gains = values["tuned"]["ndcg@10"] - values["base"]["ndcg@10"]
     wins, losses = most_changed(
         judged,
@@ -112,6 +153,8 @@ def work() -> str:
         settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in _UPSTREAM)),
         vectors=vectors,
         probe=forgetting,
+        reranked=reranked,
+        reranker=config.reranker,
     )
     files.write_text(paths.REPORT, report.html(told))
     files.write_text(paths.REPORT_MD, report.markdown(told))
@@ -129,30 +172,62 @@ def work() -> str:
     )
 
 
-def _encode(config: EvaluateConfig, passages: list[str], generated: list[str], real: list[str]) -> tuple[float, Probe]:
-    """Write the tuned model's vectors.
-
-    Returns the mean cosine between the corpus's new and old ones, and what is left of the model's general language.
-    """
-    tuned, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
-    bf16 = use_bf16(config.precision)
-    forgetting = probe(base, tuned, config.forgetting, bf16, config.batch_size)
+def _encode(
+    config: EvaluateConfig,
+    tuned: SentenceTransformer,
+    base: SentenceTransformer,
+    passages: list[str],
+    generated: list[str],
+    real: list[str],
+) -> float:
+    """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
     if same_model(tuned, base):  # `embed` has encoded all of it with this very model
         with files.replace_dir(paths.TUNED_VECTORS) as folder:
             shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
-        return 1.0, forgetting
+        return 1.0
     encoder.write_all(
         tuned,
         paths.TUNED_VECTORS,
         passages=passages,
         queries=generated,
         real=real,
-        bf16=bf16,
+        bf16=use_bf16(config.precision),
         batch_size=config.batch_size,
     )
     old = files.read_vectors(paths.VECTORS / "passages.safetensors")
     new = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64))), forgetting
+    return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64)))
+
+
+def _compared(
+    config: EvaluateConfig,
+    others: Mapping[str, SentenceTransformer],
+    known: Sequence[tuple[SentenceTransformer, Rankings]],
+    queries: Sequence[str],
+    corpus: Corpus,
+) -> dict[str, Rankings]:
+    """Rankings by the other models; one whose like is `known`, with its rankings, does not encode again."""
+    seen = list(known)
+    found: dict[str, Rankings] = {}
+    for name, model in others.items():
+        ranked = next((of for one, of in seen if same_model(one, model)), None)
+        if ranked is None:
+            kinds: tuple[tuple[Kind, Sequence[str]], ...] = (("query", queries), ("document", corpus.texts))
+            asked, passages = (
+                encoder.encode(
+                    model,
+                    texts,
+                    kind,
+                    bf16=use_bf16(config.precision),
+                    batch_size=config.batch_size,
+                    label=f"encoding with {name}",
+                )
+                for kind, texts in kinds
+            )
+            ranked = ranking.dense(asked, passages, corpus)
+            seen.append((model, ranked))
+        found[COMPARED + name] = ranked
+    return found
 
 
 if __name__ == "__main__":

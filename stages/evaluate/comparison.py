@@ -1,13 +1,34 @@
-"""Is one model another? What decides its vectors: weights, prompts, length limit, pooling."""
+"""Models beside one another: those of `evaluate.compare`, and whether two are one and the same."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
 
+from stages import encoder
+from stages.errors import UserError
+
+
+def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
+    """The models in these folders, by the folder's name, or all of its path where two have one name.
+
+    Raises UserError where one is not there or does not load.
+    """
+    names = [Path(folder).name for folder in folders]
+    models: dict[str, SentenceTransformer] = {}
+    for folder, name in zip(folders, names, strict=True):
+        if not Path(folder).is_dir():
+            raise UserError(
+                f"evaluate.compare: there is no folder {folder}; each must hold a Sentence Transformers model"
+            )
+        models[name if names.count(name) == 1 else folder] = encoder.load_folder(Path(folder))
+    return models
+
 
 def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
-    """Whether two models give every text the same vector."""
+    """Whether two models give every text the same vector: by weights, prompts, length limit and pooling."""
     return _settings(one) == _settings(other) and _same_weights(one, other)
 
 

@@ -13,7 +13,7 @@ from stages.evaluate.asked import TITLES as PART_TITLES
 from stages.evaluate.examples import Example
 from stages.evaluate.figure import LABELS, curves_svg, gains_svg, systems_svg
 from stages.evaluate.probe import Probe
-from stages.evaluate.scores import AGAINST, SetScores
+from stages.evaluate.scores import AGAINST, COMPARED, SetScores
 from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import NAMES, Judgement
 from stages.query_sets import TITLES as SET_TITLES
@@ -168,7 +168,7 @@ class _Labels(dict[str, str]):
     """What systems are called; a model that is compared besides has its own name."""
 
     def __missing__(self, system: str) -> str:
-        return system
+        return system.removeprefix(COMPARED)
 
 
 def _size(count: float) -> str:

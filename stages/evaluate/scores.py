@@ -14,6 +14,7 @@ from stages.evaluate.randomisation import p_values
 from stages.metrics import Values, means
 
 SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+COMPARED = "compare:"  # stands before the name of a model that was compared besides
 AGAINST = ("base", "bm25", "hybrid")  # what the tuned model is compared with
 METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
 

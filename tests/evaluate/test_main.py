@@ -16,8 +16,10 @@ import stages.baseline.__main__ as baseline
 import stages.dataset.__main__ as dataset
 import stages.evaluate.__main__ as evaluate
 from stages import encoder, files, paths, real_queries
+from stages.errors import UserError
 from stages.text import passage_text
 from tests.dataset.workspace import Workspace
+from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
 
 SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
@@ -39,6 +41,9 @@ negligible: 0.02
 good_enough: 0.85
 worth_it: 0.7
 forgetting: 0.05
+compare: []
+reranker: null
+reranker_queries: 20
 seed: 0
 """
 Numbers = dict[str, Any]
@@ -50,7 +55,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SentenceTransf
     return {name: tiny_model(folder / name, architecture=name) for name in ("bert", "xlmr")}
 
 
-def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransformer, real: bool = True) -> Numbers:
+def evaluated(
+    folder: Path, base: SentenceTransformer, tuned: SentenceTransformer, real: bool = True, text: str = EVALUATE
+) -> Numbers:
     """Run the three stages in `folder`, the working directory; returns metrics.json."""
     made = Workspace()
     for number in range(60):
@@ -75,7 +82,7 @@ def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransforme
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
     files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
-    files.write_text(paths.CONFIG / "evaluate.yaml", EVALUATE)
+    files.write_text(paths.CONFIG / "evaluate.yaml", text)
     for stage in ("ingest", "real", "generate", "embed", "train"):
         files.write_text(paths.CONFIG / f"{stage}.yaml", "")
     files.write_json(paths.MODEL_HISTORY, {})
@@ -252,3 +259,42 @@ def test_without_real_queries_generated_ones_decide(
     assert next(iter(metrics)) == "synthetic"
     assert "real" not in metrics
     assert "There are no real queries" in metrics["reasons"][-1]
+
+
+def test_a_reranker_and_other_models_are_scored_beside(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    encoder.save(models["bert"], Path("copies/same"))
+    tiny_model(tmp_path / "made", pooling="cls").save("other", create_model_card=False)
+    changed = {
+        "compare: []": "compare: [copies/same, other]",
+        "reranker: null": f"reranker: {cross_encoder(tmp_path / 'reranker')}",
+    }
+    text = EVALUATE
+    for old, new in changed.items():
+        assert old in text
+        text = text.replace(old, new)
+    metrics = evaluated(tmp_path, models["bert"], models["xlmr"], text=text)
+    assert metrics["real"]["compare:same"] == metrics["real"]["base"]
+    other = metrics["real"]["compare:other"]["ndcg@10"]
+    assert other not in (metrics["real"]["base"]["ndcg@10"], metrics["real"]["tuned"]["ndcg@10"])
+    rows = pq.read_table(paths.PER_QUERY).to_pylist()
+    column = [row["compare:other_ndcg@10"] for row in rows if "real" in row["sets"]]
+    assert sum(column) / len(column) == pytest.approx(other, abs=1e-6)
+    assert metrics["reranked"]["n"] == 20
+    assert set(metrics["reranked"]) >= {*SYSTEMS, "compare:other", "gain"}
+    page = paths.REPORT.read_text(encoding="utf-8")
+    assert "Does the gain survive a reranker?" in page
+    assert ">other</th>" in page or ">other<" in page
+    # Whatever finds all sixty sections is the same behind the reranker.
+    assert metrics["reranked"]["base"] == metrics["reranked"]["tuned"] == metrics["reranked"]["compare:same"]
+
+
+def test_a_model_that_is_not_there_is_said_before_any_work(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="there is no folder nowhere"):
+        evaluated(tmp_path, models["bert"], models["xlmr"], text=EVALUATE.replace("[]", "[nowhere]"))
+    assert not paths.TUNED_VECTORS.exists()
