@@ -20,7 +20,8 @@ def cross_encoder(folder: Path, labels: int = 1) -> Path:
     tokenizer: PreTrainedTokenizerFast = tiny_model(folder / "words").tokenizer
     torch.manual_seed(0)
     sizes: dict[str, Any] = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
-    shape = BertConfig(**sizes, intermediate_size=32, pad_token_id=1, num_labels=labels, initializer_range=0.5)
+    shape = BertConfig(**sizes, intermediate_size=32, pad_token_id=1, initializer_range=0.5)
+    shape.num_labels = labels
     model = BertForSequenceClassification(shape)
     model.save_pretrained(folder / "cross")
     tokenizer.save_pretrained(folder / "cross")
