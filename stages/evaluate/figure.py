@@ -84,6 +84,7 @@ def curves_svg(loss: Sequence[tuple[float, float]], dev: Sequence[tuple[float, f
         below.plot(*zip(*dev, strict=True), color=_TUNED, linewidth=1.5, marker="o", markersize=5)
         below.set_title("dev NDCG@10; step 0 is the base model", loc="left", fontsize=9, fontweight="bold")
         below.set_xlabel("step")
+        below.xaxis.get_major_locator().set_params(integer=True)
         for panel in (above, below):
             panel.grid(axis="y", color=_INK, alpha=0.15)
             _plain(panel)

@@ -298,3 +298,9 @@ def test_the_short_form_has_the_numbers_and_no_text() -> None:
     assert "| generated, keyword (80) | 0.700 |" in text
     assert "| 192 | 0.770 (768 MB) | 0.769 (192 MB) | 0.710 (24 MB) |" in text
     assert "zyx" not in text
+
+
+def test_a_page_of_many_examples_stays_small() -> None:
+    place = "folder/" * 12
+    many = [example("copy an image to another region " * 4, section=f"{place}guide.md#S{n}") for n in range(100)]
+    assert len(page(sets={"real": scores()}, wins=many, losses=many).encode()) < 1_000_000  # of 2 MB
