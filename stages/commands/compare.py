@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stages import paths
+from stages.commands.terminal import plain
 from stages.console import console
 from stages.errors import UserError
 
@@ -167,10 +168,5 @@ def _queries(
         shown.add_column(name, justify="right")
     for place in found:
         old, new = _values(left, "tuned")[a[place]], _values(right, "tuned")[b[place]]
-        shown.add_row(Text(_plain(right["query"][b[place]])), f"{old:.3f}", f"{new:.3f}")
+        shown.add_row(Text(plain(right["query"][b[place]])), f"{old:.3f}", f"{new:.3f}")
     return shown
-
-
-def _plain(text: str) -> str:
-    """A text without what would steer the terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stages import files, paths
+from stages.commands.terminal import plain
 from stages.console import console
 from stages.errors import UserError
 
@@ -66,13 +67,8 @@ def _cell(passage: Mapping[str, Any], score: float, alone: bool) -> Text:
     text = " ".join(passage["text"].split())
     text = text if len(text) <= _LETTERS else text[:_LETTERS].rsplit(" ", 1)[0] + " …"
     return Text.assemble(
-        (_plain(passage["title"] or passage["section"]), "bold" if alone else ""),
+        (plain(passage["title"] or passage["section"]), "bold" if alone else ""),
         (f"  {score:.3f}\n", "dim"),
-        (_plain(f"{passage['source']}#{passage['section']}\n"), "cyan"),
-        (_plain(text), "dim"),
+        (plain(f"{passage['source']}#{passage['section']}\n"), "cyan"),
+        (plain(text), "dim"),
     )
-
-
-def _plain(text: str) -> str:
-    """A text without what would steer the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from stages import encoder, files, hybrid, metrics, paths, query_sets, ranking, real_queries
 from stages.console import note
@@ -26,6 +26,7 @@ from stages.evaluate.scores import COMPARED, SYSTEMS, SetScores, score
 from stages.evaluate.vectors import vector_scores
 from stages.evaluate.verdict import judge, said
 from stages.precision import use_bf16
+from stages.query_sets import Judged
 from stages.ranking import Corpus, Rankings
 from stages.running import run
 from stages.settings import load
@@ -93,29 +94,7 @@ def work() -> str:
         corpus,
         [judged.relevant[row] for row in main_rows],
     )
-    reranked = None
-    if reranker is not None:
-        count = min(config.reranker_queries, len(main_rows))
-        some = np.sort(np.random.default_rng(config.seed).choice(main_rows, count, replace=False))
-        ranked = rerank(
-            reranker,
-            [judged.texts[row] for row in some],
-            query_sets.vectors([judged.ids[row] for row in some], paths.VECTORS),
-            files.read_vectors(paths.VECTORS / "passages.safetensors"),
-            {system: found[some] for system, found in systems.items()},
-            corpus,
-            bf16=use_bf16(config.precision),
-            batch_size=config.batch_size,
-        )
-        answers = [judged.relevant[row] for row in some]
-        reranked = score(
-            {system: metrics.per_query(found, answers) for system, found in ranked.items()},
-            np.arange(count),
-            judged.groups[some],
-            config.draws,
-            config.confidence,
-            config.seed,
-        )
+    reranked = None if reranker is None else _reranked(config, reranker, systems, judged, main_rows, corpus)
     gains = values["tuned"]["ndcg@10"] - values["base"]["ndcg@10"]
     wins, losses = most_changed(
         judged,
@@ -197,6 +176,32 @@ def _encode(
     old = files.read_vectors(paths.VECTORS / "passages.safetensors")
     new = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
     return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64)))
+
+
+def _reranked(
+    config: EvaluateConfig,
+    model: CrossEncoder,
+    systems: Mapping[str, Rankings],
+    judged: Judged,
+    rows: npt.NDArray[np.int64],
+    corpus: Corpus,
+) -> SetScores:
+    """The systems' scores behind a reranker, on some of these rows of the judged queries."""
+    count = min(config.reranker_queries, len(rows))
+    some = np.sort(np.random.default_rng(config.seed).choice(rows, count, replace=False))
+    ranked = rerank(
+        model,
+        [judged.texts[row] for row in some],
+        query_sets.vectors([judged.ids[row] for row in some], paths.VECTORS),
+        files.read_vectors(paths.VECTORS / "passages.safetensors"),
+        {system: found[some] for system, found in systems.items()},
+        corpus,
+        bf16=use_bf16(config.precision),
+        batch_size=config.batch_size,
+    )
+    answers = [judged.relevant[row] for row in some]
+    values = {system: metrics.per_query(found, answers) for system, found in ranked.items()}
+    return score(values, np.arange(count), judged.groups[some], config.draws, config.confidence, config.seed)
 
 
 def _compared(
