@@ -8,15 +8,17 @@ from pathlib import Path
 from rich.markup import escape
 
 from stages.commands import serve as serving
+from stages.commands.compare import compare
 from stages.commands.estimate import estimate
 from stages.commands.judge import judge
 from stages.commands.push import push
+from stages.commands.search import search
 from stages.commands.serve import serve
 from stages.commands.use import use
 from stages.console import console
 from stages.errors import UserError
 
-__all__ = ["estimate", "judge", "main", "push", "serve", "use"]
+__all__ = ["compare", "estimate", "judge", "main", "push", "search", "serve", "use"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +59,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--public", action="store_true", help="on the Hub, where everyone can read it")
     command.add_argument("--vectors", action="store_true", help="with the corpus's ids and vectors, on the Hub")
     command.set_defaults(run=push)
+
+    about = "the evaluations of two commits, query by query: what got better and what got worse, beyond luck or not"
+    command = commands.add_parser("compare", help=about, description=about)
+    command.add_argument("before", metavar="A", help="a git revision")
+    command.add_argument("after", nargs="?", metavar="B", help="another one (default: the files that are here now)")
+    command.add_argument("--top", type=int, default=5, help="queries named that got better, and worse (default: 5)")
+    command.set_defaults(run=compare)
+
+    about = "what base model, BM25 and tuned model find for a query, side by side"
+    command = commands.add_parser("search", help=about, description=about)
+    command.add_argument("words", help="the query")
+    command.add_argument("--top", type=int, default=5, help="sections shown of each (default: 5)")
+    command.set_defaults(run=search)
     return parser
 
 

@@ -44,5 +44,6 @@ SUMMARY = DATA / "evaluation/summary.json"
 SYSTEMS_PLOT = DATA / "evaluation/systems.csv"
 PER_QUERY = DATA / "evaluation/per_query.parquet"
 REPORT = DATA / "evaluation/report.html"
+REPORT_MD = DATA / "evaluation/report.md"
 
 EXPORT = DATA / "export"

@@ -12,6 +12,7 @@ from stages.ranking import Corpus
 
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 TEST_SETS = tuple(TITLES)
+DEV = "dev"  # chooses: the checkpoint, the hybrid's weight
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Judged:
     relevant: list[set[int]]  # sections, as indices into the corpus
     groups: npt.NDArray[np.int64]  # the split group of the first answer: queries of one group are not independent
     sets: dict[str, npt.NDArray[np.int64]]  # set name → rows
+
+    def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The rows of the queries that are in any of the sets, sorted."""
+        found = [self.sets[name] for name in names if name in self.sets]
+        return np.unique(np.concatenate(found)) if found else np.array([], dtype=np.int64)
 
 
 def generated_id(row: int) -> str:

@@ -4,7 +4,7 @@ A section's score is its best passage's (MaxP), so that cutting differently neve
 scores rank as trec_eval ranks them: the id that sorts last comes first; equal means equal in float32, as there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -97,6 +97,34 @@ def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], o
     return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), of)
 
 
+def rescored(
+    queries: npt.NDArray[np.float32],
+    passages: npt.NDArray[np.float32],
+    candidates: npt.NDArray[np.int64],
+    of: Corpus,
+) -> Rankings:
+    """Rank sections by the product of each query with its candidates, [queries, k] rows of the passages."""
+
+    def rows() -> Iterator[Scored]:
+        for query, found in zip(queries, candidates, strict=True):
+            scores = passages[found] @ query
+            order = np.argsort(-scores, kind="stable")
+            yield from _collapsed(found[order][None], scores[order][None], of)
+
+    return _ranked(rows(), len(queries), of)
+
+
+def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], of: Corpus) -> Rankings:
+    """The same sections of each query in the order of other scores, those of the query's sections."""
+
+    def rows() -> Iterator[Scored]:
+        for sections, given in zip(rankings.sections, scores, strict=True):
+            found = sections[sections >= 0]
+            yield found, np.array([given[section] for section in found.tolist()], dtype=np.float32)
+
+    return _ranked(rows(), len(rankings.sections), of)
+
+
 def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
     """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s.
 
@@ -120,15 +148,15 @@ def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
     return _by_section(search, len(queries), of)
 
 
-def fuse(left: Rankings, right: Rankings, of: Corpus) -> Rankings:
-    """Reciprocal rank fusion of two rankings of the same queries."""
+def fuse(left: Rankings, right: Rankings, of: Corpus, weight: float = 0.5) -> Rankings:
+    """Reciprocal rank fusion of two rankings of the same queries; `weight` is the left one's share, 0 to 1."""
 
     def rows() -> Iterator[Scored]:
         for a, b in zip(left.sections, right.sections, strict=True):
             scores: dict[int, float] = {}
-            for ranking in (a, b):
+            for ranking, share in ((a, weight), (b, 1 - weight)):
                 for rank, section in enumerate(ranking[ranking >= 0].tolist(), start=1):
-                    scores[section] = scores.get(section, 0.0) + 1.0 / (_RRF_K + rank)
+                    scores[section] = scores.get(section, 0.0) + share / (_RRF_K + rank)
             yield np.array(list(scores), dtype=np.int64), np.array(list(scores.values()), dtype=np.float32)
 
     return _ranked(rows(), len(left.sections), of)

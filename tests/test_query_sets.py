@@ -44,6 +44,13 @@ def test_queries_come_with_their_answers_groups_and_sets() -> None:
     }
 
 
+def test_rows_of_sets_come_once_and_sorted() -> None:
+    judged = query_sets.read(("dev", *query_sets.TEST_SETS), CORPUS)
+    assert judged.rows(query_sets.TEST_SETS).tolist() == [0, 1, 2]
+    assert judged.rows(["dev"]).tolist() == [3]
+    assert judged.rows(["absent"]).tolist() == []
+
+
 def test_sets_come_in_the_order_asked_for_and_only_where_they_have_queries() -> None:
     assert list(query_sets.read(("synthetic", "absent", "dev"), CORPUS).sets) == ["synthetic", "dev"]
 

@@ -133,7 +133,12 @@ def test_fusion_by_hand() -> None:
     found = ranking.fuse(left, right, of)
     # b 1/62 + 1/61, c 1/63 + 1/62, a 1/61, d 1/64
     assert names(found, of) == ["b", "c", "a", "d"]
-    assert scores(found) == pytest.approx([1 / 62 + 1 / 61, 1 / 63 + 1 / 62, 1 / 61, 1 / 64], rel=1e-6)
+    halves = [1 / 62 + 1 / 61, 1 / 63 + 1 / 62, 1 / 61, 1 / 64]
+    assert scores(found) == pytest.approx([half / 2 for half in halves], rel=1e-6)
+    # a share of .9: a .9/61, b .9/62 + .1/61, c .9/63 + .1/62, d .9/64
+    found = ranking.fuse(left, right, of, weight=0.9)
+    assert names(found, of) == ["b", "c", "a", "d"]
+    assert scores(found) == pytest.approx([0.9 / 62 + 0.1 / 61, 0.9 / 63 + 0.1 / 62, 0.9 / 61, 0.9 / 64], rel=1e-6)
     # first and second, and second and first: the same score, so the id decides
     swapped = ranking.fuse(
         ranking.dense(ASKED, line(0.9, 0.8), of2 := corpus(["a", "b"])), ranking.dense(ASKED, line(0.8, 0.9), of2), of2

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stages import encoder, files, paths, ranking
 from stages.console import note
@@ -49,34 +50,57 @@ class Systems:
         base = files.read_vectors(paths.VECTORS / _PASSAGES)
         if len(base) != len(passages):
             raise UserError(f"{paths.VECTORS} is not of the passages that are there now: run `dvc repro embed`")
-        self._models = [(encoder.load_base(config.model), base)]
+        self._models = {"base": (encoder.load_base(config.model), base)}
         if (paths.MODEL / "modules.json").is_file() and (paths.TUNED_VECTORS / _PASSAGES).is_file():
             tuned = files.read_vectors(paths.TUNED_VECTORS / _PASSAGES)
             if len(tuned) == len(passages):
-                self._models.append((encoder.load_folder(paths.MODEL), tuned))
+                self._models["tuned"] = encoder.load_folder(paths.MODEL), tuned
             else:
                 note(f"{paths.TUNED_VECTORS} is of other passages: the tuned model is left out")
 
     def pools(self, queries: Sequence[str], top: int) -> list[list[Candidate]]:
         """For each query the sections that are among the first `top` of any system, in an order that is a hash's."""
-        found = [ranking.bm25(queries, self._corpus)]
-        for model, vectors in self._models:
+        found = self._ranked(queries)
+        return [self._pool(query, [system[row] for system in found.values()], top) for row, query in enumerate(queries)]
+
+    def best(self, query: str, top: int) -> dict[str, list[tuple[int, float]]]:
+        """For each system, base first, the best passage of each of its first `top` sections, with its score.
+
+        Passages are rows of passages.jsonl.
+        """
+        ranked = self._ranked([query])
+        found: dict[str, list[tuple[int, float]]] = {}
+        for name in ("base", "bm25", "tuned"):
+            if name in ranked:
+                best = self._sections(ranked[name].sections[0], top)
+                scores = dict(zip(ranked[name].sections[0].tolist(), ranked[name].scores[0].tolist(), strict=True))
+                found[name] = [(row, scores[row]) for row in best.values()]
+        return found
+
+    def _ranked(self, queries: Sequence[str]) -> dict[str, Rankings]:
+        """Rankings of passages by each system."""
+        found = {"bm25": ranking.bm25(queries, self._corpus)}
+        for name, (model, vectors) in self._models.items():
             asked = encoder.encode(
                 model, queries, "query", bf16=self._bf16, batch_size=self._batch_size, label="encoding queries"
             )
-            found.append(ranking.dense(asked, vectors, self._corpus))
-        return [self._pool(query, [system[row] for system in found], top) for row, query in enumerate(queries)]
+            found[name] = ranking.dense(asked, vectors, self._corpus)
+        return found
+
+    def _sections(self, passages: npt.NDArray[np.int64], top: int) -> dict[tuple[str, str], int]:
+        """The first `top` sections of a ranking of passages, each with its first passage."""
+        best: dict[tuple[str, str], int] = {}
+        for row in passages[passages >= 0].tolist():
+            place = self._passages[row]["source"], self._passages[row]["section"]
+            if len(best) == top and place not in best:
+                break
+            best.setdefault(place, row)
+        return best
 
     def _pool(self, query: str, found: Sequence[Rankings], top: int) -> list[Candidate]:
         pool: dict[tuple[str, str], set[int]] = {}
         for system in found:
-            best: dict[tuple[str, str], int] = {}
-            for row in system.sections[system.sections >= 0].tolist():
-                place = self._passages[row]["source"], self._passages[row]["section"]
-                if len(best) == top and place not in best:
-                    break
-                best.setdefault(place, row)
-            for place, row in best.items():
+            for place, row in self._sections(system.sections, top).items():
                 pool.setdefault(place, set()).add(row)
         return [
             Candidate(*place, sorted(pool[place])) for place in sorted(pool, key=lambda place: _draw(query, *place))

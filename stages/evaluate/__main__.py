@@ -3,80 +3,147 @@
 Run as `python -m stages.evaluate`.
 """
 
-import csv
-import io
-from collections.abc import Mapping
-from typing import Any
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from stages import encoder, files, metrics, paths, processes, query_sets, ranking, real_queries
-from stages.evaluate import report
+from stages import encoder, files, hybrid, metrics, paths, processes, query_sets, ranking, real_queries
+from stages.console import note
+from stages.encoder import Kind
+from stages.evaluate import asked, report, written
+from stages.evaluate.comparison import named_models, same_model
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.examples import most_changed
-from stages.evaluate.scores import SYSTEMS, SetScores, rows_of_kinds, score
-from stages.evaluate.verdict import Judgement, judge, said
-from stages.metrics import Values
+from stages.evaluate.examples import beginnings, most_changed, strata
+from stages.evaluate.probe import probe
+from stages.evaluate.report import Report
+from stages.evaluate.reranker import load as load_reranker
+from stages.evaluate.reranker import rerank
+from stages.evaluate.scores import COMPARED, SYSTEMS, SetScores, score
+from stages.evaluate.vectors import vector_scores
+from stages.evaluate.verdict import judge, said
 from stages.precision import use_bf16
 from stages.query_sets import Judged
+from stages.ranking import Corpus, Rankings
 from stages.running import run
 from stages.settings import load
 from stages.stored_rankings import read_rankings
 
-_EXAMPLES = 10  # wins, and losses, in the report
+_EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
+_UPSTREAM = ("ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate")
 
 
 def work() -> str:
     config = load("evaluate", EvaluateConfig)
     processes.together("evaluate", config.launcher)
-    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = ranking.corpus(passages)
     queries = list(files.read_jsonl(paths.QUERIES))
-    judged = query_sets.read(query_sets.TEST_SETS, corpus)
-    similarity = _encode(config, corpus.texts, [row["query"] for row in queries])
+    real = real_queries.read()
+    baseline = files.read_json(paths.BASELINE_METRICS)
+    judged = query_sets.read((*query_sets.TEST_SETS, query_sets.DEV), corpus)
+    dev, test = judged.rows([query_sets.DEV]), judged.rows(query_sets.TEST_SETS)
+    reranker = None if config.reranker is None else load_reranker(Path(config.reranker))
+    others = named_models(config.compare)
+    tuned_model, base_model = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
+    forgetting = probe(base_model, tuned_model, config.forgetting, use_bf16(config.precision), config.batch_size)
+    similarity = _encode(
+        config,
+        tuned_model,
+        base_model,
+        corpus.texts,
+        [row["query"] for row in queries],
+        [query.query for query in real],
+    )
     if processes.rank() != 0:
         return ""
+    if forgetting.forgot:
+        note(forgetting.said)
 
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
-    systems["tuned"] = ranking.dense(
+    tuned = ranking.dense(
         query_sets.vectors(judged.ids, paths.TUNED_VECTORS),
         files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors"),
         corpus,
     )
-    systems["tuned_hybrid"] = ranking.fuse(systems["tuned"], systems["bm25"], corpus)
-    values = {system: metrics.per_query(systems[system], judged.relevant) for system in SYSTEMS}
+    answers = [judged.relevant[row] for row in dev]
+    weight = hybrid.choose_weight(tuned[dev], systems["bm25"][dev], answers, judged.groups[dev], corpus)
+    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, systems["bm25"], corpus, weight)}
+    known = [(base_model, systems["base"]), (tuned_model, tuned)]
+    systems = {system: systems[system] for system in SYSTEMS} | _compared(config, others, known, judged.texts, corpus)
+    values = {system: metrics.per_query(found, judged.relevant) for system, found in systems.items()}
 
-    def scored(rows: npt.NDArray[np.int64]) -> SetScores:
-        return score(values, rows, judged.groups, config.draws, config.confidence, config.seed)
+    trained = set(files.read_table(paths.TRAIN_IDS)["positive_id"])
+    of_queries = asked.describe(judged, corpus, [row["id"] for row in passages], queries, real, trained)
+    rows = {name: judged.sets[name] for name in query_sets.TEST_SETS if name in judged.sets}
+    rows |= of_queries.parts(rows)
 
-    sets = {name: scored(rows) for name, rows in judged.sets.items()}
-    synthetic = judged.sets.get("synthetic", np.array([], dtype=np.int64))
-    kind_of = [queries[query_sets.row_of(judged.ids[row])]["kind"] for row in synthetic.tolist()]
-    kinds = {kind: scored(synthetic[rows]) for kind, rows in rows_of_kinds(kind_of).items()}
+    def scored(of: npt.NDArray[np.int64]) -> SetScores:
+        return score(values, of, judged.groups, config.draws, config.confidence, config.seed)
+
+    sets = {name: scored(of) for name, of in rows.items()}
+    kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
     main_set = next(iter(sets))
     judgement = judge(main_set, sets[main_set], kinds, similarity, config)
 
+    main_rows = rows[main_set]
+    tuned_passages = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
+    vectors = vector_scores(
+        query_sets.vectors([judged.ids[row] for row in main_rows], paths.TUNED_VECTORS),
+        tuned_passages,
+        corpus,
+        [judged.relevant[row] for row in main_rows],
+    )
+    reranked = None if reranker is None else _reranked(config, reranker, systems, judged, main_rows, corpus)
     gains = values["tuned"]["ndcg@10"] - values["base"]["ndcg@10"]
     wins, losses = most_changed(
-        judged, judged.sets[main_set], gains, systems["base"], systems["tuned"], corpus.sections, _EXAMPLES
+        judged,
+        of_queries,
+        strata(of_queries, test),
+        gains,
+        systems["base"],
+        systems["tuned"],
+        corpus.sections,
+        beginnings(passages, corpus),
+        _EXAMPLES,
     )
-    page = report.html(
-        judgement,
-        sets,
-        kinds,
-        wins,
-        losses,
-        files.read_json(paths.DATASET_REPORT),
-        files.read_json(paths.BASELINE_METRICS)["advice"],
-        config.model.name,
+    weights = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": weight}
+    told = Report(
+        judgement=judgement,
+        sets=sets,
+        kinds=kinds,
+        wins=wins,
+        losses=losses,
+        base_model=config.model.name,
+        advice=baseline["advice"],
+        weights=weights,
+        negligible=config.negligible,
+        meaningful=config.meaningful,
+        confidence=config.confidence,
+        dataset=files.read_json(paths.DATASET_REPORT),
         ingest=files.read_json(paths.PASSAGES_REPORT),
         real=files.read_json(paths.REAL_REPORT),
+        history=files.read_json(paths.MODEL_HISTORY),
+        cost=files.read_json(paths.COST),
+        sizes={
+            "the model": files.folder_size(paths.MODEL),
+            f"vectors of the {len(passages):,} passages": tuned_passages.nbytes,
+        },
+        settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in _UPSTREAM)),
+        vectors=vectors,
+        probe=forgetting,
+        reranked=reranked,
+        reranker=config.reranker,
     )
-    files.write_text(paths.REPORT, page)
-    _write_per_query(judged, values)
-    _write_systems(sets)
-    files.write_json(paths.METRICS, _metrics(sets, kinds, judgement, similarity))
-    files.write_json(paths.SUMMARY, _summary(sets[main_set], judgement))
+    files.write_text(paths.REPORT, report.html(told))
+    files.write_text(paths.REPORT_MD, report.markdown(told))
+    written.write_per_query(judged, test, rows, of_queries, corpus.sections, values)
+    written.write_systems(sets)
+    files.write_json(paths.METRICS, written.metrics(told, similarity))
+    files.write_json(paths.SUMMARY, written.summary(sets[main_set], judgement))
     gain = sets[main_set].lead("tuned", "base")
     found = {system: sets[main_set].means[system]["ndcg@10"] for system in SYSTEMS}
     return (
@@ -87,12 +154,21 @@ def work() -> str:
     )
 
 
-def _encode(config: EvaluateConfig, passages: list[str], generated: list[str]) -> float:
+def _encode(
+    config: EvaluateConfig,
+    tuned: SentenceTransformer,
+    base: SentenceTransformer,
+    passages: list[str],
+    generated: list[str],
+    real: list[str],
+) -> float:
     """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
-    model = encoder.load_folder(paths.MODEL)
-    real = [query.query for query in real_queries.read()]
+    if same_model(tuned, base):  # `embed` has encoded all of it with this very model
+        with files.replace_dir(paths.TUNED_VECTORS) as folder:
+            shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
+        return 1.0
     encoder.write_all(
-        model,
+        tuned,
         paths.TUNED_VECTORS,
         passages=passages,
         queries=generated,
@@ -105,59 +181,61 @@ def _encode(config: EvaluateConfig, passages: list[str], generated: list[str]) -
     return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64)))
 
 
-def _metrics(
-    sets: Mapping[str, SetScores], kinds: Mapping[str, SetScores], judgement: Judgement, similarity: float
-) -> dict[str, Any]:
-    blocks: dict[str, Any] = {name: scores.json() for name, scores in sets.items()}
-    if kinds:
-        blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in kinds.items()}
-    return {
-        **blocks,
-        "similarity_to_base": round(similarity, 6),
-        "verdict": judgement.verdict,
-        "recommend": judgement.recommend,
-        "reasons": judgement.reasons,
-    }
+def _reranked(
+    config: EvaluateConfig,
+    model: CrossEncoder,
+    systems: Mapping[str, Rankings],
+    judged: Judged,
+    rows: npt.NDArray[np.int64],
+    corpus: Corpus,
+) -> SetScores:
+    """The systems' scores behind a reranker, on some of these rows of the judged queries."""
+    count = min(config.reranker_queries, len(rows))
+    some = np.sort(np.random.default_rng(config.seed).choice(rows, count, replace=False))
+    ranked = rerank(
+        model,
+        [judged.texts[row] for row in some],
+        query_sets.vectors([judged.ids[row] for row in some], paths.VECTORS),
+        files.read_vectors(paths.VECTORS / "passages.safetensors"),
+        {system: found[some] for system, found in systems.items()},
+        corpus,
+        bf16=use_bf16(config.precision),
+        batch_size=config.batch_size,
+    )
+    answers = [judged.relevant[row] for row in some]
+    values = {system: metrics.per_query(found, answers) for system, found in ranked.items()}
+    return score(values, np.arange(count), judged.groups[some], config.draws, config.confidence, config.seed)
 
 
-def _summary(scores: SetScores, judgement: Judgement) -> dict[str, Any]:
-    """What `dvc exp show` and `dvc metrics diff` show: NDCG@10 on the main query set."""
-    gain = scores.lead("tuned", "base")
-    return {
-        "verdict": judgement.verdict,
-        "recommend": judgement.recommend,
-        **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS},
-        "gain": round(gain.mean, 4),
-        "gain_low": round(gain.low, 4),
-        "gain_high": round(gain.high, 4),
-    }
-
-
-def _write_per_query(judged: Judged, values: Mapping[str, dict[str, Values]]) -> None:
-    sets: list[list[str]] = [[] for _ in judged.ids]
-    for name, rows in judged.sets.items():
-        for row in rows.tolist():
-            sets[row].append(name)
-    columns: dict[str, list[Any]] = {
-        "query_id": judged.ids,
-        "query": judged.texts,
-        "sets": sets,
-        "group": judged.groups.tolist(),
-    }
-    for system, of in values.items():
-        for metric, found in of.items():
-            columns[f"{system}_{metric}"] = found.tolist()
-    files.write_table(paths.PER_QUERY, columns)
-
-
-def _write_systems(sets: Mapping[str, SetScores]) -> None:
-    """The bars of `dvc plots`."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["system", "ndcg@10"])
-    for name, scores in sets.items():
-        table.writerows([f"{name}: {system}", round(scores.means[system]["ndcg@10"], 4)] for system in SYSTEMS)
-    files.write_text(paths.SYSTEMS_PLOT, text.getvalue())
+def _compared(
+    config: EvaluateConfig,
+    others: Mapping[str, SentenceTransformer],
+    known: Sequence[tuple[SentenceTransformer, Rankings]],
+    queries: Sequence[str],
+    corpus: Corpus,
+) -> dict[str, Rankings]:
+    """Rankings by the other models; one whose like is `known`, with its rankings, does not encode again."""
+    seen = list(known)
+    found: dict[str, Rankings] = {}
+    for name, model in others.items():
+        ranked = next((of for one, of in seen if same_model(one, model)), None)
+        if ranked is None:
+            kinds: tuple[tuple[Kind, Sequence[str]], ...] = (("query", queries), ("document", corpus.texts))
+            asked, passages = (
+                encoder.encode(
+                    model,
+                    texts,
+                    kind,
+                    bf16=use_bf16(config.precision),
+                    batch_size=config.batch_size,
+                    label=f"encoding with {name}",
+                )
+                for kind, texts in kinds
+            )
+            ranked = ranking.dense(asked, passages, corpus)
+            seen.append((model, ranked))
+        found[COMPARED + name] = ranked
+    return found
 
 
 if __name__ == "__main__":

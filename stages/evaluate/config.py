@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from omegaconf import MISSING
 
 from stages.models import ModelConfig
-from stages.settings import between, one_of
+from stages.settings import any_words, between, one_of
 
 
 @dataclass
@@ -19,4 +19,12 @@ class EvaluateConfig:
     # Gains in NDCG@10
     meaningful: float = between(0.0, 1.0)  # from here a gain is worth shipping
     negligible: float = between(0.0, 1.0)  # below this the data is the place to look
+    # The base model's NDCG@10, as `baseline` has them
+    good_enough: float = between(0.0, 1.0)  # above: hardly any room
+    worth_it: float = between(0.0, 1.0)  # below: tuning is worth it
+    forgetting: float = between(0.0, 1.0)  # loss in NDCG@10 on general queries from which it is a warning
+    # Folders of models. DVC does not know them: after a change inside one, `dvc repro --force evaluate`
+    compare: list[str] = any_words()  # noqa: RUF009 (it is a dataclasses.field): scored beside base and tuned
+    reranker: str | None = MISSING  # a cross-encoder that ranks each system's first 100 anew; null: none
+    reranker_queries: int = between(1, 1_000_000)  # queries that it reads, of the main set; some 200 passages each
     seed: int = between(0, 2**31)

@@ -1,5 +1,7 @@
-"""The report: one HTML file that opens with no network."""
+"""The report: one HTML file that opens with no network, and its short form for pull requests."""
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,12 +9,17 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from stages.evaluate.asked import TITLES as PART_TITLES
 from stages.evaluate.examples import Example
-from stages.evaluate.figure import LABELS, systems_svg
-from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
+from stages.evaluate.figure import LABELS, curves_svg, gains_svg, systems_svg
+from stages.evaluate.probe import Probe
+from stages.evaluate.scores import AGAINST, COMPARED, SetScores
+from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import NAMES, Judgement
-from stages.query_sets import TITLES
+from stages.query_sets import TITLES as SET_TITLES
 
+_HERE = Path(__file__).parent
+TITLES = SET_TITLES | PART_TITLES
 # What no page may hold, and a query may
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 _HEADLINES = {
@@ -41,6 +48,7 @@ _USES = {
     "train": "train, which the model learns from",
     "log": "without an answer, for comparison alone",
 }
+_SHOWN = 10  # wins, and losses, until more are asked for
 _LISTED = 10  # files, and rows of real queries, that are named on the page
 
 
@@ -54,60 +62,129 @@ class Bar:
     width: float  # of the widest bar of the table, in percent
 
 
-def html(
-    judgement: Judgement,
-    sets: Mapping[str, SetScores],
-    kinds: Mapping[str, SetScores],
-    wins: Sequence[Example],
-    losses: Sequence[Example],
-    dataset: Mapping[str, Any],
-    advice: str,
-    base_model: str,
-    ingest: Mapping[str, Any] | None = None,
-    real: Mapping[str, Any] | None = None,
-) -> str:
-    """The whole page. `dataset`, `ingest` and `real` are the report.json of the data set, of the passages and of the
-    real queries; what they do not have is not shown. `advice` is what the baseline stage said of the base model.
-    """
+@dataclass(frozen=True)
+class Report:
+    """All that the report tells. What an optional part does not have is not shown."""
+
+    judgement: Judgement
+    sets: Mapping[str, SetScores]  # the first one is the verdict's
+    kinds: Mapping[str, SetScores]  # of generated queries
+    wins: Sequence[Example]
+    losses: Sequence[Example]
+    base_model: str
+    advice: str  # what the baseline stage said of the base model
+    weights: Mapping[str, float]  # the model's shares of the hybrids
+    negligible: float
+    meaningful: float
+    confidence: float
+    dataset: Mapping[str, Any]  # the data set's report.json
+    ingest: Mapping[str, Any]  # the passages' report.json
+    real: Mapping[str, Any]  # the real queries' report.json
+    history: Mapping[str, Any]  # the training's history.json
+    cost: Mapping[str, Mapping[str, float]]  # of the queries, by model
+    sizes: Mapping[str, int]  # bytes, by what they are of
+    settings: str  # hash of all settings
+    vectors: Sequence[VectorScore] = ()
+    probe: Probe | None = None
+    reranked: SetScores | None = None
+    reranker: str | None = None
+
+    @property
+    def main_set(self) -> str:
+        return next(iter(self.sets))
+
+
+def html(report: Report) -> str:
+    """The whole page: one file, which needs no network."""
+    script = (_HERE / "report.js").read_text(encoding="utf-8")
+    sha256 = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    loss, dev = _curves(report.history)
+    page = (
+        _environment(autoescape=True)
+        .get_template("report.html.j2")
+        .render(
+            **_shared(report),
+            script=script,
+            script_hash=sha256,
+            picture=gains_svg(report.sets, TITLES, report.negligible, report.meaningful),
+            systems_picture=systems_svg(
+                {name: scores for name, scores in report.sets.items() if name not in PART_TITLES}, TITLES
+            ),
+            curves=curves_svg(loss, dev) if loss and dev else None,
+            kinds_of_examples=sorted({example.kind for example in [*report.wins, *report.losses]}),
+            read=_read(report.ingest),
+            bars=_bars,
+            histograms=_histograms,
+            dropped=_DROPPED,
+            typed=_TYPED,
+            uses=_USES,
+            listed=_LISTED,
+            shown=_SHOWN,
+        )
+    )
+    return page.translate(_CONTROLS)
+
+
+def markdown(report: Report) -> str:
+    """The report for a pull request: the verdict and the numbers, no text of a document or a query."""
+    page = _environment(autoescape=False).get_template("report.md.j2").render(**_shared(report))
+    return page.translate(_CONTROLS)
+
+
+def _environment(autoescape: bool) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        loader=FileSystemLoader(_HERE),
+        autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
     environment.filters["signed"] = lambda value: f"{value:+.3f}"
     environment.filters["score"] = lambda value: f"{value:.3f}"
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["percent"] = lambda share: "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
-    page = environment.get_template("report.html.j2").render(
-        headline=_HEADLINES[judgement.verdict],
-        judgement=judgement,
-        recommended=NAMES[judgement.recommend],
-        sets=sets,
-        kinds=kinds,
-        titles=TITLES,
-        labels=LABELS,
-        systems=SYSTEMS,
-        against=AGAINST,
-        metrics=METRICS,
-        picture=systems_svg(sets, TITLES),
-        wins=wins,
-        losses=losses,
-        dataset=dataset,
-        advice=advice,
-        base_model=base_model,
-        ingest=ingest or {},
-        read=_read(ingest or {}),
-        real=real or {},
-        bars=_bars,
-        histograms=_histograms,
-        dropped=_DROPPED,
-        typed=_TYPED,
-        uses=_USES,
-        listed=_LISTED,
+    environment.filters["size"] = _size
+    environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
+    return environment
+
+
+def _shared(report: Report) -> dict[str, Any]:
+    """What both templates know."""
+    return {
+        "report": report,
+        "headline": _HEADLINES[report.judgement.verdict],
+        "recommended": NAMES[report.judgement.recommend],
+        "titles": TITLES,
+        "labels": _Labels(LABELS),
+        "systems": list(report.sets[report.main_set].means),
+        "against": AGAINST,
+        "main": report.sets[report.main_set],
+        "gain": report.sets[report.main_set].lead("tuned", "base"),
+    }
+
+
+class _Labels(dict[str, str]):
+    """What systems are called; a model that is compared besides has its own name."""
+
+    def __missing__(self, system: str) -> str:
+        return system.removeprefix(COMPARED)
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
+
+
+def _curves(history: Mapping[str, Any]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """The training's loss and dev score by step."""
+    return (
+        [(row["step"], row["loss"]) for row in history.get("loss", [])],
+        [(row["dev_step"], row["dev_ndcg@10"]) for row in history.get("dev", [])],
     )
-    return page.translate(_CONTROLS)
 
 
 def _read(ingest: Mapping[str, Any]) -> list[tuple[str, str, int]]:

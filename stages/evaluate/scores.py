@@ -1,6 +1,7 @@
 """Per-query values of every system → what metrics.json says of one query set."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,21 +10,27 @@ import numpy.typing as npt
 
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
+from stages.evaluate.randomisation import p_values
 from stages.metrics import Values, means
 
 SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+COMPARED = "compare:"  # stands before the name of a model that was compared besides
 AGAINST = ("base", "bm25", "hybrid")  # what the tuned model is compared with
 METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
 
 
 @dataclass(frozen=True)
 class SetScores:
-    """One query set: each system's mean metrics, and what the bootstrap says of NDCG@10 and MRR@10."""
+    """One query set: each system's mean metrics, and what the bootstrap says of NDCG@10 and MRR@10.
+
+    Systems are SYSTEMS and whatever else was measured beside them.
+    """
 
     n: int  # queries
     groups: int  # of queries that are not independent of one another
     means: dict[str, dict[str, float]]  # system → metric
     intervals: dict[str, dict[str, Interval]]  # system → metric
+    p: dict[str, dict[str, float]]  # of AGAINST → metric: how likely luck alone lets the tuned model differ so much
     _draws: dict[str, dict[str, bootstrap.Draws]]  # system → metric
     _confidence: float
 
@@ -33,15 +40,40 @@ class SetScores:
         sampled = self._draws[system][metric] - self._draws[other][metric]
         return bootstrap.interval(mean, sampled, self._confidence, self.groups, (-1.0, 1.0))
 
+    @property
+    def detectable(self) -> float:
+        """The least gain over the base, in NDCG@10, that so many queries can tell from luck: half the interval."""
+        gain = self.lead("tuned", "base")
+        return round((gain.high - gain.low) / 2, 6)
+
+    def needed(self, gain: float) -> int:
+        """About how many queries like these it takes to tell so small a gain from luck; to two digits.
+
+        An interval narrows with the root of the number of queries.
+        """
+        queries = self.n * (self.detectable / gain) ** 2
+        digits = max(0, math.floor(math.log10(max(queries, 1))) - 1)
+        return int(math.ceil(queries / 10**digits) * 10**digits)
+
     def json(self) -> dict[str, Any]:
         """The block of metrics.json."""
         gain = {
-            f"vs_{other}": {metric: self.lead("tuned", other, metric).json() for metric in METRICS} for other in AGAINST
+            f"vs_{other}": {
+                metric: {**self.lead("tuned", other, metric).json(), "p": self.p[other][metric]} for metric in METRICS
+            }
+            for other in AGAINST
         }
         intervals = {
             system: {metric: found.json() for metric, found in of.items()} for system, of in self.intervals.items()
         }
-        return {**self.means, "gain": gain, "intervals": intervals, "n": self.n, "groups": self.groups}
+        return {
+            **self.means,
+            "gain": gain,
+            "intervals": intervals,
+            "detectable": self.detectable,
+            "n": self.n,
+            "groups": self.groups,
+        }
 
 
 def score(
@@ -62,17 +94,17 @@ def score(
     for (system, metric), row, mean in zip(names, drawn, table.mean(axis=1).tolist(), strict=True):
         sampled[system][metric] = row
         intervals[system][metric] = bootstrap.interval(mean, row, confidence, number, (0.0, 1.0))
+    pairs = [(other, metric) for other in AGAINST for metric in METRICS]
+    differences = np.stack([values["tuned"][metric][rows] - values[other][metric][rows] for other, metric in pairs])
+    p: dict[str, dict[str, float]] = {other: {} for other in AGAINST}
+    for (other, metric), found in zip(pairs, p_values(differences, groups[rows], draws, seed).tolist(), strict=True):
+        p[other][metric] = round(found, 6)
     return SetScores(
         n=len(rows),
         groups=number,
         means={system: means(of, rows) for system, of in values.items()},
         intervals=intervals,
+        p=p,
         _draws=sampled,
         _confidence=confidence,
     )
-
-
-def rows_of_kinds(kinds: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
-    """The rows of each kind of query, kinds sorted by name."""
-    named = np.array(kinds, dtype=object)
-    return {kind: np.flatnonzero(named == kind) for kind in sorted(set(kinds))}

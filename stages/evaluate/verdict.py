@@ -1,18 +1,29 @@
 """Two answers: is the tuned model better than the base (`verdict`), and which system to run (`recommend`).
 
-The verdict, read from top to bottom; `gain` is tuned against base in NDCG@10, on the real queries where there are any:
+The verdict is the first row that fits. `gain` is tuned against base in NDCG@10, on the real queries where there are
+any; "beyond luck" means that the interval of a difference lies above 0.
 
 | case | verdict |
 |---|---|
 | the tuned model's vectors are the base's | keep_base |
-| the interval of the gain reaches down to 0 | keep_base |
+| the gain is below 0, beyond luck | keep_base |
+| the gain is not above 0 beyond luck | keep_base |
+| the base is above `good_enough`, and the gain below `negligible` | keep_base |
+| BM25 or hybrid(base) beats tuned and hybrid(tuned) beyond luck: the tuned model is of no use | keep_base |
+| the gain is below `negligible`: look at the data | marginal |
 | the gain is below `meaningful` | marginal |
-| BM25 scores higher than the tuned model | marginal |
-| no real queries, and a kind of generated query whose interval reaches down to 0 | marginal |
+| BM25 scores higher than tuned | marginal |
+| hybrid(base) scores higher than tuned and hybrid(tuned) | marginal |
+| no real queries, and one kind of generated query | marginal |
+| no real queries, and a kind of generated query that does not gain beyond luck: the kinds disagree | marginal |
+| no real queries, and without the kind that gains most the gain is below `meaningful` | marginal |
 | all others | ship |
 
 Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `least_groups` were asked, every
 interval reaches down to -1.
+
+Recommended is the system that costs least to run among those that the best one does not beat beyond luck; of a tuned
+model that is not to be kept neither itself nor its hybrid.
 """
 
 from collections.abc import Mapping
@@ -23,6 +34,7 @@ from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
 UNCHANGED = 0.999  # mean cosine of the corpus before and after, from which tuning did nothing
+_LEAST_REAL = 100  # queries, for a verdict on what people type
 # From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
 _CHEAPEST_FIRST = ("base", "bm25", "tuned", "hybrid", "tuned_hybrid")
 NAMES = {
@@ -58,19 +70,22 @@ def judge(
         f"On {scores.n:,} {'real' if real else 'generated'} queries the tuned model's NDCG@10 is {tuned:.3f}, the base "
         f"model's {base:.3f}: a gain of {said(gain, config.confidence)}."
     ]
-    verdict, why = _verdict(gain, scores.lead("tuned", "bm25"), {} if real else kinds, similarity, config)
-    reasons += why
+    verdict, why = _verdict(scores, {} if real else kinds, similarity, config)
+    reasons += [why, *_room(base, verdict, config)]
     if scores.groups < (least := least_groups(config.confidence)):
         reasons.append(
             "Queries whose answers are copies of one another, or stand in one document, count as one group. Here are "
             f"{scores.groups}; {least} are the least that can tell a gain from luck. Ask about more of the documents."
         )
+    else:
+        reasons.append(_luck(scores, gain, config))
     recommend, advice = _recommend(scores, verdict, config)
     reasons.append(advice)
     if not real:
         reasons.append(
             "There are no real queries: generated ones are easier than what people type, and may show a gain where "
-            "there is none. Collect 100 or more with their answers, and name the file in `queries:`."
+            f"there is none. Collect {_to_collect(scores, config):,} real queries with their answers, and name the "
+            "file in `queries:`."
         )
     return Judgement(verdict, recommend, reasons)
 
@@ -81,42 +96,116 @@ def said(lead: Interval, confidence: float) -> str:
 
 
 def _verdict(
-    gain: Interval, over_bm25: Interval, kinds: Mapping[str, SetScores], similarity: float, config: EvaluateConfig
-) -> tuple[str, list[str]]:
+    scores: SetScores, kinds: Mapping[str, SetScores], similarity: float, config: EvaluateConfig
+) -> tuple[str, str]:
+    """The table's first row that fits; without `kinds` they are not asked."""
+    gain = scores.lead("tuned", "base")
+    ndcg = {system: scores.means[system]["ndcg@10"] for system in NAMES}
+    without = max("bm25", "hybrid", key=ndcg.__getitem__)
+    with_tuned = max("tuned", "tuned_hybrid", key=ndcg.__getitem__)
+    beaten = scores.lead(without, with_tuned)
     if similarity > UNCHANGED:
-        return "keep_base", [
-            f"The vectors are unchanged (mean cosine to the base model's {similarity:.4f}): no checkpoint was better "
-            "than the base model on the dev queries, or the learning rate or the data does nothing."
-        ]
+        return "keep_base", (
+            f"The embeddings are unchanged (mean cosine to the base model's {similarity:.4f}): no checkpoint was "
+            "better than the base model on the dev queries, or the learning rate or the data does nothing."
+        )
     if gain.high < 0:
-        return "keep_base", [
+        return "keep_base", (
             "The tuned model is worse than the base. Look for several right passages of one query, for queries that "
             "people would not type, for wrong prompts in conf/model/; try a lower learning rate."
-        ]
+        )
     if gain.low <= 0:
-        return "keep_base", ["The interval holds 0: the gain cannot be told from luck."]
+        return "keep_base", "The interval holds 0: the gain cannot be told from luck."
+    if gain.mean < config.negligible and ndcg["base"] > config.good_enough:
+        return "keep_base", (
+            f"The base model is above {config.good_enough:.2f} already, and a gain below {config.negligible:.2f} is "
+            "not worth a new model."
+        )
+    if beaten.low > 0:
+        return "keep_base", (
+            f"{_capital(NAMES[without])} scores higher than all that has the tuned model in it, by "
+            f"{said(beaten, config.confidence)} over {NAMES[with_tuned]}: it beats the base model, and is still of no "
+            "use here."
+        )
     if gain.mean < config.negligible:
-        return "marginal", [
+        return "marginal", (
             f"A gain below {config.negligible:.2f} points at the data: more queries, in the words that people type."
-        ]
+        )
     if gain.mean < config.meaningful:
-        return "marginal", [f"The gain is real, and below the {config.meaningful:.2f} that is worth a new model."]
+        return "marginal", f"The gain is real, and below the {config.meaningful:.2f} that is worth a new model."
+    over_bm25 = scores.lead("tuned", "bm25")
     if over_bm25.mean < 0:
-        return "marginal", [
+        return "marginal", (
             f"BM25 alone scores higher than the tuned model ({said(over_bm25, config.confidence)}): a tuned model that "
             "BM25 beats is no success."
-        ]
-    doubtful = [kind for kind, scores in kinds.items() if scores.lead("tuned", "base").low <= 0]
+        )
+    if without == "hybrid" and beaten.mean > 0:
+        return "marginal", (
+            f"{_capital(NAMES['hybrid'])}, which needs no tuning, scores higher than all that has the tuned model in "
+            f"it ({said(beaten, config.confidence)})."
+        )
+    if kinds and (doubt := _doubt(kinds, config)):
+        return "marginal", f"{doubt} Collect {_to_collect(scores, config):,} real queries to know."
+    return "ship", f"A gain of {config.meaningful:.2f} or more is meaningful, and the interval is above 0."
+
+
+def _doubt(kinds: Mapping[str, SetScores], config: EvaluateConfig) -> str | None:
+    """Why the kinds of generated queries do not carry a verdict; None where they do."""
+    gains = {kind: scores.lead("tuned", "base") for kind, scores in kinds.items()}
+    if len(gains) == 1:
+        (kind,) = gains
+        return f"All generated queries are of one kind, {kind}, and one kind cannot carry the verdict."
+    doubtful = [f"{kind} ({gain.mean:+.3f})" for kind, gain in gains.items() if gain.low <= 0]
     if doubtful:
-        return "marginal", [
-            f"The kinds of generated queries disagree: no gain that can be told from luck on {', '.join(doubtful)}."
+        return f"The kinds of generated queries disagree: no gain that can be told from luck on {', '.join(doubtful)}."
+    most = max(gains, key=lambda kind: gains[kind].mean)
+    others = [kind for kind in gains if kind != most]
+    rest = sum(kinds[kind].n * gains[kind].mean for kind in others) / sum(kinds[kind].n for kind in others)
+    if rest < config.meaningful:
+        return f"The gain comes from one kind of generated query, {most}: without it, it is {rest:+.3f}."
+    return None
+
+
+def _room(base: float, verdict: str, config: EvaluateConfig) -> list[str]:
+    """What the base model's score says beside the gain."""
+    if base > config.good_enough:
+        return [f"The base model is above {config.good_enough:.2f}: tuning is hardly worth it there."]
+    if base < config.worth_it and verdict != "ship":
+        return [
+            f"The base model is below {config.worth_it:.2f}, so there is much room: more and better training queries, "
+            "or more epochs, may still pay."
         ]
-    return "ship", [f"A gain of {config.meaningful:.2f} or more is meaningful, and the interval is above 0."]
+    return []
+
+
+def _luck(scores: SetScores, gain: Interval, config: EvaluateConfig) -> str:
+    """What so many queries can tell from luck."""
+    p = scores.p["base"]["ndcg@10"]
+    chance = "under 0.1 %" if p < 0.001 else f"{100 * p:.2g} %" if p < 0.1 else f"{100 * p:.0f} %"
+    text = (
+        f"With {scores.n:,} queries, a gain under {scores.detectable:.3f} cannot be told from luck; you have "
+        f"{gain.mean:+.3f}. Two equal models would differ as much in {chance} of such tests (randomisation test)."
+    )
+    if scores.detectable > config.meaningful:
+        needed = scores.needed(config.meaningful)
+        text += f" To tell a gain of {config.meaningful:.2f} from luck takes about {needed:,} queries."
+    return text
+
+
+def _to_collect(scores: SetScores, config: EvaluateConfig) -> int:
+    """Real queries that it takes to tell a meaningful gain from luck, as far as the generated ones let us know."""
+    if scores.groups < least_groups(config.confidence) or config.meaningful == 0:
+        return _LEAST_REAL
+    return max(_LEAST_REAL, scores.needed(config.meaningful))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _recommend(scores: SetScores, verdict: str, config: EvaluateConfig) -> tuple[str, str]:
-    """The cheapest system that the best one does not beat beyond luck; never a tuned model that is not to be kept."""
-    choices = [system for system in _CHEAPEST_FIRST if (system, verdict) != ("tuned", "keep_base")]
+    """The cheapest system that the best one does not beat beyond luck; none with a model that is not to be kept."""
+    choices = [system for system in _CHEAPEST_FIRST if verdict != "keep_base" or not system.startswith("tuned")]
     best = max(choices, key=lambda system: scores.means[system]["ndcg@10"])
     system = next(one for one in choices if one == best or scores.lead(best, one).low <= 0)
     score = f"NDCG@10 {scores.means[system]['ndcg@10']:.3f}"

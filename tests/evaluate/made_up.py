@@ -7,17 +7,21 @@ import numpy as np
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.examples import Example, Found
-from stages.evaluate.report import html
-from stages.evaluate.scores import METRICS, SYSTEMS, SetScores
+from stages.evaluate.probe import Probe
+from stages.evaluate.report import Report, html
+from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
+from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import Judgement
 from stages.models import ModelConfig
 
 MEANS = {"base": 0.70, "bm25": 0.72, "hybrid": 0.74, "tuned": 0.80, "tuned_hybrid": 0.78}
-OTHERS = ("mrr@10", "recall@10", "recall@100", "success@1")
+OTHERS = ("mrr@10", "recall@1", "recall@5", "recall@10", "recall@100", "success@1")
 
 
 def config(**changes: Any) -> EvaluateConfig:
     usual: dict[str, Any] = {"draws": 1000, "confidence": 0.95, "meaningful": 0.05, "negligible": 0.02, "seed": 0}
+    usual |= {"good_enough": 0.85, "worth_it": 0.7, "forgetting": 0.05, "compare": [], "reranker": None}
+    usual |= {"reranker_queries": 100}
     model = ModelConfig(
         name="a/model", package=None, path="m", query_prompt="", passage_prompt="", max_tokens=64, dimension=32,
         license="mit", language="en",
@@ -37,16 +41,29 @@ def scores(
     return SetScores(
         n=n,
         groups=groups,
-        means={system: {"ndcg@10": of[system], **dict.fromkeys(OTHERS, of[system])} for system in SYSTEMS},
+        means={
+            system: {"ndcg@10": of[system], **dict.fromkeys(OTHERS, of[system]), "first_rank": 4.25}
+            for system in SYSTEMS
+        },
         intervals={s: {metric: Interval(of[s], *ends[s]) for metric in METRICS} for s in SYSTEMS},
+        p={other: dict.fromkeys(METRICS, 0.0123) for other in AGAINST},
         _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in SYSTEMS},
         _confidence=0.95,
     )
 
 
-def example(query: str, gain: float = 0.5, section: str = "guide.md#Copy Image") -> Example:
-    right, wrong = Found(section, True), Found("other.md#Else", False)
-    return Example(query, gain, [section], [wrong, wrong, wrong], [right, wrong])
+def example(
+    query: str,
+    gain: float = 0.5,
+    section: str = "guide.md#Copy Image",
+    kind: str = "real",
+    seen: bool = False,
+    overlap: float = 0.5,
+) -> Example:
+    right, wrong = Found(section, "How to copy it.", True), Found("other.md#Else", "Something else.", False)
+    return Example(
+        query, gain, kind, seen=seen, overlap=overlap, answers=[section], base=[wrong] * 3, tuned=[right, wrong]
+    )
 
 
 def dropped(query: str, **changes: str) -> dict[str, str]:
@@ -133,8 +150,8 @@ def real(**changes: Any) -> dict[str, Any]:
     return {**usual, "unmatched_rows": 1, "unmatched": [unmatched], **changes}
 
 
-def page(**changes: Any) -> str:
-    """A report, by default of a good model."""
+def report(**changes: Any) -> Report:
+    """What a report tells, by default of a good model."""
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
     parts: dict[str, Any] = {
         "judgement": Judgement("ship", "tuned", ["A gain of 0.05 or more is meaningful."]),
@@ -147,5 +164,29 @@ def page(**changes: Any) -> str:
         "real": real(),
         "advice": "base NDCG@10 0.700 lies between 0.7 and 0.85",
         "base_model": "a/model",
+        "weights": {"hybrid": 0.6, "tuned_hybrid": 0.9},
+        "negligible": 0.02,
+        "meaningful": 0.05,
+        "confidence": 0.95,
+        "history": {
+            "loss": [{"step": 1, "loss": 0.4}, {"step": 19, "loss": 0.125}],
+            "dev": [{"dev_step": 0, "dev_ndcg@10": 0.795}, {"dev_step": 19, "dev_ndcg@10": 0.852}],
+        },
+        "cost": {"claude-haiku-5-5": {"input_tokens": 1_593_037, "output_tokens": 434_585, "cost_usd": 0.377}},
+        "sizes": {"the model": 90_900_000, "vectors of the 3,827 passages": 5_878_272},
+        "settings": "0123456789abcdef",
+        "vectors": [
+            VectorScore(384, "float32", 0.8, 1_536_000_000),
+            VectorScore(384, "int8", 0.799, 384_000_000),
+            VectorScore(384, "binary", 0.78, 48_000_000),
+            VectorScore(192, "float32", 0.77, 768_000_000),
+            VectorScore(192, "int8", 0.769, 192_000_000),
+            VectorScore(192, "binary", 0.71, 24_000_000),
+        ],
+        "probe": Probe(60, 0.95, 0.94, 0.05),
     }
-    return html(**{**parts, **changes})
+    return Report(**{**parts, **changes})
+
+
+def page(**changes: Any) -> str:
+    return html(report(**changes))

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from stages.evaluate import bootstrap
@@ -60,8 +61,33 @@ def test_a_seed_names_the_draws_whatever_the_chunks(monkeypatch: pytest.MonkeyPa
 
 def test_the_interval_is_of_percentiles_to_six_decimals() -> None:
     drawn = np.arange(1001) / 3000
-    assert interval(1 / 6, drawn, 0.95, 100, DIFFERENCES) == Interval(0.166667, 0.008333, 0.325)
-    assert interval(1 / 6, drawn, 0.5, 100, DIFFERENCES).json() == {"mean": 0.166667, "low": 0.083333, "high": 0.25}
+    # t of 99 degrees is 1.9842 at .025, times the root of 100/99 1.9942: the normal's tail there is .023064
+    assert interval(1 / 6, drawn, 0.95, 100, DIFFERENCES) == Interval(0.166667, 0.007688, 0.325645)
+    assert interval(1 / 6, drawn, 0.5, 100, DIFFERENCES).json() == {"mean": 0.166667, "low": 0.08271, "high": 0.250623}
+    # of a million groups the plain percentiles
+    assert interval(1 / 6, drawn, 0.95, 10**6, DIFFERENCES) == Interval(0.166667, 0.008333, 0.325)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("groups", [60, 150])
+def test_the_interval_covers_the_truth_as_often_as_it_says(groups: int) -> None:
+    """1,000 experiments: groups of 1, 2, … queries, most of which tuning leaves alone; those of a group go together."""
+
+    def experiment(count: int, numbers: np.random.Generator) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        sizes = 1 + numbers.poisson(1.0, count)
+        group = np.repeat(np.arange(count), sizes)
+        changed = numbers.random(len(group)) < 0.4
+        own = np.where(changed, numbers.normal(0, 0.35, len(group)), 0)
+        return np.clip(numbers.normal(0.08, 0.15, count)[group] + own, -1, 1), group
+
+    truth = experiment(1_000_000, np.random.default_rng(1))[0].mean()
+    numbers = np.random.default_rng(0)
+    covered = 0
+    for seed in range(1000):
+        values, group = experiment(groups, numbers)
+        found = interval(values.mean(), means(values[None], group, 1000, seed)[0], 0.95, groups, DIFFERENCES)
+        covered += found.low <= truth <= found.high
+    assert 930 <= covered <= 970
 
 
 @pytest.mark.parametrize(("confidence", "least"), [(0.5, 2), (0.9, 5), (0.95, 6), (0.99, 8)])

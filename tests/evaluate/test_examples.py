@@ -2,11 +2,14 @@
 
 import numpy as np
 
-from stages.evaluate.examples import Example, Found, most_changed
+from stages import ranking
+from stages.evaluate.asked import Asked
+from stages.evaluate.examples import Example, Found, beginnings, most_changed, strata
 from stages.query_sets import Judged
 from stages.ranking import DEPTH, Rankings
 
 SECTIONS = ["a#A", "b#B", "c#C", "d#D"]
+TEXTS = ["text a", "text b", "text c", "text d"]
 JUDGED = Judged(
     ids=[f"r{n}" for n in range(6)],
     texts=[f"query {n}" for n in range(6)],
@@ -16,13 +19,22 @@ JUDGED = Judged(
 )
 
 
+ASKED = Asked(
+    kinds=["real", "real", "real", "task", "task", "keyword"],
+    seen=np.array([True, False, True, True, False, False]),
+    overlaps=np.array([0.5, 0.5, 0.75, 0.0, 1.0, 0.5]),
+)
+
+
 def ranked(*row: int) -> Rankings:
     rows = np.array([[*row] + [-1] * (DEPTH - len(row))] * 6)
     return Rankings(rows, np.zeros(rows.shape))
 
 
 def changed(gains: list[float], rows: list[int], count: int = 9) -> tuple[list[Example], list[Example]]:
-    return most_changed(JUDGED, np.array(rows), np.array(gains), ranked(3, 0, 1, 2), ranked(2, 1), SECTIONS, count)
+    return most_changed(
+        JUDGED, ASKED, [np.array(rows)], np.array(gains), ranked(3, 0, 1, 2), ranked(2, 1), SECTIONS, TEXTS, count
+    )
 
 
 def test_wins_and_losses_are_sorted_and_one_of_each_group() -> None:
@@ -43,8 +55,33 @@ def test_three_results_of_each_with_the_right_ones_marked() -> None:
         Example(
             "query 2",
             0.5,
-            ["b#B", "c#C"],
-            base=[Found("d#D", False), Found("a#A", False), Found("b#B", True)],
-            tuned=[Found("c#C", True), Found("b#B", True)],
+            "real",
+            seen=True,
+            overlap=0.75,
+            answers=["b#B", "c#C"],
+            base=[Found("d#D", "text d", False), Found("a#A", "text a", False), Found("b#B", "text b", True)],
+            tuned=[Found("c#C", "text c", True), Found("b#B", "text b", True)],
         )
     ]
+
+
+def test_each_choice_of_a_reader_has_examples() -> None:
+    parts = strata(ASKED, np.arange(6))
+    # real ones by seen and by overlap, generated ones by kind
+    assert sorted(part.tolist() for part in parts) == [[0], [1], [2], [3, 4], [5]]
+    wins, _ = most_changed(
+        JUDGED, ASKED, parts, np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), ranked(0), ranked(1), SECTIONS, TEXTS, 1
+    )
+    assert [win.query for win in wins] == [f"query {n}" for n in (5, 4, 2, 1, 0)]
+    assert [win.hard for win in wins] == [True, False, False, True, True]
+
+
+def test_a_section_begins_as_its_first_passage_does() -> None:
+    rows = [
+        {"source": "a", "section": "A", "title": "", "text": "First  piece\nhere."},
+        {"source": "a", "section": "A", "title": "", "text": "Second piece."},
+        {"source": "a", "section": "B", "title": "", "text": "word " * 100},
+    ]
+    short, long = beginnings(rows, ranking.corpus(rows))
+    assert short == "First piece here."
+    assert long == "word " * 31 + "word …"

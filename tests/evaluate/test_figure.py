@@ -1,8 +1,9 @@
 """The picture is the same each time, and takes the page's colours."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
-from stages.evaluate.figure import LABELS, systems_svg
+from stages.evaluate.figure import LABELS, curves_svg, gains_svg, systems_svg
 from stages.query_sets import TITLES
 from tests.evaluate.made_up import scores
 
@@ -17,3 +18,22 @@ def test_the_picture_is_the_same_bytes_and_shows_every_system() -> None:
     assert {"real queries (2,378)", "generated queries, held out (10)", "NDCG@10"} <= set(words)
     assert "currentColor" in svg
     assert "#010203" not in svg
+
+
+def test_the_gains_are_shown_with_their_numbers() -> None:
+    sets = {"real": scores(2378, drawn={"tuned": (0.75, 0.85)}), "synthetic": scores(10, tuned=0.68)}
+    svg = gains_svg(sets, TITLES, 0.02, 0.05)
+    words = [text for element in ElementTree.fromstring(svg).iter() if (text := (element.text or "").strip())]
+    assert {"real queries", "generated queries, held out", "+0.100", "-0.020", "meaningful"} <= set(words)
+
+
+def test_no_two_pictures_share_an_id() -> None:
+    pictures = [
+        gains_svg({"real": scores()}, TITLES, 0.02, 0.05),
+        systems_svg({"real": scores()}, TITLES),
+        curves_svg([(1, 0.5), (2, 0.25)], [(0, 0.7), (2, 0.8)]),
+    ]
+    ids = [set(re.findall(r' id="([^"]+)"', svg)) for svg in pictures]
+    assert not ids[0] & ids[1] | ids[0] & ids[2] | ids[1] & ids[2]
+    for svg, own in zip(pictures, ids, strict=True):
+        assert set(re.findall(r'(?:url\(|href=")#([^")]+)', svg)) <= own

@@ -2,27 +2,35 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import pytrec_eval
+import torch
 from sentence_transformers import SentenceTransformer
 
 import stages.baseline.__main__ as baseline
 import stages.dataset.__main__ as dataset
 import stages.evaluate.__main__ as evaluate
-from stages import encoder, files, paths
+from stages import encoder, files, paths, real_queries
+from stages.errors import UserError
 from stages.text import passage_text
 from tests.dataset.workspace import Workspace
+from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
 
 SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
-METRICS = {"ndcg_cut_10": "ndcg@10", "recall_10": "recall@10", "recall_100": "recall@100", "success_1": "success@1"}
+METRICS = {
+    "ndcg_cut_10": "ndcg@10",
+    **{f"recall_{depth}": f"recall@{depth}" for depth in (1, 5, 10, 100)},
+    "success_1": "success@1",
+}
 EVALUATE = """\
 model:
-  {name: a/base, package: null, path: base, query_prompt: '', passage_prompt: '', max_tokens: 64, dimension: 32,
+  {name: a/base, package: null, path: base_model, query_prompt: '', passage_prompt: '', max_tokens: 64, dimension: 32,
     license: mit, language: en}
 launcher: null
 precision: fp32
@@ -31,6 +39,12 @@ draws: 500
 confidence: 0.95
 meaningful: 0.05
 negligible: 0.02
+good_enough: 0.85
+worth_it: 0.7
+forgetting: 0.05
+compare: []
+reranker: null
+reranker_queries: 20
 seed: 0
 """
 Numbers = dict[str, Any]
@@ -42,7 +56,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SentenceTransf
     return {name: tiny_model(folder / name, architecture=name) for name in ("bert", "xlmr")}
 
 
-def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransformer, real: bool = True) -> Numbers:
+def evaluated(
+    folder: Path, base: SentenceTransformer, tuned: SentenceTransformer, real: bool = True, text: str = EVALUATE
+) -> Numbers:
     """Run the three stages in `folder`, the working directory; returns metrics.json."""
     made = Workspace()
     for number in range(60):
@@ -65,12 +81,17 @@ def evaluated(folder: Path, base: SentenceTransformer, tuned: SentenceTransforme
         batch_size=16,
     )
     encoder.save(tuned, paths.MODEL)
+    encoder.save(base, Path("base_model"))
     files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
-    files.write_text(paths.CONFIG / "evaluate.yaml", EVALUATE)
+    files.write_text(paths.CONFIG / "evaluate.yaml", text)
+    for stage in ("ingest", "real", "generate", "embed", "train"):
+        files.write_text(paths.CONFIG / f"{stage}.yaml", "")
+    files.write_json(paths.MODEL_HISTORY, {})
+    files.write_json(paths.COST, {})
     files.write_json(paths.PASSAGES_REPORT, {})
     files.write_json(paths.REAL_REPORT, {})
-    for stage in (dataset, baseline, evaluate):
-        stage.work()
+    for module in (dataset, baseline, evaluate):
+        module.work()
     metrics: Numbers = json.loads(paths.METRICS.read_text(encoding="utf-8"))
     return metrics
 
@@ -81,7 +102,7 @@ def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float
     for row in pq.read_table(paths.QRELS).to_pylist():
         if row["set"] == of_set:
             qrels.setdefault(row["query_id"], {})[row["section"]] = row["relevance"]
-    measures = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.10,100", "success.1", "recip_rank"})
+    measures = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"})
     found: dict[str, dict[str, float]] = {}
     for system in {row["system"] for row in rankings}:
         run = {
@@ -93,6 +114,8 @@ def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float
         found[system] = {ours: sum(of[theirs] for of in values) / len(qrels) for theirs, ours in METRICS.items()}
         first = [of["recip_rank"] if of["recip_rank"] >= 0.1 else 0.0 for of in values]
         found[system]["mrr@10"] = sum(first) / len(qrels)
+        ranks = [1 / of["recip_rank"] if of["recip_rank"] else 101 for of in values]
+        found[system]["first_rank"] = sum(ranks) / len(qrels)
     return found
 
 
@@ -102,7 +125,8 @@ def test_every_number_is_trec_evals(
     monkeypatch.chdir(tmp_path)
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
     assert list(metrics) == [
-        "real", "real_hard", "synthetic", "similarity_to_base", "verdict", "recommend", "reasons",
+        "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "vectors",
+        "similarity_to_base", "verdict", "recommend", "reasons",
     ]  # fmt: skip
     assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
     assert metrics["verdict"] in ("ship", "marginal", "keep_base")
@@ -132,6 +156,18 @@ def test_every_number_is_trec_evals(
                 column = [row[f"{system}_{metric}"] for row in rows if name in row["sets"]]
                 assert sum(column) / len(column) == pytest.approx(metrics[name][system][metric], abs=1e-6)
 
+    trained = set(pq.read_table(paths.TRAIN_IDS).column("positive_id").to_pylist())
+    passages = {f"{row['source']}#{row['section']}": row["id"] for row in files.read_jsonl(paths.PASSAGES)}
+    for row in rows:  # every section is one passage
+        assert row["seen"] == any(passages[section] in trained for section in row["answers"])
+        assert ("real_seen" in row["sets"], "real_unseen" in row["sets"]) == (
+            row["seen"] and row["kind"] == "real",
+            not row["seen"] and row["kind"] == "real",
+        )
+    assert metrics["real_seen"]["n"] + metrics["real_unseen"]["n"] == 30
+    assert {row["kind"] for row in rows} == {"real", "keyword", "question"}
+    assert metrics["hybrid_weight"]["hybrid"] == said_before["hybrid_weight"]
+
     summary = json.loads(paths.SUMMARY.read_text(encoding="utf-8"))
     assert len(summary) == 10
     assert summary["tuned"] == round(metrics["real"]["tuned"]["ndcg@10"], 4)
@@ -139,6 +175,16 @@ def test_every_number_is_trec_evals(
         bars = {row["system"]: float(row["ndcg@10"]) for row in csv.DictReader(file)}
     assert bars["real_hard: bm25"] == round(metrics["real_hard"]["bm25"]["ndcg@10"], 4)
     assert metrics["verdict"] in paths.REPORT.read_text(encoding="utf-8")
+    for reason in metrics["reasons"]:
+        assert f"- {reason}\n" in paths.REPORT_MD.read_text(encoding="utf-8")
+
+    whole, *rest = metrics["vectors"]
+    assert whole == {
+        "dimension": 32, "precision": "float32", "ndcg": metrics["real"]["tuned"]["ndcg@10"],
+        "bytes_per_million": 128_000_000,
+    }  # fmt: skip
+    assert [(row["dimension"], row["precision"]) for row in rest] == [(32, "int8"), (32, "binary")]
+    assert metrics["forgetting"]["n"] == 60
 
 
 def test_a_copy_of_the_base_is_not_to_be_shipped(
@@ -149,7 +195,61 @@ def test_a_copy_of_the_base_is_not_to_be_shipped(
     assert metrics["verdict"] == "keep_base"
     assert "unchanged" in metrics["reasons"][1]
     assert metrics["similarity_to_base"] == pytest.approx(1, abs=1e-5)
-    assert metrics["real"]["gain"]["vs_base"]["ndcg@10"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert metrics["real"]["gain"]["vs_base"]["ndcg@10"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
+def test_what_the_base_model_encoded_is_not_encoded_again(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    encoded: list[tuple[int, list[str]]] = []
+    encode = encoder.encode
+
+    def watched(model: SentenceTransformer, texts: Sequence[str], *rest: Any, **options: Any) -> Any:
+        weights = next(iter(model.parameters()))
+        encoded.append((hash(weights.detach().numpy().tobytes()), list(texts)))
+        return encode(model, texts, *rest, **options)
+
+    monkeypatch.setattr(encoder, "encode", watched)
+    for tuned, times in (("bert", 1), ("xlmr", 2)):
+        encoded.clear()
+        evaluated(tmp_path, models["bert"], models[tuned])
+        corpora = [weights for weights, texts in encoded if len(texts) >= 60 and "doc0.md" in texts[0]]
+        assert len(corpora) == len(set(corpora)) == times
+
+
+def learnt(model: SentenceTransformer, pairs: list[tuple[str, str]], folder: Path) -> SentenceTransformer:
+    """A copy of the model that knows these queries and their passages by heart, or whatever stands beside them."""
+    model.save(str(folder), create_model_card=False)
+    copy = encoder.load_folder(folder)
+    queries, passages = zip(*pairs, strict=True)
+    features = [copy.preprocess(list(texts), prompt=None) for texts in (queries, passages)]
+    optimizer = torch.optim.Adam(copy.parameters(), lr=3e-3)
+    copy.eval()  # dropout would need more steps
+    for _ in range(40):
+        left, right = (copy({**one})["sentence_embedding"] for one in features)
+        loss = torch.nn.functional.cross_entropy(20 * left @ right.T, torch.arange(len(pairs)))
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return copy
+
+
+def test_a_model_trained_on_the_test_is_shipped_and_one_on_shuffled_labels_is_not(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluated(tmp_path, models["bert"], models["bert"])
+    texts = {f"{row['source']}#{row['section']}": passage_text(row) for row in files.read_jsonl(paths.PASSAGES)}
+    pairs = [(query.query, texts[query.sections[0]]) for query in real_queries.read()]
+    trained = evaluated(tmp_path, models["bert"], learnt(models["bert"], pairs, tmp_path / "right"))
+    assert trained["verdict"] == "ship"
+    assert trained["real"]["gain"]["vs_base"]["ndcg@10"]["p"] < 0.01
+    shuffled = [(query, pairs[(7 * row + 3) % len(pairs)][1]) for row, (query, _) in enumerate(pairs)]
+    assert all(right != wrong for right, wrong in zip(pairs, shuffled, strict=True))
+    metrics = evaluated(tmp_path, models["bert"], learnt(models["bert"], shuffled, tmp_path / "wrong"))
+    assert metrics["verdict"] == "keep_base"
+    assert metrics["recommend"] in ("base", "bm25", "hybrid")
 
 
 def test_without_real_queries_generated_ones_decide(
@@ -160,3 +260,42 @@ def test_without_real_queries_generated_ones_decide(
     assert next(iter(metrics)) == "synthetic"
     assert "real" not in metrics
     assert "There are no real queries" in metrics["reasons"][-1]
+
+
+def test_a_reranker_and_other_models_are_scored_beside(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    encoder.save(models["bert"], Path("copies/same"))
+    tiny_model(tmp_path / "made", pooling="cls").save("other", create_model_card=False)
+    changed = {
+        "compare: []": "compare: [copies/same, other]",
+        "reranker: null": f"reranker: {cross_encoder(tmp_path / 'reranker')}",
+    }
+    text = EVALUATE
+    for old, new in changed.items():
+        assert old in text
+        text = text.replace(old, new)
+    metrics = evaluated(tmp_path, models["bert"], models["xlmr"], text=text)
+    assert metrics["real"]["compare:same"] == metrics["real"]["base"]
+    other = metrics["real"]["compare:other"]["ndcg@10"]
+    assert other not in (metrics["real"]["base"]["ndcg@10"], metrics["real"]["tuned"]["ndcg@10"])
+    rows = pq.read_table(paths.PER_QUERY).to_pylist()
+    column = [row["compare:other_ndcg@10"] for row in rows if "real" in row["sets"]]
+    assert sum(column) / len(column) == pytest.approx(other, abs=1e-6)
+    assert metrics["reranked"]["n"] == 20
+    assert set(metrics["reranked"]) >= {*SYSTEMS, "compare:other", "gain"}
+    page = paths.REPORT.read_text(encoding="utf-8")
+    assert "Does the gain survive a reranker?" in page
+    assert ">other</th>" in page or ">other<" in page
+    # Whatever finds all sixty sections is the same behind the reranker.
+    assert metrics["reranked"]["base"] == metrics["reranked"]["tuned"] == metrics["reranked"]["compare:same"]
+
+
+def test_a_model_that_is_not_there_is_said_before_any_work(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="there is no folder nowhere"):
+        evaluated(tmp_path, models["bert"], models["xlmr"], text=EVALUATE.replace("[]", "[nowhere]"))
+    assert not paths.TUNED_VECTORS.exists()

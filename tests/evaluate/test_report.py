@@ -1,14 +1,19 @@
 """The page holds what it was given, whatever that is, and asks the network for nothing."""
 
+import base64
+import hashlib
 import re
+from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
+from stages.evaluate.probe import Probe
+from stages.evaluate.report import markdown
 from stages.evaluate.verdict import Judgement
-from tests.evaluate.made_up import dataset, dropped, example, ingest, lengths, page, real, scores
+from tests.evaluate.made_up import dataset, dropped, example, ingest, lengths, page, real, report, scores
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -51,16 +56,24 @@ def read(html: str) -> Reader:
 
 
 def test_a_page_says_what_it_was_given() -> None:
-    found = read(page())
+    found = read(plain())
     text = " ".join(found.text.split())
     assert "Ship it: the tuned model is better." in text
     assert "A gain of 0.05 or more is meaningful." in text
-    assert "real queries: 2,378" in text
+    assert "real queries (2,378)" in text
+    assert "0.700 → 0.800" in text
+    assert "real queries (2,378) 0.700 0.660–\u200b0.740 0.720 0.720–\u200b0.720" in text
     # tuned less base, of draws that go together: .77 - .66 and .83 - .74
     assert "+0.100 +0.090 to +0.110" in text
     assert "how to copy an image +0.500" in text
     assert "where is it -0.400" in text
     assert "Base NDCG@10 0.700 lies between" in text  # its first letter alone is made large
+
+
+@cache
+def plain() -> str:
+    """The page without a change; pictures take most of the time."""
+    return page()
 
 
 def said(**changes: Any) -> str:
@@ -125,8 +138,12 @@ def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
 
 
 def test_what_the_reports_do_not_have_is_not_shown() -> None:
-    text = said(dataset={"guidance": "few: 240 training pairs"}, ingest=None, real=None)
+    text = said(
+        dataset={"guidance": "few: 240 training pairs"}, ingest={}, real={}, history={}, cost={}, vectors=[], probe=None
+    )
     assert "Data set Few: 240 training pairs. How to repeat" in text
+    assert "queries bought none" in text
+    assert "Training" not in text
     assert "What was read of the documents documents read 2 Real" in said(ingest={"documents": 2})
     assert "not in the documents" not in said(real=real(unmatched=[], unmatched_rows=0))
 
@@ -138,7 +155,9 @@ def test_no_number_shows_an_empty_bar() -> None:
 
 
 def test_bars_are_as_long_as_the_shares() -> None:
-    widths = [value for name, value in read(page()).attributes if name == "style" and (value or "").startswith("width")]
+    widths = [
+        value for name, value in read(plain()).attributes if name == "style" and (value or "").startswith("width")
+    ]
     # Kinds by the most frequent; lengths by 100 %, the highest of the three columns
     assert widths[:4] == ["width:100.0%", "width:50.0%", "width:0.4%", "width:50.0%"]
     assert widths[4:13] == [
@@ -147,7 +166,7 @@ def test_bars_are_as_long_as_the_shares() -> None:
 
 
 def test_links_lead_to_parts_of_the_page() -> None:
-    found = read(page()).attributes
+    found = read(plain()).attributes
     targets = {(value or "")[1:] for name, value in found if name == "href" and (value or "").startswith("#")}
     assert {"data-set", "scores", "repeat"} <= targets
     # The picture's own marks are linked, too.
@@ -157,7 +176,7 @@ def test_links_lead_to_parts_of_the_page() -> None:
 def test_a_page_without_wins_losses_and_real_queries() -> None:
     judgement = Judgement("keep_base", "base", ["The interval holds 0."])
     text = said(
-        judgement=judgement, sets={"synthetic": scores(12)}, kinds={}, wins=[], losses=[], real=None,
+        judgement=judgement, sets={"synthetic": scores(12)}, kinds={}, wins=[], losses=[], real={},
         dataset={"guidance": "few: 240 training pairs"},
     )  # fmt: skip
     assert "Keep the base model." in text
@@ -169,7 +188,7 @@ QUERY = """<script>alert("x")</script> & <img src=x onerror='alert(1)'> "quoted"
 
 
 def test_what_people_typed_is_text() -> None:
-    known = read(page())
+    known = read(plain())
     found = read(
         page(
             wins=[example(QUERY, section=f"{QUERY}.md#{QUERY}")],
@@ -199,14 +218,20 @@ def test_what_people_typed_is_text() -> None:
 
 
 def test_nothing_is_fetched() -> None:
-    html = page()
+    html = plain()
     found = read(html)
-    assert {"script", "img", "iframe", "object", "embed", "base", "image"}.isdisjoint(found.tags)
+    assert {"img", "iframe", "object", "embed", "base", "image"}.isdisjoint(found.tags)
     fetching = [value for name, value in found.attributes if name in ("src", "href", "xlink:href", "srcset", "style")]
     for value in fetching:
         assert not re.search(r"//|url\((?!#)", value or ""), value
     assert not re.search(r"@import|url\(", re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)[0])
     assert "default-src 'none'" in html
+    # One script, which the page allows by its hash: none that a text might bring in would run.
+    (script,) = re.findall(r"<script>(.*?)</script>", html, flags=re.DOTALL)
+    sha256 = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{sha256}'\"" in html
+    assert not re.search(r"fetch|XMLHttp|import|http", script)
+    assert found.tags.count("script") == 1
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x08", "\x1b", "\x7f", "\ud800"])
@@ -218,10 +243,64 @@ def test_characters_that_no_page_may_hold_are_replaced(character: str) -> None:
 
 
 def test_the_same_numbers_give_the_same_bytes() -> None:
-    assert page() == page()
+    assert page() == plain()
 
 
 def test_of_many_answers_the_first_are_shown() -> None:
     many = example("one for many")
     many.answers[:] = [f"doc{number}.md#S" for number in range(40)]
-    assert "answer: doc0.md#S, doc1.md#S, doc2.md#S and 37 more" in read(page(wins=[many])).text
+    assert "Answer: doc0.md#S, doc1.md#S, doc2.md#S and 37 more" in read(page(wins=[many])).text
+
+
+def test_what_deploying_takes_is_said() -> None:
+    text = usual()
+    assert "384 float32 0.800 +0.000 1.54 GB" in text
+    assert "192 binary 0.710 -0.090 24 MB" in text
+    assert "queries written by claude-haiku-5-5 1,593,037 tokens in, 434,585 out $0.38" in text
+    assert "optimizer steps 19" in text
+    assert "the model 90.9 MB" in text
+    assert "Settings 0123456789abcdef:" in text
+    assert "kept its general language: NDCG@10 on 60 general queries is 0.950 with the base model, 0.940" in text
+
+
+def test_a_model_that_forgot_is_warned_of_at_the_top() -> None:
+    text = said(probe=Probe(60, 0.95, 0.85, 0.05))
+    assert text.index("The tuned model forgot") < text.index("Systems and query sets")
+    assert "The tuned model forgot" not in said(probe=Probe(60, 0.95, 0.9, 0.05))  # .05 is the limit itself
+
+
+def test_what_a_reranker_leaves_of_the_gain() -> None:
+    text = said(reranked=scores(500), reranker="a/reranker")
+    assert "Yes: when a/reranker ranks the first 100 of each system anew" in text
+    assert "is +0.100 (+0.100 to +0.100), on 500 queries" in text
+    assert "Not beyond luck" in said(reranked=scores(500, drawn={"tuned": (0.6, 0.9)}), reranker="a/reranker")
+
+
+def test_another_model_has_its_row() -> None:
+    one = scores()
+    more = replace(
+        one,
+        means={**one.means, "other/model": one.means["base"]},
+        intervals={**one.intervals, "other/model": one.intervals["base"]},
+    )
+    text = said(sets={"real": more})
+    assert "hybrid(tuned) other/model" in text.replace("\u200b", "")
+    assert "other/model 0.700" in text
+
+
+def test_the_short_form_has_the_numbers_and_no_text() -> None:
+    text = markdown(report(wins=[example("zyxquery", section="zyxdoc.md#S")]))
+    assert text.startswith("## Ship it: the tuned model is better.\n")
+    assert "- A gain of 0.05 or more is meaningful.\n" in text
+    assert "| NDCG@10 | base | BM25 | hybrid(base) | tuned | hybrid(tuned) | gain over base |\n|---|---|---|" in text
+    row = "| real queries (2,378) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (+0.090 to +0.110) |\n"
+    assert row in text
+    assert "| generated, keyword (80) | 0.700 |" in text
+    assert "| 192 | 0.770 (768 MB) | 0.769 (192 MB) | 0.710 (24 MB) |" in text
+    assert "zyx" not in text
+
+
+def test_a_page_of_many_examples_stays_small() -> None:
+    place = "folder/" * 12
+    many = [example("copy an image to another region " * 4, section=f"{place}guide.md#S{n}") for n in range(100)]
+    assert len(page(sets={"real": scores()}, wins=many, losses=many).encode()) < 1_000_000  # of 2 MB

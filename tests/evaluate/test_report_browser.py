@@ -1,5 +1,6 @@
 """The report in a real browser: no error, no request, nothing wider than the page, words that can be read."""
 
+import importlib.resources
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from stages.evaluate.probe import Probe
 from stages.evaluate.verdict import Judgement
 from tests.evaluate.made_up import dataset, dropped, example, ingest, page, real, scores
 
@@ -46,7 +48,8 @@ addEventListener("load", () => {{
       tables: [...inside.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth).length,
       tight: [...inside.querySelectorAll(".bars td span")].filter(e => e.scrollWidth > e.clientWidth)
         .map(e => e.textContent),
-      letters: Math.min(...[...inside.querySelectorAll("main :is(p, a, b, li, td, th, h1, pre, span, summary, text)")]
+      letters: Math.min(...[...inside.querySelectorAll(`main :is(p, a, b, li, td, th, h1, h4, dt, dd, pre, span,
+          summary, label, select, button, text)`)]
         .map(e => parseFloat(frame.contentWindow.getComputedStyle(e).fontSize)
           * (e.ownerSVGElement ? e.getScreenCTM().a : 1))),
       requests: frame.contentWindow.performance.getEntriesByType("resource").map(entry => entry.name),
@@ -60,13 +63,25 @@ addEventListener("load", () => {{
 LONG = "a_name_without_any_break_" * 12
 HARD = page(
     judgement=Judgement("marginal", "tuned_hybrid", [f"A reason about {LONG}", "<script>alert(1)</script>"]),
-    sets={"real": scores(1_234_567), "real_hard": scores(3, groups=2), "synthetic": scores(333)},
+    sets={
+        "real": scores(1_234_567),
+        "real_seen": scores(99),
+        "real_unseen": scores(7),
+        "real_hard": scores(3, groups=2),
+        "synthetic": scores(333),
+    },
     kinds={kind: scores(123_456, drawn={"tuned": (0.1, 1.0)}) for kind in ("task", "question", "situation")},
     wins=[
         example("<img src=x onerror=alert(1)>" + LONG, section=f"{LONG}/{LONG}.md#{LONG}"),
         example("كيف أنسخ صورة؟ 如何复制映像"),
     ],
     losses=[],
+    base_model=LONG,
+    weights={"hybrid": 0.1, "tuned_hybrid": 0.9},
+    cost={LONG: {"input_tokens": 10**12, "output_tokens": 10**11, "cost_usd": 1e6}},
+    probe=Probe(60, 0.95, 0.2, 0.05),
+    reranked=scores(500),
+    reranker=LONG,
     dataset=dataset(
         guidance=f"few: {LONG}",
         remarks=[LONG, "<script>alert(1)</script>"],
@@ -111,12 +126,12 @@ def served(folder: Path) -> Iterator[str]:
             server.shutdown()
 
 
-def opened(html: str, folder: Path, *flags: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Open the page at every width: what was measured, and the console's lines."""
+def opened(html: str, folder: Path, *flags: str, frames: str = FRAMES) -> tuple[list[Any], list[str]]:
+    """Open the page in frames, one of every width: what was measured, and the console's lines."""
     browser = chromium()
     (folder / "report.html").write_text(html, encoding="utf-8")
-    frames = "".join(f'<iframe src="report.html" style="width:{w}px;height:900px;border:0"></iframe>' for w in WIDTHS)
-    (folder / "frames.html").write_text(FRAMES.format(frames=frames), encoding="utf-8")
+    widths = "".join(f'<iframe src="report.html" style="width:{w}px;height:900px;border:0"></iframe>' for w in WIDTHS)
+    (folder / "frames.html").write_text(frames.format(frames=widths), encoding="utf-8")
     with served(folder) as address:
         done = subprocess.run(
             [browser, *FLAGS, *flags, f"--user-data-dir={folder}/profile", "--dump-dom", f"{address}/frames.html"],
@@ -127,9 +142,7 @@ def opened(html: str, folder: Path, *flags: str) -> tuple[list[dict[str, Any]], 
         )
     found = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, flags=re.DOTALL)
     assert found, done.stderr
-    measured: list[dict[str, Any]] = json.loads(
-        found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-    )
+    measured: list[Any] = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
     return measured, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
@@ -171,3 +184,81 @@ def test_what_is_measured_would_show_a_fault(tmp_path: Path) -> None:
     assert measured[2]["requests"][0].endswith("picture.png")
     assert measured[0]["letters"] == 4
     assert measured[0]["tight"] == ["1,234,567,890"]
+
+
+# What a person does on the page, in a frame as wide as a phone, and what is seen then.
+PRESSED = """<!doctype html><body><iframe src="report.html" style="width:400px;height:900px"></iframe>
+<pre id="measured"></pre><script>
+addEventListener("load", () => {{
+  const page = document.querySelector("iframe").contentDocument;
+  const seen = () => [...page.querySelectorAll(".examples")].map(list =>
+    [...list.querySelectorAll("article:not([hidden]) h3")].map(heading => heading.textContent));
+  const said = () => [...page.querySelectorAll(".count")].map(count => count.textContent);
+  const column = table => [...table.tBodies[0].rows].map(row => row.cells[1].textContent.trim().split(" ")[0]);
+  const found = {{ first: seen(), firstSaid: said(), formHidden: page.getElementById("filters").hidden }};
+  page.querySelector(".more").click();
+  found.more = seen()[0].length;
+  const choose = (name, value) => {{
+    const select = page.querySelector(`select[name=${{name}}]`);
+    select.value = value;
+    select.dispatchEvent(new frames[0].Event("input", {{ bubbles: true }}));
+  }};
+  choose("kind", "task");
+  found.task = seen(); found.taskSaid = said();
+  choose("kind", ""); choose("seen", "seen"); choose("overlap", "high");
+  found.both = seen();
+  const table = page.querySelector("table.sortable"), button = table.querySelectorAll("th button")[1];
+  button.click(); found.down = column(table); found.aria = button.parentElement.getAttribute("aria-sort");
+  button.click(); found.up = column(table);
+  document.getElementById("measured").textContent = JSON.stringify([found]);
+}});
+</script></body>"""
+
+
+def test_tables_sort_and_examples_filter(tmp_path: Path) -> None:
+    wins = [example(f"win {n}", 1 - n / 100, kind=("real", "task")[n % 2], seen=n % 3 == 0) for n in range(30)]
+    wins.append(example("the one", 0.1, seen=True, overlap=0.75))
+    sets = {"real": scores(9, base=0.5), "real_hard": scores(9, base=0.7), "synthetic": scores(9, base=0.6)}
+    (found,), console = opened(page(wins=wins, losses=[example("loss", -1)], sets=sets), tmp_path, frames=PRESSED)
+    assert console == []
+    assert not found["formHidden"]
+    assert [len(shown) for shown in found["first"]] == [10, 1]
+    assert found["firstSaid"] == ["10 of 31 shown", "1 of 1 shown"]
+    assert found["more"] == 20
+    assert [text.split(" +")[0] for text in found["task"][0]] == [f"win {n}" for n in range(1, 20, 2)]
+    assert found["taskSaid"] == ["10 of 15 shown", "0 of 0 shown"]
+    assert found["both"] == [["the one +0.100"], []]
+    assert (found["down"], found["aria"]) == (["0.700", "0.600", "0.500"], "descending")
+    assert found["up"] == ["0.500", "0.600", "0.700"]
+
+
+AXE = """<!doctype html><body><iframe src="report.html" style="width:800px;height:900px"></iframe>
+<pre id="measured"></pre><script>
+addEventListener("load", async () => {{
+  const {{ violations }} = await frames[0].axe.run(frames[0].document);
+  document.getElementById("measured").textContent = JSON.stringify(violations.map(one =>
+    [one.impact, one.id, one.nodes[0].html.slice(0, 120).replaceAll("<", "(")]));
+}});
+</script></body>"""
+
+
+def accessible(html: str, folder: Path, *flags: str) -> list[list[str]]:
+    """What axe-core finds that is serious or worse."""
+    axe = (importlib.resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
+    (folder / "axe.js").write_text(axe, encoding="utf-8")
+    open_to_scripts = re.sub(r"<meta http-equiv=[^>]*>", "", html).replace(
+        "</main>", '</main><script src="axe.js"></script>'
+    )
+    found, _ = opened(open_to_scripts, folder, *flags, "--virtual-time-budget=60000", frames=AXE)
+    return [one for one in found if one[0] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_serious(dark: bool, tmp_path: Path) -> None:
+    html = page(sets={"real": scores()}).replace("<details>", "<details open>")
+    assert accessible(html, tmp_path, f"--blink-settings=preferredColorScheme={0 if dark else 1}") == []
+
+
+def test_axe_would_find_a_fault(tmp_path: Path) -> None:
+    html = page(sets={"real": scores()}).replace("<main>", '<main><img src="x.png"><p style="color:#ccc">pale</p>')
+    assert {"image-alt", "color-contrast"} <= {one[1] for one in accessible(html, tmp_path)}

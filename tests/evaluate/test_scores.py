@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from stages.evaluate import bootstrap
-from stages.evaluate.scores import SYSTEMS, rows_of_kinds, score
+from stages.evaluate.randomisation import p_values
+from stages.evaluate.scores import SYSTEMS, score
+from tests.evaluate.made_up import scores
 
-NAMES = ("ndcg@10", "mrr@10", "recall@10", "recall@100", "success@1")
+NAMES = ("ndcg@10", "mrr@10", "recall@10", "recall@100", "success@1", "first_rank")
 
 
 def test_a_block_of_metrics_json() -> None:
@@ -15,7 +17,7 @@ def test_a_block_of_metrics_json() -> None:
     rows, groups = np.arange(5, 45), np.arange(50) // 2
     block = score(values, rows, groups, draws=300, confidence=0.9, seed=1).json()
 
-    assert list(block) == [*SYSTEMS, "gain", "intervals", "n", "groups"]
+    assert list(block) == [*SYSTEMS, "gain", "intervals", "detectable", "n", "groups"]
     assert (block["n"], block["groups"]) == (40, 21)  # half of the groups 2 and 22, and 3 … 21
     for system in SYSTEMS:
         assert block[system] == {name: pytest.approx(values[system][name][5:45].mean(), abs=1e-6) for name in NAMES}
@@ -29,12 +31,17 @@ def test_a_block_of_metrics_json() -> None:
             # The bootstrap of the difference itself: the same draws, so the same interval.
             difference = values["tuned"][metric][5:45] - values[other][metric][5:45]
             drawn = bootstrap.means(difference[None], groups[5:45], 300, seed=1)[0]
-            low, high = np.quantile(drawn, [0.05, 0.95])
-            expected = {"mean": difference.mean(), "low": low, "high": high}
+            found = bootstrap.interval(difference.mean(), drawn, 0.9, 21, (-1.0, 1.0))
+            expected = {**found.json(), "p": p_values(difference[None], groups[5:45], 300, seed=1)[0]}
             assert block["gain"][f"vs_{other}"][metric] == pytest.approx(expected, abs=2e-6)
 
 
-def test_kinds_have_their_rows() -> None:
-    found = rows_of_kinds(["task", "keyword", "task"])
-    assert {kind: rows.tolist() for kind, rows in found.items()} == {"keyword": [1], "task": [0, 2]}
-    assert rows_of_kinds([]) == {}
+def test_what_gain_so_many_queries_can_tell_from_luck() -> None:
+    # the interval of the gain reaches from .06 to .14: half of it is .04
+    of = scores(n=61, tuned=0.8, base=0.7, drawn={"tuned": (0.76, 0.84)})
+    assert of.detectable == 0.04
+    assert of.json()["detectable"] == 0.04
+    assert of.needed(0.04) == 61
+    assert of.needed(0.02) == 250  # four times as many, 244, to two digits
+    assert of.needed(0.08) == 16
+    assert scores(groups=3).detectable == 1.0  # too few to tell anything

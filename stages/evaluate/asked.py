@@ -1,0 +1,67 @@
+"""What each test query is: its kind, whether its answer was trained on, how much of its answer's heading it says."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages.query_sets import Judged, row_of
+from stages.ranking import Corpus
+from stages.real_queries import RealQuery
+from stages.text import overlap
+
+REAL = "real"  # the kind of every real query
+TITLES = {
+    "real_seen": "real queries whose answer was trained on",
+    "real_unseen": "real queries whose answer was not trained on",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All in the order of the judged queries."""
+
+    kinds: list[str]  # REAL, or the generated query's
+    seen: npt.NDArray[np.bool_]  # a passage of one of its answers is in the training set
+    overlaps: npt.NDArray[np.float64]  # the share of its answers' headings that it repeats, the highest, 0 to 1
+
+    def parts(self, sets: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, npt.NDArray[np.int64]]:
+        """The rows of `real_seen` and `real_unseen`; none where all the real queries are one of them."""
+        rows = sets.get("real", np.array([], dtype=np.int64))
+        seen = self.seen[rows]
+        return {"real_seen": rows[seen], "real_unseen": rows[~seen]} if 0 < seen.sum() < len(rows) else {}
+
+    def of_kinds(self, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+        """Those of the rows that are of each kind, kinds sorted by name."""
+        of: dict[str, list[int]] = {}
+        for row in rows.tolist():
+            of.setdefault(self.kinds[row], []).append(row)
+        return {kind: np.array(of[kind], dtype=np.int64) for kind in sorted(of)}
+
+
+def describe(
+    judged: Judged,
+    corpus: Corpus,
+    passage_ids: Sequence[str],
+    generated: Sequence[Mapping[str, Any]],
+    real: Sequence[RealQuery],
+    trained: AbstractSet[str],
+) -> Asked:
+    """`passage_ids` are the corpus's, `generated` rows of queries.jsonl, `trained` the ids of the training passages."""
+    trained_sections = {
+        section for passage, section in zip(passage_ids, corpus.section_of.tolist(), strict=True) if passage in trained
+    }
+    kinds, overlaps = [], []
+    for query_id, text, answers in zip(judged.ids, judged.texts, judged.relevant, strict=True):
+        if query_id.startswith("r"):
+            kinds.append(REAL)
+            overlaps.append(real[row_of(query_id)].overlap)
+        else:
+            kinds.append(generated[row_of(query_id)]["kind"])
+            headings = (corpus.sections[section].partition("#")[2] for section in answers)
+            overlaps.append(max(overlap(text, heading) for heading in headings))
+    seen = [not answers.isdisjoint(trained_sections) for answers in judged.relevant]
+    return Asked(kinds, np.array(seen, dtype=np.bool_), np.array(overlaps, dtype=np.float64))

@@ -1,0 +1,44 @@
+"""Models beside one another: those of `evaluate.compare`, and whether two are one and the same."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from sentence_transformers import SentenceTransformer
+
+from stages import encoder
+from stages.errors import UserError
+
+
+def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
+    """The models in these folders, by the folder's name, or all of its path where two have one name.
+
+    Raises UserError where one is not there or does not load.
+    """
+    names = [Path(folder).name for folder in folders]
+    models: dict[str, SentenceTransformer] = {}
+    for folder, name in zip(folders, names, strict=True):
+        if not Path(folder).is_dir():
+            raise UserError(
+                f"evaluate.compare: there is no folder {folder}; each must hold a Sentence Transformers model"
+            )
+        models[name if names.count(name) == 1 else folder] = encoder.load_folder(Path(folder))
+    return models
+
+
+def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
+    """Whether two models give every text the same vector: by weights, prompts, length limit and pooling."""
+    return _settings(one) == _settings(other) and _same_weights(one, other)
+
+
+def _settings(model: SentenceTransformer) -> tuple[Any, ...]:
+    modules = list(model.children())
+    pooling: list[dict[str, Any]] = [getattr(module, "get_config_dict", dict)() for module in modules[1:]]
+    prompts = {name: prompt for name, prompt in model.prompts.items() if prompt}
+    return prompts, model.max_seq_length, [type(module).__name__ for module in modules], pooling
+
+
+def _same_weights(one: SentenceTransformer, other: SentenceTransformer) -> bool:
+    left, right = one.state_dict(), other.state_dict()
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)

@@ -1,0 +1,63 @@
+"""What the model forgot: a small fixed set of general passages and queries, scored by the base and the tuned model.
+
+The set is this project's own text, under its licence. It is small, and its numbers are no benchmark: they show a model
+that lost its general language, as with too high a learning rate.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import SentenceTransformer
+
+from stages import encoder, files, metrics, ranking
+
+PROBE = Path(__file__).parent / "probe.jsonl"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """NDCG@10 of both models, and the loss from which it is a warning."""
+
+    n: int  # queries
+    base: float
+    tuned: float
+    limit: float
+
+    @property
+    def loss(self) -> float:
+        return round(self.base - self.tuned, 6)
+
+    @property
+    def forgot(self) -> bool:
+        return self.loss > self.limit
+
+    @property
+    def said(self) -> str:
+        scores = f"NDCG@10 on {self.n} general queries is {self.base:.3f} with the base model, {self.tuned:.3f} tuned"
+        if self.forgot:
+            return (
+                f"The tuned model forgot: {scores}, a loss of more than {self.limit:.2f}. Where it must serve other "
+                "documents than these, lower `train.learning_rate` or `train.epochs`."
+            )
+        return f"The tuned model kept its general language: {scores}."
+
+    def json(self) -> dict[str, Any]:
+        """The block of metrics.json."""
+        return {**asdict(self), "loss": self.loss, "forgot": self.forgot}
+
+
+def probe(base: SentenceTransformer, tuned: SentenceTransformer, limit: float, bf16: bool, batch_size: int) -> Probe:
+    """Score both models on the set."""
+    rows = list(files.read_jsonl(PROBE))
+    corpus = ranking.corpus(
+        [{"source": "", "section": str(n), "title": row["title"], "text": row["text"]} for n, row in enumerate(rows)]
+    )
+
+    def ndcg(model: SentenceTransformer) -> float:
+        queries = encoder.encode(model, [row["query"] for row in rows], "query", bf16=bf16, batch_size=batch_size)
+        passages = encoder.encode(model, corpus.texts, "document", bf16=bf16, batch_size=batch_size)
+        found = ranking.dense(queries, passages, corpus)
+        return metrics.means(metrics.per_query(found, [{row} for row in range(len(rows))]))["ndcg@10"]
+
+    return Probe(len(rows), ndcg(base), ndcg(tuned), limit)

@@ -1,0 +1,68 @@
+"""Does the gain survive a reranker? A cross-encoder reads each query with what each system found, and ranks it anew."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sentence_transformers import CrossEncoder
+
+from stages import ranking
+from stages.console import progress
+from stages.errors import UserError
+from stages.ranking import Corpus, Rankings
+
+
+def load(folder: Path) -> CrossEncoder:
+    """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError where it does not load."""
+    try:
+        loaded: CrossEncoder = CrossEncoder(str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32})
+    except Exception as error:  # what a broken file raises depends on the file
+        raise UserError(
+            f"evaluate.reranker: {folder} does not load as a cross-encoder: {error}\nName another folder, or null"
+        ) from error
+    if loaded.num_labels != 1:
+        raise UserError(
+            f"evaluate.reranker: {folder} gives {loaded.num_labels} numbers for a pair; a reranker gives one score"
+        )
+    return loaded
+
+
+def rerank(
+    model: CrossEncoder,
+    queries: Sequence[str],
+    query_vectors: npt.NDArray[np.float32],
+    passage_vectors: npt.NDArray[np.float32],
+    systems: Mapping[str, Rankings],
+    of: Corpus,
+    *,
+    bf16: bool,
+    batch_size: int,
+) -> dict[str, Rankings]:
+    """Each system's sections, the rows of `queries`, in the order of the cross-encoder's scores.
+
+    Of a section it reads the passage that is nearest to the query by the vectors, whichever system found it, so that
+    each pair is read once and has one score.
+    """
+    passages_of: dict[int, list[int]] = {}
+    for passage, section in enumerate(of.section_of.tolist()):
+        passages_of.setdefault(section, []).append(passage)
+    scores: list[dict[int, float]] = []
+    with (
+        progress("reranking", len(queries)) as bar,
+        torch.autocast(model.device.type, torch.bfloat16, enabled=bf16),
+    ):
+        for row, query in enumerate(queries):
+            found = {section for rankings in systems.values() for section in rankings.sections[row].tolist()}
+            sections = sorted(found - {-1})
+            near = [_nearest(query_vectors[row], passage_vectors, passages_of[section]) for section in sections]
+            pairs = [(query, of.texts[passage]) for passage in near]
+            given = model.predict(pairs, batch_size=batch_size, show_progress_bar=False) if pairs else np.zeros(0)
+            scores.append(dict(zip(sections, np.asarray(given, dtype=np.float64).tolist(), strict=True)))
+            bar.advance()
+    return {system: ranking.reordered(rankings, scores, of) for system, rankings in systems.items()}
+
+
+def _nearest(query: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32], passages: list[int]) -> int:
+    return passages[int((vectors[passages] @ query).argmax())] if len(passages) > 1 else passages[0]

@@ -1,0 +1,84 @@
+"""What shorter and coarser vectors cost in quality, and save in storage: the table that decides what to deploy."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stages import metrics, ranking
+from stages.ranking import Corpus, Rankings
+
+_LEAST = 32  # numbers of a vector
+_CANDIDATES = 4 * ranking.DEPTH  # passages that bits choose, and are then scored with the whole query
+PRECISIONS = {"float32": 4.0, "int8": 1.0, "binary": 1 / 8}  # bytes of a number
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class VectorScore:
+    """One way to store the tuned model's vectors."""
+
+    dimension: int
+    precision: str  # of PRECISIONS
+    ndcg: float
+    bytes_per_million: int  # passages
+
+    def json(self) -> dict[str, Any]:
+        """The row of metrics.json."""
+        return asdict(self)
+
+
+def vector_scores(
+    queries: Vectors, passages: Vectors, corpus: Corpus, relevant: Sequence[set[int]]
+) -> list[VectorScore]:
+    """NDCG@10 of the queries with vectors of all, half, a quarter … of the numbers, in each precision.
+
+    `queries` [queries, dimension] and `passages` are unit vectors; the first numbers of each are kept and scaled to
+    unit length again (Matryoshka; Kusupati et al. 2022).
+    """
+    found = []
+    for dimension in _dimensions(passages.shape[1]):
+        asked, table = _cut(queries, dimension), _cut(passages, dimension)
+        rankings = {
+            "float32": ranking.dense(asked, table, corpus),
+            "int8": ranking.dense(asked, _int8(table), corpus),
+            "binary": _binary(asked, table, corpus),
+        }
+        for precision, ranked in rankings.items():
+            ndcg = metrics.means(metrics.per_query(ranked, relevant))["ndcg@10"]
+            size = int(1_000_000 * dimension * PRECISIONS[precision])
+            found.append(VectorScore(dimension, precision, ndcg, size))
+    return found
+
+
+def _dimensions(whole: int) -> list[int]:
+    dimensions = [whole]
+    while dimensions[-1] % 2 == 0 and dimensions[-1] // 2 >= _LEAST and len(dimensions) < 4:
+        dimensions.append(dimensions[-1] // 2)
+    return dimensions
+
+
+def _cut(vectors: Vectors, dimension: int) -> Vectors:
+    first = vectors[:, :dimension]
+    lengths = np.linalg.norm(first, axis=1, keepdims=True)
+    unit: Vectors = np.divide(first, lengths, out=np.zeros_like(first), where=lengths > 0)
+    return unit
+
+
+def _int8(vectors: Vectors) -> Vectors:
+    """The vectors as 8 bits keep them: 255 steps from the least to the greatest value of each dimension."""
+    low, high = vectors.min(axis=0), vectors.max(axis=0)
+    step = np.where(high > low, (high - low) / 255, 1).astype(np.float32)
+    kept: Vectors = np.round((vectors - low) / step) * step + low
+    return kept
+
+
+def _binary(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:
+    """Bits against bits choose candidates, the whole query against their bits ranks them (Yamada et al. 2021)."""
+    bits = np.where(passages > 0, 1, -1).astype(np.float32)
+    # Of numbers that are 1 and -1 the product counts the bits that agree: the Hamming distance.
+    candidates, _ = ranking.nearest(np.where(queries > 0, 1, -1).astype(np.float32), bits, _CANDIDATES)
+    return ranking.rescored(queries, bits, candidates, corpus)

@@ -1,0 +1,124 @@
+"""`fieldtune compare` in a real repository of git and DVC: which queries are compared, and what is said of them."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from stages import cli, files, paths
+from stages.commands import compare
+from stages.console import console
+from stages.evaluate import bootstrap
+from tests.pipeline.repository import commit, dvc, git
+
+SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+
+
+def per_query(**changes: Any) -> dict[str, list[Any]]:
+    """Forty queries in pairs of one group; of the tuned model all are .5."""
+    table: dict[str, list[Any]] = {
+        "query": [f"query {n}" for n in range(40)],
+        "sets": [["real", "real_hard"] if n % 4 == 0 else ["real"] for n in range(40)],
+        "kind": ["real"] * 40,
+        "answers": [[f"d#{n}"] for n in range(40)],
+        "group": [n // 2 for n in range(40)],
+    }
+    table |= {f"{system}_ndcg@10": [0.5] * 40 for system in SYSTEMS}
+    return {**table, **changes}
+
+
+# Of 40 tuned ones the first six better, the last three worse; one has other answers, one is new.
+NOW = per_query(
+    **{
+        "query": [*(f"query {n}" for n in range(39)), "a new one"],
+        "answers": [*([f"d#{n}"] for n in range(38)), ["d#other"], ["d#39"]],
+        "tuned_ndcg@10": [1.0, 0.9, 0.9, 0.8, 0.7, 0.6, *[0.5] * 29, 0.4, 0.3, 0.2, 0.9, 0.9],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    dvc(folder, "init", "--quiet")
+    for name, table in (("first", per_query()), ("second", NOW)):
+        files.write_table(folder / paths.PER_QUERY, table)
+        dvc(folder, "add", "--quiet", str(paths.PER_QUERY))
+        commit(folder, name)
+        git(folder, "tag", name)
+    git(folder, "rm", "--quiet", f"{paths.PER_QUERY}.dvc")
+    commit(folder, "without")
+    return folder
+
+
+def test_two_commits(team: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 120)
+    cli.main(["compare", "first", "second", "--top", "2"])
+    said = capsys.readouterr().out
+    lines = [
+        [cell.strip() for cell in line.strip("│ ").split("│")] for line in said.splitlines() if line.startswith("│")
+    ]
+    # (.5 + .4 + .4 + .3 + .2 + .1 - .1 - .2 - .3) / 38 = 1.3 / 38; of the hard ones .5 + .2 - .1 of places 0, 4, 36
+    assert lines[0][:5] == ["real (38)", "tuned", "0.500", "0.534", "+0.034"]
+    assert [line[0] for line in lines[:2]] == ["real (38)", "real_hard (10)"]
+    change = np.array(NOW["tuned_ndcg@10"][:38]) - 0.5
+    groups = np.arange(38) // 2
+    drawn = bootstrap.means(change[None], groups, 10_000, 0)[0]
+    found = bootstrap.interval(change.mean(), drawn, 0.95, 19, (-1.0, 1.0))
+    assert lines[0][5] == f"{found.low:+.3f} to {found.high:+.3f}"
+    assert lines[2:] == [
+        ["query 0", "0.500", "1.000"],
+        ["query 1", "0.500", "0.900"],
+        ["query 37", "0.500", "0.200"],
+        ["query 36", "0.500", "0.300"],
+    ]
+    assert "38 queries: tuned better on 6, worse on 3; 2 of first and 2 of second have no partner" in said
+
+
+def test_the_files_that_are_there_now(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files.write_table(paths.PER_QUERY, per_query())
+    cli.main(["compare", "first"])
+    said = capsys.readouterr().out
+    assert "40 queries: tuned better on 0, worse on 0" in said
+    assert "partner" not in said
+
+
+def test_a_table_of_before_there_were_answers_is_compared_by_its_queries() -> None:
+    old = per_query()
+    del old["answers"], old["kind"]
+    assert len(compare.shared(old, NOW)) == 39
+    assert len(compare.shared(NOW, NOW)) == 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "nowhere is no revision of this repository"),
+        (["main", "first"], "main has no data/evaluation/per_query.parquet"),
+        (["first"], "per_query.parquet is not there: run `dvc repro`"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    team: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths.PER_QUERY.unlink(missing_ok=True)
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["compare", *arguments])
+    assert said in capsys.readouterr().out
+
+
+def test_nothing_in_common(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files.write_table(paths.PER_QUERY, per_query(query=[f"other {n}" for n in range(40)]))
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["compare", "first"])
+    assert "no test query with the same answers in common" in capsys.readouterr().out
+
+
+def test_the_repository_is_left_as_it_was(team: Path) -> None:
+    before = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    compare.read("first")
+    after = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+    assert before == after

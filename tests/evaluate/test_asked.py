@@ -1,0 +1,50 @@
+"""What is known of each test query."""
+
+import numpy as np
+
+from stages import ranking
+from stages.evaluate.asked import describe
+from stages.query_sets import Judged
+from stages.real_queries import RealQuery
+
+CORPUS = ranking.corpus(
+    [{"source": "d", "section": s, "title": "", "text": ""} for s in ("Copy Image", "Copy Image", "Share Disk", "Tag")]
+)
+IDS = ["d#copy-image", "d#copy-image-2", "d#share-disk", "d#tag"]
+REAL = [RealQuery(f"real {n}", "test", [], [], overlap) for n, overlap in enumerate((0.25, 1.0))]
+GENERATED = [{"kind": "task"}, {"kind": "keyword"}, {"kind": "task"}]
+JUDGED = Judged(
+    ids=["r000001", "r000000", "q000002", "q000001"],
+    texts=["real 1", "real 0", "share my disks", "image"],
+    relevant=[{0}, {1, 2}, {1}, {0, 2}],
+    groups=np.arange(4),
+    sets={"real": np.array([0, 1]), "synthetic": np.array([2, 3])},
+)
+
+
+def test_kind_overlap_and_whether_an_answer_was_trained_on() -> None:
+    found = describe(JUDGED, CORPUS, IDS, GENERATED, REAL, {"d#copy-image-2"})  # one piece of the section is enough
+    assert found.kinds == ["real", "real", "task", "keyword"]
+    assert found.seen.tolist() == [True, False, False, True]
+    # Of a real query what the stage `real` said; "disks" and "share" are all of "Share Disk", "image" half of its one
+    assert found.overlaps.tolist() == [1.0, 0.25, 1.0, 0.5]
+
+
+def test_parts_of_the_real_queries() -> None:
+    found = describe(JUDGED, CORPUS, IDS, GENERATED, REAL, {"d#copy-image"})
+    assert {name: rows.tolist() for name, rows in found.parts(JUDGED.sets).items()} == {
+        "real_seen": [0],
+        "real_unseen": [1],
+    }
+    assert describe(JUDGED, CORPUS, IDS, GENERATED, REAL, set()).parts(JUDGED.sets) == {}
+    assert describe(JUDGED, CORPUS, IDS, GENERATED, REAL, set(IDS)).parts(JUDGED.sets) == {}
+    assert found.parts({"synthetic": np.array([2, 3])}) == {}
+
+
+def test_kinds_have_their_rows() -> None:
+    found = describe(JUDGED, CORPUS, IDS, GENERATED, REAL, set())
+    assert {kind: rows.tolist() for kind, rows in found.of_kinds(np.array([3, 2])).items()} == {
+        "keyword": [3],
+        "task": [2],
+    }
+    assert found.of_kinds(np.array([], dtype=np.int64)) == {}

