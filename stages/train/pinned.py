@@ -22,20 +22,21 @@ def take(pinned: Path, evaluator: DevEvaluator, base: float, corpus: Corpus) -> 
     before = pinned / paths.MODEL_PASSAGES.name
     tuned_on = set(before.read_text(encoding="utf-8").split()) if before.is_file() else set()
     new = len(set(known(corpus.texts)) - tuned_on)
+    stale = bool(tuned_on) and new >= _NEW_PASSAGES * len(corpus.texts)
     share = f"{new:,} of {len(corpus.texts):,} passages"
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
         told = {
             "loss": [],
             "dev": [{"dev_step": 0, METRIC: base}, {"dev_step": 1, METRIC: round(score, 6)}],
-            "pinned": {"passages": len(corpus.texts), "new": new if tuned_on else None},
+            "pinned": {"passages": len(corpus.texts), "new": new if tuned_on else None, "stale": stale},
         }
         files.write_json(folder / paths.MODEL_HISTORY.name, told)
         if tuned_on:
             files.write_text(folder / paths.MODEL_PASSAGES.name, before.read_text(encoding="utf-8"))
     if score <= base:
         note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune anew")
-    elif new >= _NEW_PASSAGES * len(corpus.texts) and tuned_on:
+    elif stale:
         note(f"{share} are new to the pinned model: tune anew (`pin: data/none.jsonl` in params.yaml)")
     said = f"{share} are new to it" if tuned_on else "what it was tuned on is not known"
     return f"{pinned} is used as it is; {said}; dev NDCG@10 {base:.3f} → {score:.3f}"

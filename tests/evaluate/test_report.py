@@ -148,6 +148,21 @@ def test_what_the_reports_do_not_have_is_not_shown() -> None:
     assert "not in the documents" not in said(real=real(unmatched=[], unmatched_rows=0))
 
 
+@pytest.mark.parametrize(
+    ("pinned", "expected"),
+    [
+        ({"passages": 4000, "new": 1000, "stale": True}, "1,000 of 4,000 passages are new to it: tune anew."),
+        (
+            {"passages": 4000, "new": 3, "stale": False},
+            "3 of 4,000 passages are new to it, few enough to go on with it.",
+        ),
+        ({"passages": 4000, "new": None, "stale": False}, "What it was tuned on is not known."),
+    ],
+)
+def test_a_pinned_model_is_told_with_when_to_tune_anew(pinned: dict[str, object], expected: str) -> None:
+    assert f"The model was tuned before and used as it is. {expected}" in said(history={"loss": [], "pinned": pinned})
+
+
 def test_no_number_shows_an_empty_bar() -> None:
     nothing = lengths(0, 0, {"1": 0, "2": 0})
     counts = {"queries": {"generated": nothing}, "passages": nothing}

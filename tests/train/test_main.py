@@ -305,7 +305,7 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
     end = f"dev NDCG@10 {base} → {best}  (… s)\n"
     assert again.said == f"✓ train  {pinned} is used as it is; 0 of 40 passages are new to it; {end}"
     assert [row["dev_step"] for row in again.history["dev"]] == [0, 1]
-    assert again.history["pinned"] == {"passages": 40, "new": 0}
+    assert again.history["pinned"] == {"passages": 40, "new": 0, "stale": False}
     taken, before = contents(again.model), contents(done.model)
     assert sorted(taken) == sorted(before) == LEFT
     # The tokenizer of a model that has encoded tells how it cuts.
@@ -318,7 +318,7 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
     changed = run(pin=pinned)
     tune = "  8 of 40 passages are new to the pinned model: tune anew (`pin: data/none.jsonl` in params.yaml)\n"
     assert changed.said.startswith(f"{tune}✓ train  {pinned} is used as it is; 8 of 40 passages are new to it; ")
-    assert changed.history["pinned"] == {"passages": 40, "new": 8}
+    assert changed.history["pinned"] == {"passages": 40, "new": 8, "stale": True}
 
 
 def test_a_pinned_model_that_is_no_better_than_the_base_is_said(folder: Path, run: Run) -> None:
@@ -329,7 +329,7 @@ def test_a_pinned_model_that_is_no_better_than_the_base_is_said(folder: Path, ru
         rf"✓ train  own/model is used as it is; what it was tuned on is not known; dev NDCG@10 {score} → .*\n",
         same.said,
     )
-    assert same.history["pinned"] == {"passages": 40, "new": None}
+    assert same.history["pinned"] == {"passages": 40, "new": None, "stale": False}
     assert "known_passages.txt" not in contents(same.model)
 
 
