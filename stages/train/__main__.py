@@ -71,7 +71,8 @@ def work() -> str:
     outcome = joined(outcomes)
     if processes.rank() != 0:
         return ""
-    for warning in diagnosis.warnings(outcome, base, passages[part], evaluator.vectors(model)[1]):
+    after = evaluator.vectors(model)[1] if evaluator.latest is None else evaluator.latest
+    for warning in diagnosis.warnings(outcome, base, passages[part], after):
         note(warning)
     score, share = choose(model, encoder.load_base(config.model), evaluator, base, outcome, config.interpolations)
     if config.matryoshka and model.transformers_model is not None:

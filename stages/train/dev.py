@@ -22,6 +22,7 @@ class DevEvaluator(BaseEvaluator):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric: str = METRIC
+        self.latest: npt.NDArray[np.float32] | None = None  # the chosen passages' vectors, as measured last
         self._judged, self._bf16, self._batch_size = judged, bf16, batch_size
         self._texts = [corpus.texts[row] for row in rows]
         self._part = Corpus(corpus.sections, corpus.section_of[rows], self._texts)
@@ -29,7 +30,8 @@ class DevEvaluator(BaseEvaluator):
     def __call__(  # type: ignore[override]  # a model of one kind, not of any
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
-        return {METRIC: self.score(*self.vectors(model))}
+        queries, self.latest = self.vectors(model)
+        return {METRIC: self.score(queries, self.latest)}
 
     def vectors(self, model: SentenceTransformer) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """What the model makes of the dev queries and of the chosen passages."""
