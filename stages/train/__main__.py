@@ -19,7 +19,7 @@ from stages.running import run
 from stages.settings import load
 from stages.train import diagnosis, pinned, rounds
 from stages.train.batches import Vectors, by_passage
-from stages.train.choice import choose
+from stages.train.choice import choose, sure
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome, joined, steps_of, train
@@ -35,7 +35,8 @@ def work() -> str:
     passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
-    base = round(evaluator.score(queries, passages[part]), 6)  # as a checkpoint's
+    before = evaluator.measure(queries, passages[part])
+    base = before.score
     if Path(config.pin).is_dir():
         if processes.rank() != 0:
             return ""
@@ -71,10 +72,25 @@ def work() -> str:
     outcome = joined(outcomes)
     if processes.rank() != 0:
         return ""
-    after = evaluator.vectors(model)[1] if evaluator.latest is None else evaluator.latest
-    for warning in diagnosis.warnings(outcome, base, passages[part], after):
+    if evaluator.latest is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
+        evaluator(model)
+    assert evaluator.latest is not None
+    after = evaluator.latest
+    for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
         note(warning)
-    score, share = choose(model, encoder.load_base(config.model), evaluator, base, outcome, config.interpolations)
+    original_model = encoder.load_base(config.model)
+    score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations)
+    if 0 < share < 1:
+        evaluator(model)
+        after = evaluator.latest
+    if share and not sure(after.values - before.values, judged.groups, config.certainty):
+        note(
+            f"on dev the tuned model is ahead by {score - base:+.3f}, which with {len(judged.ids):,} queries may be "
+            "luck: the base model is kept. More pairs, or real queries with `group: dev`, can tell; "
+            "`train.certainty: 0.5` takes every gain"
+        )
+        model.load_state_dict(original_model.state_dict())
+        score, share = base, 0.0
     if config.matryoshka and model.transformers_model is not None:
         sizes = [*config.matryoshka, model.get_embedding_dimension()]
         model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too

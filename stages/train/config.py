@@ -46,6 +46,8 @@ class TrainConfig:
     # Mixtures of the base's and the best checkpoint's weights, evenly spaced, that are measured on dev too (WiSE-FT,
     # arXiv:2109.01903); 0: none
     interpolations: int = between(0, 20)
+    # How sure dev must be that the tuned model is better than the base, or the base is kept; .5: any gain will do.
+    certainty: float = between(0.5, 0.9999)
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random.
     dev_corpus: int = between(10, 10_000_000)
     seed: int = between(0, 2**31)

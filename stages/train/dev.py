@@ -1,6 +1,7 @@
 """How good a checkpoint is: NDCG@10 of the dev queries against a part of the corpus."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,18 @@ from stages.ranking import Corpus
 METRIC = "dev_ndcg@10"
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A model on dev."""
+
+    passages: npt.NDArray[np.float32]  # unit vectors [n, dimension] of the chosen passages
+    values: npt.NDArray[np.float64]  # NDCG@10 [queries]
+
+    @property
+    def score(self) -> float:
+        return round(float(self.values.mean()), 6)
+
+
 class DevEvaluator(BaseEvaluator):
     """Encodes queries and passages with the model at hand and measures NDCG@10, as `dev_ndcg@10`."""
 
@@ -22,7 +35,7 @@ class DevEvaluator(BaseEvaluator):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric: str = METRIC
-        self.latest: npt.NDArray[np.float32] | None = None  # the chosen passages' vectors, as measured last
+        self.latest: Measured | None = None  # what was measured last
         self._judged, self._bf16, self._batch_size = judged, bf16, batch_size
         self._texts = [corpus.texts[row] for row in rows]
         self._part = Corpus(corpus.sections, corpus.section_of[rows], self._texts)
@@ -30,17 +43,17 @@ class DevEvaluator(BaseEvaluator):
     def __call__(  # type: ignore[override]  # a model of one kind, not of any
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
-        queries, self.latest = self.vectors(model)
-        return {METRIC: self.score(queries, self.latest)}
+        queries, passages = (
+            self._encode(model, self._judged.texts, "query"),
+            self._encode(model, self._texts, "document"),
+        )
+        self.latest = self.measure(queries, passages)
+        return {METRIC: self.latest.score}
 
-    def vectors(self, model: SentenceTransformer) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """What the model makes of the dev queries and of the chosen passages."""
-        return self._encode(model, self._judged.texts, "query"), self._encode(model, self._texts, "document")
-
-    def score(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> float:
-        """NDCG@10 of unit vectors of the dev queries and of the chosen passages."""
+    def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> "Measured":
+        """Measure unit vectors of the dev queries and of the chosen passages."""
         found = ranking.dense(queries, passages, self._part)
-        return metrics.means(metrics.per_query(found, self._judged.relevant))["ndcg@10"]
+        return Measured(passages, metrics.per_query(found, self._judged.relevant)["ndcg@10"])
 
     def _encode(self, model: SentenceTransformer, texts: Sequence[str], kind: encoder.Kind) -> npt.NDArray[np.float32]:
         return encoder.encode(model, texts, kind, bf16=self._bf16, batch_size=self._batch_size)

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from stages.train.choice import choose, mixture
+from stages.train.choice import choose, mixture, sure
 from stages.train.dev import METRIC
 from stages.train.trainer import Outcome
 from tests.tiny_model import tiny_model
@@ -43,6 +44,25 @@ def test_the_best_on_dev_is_taken(
     for name, value in model.state_dict().items():
         moved = share if value.is_floating_point() else 0
         torch.testing.assert_close(value, starts[name] + moved, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("gains", "groups", "certainty", "expected"),
+    [
+        # Each query a group: mean .1, standard error sqrt(4 × .1² × 4 / 3) / 4 = .0577; 1.28 of them are .074.
+        ([0.0, 0.2, 0.0, 0.2], [0, 1, 2, 3], 0.9, True),
+        ([0.0, 0.2, 0.0, 0.2], [0, 1, 2, 3], 0.975, False),  # 1.96 of them are .113
+        # Two groups: sqrt(2 × .2² × 2) / 4 = .1
+        ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.9, False),
+        ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.8, True),  # .84 of it
+        ([0.1, -0.3], [0, 1], 0.5, False),
+        ([0.1, -0.05], [0, 1], 0.5, True),
+        ([0.1, 0.1], [0, 0], 0.9, True),  # one group tells no spread
+        ([0.0, 0.0], [0, 1], 0.9, False),
+    ],
+)
+def test_a_gain_counts_beyond_luck(gains: list[float], groups: list[int], certainty: float, expected: bool) -> None:
+    assert sure(np.array(gains), np.array(groups), certainty) is expected
 
 
 def test_a_mixture_lies_on_the_line_between_the_two() -> None:

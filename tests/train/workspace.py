@@ -72,6 +72,7 @@ def train_config(**changes: Any) -> TrainConfig:
         "evaluations": 3,
         "patience": None,
         "interpolations": 0,
+        "certainty": 0.5,
         "dev_corpus": 30,
         "seed": 0,
     }
