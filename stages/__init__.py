@@ -1,6 +1,7 @@
 """The stages of the pipeline, a package each.
 
-A stage that DVC started ends when DVC does: killing `dvc` leaves its child alive. The watch begins here, with the
+A stage that DVC started ends when DVC does, and a process that a stage launched when the stage does: killing `dvc`
+leaves its child alive. The watch begins here, with the
 first import, since the imports of a stage take seconds in which `dvc` may be gone already.
 """
 
@@ -10,7 +11,7 @@ import os
 # 60 s instead of 9. Read when torch loads, so it stands here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-if "DVC_STAGE" in os.environ:
+if "DVC_STAGE" in os.environ or "FIELDTUNE_LAUNCHED" in os.environ:
     import itertools
     import signal
     import threading
@@ -18,13 +19,15 @@ if "DVC_STAGE" in os.environ:
 
     import psutil
 
+    _MARKS = {"DVC_STAGE", "FIELDTUNE_LAUNCHED"}  # in the environment of what DVC, and of what a stage, starts
+
     def _up_to_dvc() -> list[psutil.Process]:
-        """This process and those above it, DVC last: some shells (dash is one) stay between DVC and its command."""
+        """This process and those above it, the one that started all last: some shells (dash) stay between."""
         chain = [psutil.Process()]
         while (parent := chain[-1].parent()) is not None:
             chain.append(parent)
             try:
-                if "DVC_STAGE" not in parent.environ():  # DVC sets it for what it starts
+                if not _MARKS & parent.environ().keys():
                     break
             except psutil.Error:
                 break

@@ -1,12 +1,12 @@
 """The hybrid of a model and BM25: how much each of them says, chosen on the dev queries, never on the test's."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from stages import metrics, ranking
+from stages.clustered import standard_error
 from stages.ranking import Corpus, Rankings
 
 WEIGHTS = tuple(tenth / 10 for tenth in range(1, 10))  # the model's share
@@ -38,8 +38,6 @@ def choose_weight(
 
 
 def _within_luck(differences: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> bool:
-    """Whether a mean difference may be 0, by its standard error over groups (Liang, Zeger 1986)."""
+    """Whether a mean difference may be 0."""
     mean = float(differences.mean())
-    _, group_of = np.unique(groups, return_inverse=True)
-    sums = np.bincount(group_of, weights=differences - mean)
-    return mean <= _SURE * math.sqrt(float((sums**2).sum())) / len(differences) + 1e-9
+    return not mean or mean <= _SURE * standard_error(differences, groups) + 1e-9

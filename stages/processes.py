@@ -6,6 +6,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from stages.errors import UserError
 from stages.running import LAUNCHED
 
 _ROWS = 65536  # that are added up at once
+_alone = False
 
 
 def together(stage: str, launcher: str | None) -> None:
@@ -39,8 +42,21 @@ def together(stage: str, launcher: str | None) -> None:
         sys.exit(ended.returncode)
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """A block in which each process counts as the only one: what it does may end in one of them and not in others."""
+    global _alone
+    _alone = True
+    try:
+        yield
+    finally:
+        _alone = False
+
+
 def count() -> int:
     """How many processes there are."""
+    if _alone:
+        return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 

@@ -75,6 +75,7 @@ def run(stage: str, work: Callable[[], str]) -> None:
 
 
 def _fail(stage: str, message: str) -> None:
+    console.quiet = False  # in whichever process it happens
     console.print(f"[bold red]✗[/] [bold]{stage}[/]  {escape(message)}")
     sys.stdout.flush()
     sys.exit(1)

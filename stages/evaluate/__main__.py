@@ -164,8 +164,9 @@ def _encode(
 ) -> float:
     """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
     if same_model(tuned, base):  # `embed` has encoded all of it with this very model
-        with files.replace_dir(paths.TUNED_VECTORS) as folder:
-            shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
+        if processes.rank() == 0:
+            with files.replace_dir(paths.TUNED_VECTORS) as folder:
+                shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
         return 1.0
     encoder.write_all(
         tuned,

@@ -107,7 +107,7 @@ def _verdict(
     if similarity > UNCHANGED:
         return "keep_base", (
             f"The embeddings are unchanged (mean cosine to the base model's {similarity:.4f}): no checkpoint was "
-            "better than the base model on the dev queries, or the learning rate or the data does nothing."
+            "better than the base model on the dev queries beyond luck, or the learning rate or the data does nothing."
         )
     if gain.high < 0:
         return "keep_base", (

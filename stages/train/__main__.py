@@ -13,6 +13,7 @@ from stages import encoder, files, paths, processes, query_sets, ranking, state
 from stages.console import Bar, note, progress
 from stages.corpus_part import part_of_corpus
 from stages.encoder import Kind
+from stages.errors import UserError
 from stages.precision import use_bf16
 from stages.ranking import Corpus
 from stages.running import run
@@ -37,10 +38,11 @@ def work() -> str:
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
     before = evaluator.measure(queries, passages[part])
     base = before.score
-    if Path(config.pin).is_dir():
-        if processes.rank() != 0:
-            return ""
-        return pinned.take(Path(config.pin), evaluator, base, corpus)
+    pin = Path(config.pin)
+    if pin.is_dir():
+        return pinned.take(pin, evaluator, before, corpus) if processes.rank() == 0 else ""
+    if not pin.is_file() or pin.stat().st_size:
+        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
 
     pairs = files.read_table(paths.TRAIN)
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
@@ -69,9 +71,11 @@ def work() -> str:
                 return train(model, rows, original, evaluator, config, bf16, folder, bar, note)
 
             outcomes.append(rounds.once(model, checkpoints / str(number), of))
-    outcome = joined(outcomes)
+    outcome, best = joined(outcomes)
     if processes.rank() != 0:
         return ""
+    if best != config.rounds - 1:
+        rounds.load(model, checkpoints / str(best))
     if evaluator.latest is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
         evaluator(model)
     assert evaluator.latest is not None
@@ -91,7 +95,7 @@ def work() -> str:
         )
         model.load_state_dict(original_model.state_dict())
         score, share = base, 0.0
-    if config.matryoshka and model.transformers_model is not None:
+    if share and config.matryoshka and model.transformers_model is not None:
         sizes = [*config.matryoshka, model.get_embedding_dimension()]
         model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
     with files.replace_dir(paths.MODEL) as folder:

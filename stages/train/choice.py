@@ -1,6 +1,5 @@
 """What the run ends with: the base model, its best checkpoint, or what lies between them."""
 
-import math
 from statistics import NormalDist
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from stages.clustered import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
@@ -40,17 +40,12 @@ def choose(
 def sure(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], certainty: float) -> bool:
     """Whether the mean gain is above 0 with `certainty`, one-sided.
 
-    `gains` [queries]; queries of one of the `groups` [queries] are not independent: the standard error is the
-    cluster-robust one (Liang, Zeger 1986), with the normal distribution.
+    `gains` [queries]; queries of one of the `groups` [queries] are not independent. By the normal distribution.
     """
     mean = float(gains.mean())
-    _, group = np.unique(groups, return_inverse=True)
-    number = int(group.max()) + 1
-    if certainty <= 0.5 or number < 2:
+    if certainty <= 0.5 or mean <= 0:
         return mean > 0
-    apart = np.bincount(group, weights=gains - mean)
-    error = math.sqrt(float((apart**2).sum()) * number / (number - 1)) / len(gains)
-    return mean > NormalDist().inv_cdf(certainty) * error
+    return mean > NormalDist().inv_cdf(certainty) * standard_error(gains, groups)
 
 
 def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:

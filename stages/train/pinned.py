@@ -6,18 +6,25 @@ from pathlib import Path
 
 from stages import encoder, files, paths
 from stages.console import note
+from stages.errors import UserError
 from stages.ranking import Corpus
-from stages.train.dev import METRIC, DevEvaluator
+from stages.train.dev import METRIC, DevEvaluator, Measured
 
 _NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned anew
 
 
-def take(pinned: Path, evaluator: DevEvaluator, base: float, corpus: Corpus) -> str:
-    """Use a model that was tuned before as it is.
+def take(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corpus) -> str:
+    """Use a model that was tuned before as it is; `measured` is the base model on dev.
 
-    Raises UserError where the folder does not hold a model.
+    Raises UserError where the folder does not hold a model, or one of another dimension than the base's.
     """
     model = encoder.load_folder(pinned)
+    base, dimension = measured.score, measured.passages.shape[1]
+    if model.get_embedding_dimension() != dimension:
+        raise UserError(
+            f"pin: {pinned} gives vectors of {model.get_embedding_dimension()} numbers, the base model of {dimension}: "
+            "set `model:` in params.yaml to the one it was tuned from"
+        )
     score = evaluator(model)[METRIC]
     before = pinned / paths.MODEL_PASSAGES.name
     tuned_on = set(before.read_text(encoding="utf-8").split()) if before.is_file() else set()

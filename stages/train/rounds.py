@@ -16,16 +16,23 @@ from stages.ranking import Corpus
 from stages.train.config import TrainConfig
 from stages.train.trainer import Outcome
 
+_DONE = "done.safetensors"
+
+
+def load(model: SentenceTransformer, folder: Path) -> None:
+    """Take the weights that a round ended with."""
+    load_model(model, str(folder / _DONE))
+
 
 def once(model: SentenceTransformer, folder: Path, train: Callable[[Path], Outcome]) -> Outcome:
     """Train a round, or take what it left in `folder` where a later one was killed."""
-    done, told = folder / "done.safetensors", folder / "done.json"
+    told = folder / "done.json"
     if told.is_file():
-        load_model(model, str(done))
+        load(model, folder)
         return Outcome(**files.read_json(told))
     outcome = train(folder)
     if processes.rank() == 0:
-        save_model(model, str(done))
+        save_model(model, str(folder / _DONE))
         files.write_json(told, vars(outcome))
     processes.wait()
     return outcome

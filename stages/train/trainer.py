@@ -51,18 +51,20 @@ class Outcome:
     steps: int  # that were done: fewer than planned where patience ended
 
 
-def joined(rounds: list[Outcome]) -> Outcome:
-    """One outcome of rounds, one behind the other; the last round's checkpoint is the model."""
-    found = rounds[0]
-    for of in rounds[1:]:
+def joined(rounds: list[Outcome]) -> tuple[Outcome, int]:
+    """One outcome of rounds, one behind the other, and which of them has the best checkpoint."""
+    found, best = Outcome([], [], 0, 0), 0
+    for number, of in enumerate(rounds):
         before = found.steps
+        if number == 0 or dict(of.dev)[of.best] > dict(found.dev)[found.best]:
+            found, best = replace(found, best=before + of.best), number
         found = Outcome(
             found.losses + [(before + step, loss) for step, loss in of.losses],
             found.dev + [(before + step, score) for step, score in of.dev],
-            before + of.best,
+            found.best,
             before + of.steps,
         )
-    return found
+    return found, best
 
 
 class _Trainer(SentenceTransformerTrainer):
@@ -158,12 +160,14 @@ def train(
     `base`: the base model's vectors of the training texts, where `mask_margin` or `hold` is set. `folder` takes the
     checkpoints; a run that was killed goes on from the last one in it, and ends as if it had not been killed.
 
-    Raises UserError where no way to train fits into memory, and where vectors of fewer numbers are not fewer.
+    Raises UserError where no way to train fits into memory, or a setting does not fit the model or the processes.
     """
     set_seed(config.seed)  # of the adapters, whatever ran before
     dimension = model.get_embedding_dimension() or 0
     if too_large := [size for size in config.matryoshka if size >= dimension]:
         raise UserError(f"train.matryoshka: {too_large} are not below the model's own dimension, {dimension}")
+    if config.batch_size % processes.count():
+        raise UserError(f"train.batch_size: {config.batch_size} is no multiple of the {processes.count()} processes")
     disable_attention_dropout(model)
     pooler = getattr(model.transformers_model, "pooler", None)
     if isinstance(pooler, torch.nn.Module):
@@ -224,12 +228,16 @@ def train(
 def last_checkpoint(folder: Path) -> str | None:
     """The newest whole checkpoint; what was being written when a run was killed is deleted."""
     newest = None
+    if processes.rank() != 0:
+        processes.wait()  # until the first has cleaned
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2])):
         try:
             files.read_json(path / "trainer_state.json")  # the last that is written of it
             newest = str(path)
         except (OSError, ValueError):
             shutil.rmtree(path)
+    if processes.rank() == 0:
+        processes.wait()
     return newest
 
 
@@ -246,10 +254,13 @@ def _plan(
     all_rows = list(rows)
     longest = sorted(all_rows, key=lambda row: -collator.size(row))
     model.train()
-    here = memory.fits(model, loss, lambda size: collator(longest[: max(1, size // processes.count())]), bf16)
+    number = processes.count()
+    here = memory.fits(model, loss, lambda size: collator(longest[: max(1, size // number)]), bf16)
 
     def everywhere(plan: Plan) -> bool:
-        return processes.total(int(here(plan)), model.device) == processes.count()
+        with processes.alone():  # one that runs out of memory leaves no other waiting
+            fits = here(plan)
+        return processes.total(int(fits), model.device) == number
 
     plan = memory.choose(first, everywhere, say)
     memory.apply(model, loss, plan)

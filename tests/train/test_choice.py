@@ -57,7 +57,9 @@ def test_the_best_on_dev_is_taken(
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.8, True),  # .84 of it
         ([0.1, -0.3], [0, 1], 0.5, False),
         ([0.1, -0.05], [0, 1], 0.5, True),
-        ([0.1, 0.1], [0, 0], 0.9, True),  # one group tells no spread
+        ([0.3, -0.1], [0, 0], 0.9, False),  # one group tells no spread: each query for itself, .1 ± .2
+        ([0.3, 0.1], [0, 0], 0.9, True),  # .2 ± .1
+        ([0.3], [0], 0.9, False),
         ([0.0, 0.0], [0, 1], 0.9, False),
     ],
 )
