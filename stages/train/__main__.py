@@ -41,7 +41,7 @@ def work() -> str:
     pin = Path(config.pin)
     if pin.is_dir():
         return pinned.take(pin, evaluator, before, corpus) if processes.rank() == 0 else ""
-    if not pin.is_file() or pin.stat().st_size:
+    if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
         raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
 
     pairs = files.read_table(paths.TRAIN)

@@ -157,7 +157,7 @@ def write(folder: Path) -> None:
     )
     configure(folder, train_config())
     configure(folder, embed_config())
-    files.write_text(folder / "data/none.jsonl", "")
+    files.write_text(folder / "data/none.jsonl", "\n")
     files.write_text(folder / ".dvc/config", "")
 
 
