@@ -120,7 +120,9 @@ def _to_path(place: Path, folder: Path, listed: Mapping[str, int], dry_run: bool
 def _to_dvc(remote: str, folder: Path, listed: Mapping[str, int], dry_run: bool) -> str:
     if folder != paths.EXPORT:
         raise UserError(f"DVC has {paths.EXPORT} alone: push {folder} to a path or the Hub")
-    remotes = dict(line.split(maxsplit=1) for line in _dvc("remote", "list").splitlines())
+    from dvc.config import Config
+
+    remotes = Config(str(Path(".dvc").resolve()))["remote"]  # `dvc remote list` breaks long lines
     if remote not in remotes:
         there = ", ".join(sorted(remotes)) or "none"
         raise UserError(f"DVC has no remote {remote!r} (there are: {there}): dvc remote add {remote or '<name>'} <url>")

@@ -94,8 +94,8 @@ def test_a_second_run_does_nothing(team: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "composed", "stale"),
     [
-        ("params.yaml", "epochs: 30", "epochs: 31", ["compose"], {"train"}),
-        ("conf/config.yaml", "temperature: 0.05", "temperature: 0.03", ["compose"], {"train"}),
+        ("params.yaml", "epochs: 30", "epochs: 31", ["compose"], {"train", "evaluate"}),
+        ("conf/config.yaml", "temperature: 0.05", "temperature: 0.03", ["compose"], {"train", "evaluate"}),
         ("conf/config.yaml", "max_loss: 0.005", "max_loss: 0.006", ["compose"], {"export"}),
         ("conf/config.yaml", "export:\n", "# a comment\nexport:\n", ["compose"], set()),
         ("stages/metrics.py", "def means(", "# a comment\ndef means(", [], {"baseline", "train", "evaluate", "export"}),
@@ -169,7 +169,7 @@ def _child(parent: subprocess.Popen[bytes], module: str) -> int:
 
 def _until_a_checkpoint(folder: Path, running: subprocess.Popen[bytes]) -> None:
     """Wait until the training is past its first evaluation, in a part of its steps."""
-    while not list(folder.glob(".fieldtune/checkpoints/*/checkpoint-*/model.safetensors")):
+    while not list(folder.glob(".fieldtune/checkpoints/*/*/checkpoint-*/trainer_state.json")):
         assert running.poll() is None, "dvc ended before the first checkpoint"
         time.sleep(0.02)
 
