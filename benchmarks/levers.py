@@ -24,14 +24,9 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
-import torch
-from datasets import Dataset
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
-from sentence_transformers.base.sampler import BatchSamplers
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from transformers import PrinterCallback
+from sentence_transformers import SentenceTransformer
 
-from benchmarks.training import Clock, settings
+from benchmarks.training import Clock, settings, tutorial_trainer
 from stages import encoder, files, metrics, paths, query_sets, ranking
 from stages.corpus_part import part_of_corpus
 from stages.precision import use_bf16
@@ -141,29 +136,9 @@ class Domain:
 
     def tutorial(self, seed: int) -> SentenceTransformer:
         model = encoder.load_base(self.config.model)
-        rows = Dataset.from_dict({name: self.pairs[name] for name in ("anchor", "positive")})
+        anchors, positives = self.pairs["anchor"], self.pairs["positive"]
         with tempfile.TemporaryDirectory() as folder:
-            run = SentenceTransformerTrainer(
-                model=model,
-                args=SentenceTransformerTrainingArguments(
-                    output_dir=folder,
-                    num_train_epochs=3,
-                    per_device_train_batch_size=64,
-                    learning_rate=2e-5,
-                    warmup_steps=0.1,
-                    bf16=self.bf16 and torch.cuda.is_available(),
-                    use_cpu=not torch.cuda.is_available(),
-                    batch_sampler=BatchSamplers.NO_DUPLICATES,
-                    seed=seed,
-                    save_strategy="no",
-                    disable_tqdm=True,
-                    report_to="none",
-                ),
-                train_dataset=rows,
-                loss=MultipleNegativesRankingLoss(model),
-            )
-            run.remove_callback(PrinterCallback)
-            run.train()
+            tutorial_trainer(model, anchors, positives, folder, self.bf16, num_train_epochs=3, seed=seed).train()
         return model
 
 

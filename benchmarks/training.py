@@ -211,8 +211,33 @@ def ours(
     return Speed(clock.seconds, sum(map(len, rows["anchor"])) * share, plain, memory())
 
 
+def tutorial_trainer(
+    model: SentenceTransformer, anchors: list[str], positives: list[str], folder: str, bf16: bool, **changes: Any
+) -> SentenceTransformerTrainer:
+    """sentence-transformers' own recipe; `changes` are arguments of its trainer."""
+    usual: dict[str, Any] = {
+        "output_dir": folder,
+        "per_device_train_batch_size": 64,
+        "learning_rate": 2e-5,
+        "warmup_steps": 0.1,
+        "bf16": bf16 and torch.cuda.is_available(),
+        "use_cpu": not torch.cuda.is_available(),
+        "batch_sampler": BatchSamplers.NO_DUPLICATES,
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "report_to": "none",
+    }
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=SentenceTransformerTrainingArguments(**(usual | changes)),
+        train_dataset=Dataset.from_dict({"anchor": anchors, "positive": positives}),
+        loss=MultipleNegativesRankingLoss(model),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
 def tutorial(model: SentenceTransformer, pairs: Pairs, steps: int, skip: int, bf16: bool, batch: int = 64) -> Speed:
-    rows = Dataset.from_dict({"anchor": pairs[0], "positive": pairs[1]})
     clock = Clock(skip, steps)
 
     class Steps(TrainerCallback):
@@ -220,26 +245,10 @@ def tutorial(model: SentenceTransformer, pairs: Pairs, steps: int, skip: int, bf
             clock.advance()
 
     with tempfile.TemporaryDirectory() as folder, measured() as memory:
-        run = SentenceTransformerTrainer(
-            model=model,
-            args=SentenceTransformerTrainingArguments(
-                output_dir=folder,
-                max_steps=steps,
-                per_device_train_batch_size=batch,
-                learning_rate=2e-5,
-                warmup_steps=math.ceil(0.1 * steps),
-                bf16=bf16 and torch.cuda.is_available(),
-                use_cpu=not torch.cuda.is_available(),
-                batch_sampler=BatchSamplers.NO_DUPLICATES,
-                save_strategy="no",
-                disable_tqdm=True,
-                report_to="none",
-            ),
-            train_dataset=rows,
-            loss=MultipleNegativesRankingLoss(model),
-            callbacks=[Steps()],
+        run = tutorial_trainer(
+            model, pairs[0], pairs[1], folder, bf16, max_steps=steps, per_device_train_batch_size=batch
         )
-        run.remove_callback(PrinterCallback)
+        run.add_callback(Steps())
         run.train()
     count = (steps - skip) * batch
     texts = [*dict.fromkeys(pairs[0]), *pairs[1]]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import batch_to_device
 from torch import Tensor
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
@@ -74,8 +75,7 @@ def _probe(model: SentenceTransformer) -> Tensor:
     training = model.training
     model.eval()
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
-        moved = {name: value.to("cuda") if isinstance(value, Tensor) else value for name, value in features.items()}
-        found = model(moved)["sentence_embedding"].float()
+        found = model(batch_to_device(features, model.device))["sentence_embedding"].float()
     model.train(training)
     assert isinstance(found, Tensor)
     return found

@@ -131,8 +131,8 @@ def _to_dvc(remote: str, folder: Path, listed: Mapping[str, int], dry_run: bool)
     return _said("would go to" if dry_run else "went to", f"DVC's remote {remote}", listed)
 
 
-def _dvc(*arguments: str) -> str:
-    """What a command of DVC prints. Raises UserError with its words where it fails."""
+def _dvc(*arguments: str) -> None:
+    """Run a command of DVC. Raises UserError with its words where it fails."""
     with console.status(f"dvc {' '.join(arguments)}"):
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *arguments],
@@ -143,7 +143,6 @@ def _dvc(*arguments: str) -> str:
         )
     if done.returncode != 0:
         raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout
 
 
 def _said(verb: str, where: str, sizes: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from stages import encoder, files, hybrid, metrics, paths, processes, query_sets, ranking, real_queries
 from stages.console import note
+from stages.drift import mean_cosine
 from stages.encoder import Kind
 from stages.evaluate import asked, report, written
 from stages.evaluate.comparison import named_models, same_model
@@ -64,11 +65,9 @@ def work() -> str:
         note(forgetting.said)
 
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
-    tuned = ranking.dense(
-        query_sets.vectors(judged.ids, paths.TUNED_VECTORS),
-        files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors"),
-        corpus,
-    )
+    tuned_passages = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
+    tuned_queries = query_sets.vectors(judged.ids, paths.TUNED_VECTORS)
+    tuned = ranking.dense(tuned_queries, tuned_passages, corpus)
     answers = [judged.relevant[row] for row in dev]
     weight = hybrid.choose_weight(tuned[dev], systems["bm25"][dev], answers, judged.groups[dev], corpus)
     systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, systems["bm25"], corpus, weight)}
@@ -90,13 +89,8 @@ def work() -> str:
     judgement = judge(main_set, sets[main_set], kinds, similarity, config)
 
     main_rows = rows[main_set]
-    tuned_passages = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    vectors = vector_scores(
-        query_sets.vectors([judged.ids[row] for row in main_rows], paths.TUNED_VECTORS),
-        tuned_passages,
-        corpus,
-        [judged.relevant[row] for row in main_rows],
-    )
+    main_answers = [judged.relevant[row] for row in main_rows]
+    vectors = vector_scores(tuned_queries[main_rows], tuned_passages, corpus, main_answers)
     reranked = None if reranker is None else _reranked(config, reranker, systems, judged, main_rows, corpus)
     gains = values["tuned"]["ndcg@10"] - values["base"]["ndcg@10"]
     wins, losses = most_changed(
@@ -179,7 +173,7 @@ def _encode(
     )
     old = files.read_vectors(paths.VECTORS / "passages.safetensors")
     new = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    return float(np.mean(np.einsum("ij,ij->i", old, new, dtype=np.float64)))
+    return mean_cosine(old, new)
 
 
 def _reranked(

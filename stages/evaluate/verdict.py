@@ -29,11 +29,11 @@ model that is not to be kept neither itself nor its hybrid.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stages.drift import UNCHANGED
 from stages.evaluate.bootstrap import Interval, least_groups
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
-UNCHANGED = 0.999  # mean cosine of the corpus before and after, from which tuning did nothing
 _LEAST_REAL = 100  # queries, for a verdict on what people type
 # From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
 _CHEAPEST_FIRST = ("base", "bm25", "tuned", "hybrid", "tuned_hybrid")

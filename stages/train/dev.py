@@ -43,11 +43,8 @@ class DevEvaluator(BaseEvaluator):
     def __call__(  # type: ignore[override]  # a model of one kind, not of any
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
-        queries, passages = (
-            self._encode(model, self._judged.texts, "query"),
-            self._encode(model, self._texts, "document"),
-        )
-        self.latest = self.measure(queries, passages)
+        queries = self._encode(model, self._judged.texts, "query")
+        self.latest = self.measure(queries, self._encode(model, self._texts, "document"))
         return {METRIC: self.latest.score}
 
     def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> "Measured":

@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from stages.drift import UNCHANGED, mean_cosine
 from stages.train.trainer import Outcome
 
 _FELL = 0.9  # of the first loss
-_UNCHANGED = 0.999  # mean cosine between a passage's vectors before and after
 _ALIKE = 0.95  # mean cosine between two passages of the corpus
 Vectors = npt.NDArray[np.float32]
 
@@ -17,8 +17,8 @@ def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vector
     `before` and `after`, unit vectors [n, dimension]: the same passages by the base model and by the last checkpoint.
     """
     found = []
-    same = float(np.mean(np.einsum("ij,ij->i", before, after, dtype=np.float64)))
-    if same > _UNCHANGED:
+    same = mean_cosine(before, after)
+    if same > UNCHANGED:
         found.append(
             f"the vectors are nearly the base model's (mean cosine {same:.4f}): the training did nothing; raise "
             "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new"
@@ -41,7 +41,7 @@ def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vector
             "(queries that fit several passages, near copies), at the prompts in conf/model/, and try "
             "`train.learning_rate: 1e-5`"
         )
-    elif same <= _UNCHANGED:
+    elif same <= UNCHANGED:
         found.append(
             f"no checkpoint beats the base model on dev (NDCG@10 {base_score:.3f}, best {best:.3f}), and the loss "
             "did not fall: lower `train.learning_rate`, or train on more pairs"

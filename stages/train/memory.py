@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import torch
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import batch_to_device
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -87,7 +88,7 @@ def fits(
             with torch.random.fork_rng(devices=[model.device]), torch.autocast("cuda", torch.bfloat16, enabled=bf16):
                 # What the optimizer will hold.
                 moments = [torch.empty_like(parameter) for parameter in parameters for _ in range(2)]
-                _loss_of(loss, _to(batch(plan.batch_size), model.device)).backward()  # type: ignore[no-untyped-call]
+                _loss_of(loss, batch_to_device(batch(plan.batch_size), model.device)).backward()  # type: ignore[no-untyped-call]
                 torch.cuda.synchronize()
                 del moments
             return True
@@ -167,7 +168,3 @@ def _loss_of(loss: MultiQueryRankingLoss, features: Features) -> Tensor:
     found = loss(loss.sides(features), features["label"])
     assert isinstance(found, Tensor)
     return found
-
-
-def _to(features: Features, device: torch.device) -> Features:
-    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in features.items()}
