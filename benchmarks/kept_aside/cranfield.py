@@ -10,17 +10,19 @@ Passage     an abstract, its title taken off the front of the text, where the co
             abstracts that are empty, and of equal ones the first.
 Query       the question as the author asked it, its final full stop (after a blank) taken off. The judgements number
             the questions 1 to 225 in the order of the file, not by <num>.
-Relevant    codes 1 to 4, which the repository has turned into 1 (one row is left as 3); 0 was -1, of no interest. The
-            judges looked at the whole collection, so few relevant abstracts are missing.
+Relevant    codes 1 to 4, which the repository has turned into 1 (one row is left as 3); 0 was -1, of no interest. Which
+            end of the codes is the most relevant is told differently in different copies; here all score 1. The whole
+            collection was looked through for each question, so few relevant abstracts are missing.
 
 Printed by the run that made the set:
     passages: 1398 (words: min 12, median 135, max 660)
     queries: 225, qrels: 1611, queries with more than one relevant passage: 219
+
+NDCG@10 of the untuned all-MiniLM-L6-v2 .399, of BM25 .382, of both fused .428.
 """
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from benchmarks.kept_aside import retrieval_set
 from benchmarks.kept_aside.retrieval_set import RetrievalSet, file_at, squashed
@@ -58,7 +60,7 @@ def main() -> None:
     git_directory, out = retrieval_set.places(__doc__)
     names = ("cran.all.1400.xml", "cran.qry.xml", "cranqrel.trec.txt")
     documents, questions, judgements = (file_at(git_directory, COMMIT, name).decode() for name in names)
-    retrieval_set.write(convert(documents, questions, judgements), Path(out))
+    retrieval_set.write(convert(documents, questions, judgements), out)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,19 @@
 
     python -m benchmarks.kept_aside.doc2dial <git directory of doc2dial/sharedtask-dialdoc2021> <out folder>
 
-Repository  github.com/doc2dial/sharedtask-dialdoc2021, commit 919d165 (the newest commit has taken the file out):
+Repository  github.com/doc2dial/sharedtask-dialdoc2021, commit 919d165 (the newest has lost the file):
             data/doc2dial/v1.0.1/doc2dial_rc_val.csv.zip, the validation part of Doc2Dial 1.0.1 (arXiv:2011.06623).
             Each row is a turn of a dialogue, with the whole page that it is about and the span that answers it. The
             training part is absent from the snapshot; the pages of the validation part are the corpus.
 Licence     CC BY 3.0 (the set's card at Hugging Face, ibm/doc2dial). The pages are of federal and state authorities.
 Passage     60 to 150 words or so of one page, cut where a section ends or else between sentences; title = the page's.
-            Exactly equal texts are stored once.
+            Exactly equal texts are stored once. The source has lost apostrophes ("you re"), bullets and tables.
 Query       the first thing that the user of a dialogue says: people wrote it, given the span to ask about. Later turns
             lean on earlier ones and are left out. Dropped where fewer than two words are left without stop words
             ("I need some help"). Equal ones (case-blind) are one query.
-Relevant    passages that hold at least 40 % of the characters of the span; score 1. Nothing was pooled: another page
-            that answers too counts as wrong.
+Relevant    passages that hold at least 40 % of the characters of the span, and, if it has ten words or more, those of
+            other pages that hold it to the letter (the pages share paragraphs); score 1. Nothing was pooled: a passage
+            that answers in other words counts as wrong.
 
 Printed by the run that made the set:
     pages: 272
@@ -21,7 +22,9 @@ Printed by the run that made the set:
     dropped: not specific: 20
     merged with an equal one: 18
     passages: 1853 (words: min 31, median 112, max 215)
-    queries: 622, qrels: 625, queries with more than one relevant passage: 3
+    queries: 622, qrels: 672, queries with more than one relevant passage: 44
+
+NDCG@10 of the untuned all-MiniLM-L6-v2 .567, of BM25 .600, of both fused .639.
 """
 
 import ast
@@ -35,10 +38,11 @@ from itertools import pairwise
 from benchmarks.kept_aside import retrieval_set
 from benchmarks.kept_aside.retrieval_set import RetrievalSet, file_at, squashed
 
-COMMIT = "919d165"
+COMMIT = "919d1650c110eab886b6389b7ce8ccd03a89d73c"
 ZIP = "data/doc2dial/v1.0.1/doc2dial_rc_val.csv.zip"
 LOW, HIGH, TAIL = 60, 150, 30  # words: a section's end closes a passage from LOW on; TAIL or fewer join the one before
 SHARE = 0.4  # of the answer's characters
+COPIED = 10  # words
 _SENTENCE_END = re.compile(r"(?<=[.?!:])\s+(?=[A-Z\"(])|\n+")
 _STOP_WORDS = frozenset(
     re.findall(
@@ -119,10 +123,15 @@ def convert(turns: Sequence[Mapping[str, str]]) -> tuple[RetrievalSet, dict[str,
         query = queries.setdefault(question.casefold(), {"id": f"q{len(queries) + 1:03}", "text": question})
         answers = ast.literal_eval(turn["answers"])
         (begin,), (answer,) = answers["answer_start"], answers["text"]
-        for start, end, passage in where[turn["context"]]:
-            overlap = min(end, begin + len(answer)) - max(start, begin)
-            if overlap >= SHARE * len(answer) and passage not in relevant.setdefault(query["id"], []):
-                relevant[query["id"]].append(passage)
+        answering = [
+            passage
+            for start, end, passage in where[turn["context"]]
+            if min(end, begin + len(answer)) - max(start, begin) >= SHARE * len(answer)
+        ]
+        span = readable(answer)
+        if len(span.split()) >= COPIED:
+            answering += [passage["id"] for passage in corpus if span in passage["text"]]
+        relevant[query["id"]] = list(dict.fromkeys([*relevant.get(query["id"], []), *answering]))
     return RetrievalSet(corpus, list(queries.values()), relevant), counts
 
 
