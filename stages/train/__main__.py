@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
+from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths, processes, query_sets, ranking, state
 from stages.console import Bar, note, progress
@@ -18,9 +19,9 @@ from stages.precision import use_bf16
 from stages.ranking import Corpus
 from stages.running import run
 from stages.settings import load
-from stages.train import diagnosis, pinned, rounds
+from stages.train import choice, diagnosis, guard, pinned, rounds
 from stages.train.batches import Vectors, by_passage
-from stages.train.choice import choose, sure
+from stages.train.choice import choose
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome, joined, steps_of, train
@@ -87,11 +88,14 @@ def work() -> str:
     if 0 < share < 1:
         evaluator(model)
         after = evaluator.latest
-    if share and not sure(after.values - before.values, judged.groups, config.certainty):
+    kinds = query_sets.kinds(judged.ids)
+    doubt = choice.doubt(after.values - before.values, judged.groups, kinds, config.certainty) if share else None
+    if share and doubt is None:
+        doubt = _guarded(model, corpus, passages, config, bf16)
+    if doubt:
         note(
-            f"on dev the tuned model is ahead by {score - base:+.3f}, which with {len(judged.ids):,} queries may be "
-            "luck: the base model is kept. More pairs, or real queries with `group: dev`, can tell; "
-            "`train.certainty: 0.5` takes every gain"
+            f"{doubt}: the base model is kept. More pairs and more real queries can tell; `train.certainty: 0.5` and "
+            "`train.guard: 0` take every gain"
         )
         model.load_state_dict(original_model.state_dict())
         score, share = base, 0.0
@@ -100,7 +104,7 @@ def work() -> str:
         model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
-        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share))
+        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share, doubt))
         files.write_text(
             folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(corpus.texts))
         )
@@ -109,6 +113,23 @@ def work() -> str:
     mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
     arithmetic = "bf16" if bf16 else "fp32"
     return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
+
+
+def _guarded(
+    model: SentenceTransformer, corpus: Corpus, passages: npt.NDArray[np.float32], config: TrainConfig, bf16: bool
+) -> str | None:
+    """What the real queries have against the tuned model."""
+    judged = query_sets.read(("real",), corpus)
+    if not len(rows := guard.some(judged, config.guard, config.seed)):
+        return None
+    asking = judged.at(rows)
+    queries = query_sets.vectors(asking.ids, paths.VECTORS)
+    part = part_of_corpus(asking, corpus, queries, passages, config.dev_corpus, config.seed)
+    evaluator = DevEvaluator(asking, corpus, part, bf16, batch_size=8)
+    before = evaluator.measure(queries, passages[part])
+    evaluator(model)
+    assert evaluator.latest is not None
+    return guard.doubt(evaluator.latest.values - before.values, asking.groups, config.seed)
 
 
 def base_vectors(
@@ -122,12 +143,12 @@ def base_vectors(
     }
 
 
-def history(base: float, outcome: Outcome, share: float) -> dict[str, Any]:
+def history(base: float, outcome: Outcome, share: float, doubt: str | None) -> dict[str, Any]:
     """The two curves as DVC plots them: it lays the lists of a file side by side, so no name may be in both."""
     return {
         "loss": [{"step": step, "loss": loss} for step, loss in outcome.losses],
         "dev": [{"dev_step": step, METRIC: score} for step, score in [(0, base), *outcome.dev]],
-        "chosen": {"step": outcome.best, "share": round(share, 6)},
+        "chosen": {"step": outcome.best, "share": round(share, 6), "doubt": doubt},
     }
 
 
