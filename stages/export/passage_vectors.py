@@ -46,7 +46,9 @@ def write_passage_vectors(
         columns["vector_int8"] = column(np.asarray(quantize_embeddings(vectors, "int8", ranges=ranges)))
     if binary:
         columns["vector_binary"] = column(np.asarray(quantize_embeddings(vectors, "ubinary")))
-    pq.write_table(pa.table(columns), path, use_dictionary=False)  # no value comes twice
+    # Bytes have 256 values, and take four bytes each without a dictionary; of the others no value comes twice.
+    coarse = [f"{name}.list.element" for name in ("vector_int8", "vector_binary") if name in columns]
+    pq.write_table(pa.table(columns), path, use_dictionary=coarse or False)
 
 
 def _ranges(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
