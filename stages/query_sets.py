@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -74,10 +75,10 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
     return Judged(list(rows), texts, relevant, np.array(groups, dtype=np.int64), sets)
 
 
-def kinds(ids: Sequence[str]) -> list[str]:
-    """The kind of each query: what it was generated as, or `real`."""
+def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]:
+    """What queries.jsonl says in that column of each query; `real` of a real one."""
     rows = list(files.read_jsonl(paths.QUERIES))
-    return [rows[row_of(query)]["kind"] if query[0] == "q" else "real" for query in ids]
+    return [rows[row_of(query)][column] if query[0] == "q" else "real" for query in ids]
 
 
 def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:

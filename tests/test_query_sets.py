@@ -27,7 +27,8 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("set", "query_id", "section", "passage_id", "group")
     files.write_table(paths.QRELS, {name: list(values) for name, values in zip(names, columns, strict=True)})
     files.write_jsonl(
-        paths.QUERIES, [{"query": f"generated {n}", "kind": ("question", "keyword")[n % 2]} for n in range(3)]
+        paths.QUERIES,
+        [{"query": f"generated {n}", "kind": ("question", "keyword")[n % 2], "provider": "claude"} for n in range(3)],
     )
     rest = {"group": "test", "sections": ["d#b"], "passages": ["d#b"], "overlap": 0.0}
     files.write_jsonl(paths.REAL, [{"query": f"real {n}", **rest} for n in range(2)])
@@ -68,8 +69,10 @@ def test_some_of_the_queries_keep_what_is_theirs() -> None:
     assert (some.relevant, some.groups.tolist(), some.sets) == ([{2}, {1}], [3, 5], {})
 
 
-def test_kinds_are_those_of_generation_or_real() -> None:
-    assert query_sets.kinds(["q000001", "r000000", "q000002"]) == ["keyword", "real", "question"]
+def test_labels_are_those_of_generation_or_real() -> None:
+    ids = ["q000001", "r000000", "q000002"]
+    assert query_sets.labels(ids, "kind") == ["keyword", "real", "question"]
+    assert query_sets.labels(ids, "provider") == ["claude", "real", "claude"]
 
 
 def test_vectors_are_those_of_the_ids(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from stages.dataset.near_duplicates import clusters
 
 _LEAST_DOCUMENTS = 20  # fewer, or one with more than the next share of the sections: documents are split up
 _LARGEST_DOCUMENT = 0.1
+_LEAST_DEV = 40  # sections: with fewer, dev cannot tell a good model from a lucky one
+_MOST_FOR_LEAST_DEV = 0.15  # of all sections
 
 
 def groups(sources: Sequence[str], copies: set[tuple[int, int]]) -> tuple[list[int], bool]:
@@ -40,14 +42,16 @@ def split(
 
     `names` are the sections' ids, `dev` and `test` shares of them. Groups come in the order of the hash of `seed` and
     their first section's name, so that more documents leave nearly all sections where they were; each goes where it
-    fits: test, dev, else train. Where the shares are less than the smallest group, they are one such group.
+    fits: test, dev, else train. Where the shares are less than the smallest group, they are one such group. Where
+    `dev` of few sections is too little to choose by, it is as many as it takes, up to 15 %.
     """
     names_of: dict[int, list[str]] = {}
     for group, name in zip(group_of, names, strict=True):
         names_of.setdefault(group, []).append(name)
     draw = {g: hashlib.sha256(f"{seed}\n{min(members)}".encode()).hexdigest() for g, members in names_of.items()}
     least = min((len(members) for g, members in names_of.items() if g not in for_training), default=0)
-    room = {"test": max(test * len(names), least), "dev": max(dev * len(names), least)}
+    enough = min(_LEAST_DEV, _MOST_FOR_LEAST_DEV * len(names))
+    room = {"test": max(test * len(names), least), "dev": max(dev * len(names), least, enough)}
     side: dict[int, str] = {}
     for group in sorted(names_of, key=lambda g: draw[g]):
         if group in for_training:

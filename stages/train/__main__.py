@@ -26,6 +26,8 @@ from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome, joined, steps_of, train
 
+KEYPHRASES = "keyphrases"  # the provider that writes queries offline
+
 
 def work() -> str:
     config = load("train", TrainConfig)
@@ -84,11 +86,13 @@ def work() -> str:
     for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
         note(warning)
     original_model = encoder.load_base(config.model)
-    score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations)
+    asked = query_sets.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
+    furthest = config.keyphrases_share if set(asked) == {KEYPHRASES} else 1.0
+    score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations, furthest)
     if 0 < share < 1:
         evaluator(model)
         after = evaluator.latest
-    kinds = query_sets.kinds(judged.ids)
+    kinds = query_sets.labels(judged.ids, "kind")
     doubt = choice.doubt(after.values - before.values, judged.groups, kinds, config.certainty) if share else None
     if share and doubt is None:
         doubt = _guarded(model, corpus, passages, config, bf16)

@@ -20,17 +20,18 @@ def choose(
     base_score: float,
     outcome: Outcome,
     interpolations: int,
+    furthest: float = 1.0,
 ) -> tuple[float, float]:
     """Leave `model` at what is best on dev: the base, its best checkpoint, or a mixture of their weights.
 
-    Returns the NDCG@10 of it and its share of the way from the base's weights to the checkpoint's. The base is a
-    candidate like every other, and stays where nothing is better.
+    Returns the NDCG@10 of it and its share of the way from the base's weights to the checkpoint's, at most `furthest`.
+    The base is a candidate like every other, and stays where nothing is better.
     """
     ends = {name: value.detach().clone() for name, value in model.state_dict().items()}
     starts = base.state_dict()
-    candidates = {0.0: base_score, 1.0: dict(outcome.dev)[outcome.best]}
-    for number in range(1, interpolations + 1):
-        share = number / (interpolations + 1)
+    candidates = {0.0: base_score} | ({1.0: dict(outcome.dev)[outcome.best]} if furthest == 1.0 else {})
+    for number in range(1, interpolations + (1 if furthest == 1.0 else 2)):
+        share = furthest * number / (interpolations + 1)
         model.load_state_dict(mixture(starts, ends, share))
         candidates[share] = round(evaluator(model)[METRIC], 6)
     share = max(candidates, key=lambda share: (candidates[share], -share))

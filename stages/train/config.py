@@ -46,6 +46,8 @@ class TrainConfig:
     # Mixtures of the base's and the best checkpoint's weights, evenly spaced, that are measured on dev too (WiSE-FT,
     # arXiv:2109.01903); 0: none
     interpolations: int = between(0, 20)
+    # Where all pairs are key phrases, which nobody typed: the share of the way from the base's weights to the best's.
+    keyphrases_share: float = between(0.05, 1.0)
     # How sure dev must be that the tuned model is better than the base, or the base is kept; .5: any gain will do.
     certainty: float = between(0.5, 0.9999)
     # Real queries, at most, that are asked whether the base model is better, where there are 30; 0: none.

@@ -29,14 +29,23 @@ def test_groups_are_whole_and_shares_are_kept() -> None:
     sides = split(group_of, [f"s{number}" for number in range(300)], dev=0.08, test=0.1, seed=0)
     for start in range(0, 300, 3):
         assert len(set(sides[start : start + 3])) == 1
-    assert Counter(sides) == {"test": 30, "dev": 24, "train": 246}
+    assert Counter(sides) == {"test": 30, "dev": 39, "train": 231}  # .15 of 300 are 45, more than 40
+
+
+@pytest.mark.parametrize(
+    ("sections", "share", "dev"),
+    [(100, 0.05, 15), (200, 0.05, 30), (300, 0.05, 40), (800, 0.05, 40), (1000, 0.05, 50), (300, 0.2, 60)],
+)
+def test_dev_is_large_enough_to_choose_by(sections: int, share: float, dev: int) -> None:
+    names = [f"s{number}" for number in range(sections)]
+    assert Counter(split(list(range(sections)), names, share, 0.05, 0))["dev"] == dev
 
 
 def test_a_group_that_is_larger_than_its_side_is_for_training() -> None:
     group_of = [0] * 60 + list(range(60, 100))
     for seed in range(5):
         sides = split(group_of, [f"s{number:03}" for number in range(100)], dev=0.1, test=0.1, seed=seed)
-        assert (set(sides[:60]), Counter(sides)) == ({"train"}, {"train": 80, "dev": 10, "test": 10})
+        assert (set(sides[:60]), Counter(sides)) == ({"train"}, {"train": 75, "dev": 15, "test": 10})
 
 
 @pytest.mark.parametrize("size", [1, 4])
