@@ -1,13 +1,15 @@
 """Stage `train`: MNRL fine-tuning of the base model → data/model/. Run as `python -m stages.train`."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
+from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths, processes, query_sets, ranking, state
 from stages.console import Bar, note, progress
@@ -15,6 +17,7 @@ from stages.corpus_part import part_of_corpus
 from stages.encoder import Kind
 from stages.errors import UserError
 from stages.precision import use_bf16
+from stages.query_sets import Judged
 from stages.ranking import Corpus
 from stages.running import run
 from stages.settings import load
@@ -22,13 +25,35 @@ from stages.train import diagnosis, pinned, rounds
 from stages.train.batches import Vectors, by_passage
 from stages.train.choice import choose, sure
 from stages.train.config import TrainConfig
-from stages.train.dev import METRIC, DevEvaluator
+from stages.train.dev import METRIC, DevEvaluator, Measured
 from stages.train.trainer import Outcome, joined, steps_of, train
 
 
-def work() -> str:
-    config = load("train", TrainConfig)
-    processes.together("train", config.launcher)
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is tuned and chosen with, beside the training pairs."""
+
+    corpus: Corpus
+    clusters: list[int]  # of copies, by passage
+    original: dict[Kind, Vectors] | None  # the base model's, where the loss needs them
+    judged: Judged  # the dev queries
+    evaluator: DevEvaluator
+    before: Measured  # the base model on dev
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A model as dev chose it."""
+
+    model: SentenceTransformer
+    outcome: Outcome
+    score: float  # its NDCG@10 on dev
+    share: float  # of the way from the base model to the best checkpoint; 0: the base model is kept
+
+
+def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inputs:
+    """Read them; `pairs` are the columns of train.parquet."""
     corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
     bf16 = use_bf16(config.precision)
     judged = query_sets.read(("dev",), corpus)
@@ -37,26 +62,47 @@ def work() -> str:
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
     before = evaluator.measure(queries, passages[part])
-    base = before.score
-    pin = Path(config.pin)
-    if pin.is_dir():
-        return pinned.take(pin, evaluator, before, corpus) if processes.rank() == 0 else ""
-    if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
-        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
-
-    pairs = files.read_table(paths.TRAIN)
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
     needed = config.mask_margin is not None or config.hold > 0
     original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
+    return Inputs(corpus, clusters, original, judged, evaluator, before, bf16)
+
+
+def work() -> str:
+    config = load("train", TrainConfig)
+    processes.together("train", config.launcher)
+    pairs = files.read_table(paths.TRAIN)
+    inputs = read_inputs(config, pairs)
+    pin = Path(config.pin)
+    if pin.is_dir():
+        first = processes.rank() == 0
+        return pinned.take(pin, inputs.evaluator, inputs.before, inputs.corpus) if first else ""
+    if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
+        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
+
     # What the run depends on; the base model's weights show in its vectors.
-    inputs = (
+    depends = (
         paths.CONFIG / "train.yaml",
         paths.TRAIN,
         paths.PASSAGES,
         paths.QRELS,
         paths.VECTORS / "queries.safetensors",
     )
-    checkpoints = state.root() / "checkpoints" / files.digest(*inputs)
+    checkpoints = state.root() / "checkpoints" / files.digest(*depends)
+    tuned = tune(config, inputs, pairs, checkpoints)
+    return "" if tuned is None else _keep(tuned, config, inputs, checkpoints)
+
+
+def tune(config: TrainConfig, inputs: Inputs, pairs: dict[str, list[Any]], checkpoints: Path) -> Tuned | None:
+    """Train on the pairs, columns as in train.parquet, and choose on dev; None in all processes but the first.
+
+    What a killed run left in `checkpoints` is gone on with.
+    """
+    config = replace(config)  # rounds change it
+    corpus, clusters, judged, evaluator = inputs.corpus, inputs.clusters, inputs.judged, inputs.evaluator
+    before, bf16 = inputs.before, inputs.bf16
+    base = before.score
+    evaluator.latest = None  # of a model before this one
     model = encoder.load_base(config.model)
     rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
     outcomes: list[Outcome] = []
@@ -68,12 +114,12 @@ def work() -> str:
         with progress(label, steps_of(len(rows), config)) as bar:
 
             def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
-                return train(model, rows, original, evaluator, config, bf16, folder, bar, note)
+                return train(model, rows, inputs.original, evaluator, config, bf16, folder, bar, note)
 
             outcomes.append(rounds.once(model, checkpoints / str(number), of))
     outcome, best = joined(outcomes)
     if processes.rank() != 0:
-        return ""
+        return None
     if best != config.rounds - 1:
         rounds.load(model, checkpoints / str(best))
     if evaluator.latest is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
@@ -95,6 +141,13 @@ def work() -> str:
         )
         model.load_state_dict(original_model.state_dict())
         score, share = base, 0.0
+    return Tuned(model, outcome, score, share)
+
+
+def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) -> str:
+    """Write data/model/; returns the stage's summary."""
+    model, outcome, score, share = tuned.model, tuned.outcome, tuned.score, tuned.share
+    base = inputs.before.score
     if share and config.matryoshka and model.transformers_model is not None:
         sizes = [*config.matryoshka, model.get_embedding_dimension()]
         model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
@@ -102,12 +155,12 @@ def work() -> str:
         encoder.save(model, folder)
         files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share))
         files.write_text(
-            folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(corpus.texts))
+            folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(inputs.corpus.texts))
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     said = "the base model is kept" if share == 0 else f"step {outcome.best}"
     mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
-    arithmetic = "bf16" if bf16 else "fp32"
+    arithmetic = "bf16" if inputs.bf16 else "fp32"
     return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
 
 
