@@ -1,7 +1,7 @@
 """Stage `train`: MNRL fine-tuning of the base model → data/model/. Run as `python -m stages.train`."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,16 @@ def work() -> str:
     return "" if tuned is None else _keep(tuned, config, inputs, checkpoints)
 
 
-def tune(config: TrainConfig, inputs: Inputs, pairs: dict[str, list[Any]], checkpoints: Path) -> Tuned | None:
+def tune(
+    config: TrainConfig,
+    inputs: Inputs,
+    pairs: dict[str, list[Any]],
+    checkpoints: Path,
+    say: Callable[[str], None] = note,
+) -> Tuned | None:
     """Train on the pairs, columns as in train.parquet, and choose on dev; None in all processes but the first.
 
-    What a killed run left in `checkpoints` is gone on with.
+    What a killed run left in `checkpoints` is gone on with. `say` is told what a person should know of the training.
     """
     config = replace(config)  # rounds change it
     corpus, clusters, judged, evaluator = inputs.corpus, inputs.clusters, inputs.judged, inputs.evaluator
@@ -114,7 +120,7 @@ def tune(config: TrainConfig, inputs: Inputs, pairs: dict[str, list[Any]], check
         with progress(label, steps_of(len(rows), config)) as bar:
 
             def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
-                return train(model, rows, inputs.original, evaluator, config, bf16, folder, bar, note)
+                return train(model, rows, inputs.original, evaluator, config, bf16, folder, bar, say)
 
             outcomes.append(rounds.once(model, checkpoints / str(number), of))
     outcome, best = joined(outcomes)
@@ -127,14 +133,14 @@ def tune(config: TrainConfig, inputs: Inputs, pairs: dict[str, list[Any]], check
     assert evaluator.latest is not None
     after = evaluator.latest
     for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
-        note(warning)
+        say(warning)
     original_model = encoder.load_base(config.model)
     score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations)
     if 0 < share < 1:
         evaluator(model)
         after = evaluator.latest
     if share and not sure(after.values - before.values, judged.groups, config.certainty):
-        note(
+        say(
             f"on dev the tuned model is ahead by {score - base:+.3f}, which with {len(judged.ids):,} queries may be "
             "luck: the base model is kept. More pairs, or real queries with `group: dev`, can tell; "
             "`train.certainty: 0.5` takes every gain"

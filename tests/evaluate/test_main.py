@@ -42,6 +42,7 @@ negligible: 0.02
 good_enough: 0.85
 worth_it: 0.7
 forgetting: 0.05
+data_curve: false
 compare: []
 reranker: null
 reranker_queries: 20
