@@ -6,6 +6,7 @@ import numpy as np
 
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.data_curve import DataCurve, Point
 from stages.evaluate.examples import Example, Found
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import Report, html
@@ -64,6 +65,23 @@ def example(
     return Example(
         query, gain, kind, seen=seen, overlap=overlap, answers=[section], base=[wrong] * 3, tuned=[right, wrong]
     )
+
+
+def curve(whole: int = 800, n: int = 2378) -> DataCurve:
+    """The gains of four shares of `whole` training passages."""
+    gains = {0.125: 0.02, 0.25: 0.05, 0.5: 0.08, 1.0: 0.1}
+    points = [
+        Point(
+            share,
+            round(share * whole),
+            round(3 * share * whole),
+            share == 0.125,
+            0.7 + gain,
+            Interval(gain, gain - 0.01, gain + 0.012),
+        )
+        for share, gain in gains.items()
+    ]
+    return DataCurve(n, 0.7, points, Interval(0.02, 0.01, 0.03), "yes", "More queries would help: so it is said.")
 
 
 def dropped(query: str, **changes: str) -> dict[str, str]:
