@@ -104,7 +104,7 @@ def data_curve_svg(curve: DataCurve) -> str:
             low, high = max(point.gain.low, -0.5), min(point.gain.high, 0.5)
             panel.plot([place, place], [low, high], color=_TUNED, linewidth=2, alpha=0.5, solid_capstyle="round")
             panel.annotate(
-                f"{point.gain.mean:+.3f}", (place, point.gain.mean), (6, 4), textcoords="offset points", fontsize=9
+                f"{point.gain.mean:+.3f}", (place, point.gain.mean), (6, -11), textcoords="offset points", fontsize=9
             )
         panel.plot(places, [point.gain.mean for point in curve.points], color=_TUNED, linewidth=1.5, marker="o")
         panel.axhline(0, color=_INK, linewidth=1)
