@@ -82,7 +82,8 @@ def measure(config: CurveConfig) -> str:
     cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
     clusters = [cluster_of[text] for text in pairs["positive"]]
     points = []
-    for share, of_share in nested(pair_ids, clusters, training.seed).items():
+    least = max(2, processes.count())  # one passage has no other as its negative; each process needs one
+    for share, of_share in nested(pair_ids, clusters, training.seed, least).items():
         some = {column: [values[row] for row in of_share] for column, values in pairs.items()}
         passages = len({pair_ids[row] for row in of_share})
         note(f"{100 * share:g} % of the training passages: {passages:,}, with {len(of_share):,} pairs")

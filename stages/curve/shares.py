@@ -4,16 +4,15 @@ import hashlib
 from collections.abc import Sequence
 
 SHARES = (0.125, 0.25, 0.5)  # of the training passages; all of them have trained the tuned model
-_LEAST = 2  # passages: one has no other as its negative
 
 
-def nested(passages: Sequence[str], clusters: Sequence[int], seed: int) -> dict[float, list[int]]:
+def nested(passages: Sequence[str], clusters: Sequence[int], seed: int, least: int) -> dict[float, list[int]]:
     """The rows of the training pairs that belong to each of SHARES, in their order.
 
     `passages` and `clusters` have each pair's passage id and its cluster of copies, which is taken whole. Clusters come
     in the order of the hash of `seed` and their first passage's id, until the share of all passages is reached: so a
-    share holds all smaller ones, and more documents leave most of it as it was. A share that is less than two
-    passages, or no less than the next larger one, is left out.
+    share holds all smaller ones, and more documents leave most of it as it was. A share of fewer than `least` passages,
+    or of no fewer than the next larger one, is left out.
     """
     members: dict[int, set[str]] = {}
     for passage, cluster in zip(passages, clusters, strict=True):
@@ -34,5 +33,5 @@ def nested(passages: Sequence[str], clusters: Sequence[int], seed: int) -> dict[
     return {
         share: [row for row, cluster in enumerate(clusters) if cluster in chosen]
         for share, (size, chosen) in size_of.items()
-        if _LEAST <= size < larger[share]
+        if least <= size < larger[share]
     }

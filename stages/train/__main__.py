@@ -104,13 +104,15 @@ def tune(
 
     What a killed run left in `checkpoints` is gone on with. `say` is told what a person should know of the training.
     """
-    config = replace(config)  # rounds change it
+    config = replace(config)  # what follows changes it
     corpus, clusters, judged, evaluator = inputs.corpus, inputs.clusters, inputs.judged, inputs.evaluator
     before, bf16 = inputs.before, inputs.bf16
     base = before.score
     evaluator.latest = None  # of a model before this one
     model = encoder.load_base(config.model)
     rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
+    # Several processes leave out a batch that is not full, and there must be one that is.
+    config.batch_size = min(config.batch_size, max(1, len(rows) // processes.count()) * processes.count())
     outcomes: list[Outcome] = []
     for number in range(config.rounds):
         if number:

@@ -22,6 +22,7 @@ from stages.query_sets import real_id
 from stages.text import passage_text
 from stages.train.__main__ import Tuned, read_inputs, tune
 from stages.train.trainer import Outcome
+from tests.test_processes import LAUNCHER
 from tests.tiny_model import tiny_model
 from tests.train import workspace
 
@@ -110,7 +111,7 @@ def test_a_share_is_what_the_training_makes_of_those_rows_alone(
     monkeypatch.chdir(folder)
     pairs, ids = files.read_table(paths.TRAIN), files.read_table(paths.TRAIN_IDS)["positive_id"]
     numbers = {row["id"]: row_of for row_of, row in enumerate(files.read_jsonl(paths.PASSAGES))}
-    rows = nested(ids, [numbers[passage] for passage in ids], seed=0)[0.5]
+    rows = nested(ids, [numbers[passage] for passage in ids], seed=0, least=2)[0.5]
     config = workspace.train_config(**SETTINGS)
     half = {name: [column[row] for row in rows] for name, column in pairs.items()}
     tuned = tune(config, read_inputs(config, half), half, Path("checkpoints"))
@@ -195,6 +196,27 @@ def test_where_the_base_is_kept_its_vectors_score(folder: Path, monkeypatch: pyt
     found = ranking.dense(files.read_vectors(paths.VECTORS / "real.safetensors"), passages, corpus)
     expected = metrics.per_query(found, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
     assert table["0.125"] == expected.tolist()
+
+
+def test_two_processes_measure_what_one_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a part has fewer passages than a batch; of five, though, one is left over."""
+    config = files.read_json(folder / "own/model/config.json")
+    dropout = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}  # each process would draw its own
+    files.write_json(folder / "own/model/config.json", {**config, **dropout})
+    files.write_text(folder / "two.yaml", LAUNCHER)
+    configure(folder, epochs=4, evaluations=1, launcher="two.yaml")
+    status, said = workspace.run("curve", folder)
+    assert status == 0, said
+    assert sum(line.startswith("✓ curve") for line in said.splitlines()) == 1
+    two = files.read_json(folder / paths.CURVE_POINTS), files.read_table(folder / paths.CURVE_QUERIES)
+    monkeypatch.chdir(folder)
+    configure(folder, epochs=4, evaluations=1)
+    work()
+    one = files.read_json(paths.CURVE_POINTS), files.read_table(paths.CURVE_QUERIES)
+    assert two[0][1:] == one[0][1:]
+    for share in ("0.25", "0.5"):
+        assert two[1][share] == pytest.approx(one[1][share], abs=1e-6)
+    assert list((folder / ".fieldtune/curve").iterdir()) == []
 
 
 def test_off_it_writes_nothing_and_loads_no_library(folder: Path) -> None:
