@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from stages.commands import serve as serving
+from stages.commands.clean import clean
 from stages.commands.compare import compare
 from stages.commands.estimate import estimate
 from stages.commands.judge import judge
@@ -18,7 +19,7 @@ from stages.commands.use import use
 from stages.console import console
 from stages.errors import UserError
 
-__all__ = ["compare", "estimate", "judge", "main", "push", "search", "serve", "use"]
+__all__ = ["clean", "compare", "estimate", "judge", "main", "push", "search", "serve", "use"]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("words", help="the query")
     command.add_argument("--top", type=int, default=5, help="sections shown of each (default: 5)")
     command.set_defaults(run=search)
+
+    about = "disk space: deletes checkpoints of unfinished trainings and what ingest remembers, which come again"
+    command = commands.add_parser("clean", help=about, description=about)
+    command.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes")
+    command.set_defaults(run=clean)
     return parser
 
 

@@ -30,6 +30,11 @@ class Judged:
         found = [self.sets[name] for name in names if name in self.sets]
         return np.unique(np.concatenate(found)) if found else np.array([], dtype=np.int64)
 
+    def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
+        """Some of the queries, in the order of `rows`; of no set."""
+        ids, texts, relevant = ([of[row] for row in rows.tolist()] for of in (self.ids, self.texts, self.relevant))
+        return Judged(ids, texts, relevant, self.groups[rows], {})
+
 
 def generated_id(row: int) -> str:
     return f"q{row:06d}"
@@ -67,6 +72,12 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
     texts = _texts(list(rows))
     sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
     return Judged(list(rows), texts, relevant, np.array(groups, dtype=np.int64), sets)
+
+
+def kinds(ids: Sequence[str]) -> list[str]:
+    """The kind of each query: what it was generated as, or `real`."""
+    rows = list(files.read_jsonl(paths.QUERIES))
+    return [rows[row_of(query)]["kind"] if query[0] == "q" else "real" for query in ids]
 
 
 def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:

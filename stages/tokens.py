@@ -51,13 +51,40 @@ class Tokens:
         }
 
 
+_STARTS = ("cu_seq_lens_q", "cu_seq_lens_k")
+
+
+def is_flat(*batches: dict[str, Any]) -> bool:
+    """Whether the batches are without padding, and can become one: their texts' prompts are treated alike."""
+    prompts = {int(batch.get("prompt_length", 0)) for batch in batches}
+    return all(_STARTS[0] in batch for batch in batches) and len(prompts) == 1
+
+
+def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """One flat batch of two: the texts of the first, then those of the second."""
+    found = dict(first)
+    for name in ("input_ids", "position_ids"):
+        found[name] = torch.cat([first[name], second[name]], dim=1)
+    found["seq_idx"] = torch.cat([first["seq_idx"], second["seq_idx"] + len(first[_STARTS[0]]) - 1], dim=1)
+    for name in _STARTS:
+        found[name] = torch.cat([first[name], second[name][1:] + first["input_ids"].shape[1]])
+    for name in ("max_length_q", "max_length_k"):
+        found[name] = max(first[name], second[name])
+    return found
+
+
 def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Tokens:
     """The tokens that the library's `encode_query` or `encode_document` would give the model; not for no texts."""
     features: dict[str, Any] = model.preprocess(list(texts), prompt=model.prompts[kind], task=kind)
     ids, mask = features.pop("input_ids").numpy().astype(np.int32), features.pop("attention_mask").numpy() > 0
-    extra: dict[str, Any] = {name: features[name] for name in ("modality", "prompt_length") if name in features}
+    names = ("modality",) if _prompts_are_pooled(model) else ("modality", "prompt_length")
+    extra: dict[str, Any] = {name: features[name] for name in names if name in features}
     texts_ids = [row[kept] for row, kept in zip(ids, mask, strict=True)]
     return Tokens(texts_ids, model.tokenizer.pad_token_id or 0, extra, first_position(model))
+
+
+def _prompts_are_pooled(model: SentenceTransformer) -> bool:
+    return all(getattr(module, "include_prompt", True) for module in model)
 
 
 def first_position(model: SentenceTransformer) -> int | None:

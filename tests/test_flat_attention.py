@@ -105,6 +105,20 @@ def test_flat_batches_give_the_same_gradients_in_microbatches(flat: SentenceTran
         torch.testing.assert_close(other, padded, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("model", [MODELS[0], MODELS[4]], indirect=True)
+def test_queries_and_passages_are_one_pass_where_prompts_are_treated_alike(
+    flat: SentenceTransformer, request: pytest.FixtureRequest
+) -> None:
+    read_flat(flat, True)
+    rows = by_passage(["word1", "word2 word3"], TEXTS[:2], [[]] * 2, {text: i for i, text in enumerate(TEXTS)})
+    loss = MultiQueryRankingLoss(flat, 1.0, 70)
+    features = Collator(flat, rows, 0, None)(list(rows))
+    passes: list[int] = []
+    flat.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0]["cu_seq_lens_q"]) - 1))
+    loss(loss.sides(features), features["label"])
+    assert passes == ([4] if "without" not in request.node.name else [2, 2])
+
+
 @pytest.mark.parametrize("model", MODELS[:1], indirect=True)
 def test_a_padded_batch_is_read_by_a_flat_model_as_before(flat: SentenceTransformer) -> None:
     """The library's own `encode` gives one."""

@@ -26,7 +26,9 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = zip(*QRELS, strict=True)
     names = ("set", "query_id", "section", "passage_id", "group")
     files.write_table(paths.QRELS, {name: list(values) for name, values in zip(names, columns, strict=True)})
-    files.write_jsonl(paths.QUERIES, [{"query": f"generated {n}"} for n in range(3)])
+    files.write_jsonl(
+        paths.QUERIES, [{"query": f"generated {n}", "kind": ("question", "keyword")[n % 2]} for n in range(3)]
+    )
     rest = {"group": "test", "sections": ["d#b"], "passages": ["d#b"], "overlap": 0.0}
     files.write_jsonl(paths.REAL, [{"query": f"real {n}", **rest} for n in range(2)])
 
@@ -58,6 +60,16 @@ def test_sets_come_in_the_order_asked_for_and_only_where_they_have_queries() -> 
 def test_names_may_be_an_iterator() -> None:
     judged = query_sets.read(iter(["dev"]), CORPUS)
     assert (judged.ids, judged.texts, judged.relevant) == (["q000000"], ["generated 0"], [{0}])
+
+
+def test_some_of_the_queries_keep_what_is_theirs() -> None:
+    some = query_sets.read(query_sets.TEST_SETS, CORPUS).at(np.array([2, 0]))
+    assert (some.ids, some.texts) == (["q000002", "r000001"], ["generated 2", "real 1"])
+    assert (some.relevant, some.groups.tolist(), some.sets) == ([{2}, {1}], [3, 5], {})
+
+
+def test_kinds_are_those_of_generation_or_real() -> None:
+    assert query_sets.kinds(["q000001", "r000000", "q000002"]) == ["keyword", "real", "question"]
 
 
 def test_vectors_are_those_of_the_ids(tmp_path: Path) -> None:

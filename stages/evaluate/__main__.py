@@ -87,7 +87,9 @@ def work() -> str:
     sets = {name: scored(of) for name, of in rows.items()}
     kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
     main_set = next(iter(sets))
-    judgement = judge(main_set, sets[main_set], kinds, similarity, config)
+    history = files.read_json(paths.MODEL_HISTORY)
+    doubt = history.get("chosen", {}).get("doubt")
+    judgement = judge(main_set, sets[main_set], kinds, similarity, config, doubt)
 
     main_rows = rows[main_set]
     main_answers = [judged.relevant[row] for row in main_rows]
@@ -124,7 +126,7 @@ def work() -> str:
         dataset=files.read_json(paths.DATASET_REPORT),
         ingest=files.read_json(paths.PASSAGES_REPORT),
         real=files.read_json(paths.REAL_REPORT),
-        history=files.read_json(paths.MODEL_HISTORY),
+        history=history,
         cost=files.read_json(paths.COST),
         sizes={
             "the model": files.folder_size(paths.MODEL),

@@ -56,12 +56,17 @@ class Judgement:
 
 
 def judge(
-    main_set: str, scores: SetScores, kinds: Mapping[str, SetScores], similarity: float, config: EvaluateConfig
+    main_set: str,
+    scores: SetScores,
+    kinds: Mapping[str, SetScores],
+    similarity: float,
+    config: EvaluateConfig,
+    doubt: str | None = None,
 ) -> Judgement:
     """Judge by the scores of `main_set`, `real` or `synthetic`.
 
     `kinds` has the scores of each kind of generated query, and counts without real queries alone; `similarity` is the
-    mean cosine between the corpus as the base and as the tuned model encode it.
+    mean cosine between the corpus as the base and as the tuned model encode it, `doubt` why `train` kept the base.
     """
     real = main_set == "real"
     gain = scores.lead("tuned", "base")
@@ -70,7 +75,7 @@ def judge(
         f"On {scores.n:,} {'real' if real else 'generated'} queries the tuned model's NDCG@10 is {tuned:.3f}, the base "
         f"model's {base:.3f}: a gain of {said(gain, config.confidence)}."
     ]
-    verdict, why = _verdict(scores, {} if real else kinds, similarity, config)
+    verdict, why = _verdict(scores, {} if real else kinds, similarity, config, doubt)
     reasons += [why, *_room(base, verdict, config)]
     if scores.groups < (least := least_groups(config.confidence)):
         reasons.append(
@@ -96,7 +101,7 @@ def said(lead: Interval, confidence: float) -> str:
 
 
 def _verdict(
-    scores: SetScores, kinds: Mapping[str, SetScores], similarity: float, config: EvaluateConfig
+    scores: SetScores, kinds: Mapping[str, SetScores], similarity: float, config: EvaluateConfig, doubt: str | None
 ) -> tuple[str, str]:
     """The table's first row that fits; without `kinds` they are not asked."""
     gain = scores.lead("tuned", "base")
@@ -104,6 +109,8 @@ def _verdict(
     without = max("bm25", "hybrid", key=ndcg.__getitem__)
     with_tuned = max("tuned", "tuned_hybrid", key=ndcg.__getitem__)
     beaten = scores.lead(without, with_tuned)
+    if similarity > UNCHANGED and doubt:
+        return "keep_base", f"Training kept the base model: {doubt}."
     if similarity > UNCHANGED:
         return "keep_base", (
             f"The embeddings are unchanged (mean cosine to the base model's {similarity:.4f}): no checkpoint was "

@@ -3,13 +3,14 @@
 model/                      Sentence Transformers folder with its prompts, and the model card
 onnx/                       model.onnx and model_int8.onnx with the tokenizer and prompts they need
 vectors/passages.parquet    the corpus, encoded
+vectors/int8_ranges.npy     what its int8 vectors were made with, where they are asked for
 parity.json                 how near the vectors and the ONNX files are to the model in float32
 manifest.json               size and sha256 of every file
 """
 
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from sentence_transformers import SentenceTransformer
 from stages import encoder, files, paths, query_sets, ranking
 from stages.console import progress
 from stages.errors import UserError
-from stages.export.card import card
+from stages.export.card import Example, card
 from stages.export.config import ExportConfig
 from stages.export.int8_loss import Check, draw
 from stages.export.manifest import write_manifest
@@ -37,6 +38,7 @@ Vectors = npt.NDArray[np.float32]
 _SAME_GRAPH = 0.9999  # both in float32, by different code
 _SAME_MODEL = 0.99999  # by the same code
 _SAME_TEXTS = 0.99  # one may be computed in bf16
+_EXAMPLES = 5  # in the model card
 _PROMPTS = "config_sentence_transformers.json"
 
 
@@ -46,10 +48,11 @@ def work() -> str:
     corpus = ranking.corpus(passages)
     vectors = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
     judged = query_sets.read(query_sets.TEST_SETS, corpus)
+    query_vectors = query_sets.vectors(judged.ids, paths.TUNED_VECTORS)
     check = draw(
         judged,
         corpus,
-        query_sets.vectors(judged.ids, paths.TUNED_VECTORS),
+        query_vectors,
         vectors,
         most=config.check.queries,
         size=config.check.passages,
@@ -67,11 +70,21 @@ def work() -> str:
         raise UserError(f"{paths.TUNED_VECTORS} was not made by {paths.MODEL}: run `dvc repro`")
 
     with files.replace_dir(paths.EXPORT) as folder:
-        _write_model(config, folder / "model", dimension=vectors.shape[1])
+        examples = []  # nothing of documents and queries but on request
+        if config.card_examples:
+            examples = _examples(judged, query_vectors, passages, corpus, vectors, config.seed)
+        _write_model(config, folder / "model", vectors.shape[1], examples)
         _check_reload(model, folder / "model", check.queries[: config.check.texts], sample, reference)
         (folder / "vectors").mkdir()
         ids = [passage["id"] for passage in passages]
-        write_passage_vectors(folder / "vectors/passages.parquet", ids, corpus.texts, vectors)
+        write_passage_vectors(
+            folder / "vectors/passages.parquet",
+            ids,
+            corpus.texts,
+            vectors,
+            int8=config.int8_vectors,
+            binary=config.binary_vectors,
+        )
         said = f"model {_megabytes(folder / 'model')}"
         if config.onnx:
             of_onnx, summary = _write_onnx(model, folder / "onnx", check, sample, reference, config)
@@ -82,7 +95,30 @@ def work() -> str:
     return said
 
 
-def _write_model(config: ExportConfig, folder: Path, dimension: int) -> None:
+def _examples(
+    judged: query_sets.Judged,
+    queries: Vectors,
+    passages: Sequence[Mapping[str, Any]],
+    corpus: ranking.Corpus,
+    vectors: Vectors,
+    seed: int,
+) -> list[Example]:
+    """Some queries of the first test set, drawn at random, with what the model finds first for each."""
+    of_set = next(iter(judged.sets.values())).tolist()
+    rows = sorted(random.Random(seed).sample(of_set, min(_EXAMPLES, len(of_set))))
+    found = ranking.nearest(queries[rows], vectors, 1)[0][:, 0].tolist()
+    return [
+        Example(
+            judged.texts[row],
+            passages[one]["title"],
+            passages[one]["text"],
+            answers=int(corpus.section_of[one]) in judged.relevant[row],
+        )
+        for row, one in zip(rows, found, strict=True)
+    ]
+
+
+def _write_model(config: ExportConfig, folder: Path, dimension: int, examples: Sequence[Example]) -> None:
     # copyfile, since some of the files are private to their owner.
     shutil.copytree(
         paths.MODEL,
@@ -96,6 +132,7 @@ def _write_model(config: ExportConfig, folder: Path, dimension: int) -> None:
         files.read_json(paths.DATASET_REPORT),
         dimension=dimension,
         confidence=config.confidence,
+        examples=examples,
     )
     files.write_text(folder / "README.md", text)
 

@@ -1,8 +1,9 @@
-"""The model card: numbers and names alone, never a passage or a query."""
+"""The model card: numbers and names alone; queries and passages only where it is given examples."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ _SYSTEMS = {
     "tuned": "**this model**",
     "tuned_hybrid": "hybrid of this model and BM25",
 }
+_LETTERS = 160  # shown of a query, a title, a text
 # What the Hub takes as `license:`; any other name goes into `license_name:`.
 _HUB_LICENSES = """
 apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
@@ -32,6 +34,16 @@ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr llama2 gemma unknown
 """
 
 
+@dataclass(frozen=True)
+class Example:
+    """A test query, and the passage that the model finds first for it."""
+
+    query: str
+    title: str
+    text: str
+    answers: bool  # whether it is one of the query's answers
+
+
 def card(
     base: ModelConfig,
     metrics: Mapping[str, Any],
@@ -39,6 +51,7 @@ def card(
     *,
     dimension: int,
     confidence: float,
+    examples: Sequence[Example] = (),
 ) -> str:
     """The whole README.md, its metadata as the Hub reads it.
 
@@ -53,6 +66,7 @@ def card(
         undefined=StrictUndefined,
     )
     environment.filters["code"] = lambda text: f"`{json.dumps(text, ensure_ascii=False)}`"
+    environment.filters["cell"] = _cell
     environment.filters["count"] = lambda number: f"{number:,}"
     return environment.get_template("card.md.j2").render(
         metadata=_metadata(base).to_yaml(),
@@ -65,7 +79,15 @@ def card(
         dataset=dataset,
         dimension=dimension,
         confidence=f"{confidence:.0%}",
+        examples=examples,
     )
+
+
+def _cell(text: str) -> str:
+    """How a text begins, on one line, with nothing that Markdown or HTML would take for its own."""
+    whole = " ".join(text.split())
+    begin = whole if len(whole) <= _LETTERS else whole[:_LETTERS].rsplit(" ", 1)[0] + " …"
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", begin)
 
 
 def _metadata(base: ModelConfig) -> ModelCardData:

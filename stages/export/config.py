@@ -26,6 +26,9 @@ class ExportConfig:
     confidence: float = between(0.5, 0.999)  # of the intervals in metrics.json, as `evaluate` has it
     onnx: bool = MISSING  # model.onnx, and model_int8.onnx beside it
     max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; more, and it is not exported
+    int8_vectors: bool = MISSING  # beside float32, in vectors/passages.parquet: a quarter of its size
+    binary_vectors: bool = MISSING  # the same, a bit a number
+    card_examples: bool = MISSING  # puts test queries, and passages found for them, into the model card
     check: CheckConfig = MISSING
     batch_size: int = between(1, 4096)  # texts encoded at once in the checks; on a CPU more is no faster
     seed: int = between(0, 2**31)  # draws the texts, queries and passages of the checks

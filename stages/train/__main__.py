@@ -21,9 +21,9 @@ from stages.query_sets import Judged
 from stages.ranking import Corpus
 from stages.running import run
 from stages.settings import load
-from stages.train import diagnosis, pinned, rounds
+from stages.train import choice, diagnosis, guard, pinned, rounds
 from stages.train.batches import Vectors, by_passage
-from stages.train.choice import choose, sure
+from stages.train.choice import choose
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator, Measured
 from stages.train.trainer import Outcome, joined, steps_of, train
@@ -35,6 +35,7 @@ class Inputs:
 
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
+    passages: npt.NDArray[np.float32]  # their vectors by the base model
     original: dict[Kind, Vectors] | None  # the base model's, where the loss needs them
     judged: Judged  # the dev queries
     evaluator: DevEvaluator
@@ -50,6 +51,7 @@ class Tuned:
     outcome: Outcome
     score: float  # its NDCG@10 on dev
     share: float  # of the way from the base model to the best checkpoint; 0: the base model is kept
+    doubt: str | None  # why it is kept though it scores less on dev
 
 
 def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inputs:
@@ -65,7 +67,7 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
     needed = config.mask_margin is not None or config.hold > 0
     original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
-    return Inputs(corpus, clusters, original, judged, evaluator, before, bf16)
+    return Inputs(corpus, clusters, passages, original, judged, evaluator, before, bf16)
 
 
 def work() -> str:
@@ -141,15 +143,18 @@ def tune(
     if 0 < share < 1:
         evaluator(model)
         after = evaluator.latest
-    if share and not sure(after.values - before.values, judged.groups, config.certainty):
+    kinds = query_sets.kinds(judged.ids)
+    doubt = choice.doubt(after.values - before.values, judged.groups, kinds, config.certainty) if share else None
+    if share and doubt is None:
+        doubt = _guarded(model, corpus, inputs.passages, config, bf16)
+    if doubt:
         say(
-            f"on dev the tuned model is ahead by {score - base:+.3f}, which with {len(judged.ids):,} queries may be "
-            "luck: the base model is kept. More pairs, or real queries with `group: dev`, can tell; "
-            "`train.certainty: 0.5` takes every gain"
+            f"{doubt}: the base model is kept. More pairs and more real queries can tell; `train.certainty: 0.5` and "
+            "`train.guard: 0` take every gain"
         )
         model.load_state_dict(original_model.state_dict())
         score, share = base, 0.0
-    return Tuned(model, outcome, score, share)
+    return Tuned(model, outcome, score, share, doubt)
 
 
 def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) -> str:
@@ -161,7 +166,7 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
         model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
-        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share))
+        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share, tuned.doubt))
         files.write_text(
             folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(inputs.corpus.texts))
         )
@@ -170,6 +175,23 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
     mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
     arithmetic = "bf16" if inputs.bf16 else "fp32"
     return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
+
+
+def _guarded(
+    model: SentenceTransformer, corpus: Corpus, passages: npt.NDArray[np.float32], config: TrainConfig, bf16: bool
+) -> str | None:
+    """What the real queries have against the tuned model."""
+    judged = query_sets.read(("real",), corpus)
+    if not len(rows := guard.some(judged, config.guard, config.seed)):
+        return None
+    asking = judged.at(rows)
+    queries = query_sets.vectors(asking.ids, paths.VECTORS)
+    part = part_of_corpus(asking, corpus, queries, passages, config.dev_corpus, config.seed)
+    evaluator = DevEvaluator(asking, corpus, part, bf16, batch_size=8)
+    before = evaluator.measure(queries, passages[part])
+    evaluator(model)
+    assert evaluator.latest is not None
+    return guard.doubt(evaluator.latest.values - before.values, asking.groups, config.seed)
 
 
 def base_vectors(
@@ -183,12 +205,12 @@ def base_vectors(
     }
 
 
-def history(base: float, outcome: Outcome, share: float) -> dict[str, Any]:
+def history(base: float, outcome: Outcome, share: float, doubt: str | None) -> dict[str, Any]:
     """The two curves as DVC plots them: it lays the lists of a file side by side, so no name may be in both."""
     return {
         "loss": [{"step": step, "loss": loss} for step, loss in outcome.losses],
         "dev": [{"dev_step": step, METRIC: score} for step, score in [(0, base), *outcome.dev]],
-        "chosen": {"step": outcome.best, "share": round(share, 6)},
+        "chosen": {"step": outcome.best, "share": round(share, 6), "doubt": doubt},
     }
 
 

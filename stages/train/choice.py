@@ -1,5 +1,6 @@
 """What the run ends with: the base model, its best checkpoint, or what lies between them."""
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -46,6 +47,29 @@ def sure(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], certaint
     if certainty <= 0.5 or mean <= 0:
         return mean > 0
     return mean > NormalDist().inv_cdf(certainty) * standard_error(gains, groups)
+
+
+def doubt(
+    gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], kinds: Sequence[str], certainty: float
+) -> str | None:
+    """Why the gain on the dev queries is not enough to give up the base model; None where it is.
+
+    `gains` [queries]; `kinds`, of each query. A kind that people may not type cannot carry the choice: the gain must
+    be there without the kind that gains most.
+    """
+    if not sure(gains, groups, certainty):
+        return f"on dev the tuned model is ahead by {gains.mean():+.3f}, which with {len(gains):,} queries may be luck"
+    of_kind = np.array(kinds)
+    if certainty <= 0.5 or len(set(kinds)) == 1:
+        return None
+    most = max(sorted(set(kinds)), key=lambda kind: float(gains[of_kind == kind].mean()))
+    rest = of_kind != most
+    if sure(gains[rest], groups[rest], certainty):
+        return None
+    return (
+        f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): that of the others, "
+        f"{gains[rest].mean():+.3f}, may be luck"
+    )
 
 
 def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:

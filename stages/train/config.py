@@ -40,7 +40,7 @@ class TrainConfig:
     microbatch_tokens: int | None = between(64, 1048576)
     gradient_cache: bool = MISSING  # activations of one microbatch at a time, for half again the time; used if needed
     gradient_checkpointing: bool = MISSING  # activations of one layer at a time, for a third more time; used if needed
-    compile: bool = MISSING  # torch.compile of the layers: half a minute that only a long run on a GPU may win back
+    compile: bool | None = MISSING  # torch.compile of the layers; null: where a run on a GPU is long enough to gain
     evaluations: int = between(1, 100)  # times per round that the checkpoint is measured on dev
     patience: int | None = between(1, 100)  # measurements without a better one after which training ends; null: never
     # Mixtures of the base's and the best checkpoint's weights, evenly spaced, that are measured on dev too (WiSE-FT,
@@ -48,6 +48,8 @@ class TrainConfig:
     interpolations: int = between(0, 20)
     # How sure dev must be that the tuned model is better than the base, or the base is kept; .5: any gain will do.
     certainty: float = between(0.5, 0.9999)
+    # Real queries, at most, that are asked whether the base model is better, where there are 30; 0: none.
+    guard: int = between(0, 1_000_000)
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random.
     dev_corpus: int = between(10, 10_000_000)
     seed: int = between(0, 2**31)

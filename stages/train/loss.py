@@ -10,6 +10,7 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
 
 from stages import processes
+from stages.tokens import is_flat, joined
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         self._pairing = self._pair(passages, labels)
         if self.cached:
             return self.forward_cached([anchors, passages])
-        return self.calculate_loss([self._encode(anchors), self._encode(passages)])
+        return self.calculate_loss(self._encode(anchors, passages))
 
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
@@ -98,9 +99,13 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         )
         return anchors, passages
 
-    def _encode(self, features: dict[str, Any]) -> list[Tensor]:
-        parts = self.embed_minibatch_iter(features, with_grad=torch.is_grad_enabled(), copy_random_state=False)
-        return [vectors for vectors, _ in parts]
+    def _encode(self, *sides: dict[str, Any]) -> list[list[Tensor]]:
+        if is_flat(*sides):  # nothing is padded: one pass keeps a GPU busy, and no cut makes it wait
+            vectors = self.model(joined(*sides))["sentence_embedding"]
+            return [[part] for part in vectors.split([len(side["cu_seq_lens_q"]) - 1 for side in sides])]
+        grad = torch.is_grad_enabled()
+        parts = [self.embed_minibatch_iter(side, with_grad=grad, copy_random_state=False) for side in sides]
+        return [[vectors for vectors, _ in of] for of in parts]
 
     def _drift(self, queries: Tensor, passages: Tensor) -> Tensor:
         """How far the vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""

@@ -34,20 +34,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the stage reads: the training's inputs, with a real test query for each passage."""
     folder = tmp_path_factory.mktemp("prepared")
     workspace.write(folder)
-    real = list(files.read_jsonl(folder / paths.REAL))
-    qrels = files.read_table(folder / paths.QRELS)
-    for row, query in enumerate(real):
-        values = ("real", real_id(row), query["sections"][0], query["passages"][0], 1, row)
-        for column, value in zip(qrels.values(), values, strict=True):
-            column.append(value)
-    files.write_table(folder / paths.QRELS, qrels)
+    workspace.ask(folder, [row["query"] for row in files.read_jsonl(folder / paths.REAL)])
     ids = files.read_table(folder / paths.TRAIN_IDS)["query_id"]
     passages = [row["id"] for row in files.read_jsonl(folder / paths.PASSAGES)]
     positives = [passages[int(query[1:]) // 3] for query in ids]
     files.write_table(folder / paths.TRAIN_IDS, {"query_id": ids, "positive_id": positives})
-    base = encoder.load_folder(folder / "own/model", prompts=workspace.PROMPTS)
-    vectors = encoder.encode(base, [row["query"] for row in real], "query", bf16=False, batch_size=2)
-    files.write_vectors(folder / paths.VECTORS / "real.safetensors", vectors)
     configure(folder)
     return folder
 
@@ -167,7 +158,7 @@ def test_a_model_that_a_killed_run_did_not_score_is_not_trained_again(tmp_path: 
     def train() -> Tuned:
         trained.append("once")
         (tmp_path / "share/checkpoints").mkdir(parents=True)
-        return Tuned(tiny_model(tmp_path / "tiny"), Outcome([], [(1, 0.5)], 1, 1), 0.5, 1.0)
+        return Tuned(tiny_model(tmp_path / "tiny"), Outcome([], [(1, 0.5)], 1, 1), 0.5, 1.0, None)
 
     def score(model: Path | None) -> list[float]:
         scored.append(model)

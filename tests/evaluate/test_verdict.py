@@ -64,6 +64,16 @@ def test_rows_of_the_table(of: SetScores, similarity: float, verdict: str, reaso
     assert reason in found.reasons[1]
 
 
+def test_why_training_kept_the_base_is_said() -> None:
+    of = tuned(0.0, 0.0, 0.0)
+    found = judge("real", of, {}, 1.0, config(), "on dev the gain may be luck")
+    assert (found.verdict, found.reasons[1]) == (
+        "keep_base",
+        "Training kept the base model: on dev the gain may be luck.",
+    )
+    assert "Training" not in judge("real", of, {}, 0.9, config(), "on dev the gain may be luck").reasons[1]
+
+
 def test_a_gain_that_reads_as_the_limit_is_the_limit() -> None:
     of = scores(base=0.8, tuned=0.85, drawn={"tuned": (0.84, 0.86)})
     assert 0.85 - 0.8 < 0.05  # in binary

@@ -22,6 +22,9 @@ model:
 confidence: 0.95
 onnx: true
 max_loss: 1.0
+int8_vectors: false
+binary_vectors: false
+card_examples: false
 check: {{texts: 8, queries: 50, passages: 1000}}
 batch_size: 8
 seed: 0
@@ -96,5 +99,7 @@ def write(folder: Path, dtype: torch.dtype = torch.float32) -> None:
 
 def configure(folder: Path, old: str, new: str) -> None:
     """Change a value of the stage's config."""
-    assert old in CONFIG
-    files.write_text(folder / paths.CONFIG / "export.yaml", CONFIG.replace(old, new))
+    path = folder / paths.CONFIG / "export.yaml"
+    config = path.read_text(encoding="utf-8")
+    assert old in config
+    files.write_text(path, config.replace(old, new))

@@ -1,11 +1,13 @@
 """The model card's metadata, and what it says of models, sets and prompts."""
 
+import re
 from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
+from markdown_it import MarkdownIt
 
-from stages.export.card import card
+from stages.export.card import Example, card
 from stages.models import ModelConfig
 from tests.export import inputs
 
@@ -16,7 +18,7 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
         dimension=32, license=license, language="en",
     )  # fmt: skip
     parts: dict[str, Any] = {"metrics": inputs.metrics(), "dataset": inputs.DATASET, **changes}
-    return ModelCard(card(model, parts["metrics"], parts["dataset"], dimension=32, confidence=0.9))
+    return ModelCard(card(model, **parts, dimension=32, confidence=0.9))
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,42 @@ def test_without_real_queries_nothing_is_said_of_them() -> None:
     text = written(metrics=metrics, dataset={**inputs.DATASET, "real": {"test": 0, "dev": 0, "train": 0}}).text
     assert "real queries" not in text.lower()
     assert "### Generated queries, held out (12)" in text
+
+
+def rendered_cells(text: str) -> list[list[str]]:
+    """The texts of a page's last table, row by row, as a reader of the card sees them."""
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+    last = max(number for number, token in enumerate(tokens) if token.type == "table_open")
+    rows: list[list[str]] = []
+    for token in tokens[last:]:
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and rows:
+            kinds = {child.type for child in token.children or []}
+            assert kinds <= {"text", "text_special"}, token.content
+            rows[-1].append("".join(child.content for child in token.children or []))
+    return rows
+
+
+def test_examples_are_shown_as_they_are_written_and_cut() -> None:
+    wild = "a|b `c` *d* <img src=x> [e](f) &amp; ~g~ \\| _h_"
+    card = written(
+        examples=[
+            Example(f" {wild}\n\n", "Images | Copy", "word " * 40, answers=True),
+            Example("次", "", "字" * 161, answers=False),
+        ]
+    ).text
+    section = card[card.index("## Examples") : card.index("## Data")]
+    assert rendered_cells(section) == [
+        ["query", "found", "how it begins", "an answer"],
+        [wild, "Images | Copy", "word " * 31 + "word …", "yes"],
+        ["次", "", "字" * 160 + " …", "no"],
+    ]
+    assert "Neither documents nor queries" not in card
+
+
+def test_without_examples_the_card_says_that_nothing_is_in_it() -> None:
+    text = written().text
+    assert "Examples" not in text
+    assert "Neither documents nor queries are in this folder.\n\n## Licence" in text
+    assert not re.search(r"\n\n\n", text)

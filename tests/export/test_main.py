@@ -19,6 +19,7 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 from sentence_transformers import SentenceTransformer
+from sentence_transformers.util import quantize_embeddings
 from transformers import AutoTokenizer
 
 import stages.export.__main__ as export
@@ -192,6 +193,47 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
     assert (paths.EXPORT / "onnx/model.onnx").is_file()
     assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
     assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
+
+
+def test_int8_and_binary_vectors_are_those_that_users_make_of_a_query(workspace: Path) -> None:
+    inputs.configure(workspace, "onnx: true", "onnx: false")
+    inputs.configure(workspace, "int8_vectors: false", "int8_vectors: true")
+    inputs.configure(workspace, "binary_vectors: false", "binary_vectors: true")
+    export.work()
+    table = pq.read_table(paths.EXPORT / "vectors/passages.parquet")
+    assert table.column_names == ["id", "text_sha256", "vector", "vector_int8", "vector_binary"]
+    vectors, int8, binary = (np.stack(table[name].to_numpy()) for name in table.column_names[2:])
+    assert [(str(found.dtype), found.shape) for found in (int8, binary)] == [("int8", (40, 32)), ("uint8", (40, 4))]
+    # One range for all dimensions: the numbers in 255 steps from -greatest to greatest.
+    greatest = np.abs(vectors).max()
+    ranges = np.load(paths.EXPORT / "vectors/int8_ranges.npy")
+    np.testing.assert_array_equal(ranges, np.array([[-greatest] * 32, [greatest] * 32]))
+    assert np.abs((int8 + 128.5) * greatest * 2 / 255 - greatest - vectors).max() <= greatest / 255 * 1.001
+    np.testing.assert_array_equal(np.unpackbits(binary, axis=1), vectors > 0)
+    np.testing.assert_array_equal(quantize_embeddings(vectors, "int8", ranges=ranges), int8)
+    np.testing.assert_array_equal(quantize_embeddings(vectors, "ubinary"), binary)
+    written = contents(paths.EXPORT)
+    export.work()
+    assert contents(paths.EXPORT) == written
+    assert "vectors/int8_ranges.npy" in files.read_json(paths.EXPORT / "manifest.json")
+
+
+def test_examples_are_in_the_card_where_they_are_asked_for(workspace: Path) -> None:
+    inputs.configure(workspace, "onnx: true", "onnx: false")
+    inputs.configure(workspace, "card_examples: false", "card_examples: true")
+    export.work()
+    card = (paths.EXPORT / "model/README.md").read_text(encoding="utf-8")
+    rows = [line for line in card.splitlines() if "zyx" in line]
+    # The answer of each query is the passage nearest to it: the part whose number is in its title.
+    assert len(rows) == 5
+    for row in rows:
+        query, title, begins, answers = (cell.strip() for cell in row.strip("|").split("|"))
+        (found,) = [passage for passage in files.read_jsonl(paths.PASSAGES) if passage["title"] == title]
+        (real,) = [row for row in files.read_jsonl(paths.REAL) if row["query"] == query]
+        assert real["sections"] == [f"doc.md#{found['section']}"]
+        assert found["text"].startswith(begins.removesuffix(" …"))
+        assert answers == "yes"
+    assert "zyxgenerated" not in card  # real queries are the first set
 
 
 def test_without_onnx_the_rest_is_there(workspace: Path) -> None:

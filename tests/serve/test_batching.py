@@ -3,7 +3,8 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -36,72 +37,75 @@ def job(*lengths: int) -> _Job:
     return _Job(ids, np.zeros((len(ids), 2), np.float32), order, len(ids), asyncio.Future())
 
 
-def within(work: Coroutine[Any, Any, Any]) -> Any:
-    return asyncio.run(work)
+def awaited(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """The test in an event loop of its own."""
+
+    def run() -> None:
+        asyncio.run(test())
+
+    run.__name__ = test.__name__
+    return run
 
 
-def test_each_request_has_its_turn_in_every_batch() -> None:
-    async def check() -> None:
-        large, small = job(10, 10, 10, 10, 10), job(10)
-        jobs = deque([large, small])
-        assert [(each is large, row) for each, row in take(jobs, 30)] == [(True, 4), (False, 0), (True, 3)]
-        assert list(jobs) == [large]
-        assert [row for _, row in take(jobs, 30)] == [2, 1, 0]
-        assert take(jobs, 30) == []
-
-    within(check())
-
-
-def test_a_batch_holds_its_budget_or_one_text_and_the_next_begins_where_it_ended() -> None:
-    async def check() -> None:
-        first, second = job(20, 50), job(20)
-        jobs = deque([first, second])
-        assert [each is first for each, _ in take(jobs, 45)] == [True, False]  # the text of 50 is too much beside them
-        assert [row for _, row in take(jobs, 45)] == [1]  # and comes alone
-        assert not jobs
-
-    within(check())
+@asynccontextmanager
+async def batching(batch_tokens: int, queue_tokens: int) -> AsyncIterator[tuple[Batcher, Lengths]]:
+    backend = Lengths()
+    batcher = Batcher(backend, batch_tokens=batch_tokens, queue_tokens=queue_tokens)
+    loop = asyncio.create_task(batcher.run())
+    try:
+        yield batcher, backend
+    finally:
+        loop.cancel()
+        backend.go.release(100)  # else a test that failed would wait for a run that waits
 
 
-def test_what_nobody_waits_for_is_not_taken() -> None:
-    async def check() -> None:
-        left, kept = job(5, 5), job(5)
-        left.done.cancel()
-        assert [each is kept for each, _ in take(deque([left, kept]), 100)] == [True]
-
-    within(check())
-
-
-def test_a_run_is_cut_where_its_padding_would_cost_more_than_another() -> None:
-    async def check() -> None:
-        of = job(100, 3, 5, 12, 8, 40, 30)
-        found = runs([(of, row) for row in range(7)], 16)
-        # 3, 5 and 8 in one run are 5 + 3 tokens of padding; 12 beside them would make 20. 12 and 30: 18.
-        assert [[len(of.ids[row]) for _, row in run] for run in found] == [[3, 5, 8], [12], [30, 40], [100]]
-
-    within(check())
+@awaited
+async def test_each_request_has_its_turn_in_every_batch() -> None:
+    large, small = job(10, 10, 10, 10, 10), job(10)
+    jobs = deque([large, small])
+    assert [(each is large, row) for each, row in take(jobs, 30)] == [(True, 4), (False, 0), (True, 3)]
+    assert list(jobs) == [large]
+    assert [row for _, row in take(jobs, 30)] == [2, 1, 0]
+    assert take(jobs, 30) == []
 
 
-def test_vectors_come_back_to_their_request_and_in_its_order() -> None:
-    async def check() -> None:
-        backend = Lengths()
-        batcher = Batcher(backend, batch_tokens=100, queue_tokens=1000)
-        loop = asyncio.create_task(batcher.run())
+@awaited
+async def test_a_batch_holds_its_budget_or_one_text_and_the_next_begins_where_it_ended() -> None:
+    first, second = job(20, 50), job(20)
+    jobs = deque([first, second])
+    assert [each is first for each, _ in take(jobs, 45)] == [True, False]  # the text of 50 is too much beside them
+    assert [row for _, row in take(jobs, 45)] == [1]  # and comes alone
+    assert not jobs
+
+
+@awaited
+async def test_what_nobody_waits_for_is_not_taken() -> None:
+    left, kept = job(5, 5), job(5)
+    left.done.cancel()
+    assert [each is kept for each, _ in take(deque([left, kept]), 100)] == [True]
+
+
+@awaited
+async def test_a_run_is_cut_where_its_padding_would_cost_more_than_another() -> None:
+    of = job(100, 3, 5, 12, 8, 40, 30)
+    found = runs([(of, row) for row in range(7)], 16)
+    # 3, 5 and 8 in one run are 5 + 3 tokens of padding; 12 beside them would make 20. 12 and 30: 18.
+    assert [[len(of.ids[row]) for _, row in run] for run in found] == [[3, 5, 8], [12], [30, 40], [100]]
+
+
+@awaited
+async def test_vectors_come_back_to_their_request_and_in_its_order() -> None:
+    async with batching(batch_tokens=100, queue_tokens=1000) as (batcher, backend):
         backend.go.release(10)
         asked = [[[5, 5, 5], [6]], [[7] * 40], [[8] * 2, [9] * 30, [10] * 2]]
         found = await asyncio.gather(*(batcher.encode(ids) for ids in asked))
         assert [each.tolist() for each in found] == [[[3, 5], [1, 6]], [[40, 7]], [[2, 8], [30, 9], [2, 10]]]
         assert backend.seen == [[1, 2, 2, 3], [30, 40]]
-        loop.cancel()
-
-    within(check())
 
 
-def test_a_short_request_does_not_wait_for_all_of_a_long_one() -> None:
-    async def check() -> None:
-        backend = Lengths()
-        batcher = Batcher(backend, batch_tokens=20, queue_tokens=10_000)
-        loop = asyncio.create_task(batcher.run())
+@awaited
+async def test_a_short_request_does_not_wait_for_all_of_a_long_one() -> None:
+    async with batching(batch_tokens=20, queue_tokens=10_000) as (batcher, backend):
         long = asyncio.create_task(batcher.encode([[1] * 10] * 50))
         await asyncio.sleep(0)
         backend.go.release()  # the first batch of 25
@@ -113,16 +117,11 @@ def test_a_short_request_does_not_wait_for_all_of_a_long_one() -> None:
         assert not long.done()
         backend.go.release(100)
         assert (await long).shape == (50, 2)
-        loop.cancel()
-
-    within(check())
 
 
-def test_a_full_queue_refuses_at_once_and_takes_again_when_there_is_room() -> None:
-    async def check() -> None:
-        backend = Lengths()
-        batcher = Batcher(backend, batch_tokens=100, queue_tokens=50)
-        loop = asyncio.create_task(batcher.run())
+@awaited
+async def test_a_full_queue_refuses_at_once_and_takes_again_when_there_is_room() -> None:
+    async with batching(batch_tokens=100, queue_tokens=50) as (batcher, backend):
         first = asyncio.create_task(batcher.encode([[1] * 60]))  # more than the queue, but the queue is empty
         await asyncio.sleep(0)
         with pytest.raises(QueueFull) as full:
@@ -131,23 +130,15 @@ def test_a_full_queue_refuses_at_once_and_takes_again_when_there_is_room() -> No
         backend.go.release(2)
         await first
         assert (await batcher.encode([[2]])).tolist() == [[1, 2]]
-        loop.cancel()
-
-    within(check())
 
 
-def test_a_run_that_fails_fails_its_requests_alone() -> None:
-    async def check() -> None:
-        backend = Lengths()
-        batcher = Batcher(backend, batch_tokens=100, queue_tokens=1000)
-        loop = asyncio.create_task(batcher.run())
+@awaited
+async def test_a_run_that_fails_fails_its_requests_alone() -> None:
+    async with batching(batch_tokens=100, queue_tokens=1000) as (batcher, backend):
         backend.go.release(10)
         with pytest.raises(RuntimeError, match="a bad batch"):
             await batcher.encode([[13], [1] * 90, [1] * 90])
         assert (await batcher.encode([[2]])).tolist() == [[1, 2]]
-        loop.cancel()
-
-    within(check())
 
 
 def test_padding_is_masked() -> None:

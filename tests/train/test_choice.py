@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.train.choice import choose, mixture, sure
+from stages.train.choice import choose, doubt, mixture, sure
 from stages.train.dev import METRIC
 from stages.train.trainer import Outcome
 from tests.tiny_model import tiny_model
@@ -65,6 +65,35 @@ def test_the_best_on_dev_is_taken(
 )
 def test_a_gain_counts_beyond_luck(gains: list[float], groups: list[int], certainty: float, expected: bool) -> None:
     assert sure(np.array(gains), np.array(groups), certainty) is expected
+
+
+@pytest.mark.parametrize(
+    ("gains", "kinds", "certainty", "expected"),
+    [
+        # Each query a group, as in all rows here. All gain: mean .1 ± .0033; the keywords too.
+        ([0.11, 0.09, 0.1, 0.1], "qqkk", 0.9, None),
+        (
+            [-0.1, 0.12, 0.0, 0.0],
+            "qqkk",
+            0.9,
+            "on dev the tuned model is ahead by +0.005, which with 4 queries may be luck",
+        ),
+        # Without the question's .3 it is 0.
+        (
+            [0.31, 0.29, 0.3, 0.3, 0.01, -0.01],
+            "qqqqkk",
+            0.9,
+            "the gain on dev comes from one kind of query, q (+0.300): that of the others, +0.000, may be luck",
+        ),
+        ([0.31, 0.29, 0.3, 0.3, 0.01, -0.01], "qqqqkk", 0.5, None),
+        ([0.31, 0.29, 0.3, 0.3, 0.01, -0.01], "qqqqqq", 0.9, None),  # of one kind alone nothing can be told
+        ([0.31, 0.29, 0.3, 0.3, 0.11, 0.09], "qqqqkk", 0.9, None),
+    ],
+)
+def test_one_kind_of_query_does_not_carry_the_choice(
+    gains: list[float], kinds: str, certainty: float, expected: str | None
+) -> None:
+    assert doubt(np.array(gains), np.arange(len(gains)), list(kinds), certainty) == expected
 
 
 def test_a_mixture_lies_on_the_line_between_the_two() -> None:

@@ -108,7 +108,7 @@ def test_one_line_is_all_that_is_said_and_it_is_what_was_measured(done: Done) ->
     assert list(dev) == [0, 40, 80, 120]
     step = max(dev, key=lambda step: dev[step])
     assert dev[step] > dev[0] + 0.05
-    assert done.history["chosen"] == {"step": step, "share": 1.0}
+    assert done.history["chosen"] == {"step": step, "share": 1.0, "doubt": None}
     best = f"dev NDCG@10 {dev[0]:.3f} → {dev[step]:.3f}: step {step}"
     assert done.said == f"✓ train  120 steps in fp32; {best}  (… s)\n"
 
@@ -257,6 +257,24 @@ def test_a_mixture_with_the_base_is_taken_where_it_is_best_on_dev(folder: Path, 
     assert score >= max(done.dev) - 0.001
     assert dev_of(done) == pytest.approx(score, abs=6e-4)
     assert (f"{share:.0%} of the way from the base model" in done.said) == (0 < share < 1)
+
+
+@pytest.mark.parametrize("asked", ["as_in_training", "for_other_passages"])
+def test_real_queries_keep_the_base_where_it_serves_them_better(folder: Path, run: Run, asked: str) -> None:
+    """What the model learns is of use to queries like those of training, and to none that mean another passage."""
+    texts = [row["query"] for row in files.read_jsonl(folder / paths.QUERIES)][::3]
+    workspace.ask(folder, texts[:30] if asked == "as_in_training" else texts[5:35])
+    done = run(guard=200)
+    doubt = done.history["chosen"]["doubt"]
+    if asked == "as_in_training":
+        assert (doubt, done.history["chosen"]["share"]) == (None, 1.0)
+        return
+    assert "the two halves of 30 real queries gain" in doubt
+    assert done.history["chosen"]["share"] == 0.0
+    assert f"{doubt}: the base model is kept." in done.said
+    assert done.said.endswith("the base model is kept  (… s)\n")
+    base, kept = (tensors(path / "model.safetensors") for path in (folder / "own/model", done.model))
+    assert all(np.array_equal(base[name], kept[name]) for name in base)
 
 
 def test_patience_ends_a_run_that_no_longer_gets_better(run: Run) -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from stages import encoder, files, paths, ranking
 from stages.embed.config import EmbedConfig
 from stages.hard_negatives import HardNegatives
 from stages.models import ModelConfig
-from stages.query_sets import generated_id
+from stages.query_sets import generated_id, real_id
 from stages.real_queries import RealQuery
 from stages.text import passage_text
 from stages.train.config import TrainConfig
@@ -68,7 +69,8 @@ def train_config(**changes: Any) -> TrainConfig:
         "microbatch_tokens": 256,
         "gradient_cache": False,
         "gradient_checkpointing": False,
-        "compile": False,
+        "compile": None,
+        "guard": 0,
         "evaluations": 3,
         "patience": None,
         "interpolations": 0,
@@ -159,6 +161,31 @@ def write(folder: Path) -> None:
     configure(folder, embed_config())
     files.write_text(folder / "data/none.jsonl", "\n")
     files.write_text(folder / ".dvc/config", "")
+
+
+def ask(folder: Path, texts: Sequence[str]) -> None:
+    """Make these the real queries, one for each passage in their order, with vectors and judgements."""
+    passages = list(files.read_jsonl(folder / paths.PASSAGES))[: len(texts)]
+    sections = [ranking.section_id("doc.md", row["section"]) for row in passages]
+    rows = [
+        RealQuery(text, "test", sections=[section], passages=[row["id"]], overlap=0.0)
+        for text, section, row in zip(texts, sections, passages, strict=True)
+    ]
+    files.write_jsonl(folder / paths.REAL, map(asdict, rows))
+    model = encoder.load_folder(folder / "own/model")
+    model.prompts = dict(PROMPTS)
+    vectors = encoder.encode(model, texts, "query", bf16=False, batch_size=2)
+    files.write_vectors(folder / paths.VECTORS / "real.safetensors", vectors)
+    judged = files.read_table(folder / paths.QRELS)
+    more = {
+        "set": ["real"] * len(texts),
+        "query_id": [real_id(row) for row in range(len(texts))],
+        "section": sections,
+        "passage_id": [row["id"] for row in passages],
+        "relevance": [1] * len(texts),
+        "group": list(range(len(texts))),
+    }
+    files.write_table(folder / paths.QRELS, {name: [*judged[name], *more[name]] for name in judged})
 
 
 def start(stage: str, folder: Path) -> "subprocess.Popen[str]":
