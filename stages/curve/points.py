@@ -93,6 +93,7 @@ def measure(config: CurveConfig) -> str:
         base_kept, values = once(folder, train, score)
         points.append(Point(share, passages, len(of_share), base_kept, values))
     _write(points, ids)
+    processes.wait()  # until all have read what is deleted
     if processes.rank() == 0:
         shutil.rmtree(measured, ignore_errors=True)
     found = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
@@ -105,7 +106,9 @@ def once(
     """Train and score, or take what a run that was killed later left in `folder`: whether the base is kept, values."""
     told, model = folder / "point.json", folder / "model"
     if not told.is_file():
-        if not model.is_dir():
+        trained = model.is_dir()
+        processes.wait()  # until all have looked
+        if not trained:
             tuned = train()
             if tuned is not None:
                 with files.replace_dir(model) as temporary:
@@ -114,6 +117,7 @@ def once(
             processes.wait()
         base_kept = files.read_json(model / _CHOSEN)["base_kept"]
         values = score(None if base_kept else model)
+        processes.wait()  # until all have read what is deleted
         if processes.rank() == 0:
             files.write_json(told, {"base_kept": base_kept, "values": values})
             for done in (model, folder / "checkpoints"):
