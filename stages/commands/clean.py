@@ -9,18 +9,19 @@ from stages.errors import UserError
 
 
 def clean(dry_run: bool) -> str:
-    """Delete the checkpoints of trainings that were never ended, and what ingest remembers of documents.
+    """Delete what trainings and data curves that were never ended have left, and what ingest remembers of documents.
 
     Both are made again where they are needed: an unfinished training begins anew, documents are read anew. Returns
     what went, or would go, with sizes. Raises UserError where a stage runs that uses them, here or in an experiment.
     """
     root = state.root()
-    for stage in ("ingest", "train"):
+    for stage in ("ingest", "train", "curve"):
         for lock in sorted((root / "locks").glob(f"{stage}-*")):
             if process := _holder(lock):
                 raise UserError(f"the stage {stage} is running (process {process}): wait for it or end it")
     # SQLite's -wal and -shm are of no use without their file.
-    found = [path for path in [root / "checkpoints", *sorted(root.glob("ingest.sqlite*"))] if path.exists()]
+    kept = [root / "checkpoints", root / "curve", *sorted(root.glob("ingest.sqlite*"))]
+    found = [path for path in kept if path.exists()]
     lines = []
     for path in found:
         size = files.folder_size(path) if path.is_dir() else path.stat().st_size

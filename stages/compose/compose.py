@@ -27,6 +27,7 @@ from omegaconf.errors import (
 )
 
 from stages.baseline.config import BaselineConfig
+from stages.curve.config import CurveConfig
 from stages.dataset.config import DatasetConfig
 from stages.embed.config import EmbedConfig
 from stages.errors import UserError
@@ -40,7 +41,19 @@ from stages.sample.config import SampleConfig
 from stages.settings import violations
 from stages.train.config import TrainConfig
 
-STAGES = ("sample", "ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate", "export")
+STAGES = (
+    "sample",
+    "ingest",
+    "real",
+    "generate",
+    "embed",
+    "dataset",
+    "baseline",
+    "train",
+    "curve",
+    "evaluate",
+    "export",
+)
 GROUPS = ("model", "generator")
 # Places that DVC reads from params.yaml as dependencies.
 PLACES = ("documents", "queries", "pairs", "model_path", "pin")
@@ -73,6 +86,7 @@ class Config:
     dataset: DatasetConfig = MISSING
     baseline: BaselineConfig = MISSING
     train: TrainConfig = MISSING
+    curve: CurveConfig = MISSING
     evaluate: EvaluateConfig = MISSING
     export: ExportConfig = MISSING
 

@@ -13,11 +13,12 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from stages import encoder, files, hybrid, metrics, paths, processes, query_sets, ranking, real_queries
 from stages.console import note
-from stages.drift import mean_cosine
+from stages.drift import UNCHANGED, mean_cosine
 from stages.encoder import Kind
 from stages.evaluate import asked, report, written
 from stages.evaluate.comparison import named_models, same_model
 from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.data_curve import DataCurve, Trained, data_curve
 from stages.evaluate.examples import beginnings, most_changed, strata
 from stages.evaluate.probe import probe
 from stages.evaluate.report import Report
@@ -106,6 +107,9 @@ def work() -> str:
         beginnings(passages, corpus),
         _EXAMPLES,
     )
+    curve = _curve(config, judged, main_rows, values, similarity) if config.data_curve else None
+    if curve is not None:
+        note(curve.said)
     weights = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": weight}
     told = Report(
         judgement=judgement,
@@ -133,11 +137,13 @@ def work() -> str:
         probe=forgetting,
         reranked=reranked,
         reranker=config.reranker,
+        curve=curve,
     )
     files.write_text(paths.REPORT, report.html(told))
     files.write_text(paths.REPORT_MD, report.markdown(told))
     written.write_per_query(judged, test, rows, of_queries, corpus.sections, values)
     written.write_systems(sets)
+    written.write_curve(curve)
     files.write_json(paths.METRICS, written.metrics(told, similarity))
     files.write_json(paths.SUMMARY, written.summary(sets[main_set], judgement))
     gain = sets[main_set].lead("tuned", "base")
@@ -202,6 +208,30 @@ def _reranked(
     answers = [judged.relevant[row] for row in some]
     values = {system: metrics.per_query(found, answers) for system, found in ranked.items()}
     return score(values, np.arange(count), judged.groups[some], config.draws, config.confidence, config.seed)
+
+
+def _curve(
+    config: EvaluateConfig,
+    judged: Judged,
+    rows: npt.NDArray[np.int64],
+    values: Mapping[str, Mapping[str, metrics.Values]],
+    similarity: float,
+) -> DataCurve | None:
+    """What the stage `curve` measured on these rows of the judged queries, with the tuned model; None if pinned."""
+    if "pinned" in files.read_json(paths.MODEL_HISTORY):
+        return None
+    measured = files.read_table(paths.CURVE_QUERIES)
+    row_of = {query: row for row, query in enumerate(measured["query_id"])}
+    order = [row_of[judged.ids[row]] for row in rows]
+    trained = [
+        Trained(**point, values=np.array(measured[f"{point['share']:g}"])[order])
+        for point in files.read_json(paths.CURVE_POINTS)
+    ]
+    unchanged = similarity > UNCHANGED
+    pairs = files.read_table(paths.TRAIN_IDS)["positive_id"]
+    tuned, base = (values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
+    trained.append(Trained(1.0, len(set(pairs)), len(pairs), unchanged, tuned))
+    return data_curve(trained, base, judged.groups[rows], unchanged, config)
 
 
 def _compared(

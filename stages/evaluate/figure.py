@@ -1,6 +1,7 @@
 """The report's pictures, as SVG elements for an HTML page: the same numbers give the same bytes."""
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.scores import SYSTEMS, SetScores
 
 _INK = "#010203"  # stands for the page's text colour, which light and dark mode choose
@@ -90,6 +92,30 @@ def curves_svg(loss: Sequence[tuple[float, float]], dev: Sequence[tuple[float, f
             _plain(panel)
 
     return _svg("curves", draw, 3.2)
+
+
+def data_curve_svg(curve: DataCurve) -> str:
+    """The gain over the base by the training passages, each share half of the next."""
+
+    def draw(figure: Figure) -> None:
+        panel = figure.subplots()
+        places = [math.log2(point.share) for point in curve.points]
+        for place, point in zip(places, curve.points, strict=True):
+            low, high = max(point.gain.low, -0.5), min(point.gain.high, 0.5)
+            panel.plot([place, place], [low, high], color=_TUNED, linewidth=2, alpha=0.5, solid_capstyle="round")
+            panel.annotate(
+                f"{point.gain.mean:+.3f}", (place, point.gain.mean), (6, -11), textcoords="offset points", fontsize=9
+            )
+        panel.plot(places, [point.gain.mean for point in curve.points], color=_TUNED, linewidth=1.5, marker="o")
+        panel.axhline(0, color=_INK, linewidth=1)
+        panel.set_xticks(places, [f"{100 * point.share:g} %\n{point.passages:,}" for point in curve.points])
+        panel.set_xlim(places[0] - 0.3, places[-1] + 0.6)
+        panel.set_title("gain in NDCG@10", loc="left", fontsize=9, fontweight="bold")
+        panel.set_xlabel("training passages")
+        panel.grid(axis="y", color=_INK, alpha=0.15)
+        _plain(panel)
+
+    return _svg("data-curve", draw, 2.6)
 
 
 def _plain(panel: Axes) -> None:

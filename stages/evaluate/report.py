@@ -10,8 +10,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.evaluate.asked import TITLES as PART_TITLES
+from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.examples import Example
-from stages.evaluate.figure import LABELS, curves_svg, gains_svg, systems_svg
+from stages.evaluate.figure import LABELS, curves_svg, data_curve_svg, gains_svg, systems_svg
 from stages.evaluate.probe import Probe
 from stages.evaluate.scores import AGAINST, COMPARED, SetScores
 from stages.evaluate.vectors import VectorScore
@@ -88,6 +89,7 @@ class Report:
     probe: Probe | None = None
     reranked: SetScores | None = None
     reranker: str | None = None
+    curve: DataCurve | None = None
 
     @property
     def main_set(self) -> str:
@@ -111,6 +113,7 @@ def html(report: Report) -> str:
                 {name: scores for name, scores in report.sets.items() if name not in PART_TITLES}, TITLES
             ),
             curves=curves_svg(loss, dev) if loss and dev else None,
+            data_curve=None if report.curve is None else data_curve_svg(report.curve),
             kinds_of_examples=sorted({example.kind for example in [*report.wins, *report.losses]}),
             read=_read(report.ingest),
             bars=_bars,

@@ -47,13 +47,8 @@ class SetScores:
         return round((gain.high - gain.low) / 2, 6)
 
     def needed(self, gain: float) -> int:
-        """About how many queries like these it takes to tell so small a gain from luck; to two digits.
-
-        An interval narrows with the root of the number of queries.
-        """
-        queries = self.n * (self.detectable / gain) ** 2
-        digits = max(0, math.floor(math.log10(max(queries, 1))) - 1)
-        return int(math.ceil(queries / 10**digits) * 10**digits)
+        """About how many queries like these it takes to tell so small a gain from luck."""
+        return enough(self.n, self.detectable / gain)
 
     def json(self) -> dict[str, Any]:
         """The block of metrics.json."""
@@ -74,6 +69,16 @@ class SetScores:
             "n": self.n,
             "groups": self.groups,
         }
+
+
+def enough(n: int, narrower: float) -> int:
+    """About how many queries, where `n` of the kind are there, make an interval so many times narrower; to two digits.
+
+    An interval narrows with the root of the number of queries.
+    """
+    queries = n * narrower**2
+    digits = max(0, math.floor(math.log10(max(queries, 1))) - 1)
+    return int(math.ceil(queries / 10**digits) * 10**digits)
 
 
 def score(

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from stages import files, paths
 from stages.evaluate.asked import Asked
+from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.report import Report
 from stages.evaluate.scores import SYSTEMS, SetScores
 from stages.evaluate.verdict import Judgement
@@ -26,6 +28,8 @@ def metrics(report: Report, similarity: float) -> dict[str, Any]:
         blocks["reranked"] = report.reranked.json()
     if report.probe is not None:
         blocks["forgetting"] = report.probe.json()
+    if report.curve is not None:
+        blocks["data_curve"] = report.curve.json()
     return {
         **blocks,
         "hybrid_weight": dict(report.weights),
@@ -81,9 +85,23 @@ def write_per_query(
 
 def write_systems(sets: Mapping[str, SetScores]) -> None:
     """The bars of `dvc plots`."""
+    rows = [
+        (f"{name}: {system}", round(scores.means[system]["ndcg@10"], 4))
+        for name, scores in sets.items()
+        for system in SYSTEMS
+    ]
+    _write_csv(paths.SYSTEMS_PLOT, ("system", "ndcg@10"), rows)
+
+
+def write_curve(curve: DataCurve | None) -> None:
+    """The line of `dvc plots`, which leaves out a plot that has no rows."""
+    points = [] if curve is None else [(0, curve.base), *((point.passages, point.ndcg) for point in curve.points)]
+    _write_csv(paths.CURVE_PLOT, ("passages", "ndcg@10"), [(passages, round(ndcg, 4)) for passages, ndcg in points])
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["system", "ndcg@10"])
-    for name, scores in sets.items():
-        table.writerows([f"{name}: {system}", round(scores.means[system]["ndcg@10"], 4)] for system in SYSTEMS)
-    files.write_text(paths.SYSTEMS_PLOT, text.getvalue())
+    table.writerow(header)
+    table.writerows(rows)
+    files.write_text(path, text.getvalue())

@@ -1,7 +1,8 @@
 """Stage `train`: MNRL fine-tuning of the base model → data/model/. Run as `python -m stages.train`."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from stages.corpus_part import part_of_corpus
 from stages.encoder import Kind
 from stages.errors import UserError
 from stages.precision import use_bf16
+from stages.query_sets import Judged
 from stages.ranking import Corpus
 from stages.running import run
 from stages.settings import load
@@ -23,15 +25,39 @@ from stages.train import choice, diagnosis, guard, pinned, rounds
 from stages.train.batches import Vectors, by_passage
 from stages.train.choice import choose
 from stages.train.config import TrainConfig
-from stages.train.dev import METRIC, DevEvaluator
+from stages.train.dev import METRIC, DevEvaluator, Measured
 from stages.train.trainer import Outcome, joined, steps_of, train
 
 KEYPHRASES = "keyphrases"  # the provider that writes queries offline
 
 
-def work() -> str:
-    config = load("train", TrainConfig)
-    processes.together("train", config.launcher)
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is tuned and chosen with, beside the training pairs."""
+
+    corpus: Corpus
+    clusters: list[int]  # of copies, by passage
+    passages: npt.NDArray[np.float32]  # their vectors by the base model
+    original: dict[Kind, Vectors] | None  # the base model's, where the loss needs them
+    judged: Judged  # the dev queries
+    evaluator: DevEvaluator
+    before: Measured  # the base model on dev
+    bf16: bool
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A model as dev chose it."""
+
+    model: SentenceTransformer
+    outcome: Outcome
+    score: float  # its NDCG@10 on dev
+    share: float  # of the way from the base model to the best checkpoint; 0: the base model is kept
+    doubt: str | None  # why it is kept though it scores less on dev
+
+
+def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inputs:
+    """Read them; `pairs` are the columns of train.parquet."""
     corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
     bf16 = use_bf16(config.precision)
     judged = query_sets.read(("dev",), corpus)
@@ -40,28 +66,57 @@ def work() -> str:
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
     before = evaluator.measure(queries, passages[part])
-    base = before.score
-    pin = Path(config.pin)
-    if pin.is_dir():
-        return pinned.take(pin, evaluator, before, corpus) if processes.rank() == 0 else ""
-    if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
-        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
-
-    pairs = files.read_table(paths.TRAIN)
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
     needed = config.mask_margin is not None or config.hold > 0
     original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
+    return Inputs(corpus, clusters, passages, original, judged, evaluator, before, bf16)
+
+
+def work() -> str:
+    config = load("train", TrainConfig)
+    processes.together("train", config.launcher)
+    pairs = files.read_table(paths.TRAIN)
+    inputs = read_inputs(config, pairs)
+    pin = Path(config.pin)
+    if pin.is_dir():
+        first = processes.rank() == 0
+        return pinned.take(pin, inputs.evaluator, inputs.before, inputs.corpus) if first else ""
+    if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
+        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
+
     # What the run depends on; the base model's weights show in its vectors.
-    inputs = (
+    depends = (
         paths.CONFIG / "train.yaml",
         paths.TRAIN,
         paths.PASSAGES,
         paths.QRELS,
         paths.VECTORS / "queries.safetensors",
     )
-    checkpoints = state.root() / "checkpoints" / files.digest(*inputs)
+    checkpoints = state.root() / "checkpoints" / files.digest(*depends)
+    tuned = tune(config, inputs, pairs, checkpoints)
+    return "" if tuned is None else _keep(tuned, config, inputs, checkpoints)
+
+
+def tune(
+    config: TrainConfig,
+    inputs: Inputs,
+    pairs: dict[str, list[Any]],
+    checkpoints: Path,
+    say: Callable[[str], None] = note,
+) -> Tuned | None:
+    """Train on the pairs, columns as in train.parquet, and choose on dev; None in all processes but the first.
+
+    What a killed run left in `checkpoints` is gone on with. `say` is told what a person should know of the training.
+    """
+    config = replace(config)  # what follows changes it
+    corpus, clusters, judged, evaluator = inputs.corpus, inputs.clusters, inputs.judged, inputs.evaluator
+    before, bf16 = inputs.before, inputs.bf16
+    base = before.score
+    evaluator.latest = None  # of a model before this one
     model = encoder.load_base(config.model)
     rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
+    # Several processes leave out a batch that is not full, and there must be one that is.
+    config.batch_size = min(config.batch_size, max(1, len(rows) // processes.count()) * processes.count())
     outcomes: list[Outcome] = []
     for number in range(config.rounds):
         if number:
@@ -71,12 +126,12 @@ def work() -> str:
         with progress(label, steps_of(len(rows), config)) as bar:
 
             def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
-                return train(model, rows, original, evaluator, config, bf16, folder, bar, note)
+                return train(model, rows, inputs.original, evaluator, config, bf16, folder, bar, say)
 
             outcomes.append(rounds.once(model, checkpoints / str(number), of))
     outcome, best = joined(outcomes)
     if processes.rank() != 0:
-        return ""
+        return None
     if best != config.rounds - 1:
         rounds.load(model, checkpoints / str(best))
     if evaluator.latest is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
@@ -84,7 +139,7 @@ def work() -> str:
     assert evaluator.latest is not None
     after = evaluator.latest
     for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
-        note(warning)
+        say(warning)
     original_model = encoder.load_base(config.model)
     asked = query_sets.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
     furthest = config.keyphrases_share if set(asked) == {KEYPHRASES} else 1.0
@@ -95,27 +150,34 @@ def work() -> str:
     kinds = query_sets.labels(judged.ids, "kind")
     doubt = choice.doubt(after.values - before.values, judged.groups, kinds, config.certainty) if share else None
     if share and doubt is None:
-        doubt = _guarded(model, corpus, passages, config, bf16)
+        doubt = _guarded(model, corpus, inputs.passages, config, bf16)
     if doubt:
-        note(
+        say(
             f"{doubt}: the base model is kept. More pairs and more real queries can tell; `train.certainty: 0.5` and "
             "`train.guard: 0` take every gain"
         )
         model.load_state_dict(original_model.state_dict())
         score, share = base, 0.0
+    return Tuned(model, outcome, score, share, doubt)
+
+
+def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) -> str:
+    """Write data/model/; returns the stage's summary."""
+    model, outcome, score, share = tuned.model, tuned.outcome, tuned.score, tuned.share
+    base = inputs.before.score
     if share and config.matryoshka and model.transformers_model is not None:
         sizes = [*config.matryoshka, model.get_embedding_dimension()]
         model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
-        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share, doubt))
+        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share, tuned.doubt))
         files.write_text(
-            folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(corpus.texts))
+            folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(inputs.corpus.texts))
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     said = "the base model is kept" if share == 0 else f"step {outcome.best}"
     mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
-    arithmetic = "bf16" if bf16 else "fp32"
+    arithmetic = "bf16" if inputs.bf16 else "fp32"
     return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
 
 

@@ -10,7 +10,12 @@ from stages import cli
 
 ROOT = Path(__file__).parents[2]
 KEPT = {"replies.sqlite", "wheels/botocore.whl", "locks/train-0123456789ab"}
-GONE = {"checkpoints/ab/0/checkpoint-3/model.safetensors", "ingest.sqlite", "ingest.sqlite-wal"}
+GONE = {
+    "checkpoints/ab/0/checkpoint-3/model.safetensors",
+    "curve/ab/0.5/point.json",
+    "ingest.sqlite",
+    "ingest.sqlite-wal",
+}
 
 
 @pytest.fixture
@@ -31,11 +36,11 @@ def contents(folder: Path) -> set[str]:
 def test_what_comes_again_goes_and_what_was_bought_stays(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["clean", "--dry-run"])
     assert contents(state) == KEPT | GONE
-    assert capsys.readouterr().out.count("0.002 MB  would go: ") == 3
+    assert capsys.readouterr().out.count("0.002 MB  would go: ") == 4
     cli.main(["clean"])
     assert contents(state) == KEPT
     assert not (state / "checkpoints").exists()
-    assert capsys.readouterr().out.count("0.002 MB  deleted: ") == 3
+    assert capsys.readouterr().out.count("0.002 MB  deleted: ") == 4
     cli.main(["clean"])
     assert "nothing to delete" in capsys.readouterr().out
 

@@ -126,7 +126,8 @@ MISTAKES = {
     ),
     "preset without a file": (
         *("params.yaml", "experiment: null", "experiment: fast"),
-        "params.yaml: experiment: 'fast' is no file of conf/experiment/; there are: few_passages, sweep, two_rounds",
+        "params.yaml: experiment: 'fast' is no file of conf/experiment/; there are: data_curve, few_passages, sweep, "
+        "two_rounds",
     ),
     "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 12: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "epochs: 1", "epochs: [1", "conf/config.yaml, line "),

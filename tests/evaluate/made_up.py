@@ -6,6 +6,7 @@ import numpy as np
 
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.data_curve import DataCurve, Point
 from stages.evaluate.examples import Example, Found
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import Report, html
@@ -21,7 +22,7 @@ OTHERS = ("mrr@10", "recall@1", "recall@5", "recall@10", "recall@100", "success@
 def config(**changes: Any) -> EvaluateConfig:
     usual: dict[str, Any] = {"draws": 1000, "confidence": 0.95, "meaningful": 0.05, "negligible": 0.02, "seed": 0}
     usual |= {"good_enough": 0.85, "worth_it": 0.7, "forgetting": 0.05, "compare": [], "reranker": None}
-    usual |= {"reranker_queries": 100}
+    usual |= {"reranker_queries": 100, "data_curve": False}
     model = ModelConfig(
         name="a/model", package=None, path="m", query_prompt="", passage_prompt="", max_tokens=64, dimension=32,
         license="mit", language="en",
@@ -64,6 +65,23 @@ def example(
     return Example(
         query, gain, kind, seen=seen, overlap=overlap, answers=[section], base=[wrong] * 3, tuned=[right, wrong]
     )
+
+
+def curve(whole: int = 800, n: int = 2378) -> DataCurve:
+    """The gains of four shares of `whole` training passages."""
+    gains = {0.125: 0.02, 0.25: 0.05, 0.5: 0.08, 1.0: 0.1}
+    points = [
+        Point(
+            share,
+            round(share * whole),
+            round(3 * share * whole),
+            share == 0.125,
+            0.7 + gain,
+            Interval(gain, gain - 0.01, gain + 0.012),
+        )
+        for share, gain in gains.items()
+    ]
+    return DataCurve(n, 0.7, points, Interval(0.02, 0.01, 0.03), "yes", "More queries would help: so it is said.")
 
 
 def dropped(query: str, **changes: str) -> dict[str, str]:

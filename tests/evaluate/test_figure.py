@@ -1,11 +1,12 @@
 """The picture is the same each time, and takes the page's colours."""
 
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
-from stages.evaluate.figure import LABELS, curves_svg, gains_svg, systems_svg
+from stages.evaluate.figure import LABELS, curves_svg, data_curve_svg, gains_svg, systems_svg
 from stages.query_sets import TITLES
-from tests.evaluate.made_up import scores
+from tests.evaluate.made_up import curve, scores
 
 
 def test_the_picture_is_the_same_bytes_and_shows_every_system() -> None:
@@ -27,13 +28,23 @@ def test_the_gains_are_shown_with_their_numbers() -> None:
     assert {"real queries", "generated queries, held out", "+0.100", "-0.020", "meaningful"} <= set(words)
 
 
+def test_the_data_curve_shows_each_share_with_its_gain() -> None:
+    words = [
+        text
+        for element in ElementTree.fromstring(data_curve_svg(curve())).iter()
+        if (text := (element.text or "").strip())
+    ]
+    assert {"+0.020", "+0.050", "+0.080", "+0.100", "12.5 %", "100", "100 %", "800", "training passages"} <= set(words)
+
+
 def test_no_two_pictures_share_an_id() -> None:
     pictures = [
         gains_svg({"real": scores()}, TITLES, 0.02, 0.05),
         systems_svg({"real": scores()}, TITLES),
         curves_svg([(1, 0.5), (2, 0.25)], [(0, 0.7), (2, 0.8)]),
+        data_curve_svg(curve()),
     ]
     ids = [set(re.findall(r' id="([^"]+)"', svg)) for svg in pictures]
-    assert not ids[0] & ids[1] | ids[0] & ids[2] | ids[1] & ids[2]
+    assert all(not one & other for one, other in itertools.combinations(ids, 2))
     for svg, own in zip(pictures, ids, strict=True):
         assert set(re.findall(r'(?:url\(|href=")#([^")]+)', svg)) <= own

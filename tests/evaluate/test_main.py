@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import pytrec_eval
@@ -42,6 +43,7 @@ negligible: 0.02
 good_enough: 0.85
 worth_it: 0.7
 forgetting: 0.05
+data_curve: false
 compare: []
 reranker: null
 reranker_queries: 20
@@ -174,6 +176,7 @@ def test_every_number_is_trec_evals(
     with paths.SYSTEMS_PLOT.open(encoding="utf-8", newline="") as file:
         bars = {row["system"]: float(row["ndcg@10"]) for row in csv.DictReader(file)}
     assert bars["real_hard: bm25"] == round(metrics["real_hard"]["bm25"]["ndcg@10"], 4)
+    assert paths.CURVE_PLOT.read_text(encoding="utf-8") == "passages,ndcg@10\n"  # not asked for
     assert metrics["verdict"] in paths.REPORT.read_text(encoding="utf-8")
     for reason in metrics["reasons"]:
         assert f"- {reason}\n" in paths.REPORT_MD.read_text(encoding="utf-8")
@@ -260,6 +263,52 @@ def test_without_real_queries_generated_ones_decide(
     assert next(iter(metrics)) == "synthetic"
     assert "real" not in metrics
     assert "There are no real queries" in metrics["reasons"][-1]
+
+
+def test_the_data_curve_is_told_with_the_tuned_model_as_its_end(
+    models: dict[str, SentenceTransformer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ids = [f"r{row:06d}" for row in range(30)]
+    values = {"0.25": [row / 100 for row in range(30)], "0.5": [row / 50 for row in range(30)]}
+    # By id, whatever the order.
+    files.write_table(paths.CURVE_QUERIES, {"query_id": ids[::-1], **{name: of[::-1] for name, of in values.items()}})
+    measured = [
+        {"share": 0.25, "passages": 13, "pairs": 26, "base_kept": True},
+        {"share": 0.5, "passages": 26, "pairs": 52, "base_kept": False},
+    ]
+    files.write_json(paths.CURVE_POINTS, measured)
+    text = EVALUATE.replace("data_curve: false", "data_curve: true")
+    metrics = evaluated(tmp_path, models["bert"], models["xlmr"], text=text)
+    curve, real = metrics["data_curve"], metrics["real"]
+    assert (curve["n"], curve["base"]) == (30, real["base"]["ndcg@10"])
+    of_train = files.read_table(paths.TRAIN_IDS)["positive_id"]
+    assert [(row["share"], row["passages"], row["pairs"], row["base_kept"]) for row in curve["points"]] == [
+        (0.25, 13, 26, True),
+        (0.5, 26, 52, False),
+        (1.0, len(set(of_train)), len(of_train), False),
+    ]
+    assert [row["ndcg@10"] for row in curve["points"]] == [0.145, 0.29, real["tuned"]["ndcg@10"]]
+    gain = real["gain"]["vs_base"]["ndcg@10"]
+    assert curve["points"][2]["gain"] == {name: gain[name] for name in ("mean", "low", "high")}
+    assert curve["points"][1]["gain"]["mean"] == pytest.approx(0.29 - real["base"]["ndcg@10"], abs=2e-6)
+    # Paired: the interval is of differences query by query.
+    rows = [row for row in pq.read_table(paths.PER_QUERY).to_pylist() if "real" in row["sets"]]
+    last = [row["tuned_ndcg@10"] - values["0.5"][ids.index(row["query_id"])] for row in rows]
+    assert curve["last_doubling"]["mean"] == pytest.approx(sum(last) / 30, abs=2e-6)
+    error = np.std(last, ddof=1) / 30**0.5  # every query is a group
+    half = (curve["last_doubling"]["high"] - curve["last_doubling"]["low"]) / 2
+    assert half == pytest.approx(2.05 * error, rel=0.15)
+    assert curve["said"] in capsys.readouterr().out
+    assert curve["said"] in paths.REPORT_MD.read_text(encoding="utf-8")
+    assert "Would more queries help?" in paths.REPORT.read_text(encoding="utf-8")
+    with paths.CURVE_PLOT.open(encoding="utf-8", newline="") as file:
+        plotted = [(int(row["passages"]), float(row["ndcg@10"])) for row in csv.DictReader(file)]
+    assert plotted[:3] == [(0, round(curve["base"], 4)), (13, 0.145), (26, 0.29)]
+    assert plotted[3] == (len(set(of_train)), round(real["tuned"]["ndcg@10"], 4))
 
 
 def test_a_reranker_and_other_models_are_scored_beside(

@@ -13,7 +13,7 @@ import pytest
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import markdown
 from stages.evaluate.verdict import Judgement
-from tests.evaluate.made_up import dataset, dropped, example, ingest, lengths, page, real, report, scores
+from tests.evaluate.made_up import curve, dataset, dropped, example, ingest, lengths, page, real, report, scores
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -289,6 +289,19 @@ def test_what_a_reranker_leaves_of_the_gain() -> None:
     assert "Yes: when a/reranker ranks the first 100 of each system anew" in text
     assert "is +0.100 (+0.100 to +0.100), on 500 queries" in text
     assert "Not beyond luck" in said(reranked=scores(500, drawn={"tuned": (0.6, 0.9)}), reranker="a/reranker")
+
+
+def test_the_data_curve_with_its_answer() -> None:
+    text = said(curve=curve())
+    assert "Would more queries help? More queries would help: so it is said." in text
+    assert "on real queries (2,378), where the base model scores 0.700" in text
+    assert "100 12.5 %, the base model is kept 300 0.720 +0.020 +0.010 to +0.032 200 25 % 600 0.750 +0.050" in text
+    assert "800 100 % 2,400 0.800 +0.100 +0.090 to +0.112" in text
+    assert "Would more queries help?" not in usual()
+    short = markdown(report(curve=curve()))
+    assert "\n\nMore queries would help: so it is said.\n\n| training passages |" in short
+    assert "\n| 100 (12.5 %) | 300 | 0.720, the base model is kept | +0.020 (+0.010 to +0.032) |\n| 200 (25 %)" in short
+    assert "training passages" not in markdown(report())
 
 
 def test_another_model_has_its_row() -> None:

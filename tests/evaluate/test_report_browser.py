@@ -18,7 +18,7 @@ import pytest
 
 from stages.evaluate.probe import Probe
 from stages.evaluate.verdict import Judgement
-from tests.evaluate.made_up import dataset, dropped, example, ingest, page, real, scores
+from tests.evaluate.made_up import curve, dataset, dropped, example, ingest, page, real, scores
 
 WIDTHS = (400, 800, 1600)
 FLAGS = (
@@ -82,6 +82,7 @@ HARD = page(
     probe=Probe(60, 0.95, 0.2, 0.05),
     reranked=scores(500),
     reranker=LONG,
+    curve=curve(whole=80_000_000, n=12_345_678),
     dataset=dataset(
         guidance=f"few: {LONG}",
         remarks=[LONG, "<script>alert(1)</script>"],

@@ -21,7 +21,7 @@ from tests.pipeline import repository
 from tests.pipeline.repository import commit, dvc, edit, git, stages_run
 from tests.pipeline.test_dvc_yaml import STAGES
 
-OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "model", "tuned_vectors", "export")
+OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "model", "curve", "tuned_vectors", "export")
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +94,17 @@ def test_a_second_run_does_nothing(team: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "composed", "stale"),
     [
-        ("params.yaml", "epochs: 30", "epochs: 31", ["compose"], {"train", "evaluate"}),
-        ("conf/config.yaml", "temperature: 0.05", "temperature: 0.03", ["compose"], {"train", "evaluate"}),
+        ("params.yaml", "epochs: 30", "epochs: 31", ["compose"], {"train", "curve", "evaluate"}),
+        ("conf/config.yaml", "temperature: 0.05", "temperature: 0.03", ["compose"], {"train", "curve", "evaluate"}),
         ("conf/config.yaml", "max_loss: 0.005", "max_loss: 0.006", ["compose"], {"export"}),
         ("conf/config.yaml", "export:\n", "# a comment\nexport:\n", ["compose"], set()),
-        ("stages/metrics.py", "def means(", "# a comment\ndef means(", [], {"baseline", "train", "evaluate", "export"}),
+        (
+            "stages/metrics.py",
+            "def means(",
+            "# a comment\ndef means(",
+            [],
+            {"baseline", "train", "curve", "evaluate", "export"},
+        ),
     ],
 )
 def test_one_edit_makes_stale_what_reads_it(
@@ -149,7 +155,7 @@ def test_a_kill_leaves_nothing_half_done_and_no_orphan_and_the_next_run_goes_on(
         _gone(stage)
         assert not (team / "data/model").exists()
         assert stages_run(said.decode()) == ran
-    assert stages_run(dvc(team, "repro")) == ["train", "evaluate", "export"]
+    assert stages_run(dvc(team, "repro")) == ["train", "curve", "evaluate", "export"]
     assert len(json.loads((team / "data/evaluation/metrics.json").read_text())["real"]) > 0
 
 
@@ -182,6 +188,18 @@ def _gone(process: int) -> None:
             return
         time.sleep(0.1)
     pytest.fail("the stage outlived dvc by ten seconds")
+
+
+def test_the_data_curve_trains_on_parts_alone(team: Path) -> None:
+    edit(team / "params.yaml", {"experiment: null": "experiment: data_curve"})
+    said = dvc(team, "repro", "evaluate")
+    assert stages_run(said) == ["compose", "curve", "evaluate"]  # the tuned model is not trained again
+    metrics = json.loads((team / "data/evaluation/metrics.json").read_text())
+    assert [point["share"] for point in metrics["data_curve"]["points"]] == [0.125, 0.25, 0.5, 1.0]
+    assert metrics["data_curve"]["points"][3]["ndcg@10"] == metrics["real"]["tuned"]["ndcg@10"]
+    assert f"  {metrics['data_curve']['said']}\n" in said
+    dvc(team, "plots", "show")
+    assert "NDCG@10 by training passages" in (team / "dvc_plots/index.html").read_text()
 
 
 def test_every_command_of_the_readme_runs_and_can_be_read(team: Path) -> None:

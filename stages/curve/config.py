@@ -1,0 +1,14 @@
+"""Settings of the stage `curve`; how it trains is the stage `train`'s settings."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from stages.settings import between, one_of
+
+
+@dataclass
+class CurveConfig:
+    data_curve: bool = MISSING  # `evaluate`'s: whether anything is done at all
+    precision: str = one_of("auto", "bf16", "fp32")  # as `evaluate` has it, so that all points are measured alike
+    batch_size: int = between(1, 4096)  # `evaluate`'s

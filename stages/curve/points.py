@@ -1,0 +1,137 @@
+"""The points of the data curve: train on a share of the passages, choose on dev as `train` does, score on the test."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from stages import encoder, files, metrics, paths, processes, query_sets, ranking, state
+from stages.console import note
+from stages.curve.config import CurveConfig
+from stages.curve.shares import nested
+from stages.encoder import Kind
+from stages.precision import use_bf16
+from stages.settings import load
+from stages.train.__main__ import Tuned, read_inputs, tune
+from stages.train.config import TrainConfig
+
+Vectors = npt.NDArray[np.float32]
+_CHOSEN = "chosen.json"  # beside the model's files
+
+
+@dataclass(frozen=True)
+class Point:
+    """A share of the training passages, and the model that it tuned."""
+
+    share: float
+    passages: int
+    pairs: int
+    base_kept: bool  # nothing was better on dev
+    values: list[float]  # NDCG@10 of the test queries
+
+
+def measure(config: CurveConfig) -> str:
+    """Write data/curve/; what a killed run has measured is not measured again."""
+    training = load("train", TrainConfig)
+    processes.together("curve", training.launcher)
+    if Path(training.pin).is_dir():
+        _write([], [])
+        return "none of a pinned model, which was not trained here"
+    pairs, pair_ids = files.read_table(paths.TRAIN), files.read_table(paths.TRAIN_IDS)["positive_id"]
+    inputs = read_inputs(training, pairs)
+    corpus, bf16 = inputs.corpus, use_bf16(config.precision)
+    judged = query_sets.read(query_sets.TEST_SETS, corpus)
+    name, rows = next(iter(judged.sets.items()))
+    ids, texts = [judged.ids[row] for row in rows], [judged.texts[row] for row in rows]
+    answers = [judged.relevant[row] for row in rows]
+
+    def score(model: Path | None) -> list[float]:
+        """NDCG@10 of the model in a folder, all processes together; None: of the base, whose vectors are there."""
+        if model is None:
+            queries = query_sets.vectors(ids, paths.VECTORS)
+            passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
+        else:
+            loaded = encoder.load_folder(model)
+
+            def encode(texts: list[str], kind: Kind, label: str | None = None) -> Vectors:
+                return encoder.encode(
+                    loaded, texts, kind, bf16=bf16, batch_size=config.batch_size, label=label, together=True
+                )
+
+            queries, passages = encode(texts, "query"), encode(corpus.texts, "document", "encoding passages")
+        found: list[float] = metrics.per_query(ranking.dense(queries, passages, corpus), answers)["ndcg@10"].tolist()
+        return found
+
+    depends = (
+        paths.CONFIG / "curve.yaml",
+        paths.CONFIG / "train.yaml",
+        paths.TRAIN,
+        paths.TRAIN_IDS,
+        paths.CLUSTERS,
+        paths.QRELS,
+        paths.PASSAGES,
+        paths.QUERIES,
+        paths.REAL,
+        paths.VECTORS / "queries.safetensors",
+    )
+    measured = state.root() / "curve" / files.digest(*depends)
+    cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
+    clusters = [cluster_of[text] for text in pairs["positive"]]
+    points = []
+    least = max(2, processes.count())  # one passage has no other as its negative; each process needs one
+    for share, of_share in nested(pair_ids, clusters, training.seed, least).items():
+        some = {column: [values[row] for row in of_share] for column, values in pairs.items()}
+        passages = len({pair_ids[row] for row in of_share})
+        note(f"{100 * share:g} % of the training passages: {passages:,}, with {len(of_share):,} pairs")
+        folder = measured / f"{share:g}"
+        # What a small part does not teach is no mistake that could be mended.
+        train = partial(tune, training, inputs, some, folder / "checkpoints", say=lambda line: None)
+        base_kept, values = once(folder, train, score)
+        points.append(Point(share, passages, len(of_share), base_kept, values))
+    _write(points, ids)
+    processes.wait()  # until all have read what is deleted
+    if processes.rank() == 0:
+        shutil.rmtree(measured, ignore_errors=True)
+    found = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
+    return f"NDCG@10 on {len(rows):,} {name} queries: {found or 'too few training passages for a part of them'}"
+
+
+def once(
+    folder: Path, train: Callable[[], Tuned | None], score: Callable[[Path | None], list[float]]
+) -> tuple[bool, list[float]]:
+    """Train and score, or take what a run that was killed later left in `folder`: whether the base is kept, values."""
+    told, model = folder / "point.json", folder / "model"
+    if not told.is_file():
+        trained = model.is_dir()
+        processes.wait()  # until all have looked
+        if not trained:
+            tuned = train()
+            if tuned is not None:
+                with files.replace_dir(model) as temporary:
+                    encoder.save(tuned.model, temporary)
+                    files.write_json(temporary / _CHOSEN, {"base_kept": tuned.share == 0})
+            processes.wait()
+        base_kept = files.read_json(model / _CHOSEN)["base_kept"]
+        values = score(None if base_kept else model)
+        processes.wait()  # until all have read what is deleted
+        if processes.rank() == 0:
+            files.write_json(told, {"base_kept": base_kept, "values": values})
+            for done in (model, folder / "checkpoints"):
+                shutil.rmtree(done)
+        processes.wait()
+    found = files.read_json(told)
+    return found["base_kept"], found["values"]
+
+
+def _write(points: Sequence[Point], ids: Sequence[str]) -> None:
+    if processes.rank() != 0:
+        return
+    with files.replace_dir(paths.CURVE) as folder:
+        rows = [{name: value for name, value in asdict(point).items() if name != "values"} for point in points]
+        files.write_json(folder / paths.CURVE_POINTS.name, rows)
+        columns = {f"{point.share:g}": point.values for point in points}
+        files.write_table(folder / paths.CURVE_QUERIES.name, {"query_id": list(ids), **columns})
