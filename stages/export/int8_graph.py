@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 Vectors = npt.NDArray[np.float32]
@@ -29,7 +30,7 @@ def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
     for node in _linear(model.graph):
         if node.name not in keep:
             _quantize(model.graph, node, rows)
-    ir.passes.common.RemoveUnusedNodesPass()(model)  # the weights in float32
+    RemoveUnusedNodesPass()(model)  # the weights in float32
     ir.save(model, path)
 
 
@@ -66,7 +67,7 @@ def _linear(graph: ir.Graph) -> list[ir.Node]:
 
 
 def _quantize(graph: ir.Graph, node: ir.Node, rows: dict[ir.Value, tuple[ir.Value, ir.Value]]) -> None:
-    """Put a product of integers in the place of `node`; `rows` has the inputs that are quantized already."""
+    """Put a product of integers in the place of `node`; `rows` has the inputs that are quantized, and their scales."""
     given, weights = node.inputs
     assert given is not None and weights is not None and weights.const_value is not None
     tape = ir.tape.Tape()
@@ -74,15 +75,13 @@ def _quantize(graph: ir.Graph, node: ir.Node, rows: dict[ir.Value, tuple[ir.Valu
     def constant(name: str, value: npt.NDArray[np.generic]) -> ir.Value:
         return graph.initializers.get(name) or tape.initializer(ir.tensor(value, name=name), name)
 
-    one = constant("int8.one", np.array(1, np.float32))
+    step = constant("int8.step", np.array(1 / _ACTIVATION, np.float32))
     zero = constant("int8.zero", np.array(_ACTIVATION + 1, np.uint8))
     if given not in rows:
-        last = constant("int8.last_axis", np.array([-1], np.int64))
-        least = constant("int8.least", np.array(1e-12, np.float32))  # a row of zeros stays one
-        largest = tape.op("Max", [tape.op("ReduceMax", [tape.op("Abs", [given]), last]), least])
-        scale = tape.op("Mul", [largest, constant("int8.step", np.array(1 / _ACTIVATION, np.float32))])
-        rows[given] = tape.op("QuantizeLinear", [tape.op("Div", [given, scale]), one, zero]), scale
-    quantized, scale = rows[given]
+        largest = tape.op("ReduceMax", [tape.op("Abs", [given]), constant("int8.last_axis", np.array([-1], np.int64))])
+        # A row of zeros divides by zero; whatever it quantizes to is multiplied by zero below.
+        rows[given] = tape.op("QuantizeLinear", [tape.op("Div", [given, largest]), step, zero]), largest
+    quantized, largest = rows[given]
     values = weights.const_value.numpy()
     columns = np.maximum(np.abs(values).max(axis=0), 1e-12) / _WEIGHT
     product = tape.op(
@@ -90,13 +89,13 @@ def _quantize(graph: ir.Graph, node: ir.Node, rows: dict[ir.Value, tuple[ir.Valu
         [
             quantized,
             constant(f"{weights.name}.int8", np.rint(values / columns).astype(np.int8)),
-            one,
+            step,
             constant(f"{weights.name}.scales", columns.astype(np.float32)),
             zero,
         ],
         domain="com.microsoft",
     )
-    result = tape.op("Mul", [product, scale])
+    result = tape.op("Mul", [product, largest])
     result.name = node.outputs[0].name
     for value in tape.initializers:
         graph.register_initializer(value)

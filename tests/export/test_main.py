@@ -200,12 +200,12 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
 
 def test_the_layer_that_hurts_is_kept_in_float32_and_said(workspace: Path) -> None:
     inputs.write(workspace, spoiled=True)
-    inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.05")
+    inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.1")
     said = export.work()
     assert said.endswith(", with encoder.layer.1.output.dense in float32")
     int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
     assert (int8["exported"], int8["kept_in_float32"]) == (True, ["encoder.layer.1.output.dense"])
-    assert int8["ndcg@10"]["lost"] <= 0.05
+    assert int8["ndcg@10"]["lost"] <= 0.1
     assert (paths.EXPORT / "onnx/model_int8.onnx").is_file()
 
 
