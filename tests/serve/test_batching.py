@@ -16,7 +16,7 @@ from stages.serve.batching import Batcher, QueueFull, _Job, runs, take
 class Lengths:
     """A backend whose vector of a text is its length and its first id; it waits for `go` before each run."""
 
-    name, dimension, batch_tokens, run_cost = "lengths", 2, 100, 16
+    name, dimension, batch_tokens, run_cost, at_once = "lengths", 2, 100, 16, 0
 
     def __init__(self) -> None:
         self.seen: list[list[int]] = []
@@ -148,6 +148,28 @@ def test_a_run_that_fails_fails_its_requests_alone() -> None:
         loop.cancel()
 
     within(check())
+
+
+def test_the_shortest_runs_are_made_where_the_loop_runs() -> None:
+    class Threads(Lengths):
+        at_once = 12
+
+        def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+            where.append(threading.current_thread() is threading.main_thread())
+            return super().encode(ids)
+
+    async def check() -> None:
+        backend = Threads()
+        batcher = Batcher(backend, batch_tokens=100, queue_tokens=1000)
+        loop = asyncio.create_task(batcher.run())
+        backend.go.release(10)
+        for lengths in ([12], [13], [6, 5], [7, 2]):  # 12, 13, 12 and 14 tokens, padding counted
+            await batcher.encode([[1] * length for length in lengths])
+        loop.cancel()
+
+    where: list[bool] = []
+    within(check())
+    assert where == [True, False, True, False]
 
 
 def test_padding_is_masked() -> None:
