@@ -24,9 +24,10 @@ from stages.console import progress
 from stages.errors import UserError
 from stages.export.card import Example, card
 from stages.export.config import ExportConfig
-from stages.export.int8_loss import Check, draw
+from stages.export.int8_graph import by_harm, write_int8
+from stages.export.int8_loss import Check, Loss, draw
 from stages.export.manifest import write_manifest
-from stages.export.onnx import OnnxEncoder, parity, write_fp32, write_int8
+from stages.export.onnx import OnnxEncoder, parity, write_fp32
 from stages.export.passage_vectors import write_passage_vectors
 from stages.export.reload import encode_afresh
 from stages.running import run
@@ -160,7 +161,8 @@ def _write_onnx(
 ) -> tuple[dict[str, Any], str]:
     """Write the ONNX folder; return what its files lose, for the report and in words.
 
-    `reference` has the vectors of `sample` by `model`. An int8 file that loses too much is not kept.
+    `reference` has the vectors of `sample` by `model`. Where int8 loses too much, the layers that hurt most are kept in
+    float32, one, two, four and so on up to half of them; where that does not save it, there is no int8 file.
     """
     folder.mkdir()
     model.tokenizer.save_pretrained(str(folder))
@@ -179,22 +181,43 @@ def _write_onnx(
     same = _cosines(reference, encode(fp32, "document", sample, "encoding the sample in ONNX"))
     if not same["min"] >= _SAME_GRAPH:
         raise UserError("the ONNX graph gives other vectors than the model: set `export.onnx` to false")
-    near = _cosines(reference, encode(int8, "document", sample, "encoding the sample in int8"))
-    loss = check.loss(
-        encode(int8, "query", check.queries, "encoding queries in int8"),
-        encode(int8, "document", check.passages.texts, "encoding passages in int8"),
-    )
+
+    def near() -> dict[str, float]:
+        return _cosines(reference, encode(int8, "document", sample, "encoding the sample in int8"))
+
+    def lost() -> Loss:
+        return check.loss(
+            encode(int8, "query", check.queries, "encoding queries in int8"),
+            encode(int8, "document", check.passages.texts, "encoding passages in int8"),
+        )
+
+    kept: list[list[str]] = []
+    loss = lost()
+    if loss.lost > config.max_loss:
+        order = by_harm(fp32, int8, lambda _: 1 - near()["mean"])
+        for count in (2**power for power in range((len(order) // 2).bit_length())):
+            kept = order[:count]
+            write_int8(fp32, int8, {name for layer in kept for name in layer})
+            if (loss := lost()).lost <= config.max_loss:
+                break
     exported = loss.lost <= config.max_loss
+    cosine = near()
+    names = [name for layer in kept for name in layer]
     report = {
         "onnx/model.onnx": {"cosine": same},
-        "onnx/model_int8.onnx": {"cosine": near, "ndcg@10": asdict(loss), "exported": exported},
-    }
+        "onnx/model_int8.onnx": {
+            "cosine": cosine, "ndcg@10": asdict(loss), "kept_in_float32": names, "exported": exported,
+        },
+    }  # fmt: skip
     said = f"ONNX {_megabytes(*folder.glob('model.onnx*'))}"
     change = f"NDCG@10 {0 - loss.lost:+.4f} ± {loss.standard_error:.4f}"
     if exported:
-        return report, f"{said}, int8 {_megabytes(int8)} (cosine {near['mean']:.4f}, least {near['min']:.4f}; {change})"
+        measured = f"cosine {cosine['mean']:.4f}, least {cosine['min']:.4f}; {change}"
+        still = f", with {', '.join(names)} in float32" if names else ""
+        return report, f"{said}, int8 {_megabytes(int8)} ({measured}){still}"
     int8.unlink()
-    return report, f"{said}, no int8: {change}, more than `export.max_loss` allows ({config.max_loss})"
+    tried = f", with {len(kept)} of {len(order)} layers in float32 too" if kept else ""
+    return report, f"{said}, no int8: {change}, more than `export.max_loss` allows ({config.max_loss}){tried}"
 
 
 def _cosines(reference: Vectors, candidate: Vectors) -> dict[str, float]:

@@ -16,15 +16,18 @@ Vectors = npt.NDArray[np.float32]
 # 4.1 ms of CPU for a text of 10 tokens alone and 2.0 ms among 16, and one of 256 tokens is no faster among others.
 _CPU = (256, 16)
 _GPU = (16_384, 2048)
+_AT_ONCE = 32  # tokens; 3 to 7 ms with a file of up to
+_SMALL = 100_000_000  # bytes
 
 
 class Backend(Protocol):
-    """Encodes token ids as they are; called from one thread at a time."""
+    """Encodes token ids as they are; called once at a time, from any thread."""
 
     name: str  # int8, fp32 or torch, with the device
     dimension: int
     batch_tokens: int  # more at once are no faster
     run_cost: int  # tokens that take as long as one run does besides its tokens
+    at_once: int  # tokens of a run that is over before a thread has woken, or little later; 0: there is none
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Unit vectors, float32 [len(ids), dimension]."""
@@ -65,36 +68,53 @@ def open_backend(exported: Exported, model: str, threads: int) -> Backend:
 
 
 class OnnxBackend:
-    """An exported graph on the CPU. In int8 a vector depends a little on the texts it is encoded with."""
+    """An exported graph on the CPU."""
 
     def __init__(self, path: Path, precision: str, padding: int, threads: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3  # errors
-        # Batches have any shape: memory planned for one is of no use to the next, and is never given back.
-        options.enable_mem_pattern = False
-        options.enable_cpu_mem_arena = False
-        # Else the model's threads spin between batches, on the cores that the server itself needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # what a broken file raises depends on the file
-            raise UserError(f"{path} does not load: {error}") from error
+        small = path.stat().st_size <= _SMALL
+        self._session = _onnx_session(path, threads)
+        # Threads that share a short run wait for each other more than they save; so it has a session with one.
+        self._short = _onnx_session(path, 1) if small and threads > 1 else self._session
         self._padding = padding
         self.name = f"{precision} on the CPU"
         self.batch_tokens, self.run_cost = _CPU
+        self.at_once = _AT_ONCE if small else 0
         self.dimension = int(self._session.get_outputs()[0].shape[1])
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         tokens, mask = padded(ids, self._padding)
-        vectors: Vectors = self._session.run(["sentence_embedding"], {"input_ids": tokens, "attention_mask": mask})[0]
+        session = self._short if tokens.size <= self.at_once else self._session
+        vectors: Vectors = session.run(["sentence_embedding"], {"input_ids": tokens, "attention_mask": mask})[0]
         return vectors
+
+
+def _onnx_session(path: Path, threads: int) -> Any:
+    """An onnxruntime session. Raises UserError where the file is broken."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors
+    # Batches have any shape: memory planned for one is of no use to the next, and is never given back.
+    options.enable_mem_pattern = False
+    options.enable_cpu_mem_arena = False
+    # Else the model's threads spin between batches, on the cores that the server itself needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(
+            path,
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=["SkipLayerNormFusion"],  # slower than its parts: int8 takes a quarter longer
+        )
+    except Exception as error:  # what a broken file raises depends on the file
+        raise UserError(f"{path} does not load: {error}") from error
 
 
 class TorchBackend:
     """The Sentence Transformers folder in float32, on a GPU where there is one."""
+
+    at_once = 0
 
     def __init__(self, folder: Path, padding: int, threads: int) -> None:
         import torch

@@ -40,7 +40,11 @@ class _Job:
 
 
 class Batcher:
-    """Give it token ids, get vectors. One loop forms batches and runs the model in a thread of its own."""
+    """Give it token ids, get vectors. One loop forms batches and runs the model in a thread of its own.
+
+    The shortest runs are made in the loop itself, which waits meanwhile: for a query of one client a fifth of the time
+    was spent on waking the thread and being woken by it.
+    """
 
     def __init__(self, backend: Backend, *, batch_tokens: int, queue_tokens: int) -> None:
         self._backend = backend
@@ -92,6 +96,7 @@ class Batcher:
             while batch := take(self._jobs, self._batch_tokens):
                 for run in runs(batch, self._backend.run_cost):
                     await self._encode(run)
+                    await asyncio.sleep(0)  # clients have their turn between two runs, wherever those are made
 
     async def _encode(self, rows: list[tuple[_Job, int]]) -> None:
         ids = [job.ids[row] for job, row in rows]
@@ -99,7 +104,10 @@ class Batcher:
         for job, _ in rows:
             metrics.QUEUE_SECONDS.observe(started - job.since)
         try:
-            vectors = await asyncio.get_running_loop().run_in_executor(self._thread, self._backend.encode, ids)
+            if len(ids) * max(map(len, ids)) <= self._backend.at_once:
+                vectors = self._backend.encode(ids)
+            else:
+                vectors = await asyncio.get_running_loop().run_in_executor(self._thread, self._backend.encode, ids)
         except Exception as error:  # the model's, of whatever kind: these requests fail, the service does not
             log.error("encoding failed", extra={"fields": {"error": f"{type(error).__name__}: {error}"}})
             for job, _ in rows:

@@ -44,7 +44,9 @@ class Reader:
         }
 
     def texts(self, texts: Sequence[str], kind: Kind) -> Tokens:
-        found = self._tokenizer.encode_batch_fast([f"{self._prompts[kind]}{text}" for text in texts])
+        prompted = [f"{self._prompts[kind]}{text}" for text in texts]
+        one = len(prompted) == 1  # not worth waking the tokenizer's threads
+        found = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
         return Tokens([each.ids for each in found], [row for row, each in enumerate(found) if each.overflowing])
 
     def ids(self, inputs: Sequence[Sequence[int]], kind: Kind) -> Tokens:

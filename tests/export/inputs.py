@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths, ranking
 from stages.query_sets import real_id
@@ -43,7 +44,20 @@ def metrics() -> dict[str, Any]:
     return {**sets, "verdict": "ship", "recommend": "tuned", "reasons": ["A gain of 0.05 or more is meaningful."]}
 
 
-def write(folder: Path, dtype: torch.dtype = torch.float32) -> None:
+def spoil(model: SentenceTransformer) -> None:
+    """Let one number inside the last layer be so large that in int8 little is left of the others.
+
+    In float32 it changes nothing.
+    """
+    transformer: Any = model[0]
+    layer = transformer.auto_model.encoder.layer[1]
+    with torch.no_grad():
+        layer.intermediate.dense.weight[0] = 0
+        layer.intermediate.dense.bias[0] = 1000
+        layer.output.dense.weight[:, 0] = 0
+
+
+def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = False) -> None:
     """Write all below `folder`. A query's one answer is the passage nearest to it: NDCG@10 is 1 before any change."""
     drawn = random.Random(0)
     passages = [
@@ -57,6 +71,8 @@ def write(folder: Path, dtype: torch.dtype = torch.float32) -> None:
     asked = [f"zyxreal {' '.join(drawn.choices(WORDS, k=4))}" for _ in range(QUERIES)]
     model = tiny_model(folder / "own")
     model.prompts = dict(PROMPTS)
+    if spoiled:
+        spoil(model)
     encoder.write_all(
         model,
         folder / paths.TUNED_VECTORS,

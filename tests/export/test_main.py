@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,16 +180,20 @@ def test_another_place_and_process_give_the_same_bytes(done: Done, workspace: Pa
 def test_int8_that_loses_too_much_is_left_out_and_said(
     done: Done, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for write, name in (("write_fp32", "model.onnx"), ("write_int8", "model_int8.onnx")):  # they would be the same
-        monkeypatch.setattr(export, write, lambda _, path, name=name: shutil.copyfile(done.out / "onnx" / name, path))
+    def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
+        shutil.copyfile(done.out / "onnx/model_int8.onnx", path)
+
+    # As if nothing that is kept in float32 helped.
+    monkeypatch.setattr(export, "write_int8", write_int8)
+    monkeypatch.setattr(export, "by_harm", lambda *_: [["first"], ["second"], ["third"], ["fourth"]])
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.0")
     said = export.work()
     int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
     lost = int8["ndcg@10"]["lost"]
     assert lost > 0
-    assert int8["exported"] is False
+    assert (int8["exported"], int8["kept_in_float32"]) == (False, ["first", "second"])
     assert f"no int8: NDCG@10 {-lost:+.4f}" in said
-    assert "`export.max_loss`" in said
+    assert said.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32 too")
     assert (paths.EXPORT / "onnx/model.onnx").is_file()
     assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
     assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
@@ -234,6 +238,17 @@ def test_examples_are_in_the_card_where_they_are_asked_for(workspace: Path) -> N
         assert found["text"].startswith(begins.removesuffix(" …"))
         assert answers == "yes"
     assert "zyxgenerated" not in card  # real queries are the first set
+
+
+def test_the_layer_that_hurts_is_kept_in_float32_and_said(workspace: Path) -> None:
+    inputs.write(workspace, spoiled=True)
+    inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.1")
+    said = export.work()
+    assert said.endswith(", with encoder.layer.1.output.dense in float32")
+    int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
+    assert (int8["exported"], int8["kept_in_float32"]) == (True, ["encoder.layer.1.output.dense"])
+    assert int8["ndcg@10"]["lost"] <= 0.1
+    assert (paths.EXPORT / "onnx/model_int8.onnx").is_file()
 
 
 def test_without_onnx_the_rest_is_there(workspace: Path) -> None:

@@ -1,10 +1,9 @@
-"""The ONNX graphs against the model they come from, on tiny random models and the real onnxruntime."""
+"""The ONNX graph against the model it comes from, on tiny random models and the real onnxruntime."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
@@ -12,13 +11,12 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models
 
 from stages.errors import UserError
-from stages.export.onnx import OnnxEncoder, Parity, parity, write_fp32, write_int8
+from stages.export.onnx import OnnxEncoder, Parity, parity, write_fp32
 from tests.tiny_model import WORDS, tiny_model
 
 LENGTHS = (1, 40, 3, 3, 17, 90, 2, 8)  # in words; the model cuts at 64 tokens
 TEXTS = [" ".join(WORDS[(7 * i + j) % 60] for j in range(length)) for i, length in enumerate(LENGTHS)]
-Exported = tuple[SentenceTransformer, Path]  # the folder holds model.onnx and model_int8.onnx
-FILES = ("model.onnx", "model_int8.onnx")
+Exported = tuple[SentenceTransformer, Path]  # the folder holds model.onnx
 PIPELINES = ("bert-mean", "xlmr-cls", "bert-lasttoken")
 
 
@@ -31,7 +29,6 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     write_fp32(model, folder / "model.onnx")
     config: Any = model[0].config
     assert (model.training, config._attn_implementation) == (True, "sdpa")  # the model is left as it was
-    write_int8(folder / "model.onnx", folder / "model_int8.onnx")
     return model, folder
 
 
@@ -48,22 +45,11 @@ def test_fp32_graph_is_the_model(exported: Exported, batch_size: int) -> None:
     assert parity(reference, np.roll(reference, 1, axis=0)).mean < 0.9
 
 
-def test_int8_is_smaller_and_close(exported: Exported) -> None:
-    model, folder = exported
-    vectors = OnnxEncoder(folder / "model_int8.onnx", model.tokenizer).encode(TEXTS, batch_size=4)
-    assert parity(model.encode(TEXTS), vectors).min >= 0.95
-    # The weights alone: most of so small a file is the graph.
-    graphs = [onnx.load(folder / name).graph for name in FILES]
-    fp32, int8 = (sum(onnx.numpy_helper.to_array(w).nbytes for w in graph.initializer) for graph in graphs)
-    assert int8 < 0.5 * fp32
-
-
 def test_no_path_of_this_machine_is_inside(exported: Exported) -> None:
     _, folder = exported
-    for name in FILES:
-        content = (folder / name).read_bytes()
-        leaks = [str(folder), str(Path.cwd()), str(Path(torch.__file__).parent), 'File "']
-        assert [leak for leak in leaks if leak.encode() in content] == []
+    content = (folder / "model.onnx").read_bytes()
+    leaks = [str(folder), str(Path.cwd()), str(Path(torch.__file__).parent), 'File "']
+    assert [leak for leak in leaks if leak.encode() in content] == []
 
 
 @pytest.mark.parametrize("exported", ["bert-mean"], indirect=True)

@@ -17,7 +17,7 @@ from stages.serve.batching import Batcher, QueueFull, _Job, runs, take
 class Lengths:
     """A backend whose vector of a text is its length and its first id; it waits for `go` before each run."""
 
-    name, dimension, batch_tokens, run_cost = "lengths", 2, 100, 16
+    name, dimension, batch_tokens, run_cost, at_once = "lengths", 2, 100, 16, 0
 
     def __init__(self) -> None:
         self.seen: list[list[int]] = []
@@ -48,8 +48,10 @@ def awaited(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]
 
 
 @asynccontextmanager
-async def batching(batch_tokens: int, queue_tokens: int) -> AsyncIterator[tuple[Batcher, Lengths]]:
-    backend = Lengths()
+async def batching(
+    batch_tokens: int, queue_tokens: int, backend: Lengths | None = None
+) -> AsyncIterator[tuple[Batcher, Lengths]]:
+    backend = backend or Lengths()
     batcher = Batcher(backend, batch_tokens=batch_tokens, queue_tokens=queue_tokens)
     loop = asyncio.create_task(batcher.run())
     try:
@@ -139,6 +141,30 @@ async def test_a_run_that_fails_fails_its_requests_alone() -> None:
         with pytest.raises(RuntimeError, match="a bad batch"):
             await batcher.encode([[13], [1] * 90, [1] * 90])
         assert (await batcher.encode([[2]])).tolist() == [[1, 2]]
+
+
+class Threads(Lengths):
+    """Says of each run whether the event loop's thread made it."""
+
+    at_once = 12
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here: list[bool] = []
+
+    def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        self.here.append(threading.current_thread() is threading.main_thread())
+        return super().encode(ids)
+
+
+@awaited
+async def test_the_shortest_runs_are_made_where_the_loop_runs() -> None:
+    async with batching(100, 1000, Threads()) as (batcher, backend):
+        backend.go.release(10)
+        for lengths in ([12], [13], [6, 5], [7, 2]):  # 12, 13, 12 and 14 tokens, padding counted
+            await batcher.encode([[1] * length for length in lengths])
+    assert isinstance(backend, Threads)
+    assert backend.here == [True, False, True, False]
 
 
 def test_padding_is_masked() -> None:
