@@ -36,7 +36,7 @@ from stages.settings import load
 from tests.pipeline import repository
 
 ONCE = ("ingest", "real", "generate", "embed")
-EACH_SEED = ("dataset", "baseline", "train", "evaluate")
+EACH_SEED = ("dataset", "baseline", "train", "curve", "evaluate")
 WRITTEN = "written_queries.jsonl"
 LOCKS = ("dvc.lock", "data/sample/dvc.lock")  # of the sample's run
 HEADER = (
