@@ -277,6 +277,19 @@ def test_real_queries_keep_the_base_where_it_serves_them_better(folder: Path, ru
     assert all(np.array_equal(base[name], kept[name]) for name in base)
 
 
+def test_key_phrases_alone_take_the_model_half_of_the_way(done: Done, folder: Path, run: Run) -> None:
+    rows = [{**row, "provider": "keyphrases"} for row in files.read_jsonl(folder / paths.QUERIES)]
+    files.write_jsonl(folder / paths.QUERIES, rows)
+    half = run()
+    assert half.history["chosen"] == {**done.history["chosen"], "share": 0.5}
+    assert ", 50% of the way from the base model" in half.said
+    base, end, kept = (tensors(at / "model.safetensors") for at in (folder / "own/model", done.model, half.model))
+    moved = [name for name in base if not np.array_equal(base[name], end[name])]
+    assert len(moved) > 20
+    for name in moved:
+        np.testing.assert_allclose(kept[name], (base[name] + end[name]) / 2, atol=1e-6)
+
+
 def test_patience_ends_a_run_that_no_longer_gets_better(run: Run) -> None:
     done = run(epochs=60, evaluations=60, patience=1)
     scores = done.dev[1:]
