@@ -84,7 +84,8 @@ def halves(documents: Path, folder: Path) -> None:
     """In `folder` a set with one half of the human queries; the other half are its `written_queries.jsonl`."""
     answers: dict[str, list[str]] = {}
     for _, found in beir.rows(documents):
-        answers.setdefault(found["query"], []).append(found["passage_id"])
+        if found["group"] == "test":
+            answers.setdefault(found["query"], []).append(found["passage_id"])
     asked = sorted(answers)
     random.Random(0).shuffle(asked)
     folder.mkdir(parents=True)

@@ -9,6 +9,8 @@ from stages import ranking
 from stages.query_sets import Judged
 from stages.ranking import Corpus
 
+_NEAR = 20  # passages of a query
+
 
 def part_of_corpus(
     judged: Judged,
@@ -25,14 +27,28 @@ def part_of_corpus(
     """
     if len(passages) <= size:
         return np.arange(len(passages))
+    return _part(judged, corpus, ranking.nearest(queries, passages, _NEAR)[0], size, seed)
+
+
+def part_by_words(judged: Judged, corpus: Corpus, size: int, seed: int) -> npt.NDArray[np.int64]:
+    """The same with BM25's nearest passages: what leads neither of two models astray more than the other."""
+    if len(corpus.texts) <= size:
+        return np.arange(len(corpus.texts))
+    sections = ranking.bm25(judged.texts, corpus).sections[:, :_NEAR]
+    first = np.unique(corpus.section_of, return_index=True)[1]
+    return _part(judged, corpus, np.where(sections < 0, -1, first[sections]), size, seed)
+
+
+def _part(judged: Judged, corpus: Corpus, near: npt.NDArray[np.int64], size: int, seed: int) -> npt.NDArray[np.int64]:
+    """`near` [queries, k]: rows of passages, the best first; -1 where there are no more."""
     answers = set().union(*judged.relevant)
     chosen = {row for row, section in enumerate(corpus.section_of.tolist()) if section in answers}
-    near, _ = ranking.nearest(queries, passages, 20)
     for column in near.T.tolist():
         for row in column:
             if len(chosen) >= 0.8 * size:
                 break
-            chosen.add(row)
-    rest = sorted(set(range(len(passages))) - chosen)
+            if row >= 0:
+                chosen.add(row)
+    rest = sorted(set(range(len(corpus.texts))) - chosen)
     chosen |= set(random.Random(seed).sample(rest, max(0, size - len(chosen))))
     return np.array(sorted(chosen), dtype=np.int64)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.corpus_part import part_of_corpus
+from stages.corpus_part import part_by_words, part_of_corpus
 from stages.query_sets import Judged
 from stages.ranking import Corpus
 
@@ -42,3 +42,13 @@ def test_every_answer_is_in_whatever_the_size() -> None:
 @pytest.mark.parametrize("size", [ROWS, ROWS + 1])
 def test_a_small_corpus_is_taken_whole(size: int) -> None:
     assert part_of_corpus(judged({1}), CORPUS, VECTORS[:1], VECTORS, size, 0).tolist() == list(range(ROWS))
+
+
+def test_by_words_the_sections_that_share_some_with_the_query_come_first() -> None:
+    texts = [f"word{row // 2}" for row in range(ROWS)]
+    corpus = Corpus(CORPUS.sections, CORPUS.section_of, texts)
+    asked = Judged(["q"], ["word70 word5"], [{3}], np.arange(1), {})
+    part = part_by_words(asked, corpus, 10, 0).tolist()
+    assert len(part) == 10
+    assert {6, 7, 10, 140} <= set(part)  # section 3's passages, the first of sections 5 and 70
+    assert part_by_words(asked, corpus, ROWS, 0).tolist() == list(range(ROWS))

@@ -37,5 +37,5 @@ def _holder(lock: Path) -> str:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return file.read()
+            return file.read() or "one that has just begun"
     return ""

@@ -88,8 +88,7 @@ def measure(config: CurveConfig) -> str:
         passages = len({pair_ids[row] for row in of_share})
         note(f"{100 * share:g} % of the training passages: {passages:,}, with {len(of_share):,} pairs")
         folder = measured / f"{share:g}"
-        # What a small part does not teach is no mistake that could be mended.
-        train = partial(tune, training, inputs, some, folder / "checkpoints", say=lambda line: None)
+        train = partial(tune, training, inputs, some, folder / "checkpoints")
         base_kept, values = once(folder, train, score)
         points.append(Point(share, passages, len(of_share), base_kept, values))
     _write(points, ids)

@@ -88,8 +88,8 @@ def work() -> str:
     kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
     main_set = next(iter(sets))
     history = files.read_json(paths.MODEL_HISTORY)
-    doubt = history.get("chosen", {}).get("doubt")
-    judgement = judge(main_set, sets[main_set], kinds, similarity, config, doubt)
+    chosen = {"doubt": None, "guarded": 0} | history.get("chosen", {})
+    judgement = judge(main_set, sets[main_set], kinds, similarity, config, chosen["doubt"], chosen["guarded"])
 
     main_rows = rows[main_set]
     main_answers = [judged.relevant[row] for row in main_rows]

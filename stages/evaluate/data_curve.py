@@ -6,7 +6,7 @@ training passages taught, less that of the model of half of them, on the same qu
 | case | answer |
 |---|---|
 | too few training passages: there is no half | cannot_tell |
-| the tuned model's vectors are the base's | cannot_tell |
+| the tuned model's vectors are the base's, or half of the passages left the base as it was | cannot_tell |
 | fewer groups of queries than `least_groups` | cannot_tell |
 | the whole interval of `last` is below `negligible` | no |
 | the whole interval of `last` is above 0 | yes |
@@ -126,6 +126,8 @@ def _answer(
             "can tell."
         )
     half = next(point for point in points if point.share == _HALF)
+    if half.base_kept:
+        return "cannot_tell", f"{unknown}: half of the training passages left the base model as it was."
     brought = (
         f"the last doubling, from {half.passages:,} to {whole.passages:,} training passages, brought "
         f"{said(last, config.confidence)}"

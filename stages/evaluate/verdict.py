@@ -62,11 +62,13 @@ def judge(
     similarity: float,
     config: EvaluateConfig,
     doubt: str | None = None,
+    guarded: int = 0,
 ) -> Judgement:
     """Judge by the scores of `main_set`, `real` or `synthetic`.
 
     `kinds` has the scores of each kind of generated query, and counts without real queries alone; `similarity` is the
-    mean cosine between the corpus as the base and as the tuned model encode it, `doubt` why `train` kept the base.
+    mean cosine between the corpus as the base and as the tuned model encode it, `doubt` why `train` kept the base,
+    `guarded` how many real queries it asked.
     """
     real = main_set == "real"
     gain = scores.lead("tuned", "base")
@@ -84,6 +86,11 @@ def judge(
         )
     else:
         reasons.append(_luck(scores, gain, config))
+    if real and guarded and not doubt:
+        reasons.append(
+            f"{guarded:,} of the real queries could have kept the base model (`train.guard`) and did not: their own "
+            "gain reads a little high."
+        )
     recommend, advice = _recommend(scores, verdict, config)
     reasons.append(advice)
     if not real:

@@ -71,7 +71,8 @@ class OnnxBackend:
     """An exported graph on the CPU."""
 
     def __init__(self, path: Path, precision: str, padding: int, threads: int) -> None:
-        small = path.stat().st_size <= _SMALL
+        # Of a large model the weights lie beside the graph.
+        small = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*")) <= _SMALL
         self._session = _onnx_session(path, threads)
         # Threads that share a short run wait for each other more than they save; so it has a session with one.
         self._short = _onnx_session(path, 1) if small and threads > 1 else self._session

@@ -1,7 +1,7 @@
 """Stage `train`: MNRL fine-tuning of the base model → data/model/. Run as `python -m stages.train`."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths, processes, query_sets, ranking, state
 from stages.console import Bar, note, progress
-from stages.corpus_part import part_of_corpus
+from stages.corpus_part import part_by_words, part_of_corpus
 from stages.encoder import Kind
 from stages.errors import UserError
 from stages.precision import use_bf16
@@ -29,6 +29,7 @@ from stages.train.dev import METRIC, DevEvaluator, Measured
 from stages.train.trainer import Outcome, joined, steps_of, train
 
 KEYPHRASES = "keyphrases"  # the provider that writes queries offline
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Tuned:
     score: float  # its NDCG@10 on dev
     share: float  # of the way from the base model to the best checkpoint; 0: the base model is kept
     doubt: str | None  # why it is kept though it scores less on dev
+    guarded: int  # real queries that were asked
 
 
 def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inputs:
@@ -102,11 +104,10 @@ def tune(
     inputs: Inputs,
     pairs: dict[str, list[Any]],
     checkpoints: Path,
-    say: Callable[[str], None] = note,
 ) -> Tuned | None:
     """Train on the pairs, columns as in train.parquet, and choose on dev; None in all processes but the first.
 
-    What a killed run left in `checkpoints` is gone on with. `say` is told what a person should know of the training.
+    What a killed run left in `checkpoints` is gone on with.
     """
     config = replace(config)  # what follows changes it
     corpus, clusters, judged, evaluator = inputs.corpus, inputs.clusters, inputs.judged, inputs.evaluator
@@ -126,7 +127,7 @@ def tune(
         with progress(label, steps_of(len(rows), config)) as bar:
 
             def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
-                return train(model, rows, inputs.original, evaluator, config, bf16, folder, bar, say)
+                return train(model, rows, inputs.original, evaluator, config, bf16, folder, bar, note)
 
             outcomes.append(rounds.once(model, checkpoints / str(number), of))
     outcome, best = joined(outcomes)
@@ -139,26 +140,28 @@ def tune(
     assert evaluator.latest is not None
     after = evaluator.latest
     for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
-        say(warning)
+        note(warning)
     original_model = encoder.load_base(config.model)
     asked = query_sets.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
-    furthest = config.keyphrases_share if set(asked) == {KEYPHRASES} else 1.0
+    offline = asked.count(KEYPHRASES) >= _NEARLY_ALL * len(asked)
+    furthest = config.keyphrases_share if offline else 1.0
     score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations, furthest)
     if 0 < share < 1:
         evaluator(model)
         after = evaluator.latest
     kinds = query_sets.labels(judged.ids, "kind")
     doubt = choice.doubt(after.values - before.values, judged.groups, kinds, config.certainty) if share else None
+    guarded = 0
     if share and doubt is None:
-        doubt = _guarded(model, corpus, inputs.passages, config, bf16)
+        guarded, doubt = _guarded(model, corpus, inputs.passages, config, bf16)
     if doubt:
-        say(
+        note(
             f"{doubt}: the base model is kept. More pairs and more real queries can tell; `train.certainty: 0.5` and "
             "`train.guard: 0` take every gain"
         )
         model.load_state_dict(original_model.state_dict())
         score, share = base, 0.0
-    return Tuned(model, outcome, score, share, doubt)
+    return Tuned(model, outcome, score, share, doubt, guarded)
 
 
 def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) -> str:
@@ -170,7 +173,7 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
         model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
-        files.write_json(folder / paths.MODEL_HISTORY.name, history(base, outcome, share, tuned.doubt))
+        files.write_json(folder / paths.MODEL_HISTORY.name, history(tuned, base))
         files.write_text(
             folder / paths.MODEL_PASSAGES.name, "".join(f"{line}\n" for line in pinned.known(inputs.corpus.texts))
         )
@@ -183,19 +186,19 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
 
 def _guarded(
     model: SentenceTransformer, corpus: Corpus, passages: npt.NDArray[np.float32], config: TrainConfig, bf16: bool
-) -> str | None:
-    """What the real queries have against the tuned model."""
+) -> tuple[int, str | None]:
+    """How many real queries are asked, and what they have against the tuned model."""
     judged = query_sets.read(("real",), corpus)
     if not len(rows := guard.some(judged, config.guard, config.seed)):
-        return None
+        return 0, None
     asking = judged.at(rows)
     queries = query_sets.vectors(asking.ids, paths.VECTORS)
-    part = part_of_corpus(asking, corpus, queries, passages, config.dev_corpus, config.seed)
+    part = part_by_words(asking, corpus, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(asking, corpus, part, bf16, batch_size=8)
     before = evaluator.measure(queries, passages[part])
     evaluator(model)
     assert evaluator.latest is not None
-    return guard.doubt(evaluator.latest.values - before.values, asking.groups, config.seed)
+    return len(rows), guard.doubt(evaluator.latest.values - before.values, asking.groups, config.seed)
 
 
 def base_vectors(
@@ -209,12 +212,18 @@ def base_vectors(
     }
 
 
-def history(base: float, outcome: Outcome, share: float, doubt: str | None) -> dict[str, Any]:
+def history(tuned: Tuned, base: float) -> dict[str, Any]:
     """The two curves as DVC plots them: it lays the lists of a file side by side, so no name may be in both."""
+    outcome = tuned.outcome
     return {
         "loss": [{"step": step, "loss": loss} for step, loss in outcome.losses],
         "dev": [{"dev_step": step, METRIC: score} for step, score in [(0, base), *outcome.dev]],
-        "chosen": {"step": outcome.best, "share": round(share, 6), "doubt": doubt},
+        "chosen": {
+            "step": outcome.best,
+            "share": round(tuned.share, 6),
+            "doubt": tuned.doubt,
+            "guarded": tuned.guarded,
+        },
     }
 
 

@@ -99,8 +99,10 @@ class Collator(SentenceTransformerDataCollator):
         }
 
     def size(self, row: Row) -> int:
-        """Tokens of a row's passage and queries."""
-        texts: list[tuple[Kind, str]] = [("document", row["positive"]), *(("query", text) for text in row["anchor"])]
+        """Tokens of a row's passage, its hard negatives and its queries."""
+        passages = [row["positive"], *row["negative"][: self._negatives]]
+        texts: list[tuple[Kind, str]] = [("document", text) for text in passages]
+        texts += [("query", text) for text in row["anchor"]]
         return sum(len(self._tokens[kind].ids[self._place[kind][text]]) for kind, text in texts)
 
     def _by_length(self, texts: Sequence[str], kind: Kind) -> list[int]:

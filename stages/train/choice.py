@@ -12,6 +12,9 @@ from stages.clustered import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
+_ASKED = ("real", "own")  # kinds of queries that people asked
+_ENOUGH = 30  # queries that can tell a gain from luck
+
 
 def choose(
     model: SentenceTransformer,
@@ -55,8 +58,8 @@ def doubt(
 ) -> str | None:
     """Why the gain on the dev queries is not enough to give up the base model; None where it is.
 
-    `gains` [queries]; `kinds`, of each query. A kind that people may not type cannot carry the choice: the gain must
-    be there without the kind that gains most.
+    `gains` [queries]; `kinds`, of each query. A generated kind that people may not type cannot carry the choice: the
+    gain must be there without the kind that gains most, beyond luck where the others are enough to tell.
     """
     if not sure(gains, groups, certainty):
         return f"on dev the tuned model is ahead by {gains.mean():+.3f}, which with {len(gains):,} queries may be luck"
@@ -64,8 +67,10 @@ def doubt(
     if certainty <= 0.5 or len(set(kinds)) == 1:
         return None
     most = max(sorted(set(kinds)), key=lambda kind: float(gains[of_kind == kind].mean()))
+    if most in _ASKED:
+        return None
     rest = of_kind != most
-    if sure(gains[rest], groups[rest], certainty):
+    if sure(gains[rest], groups[rest], certainty if np.count_nonzero(rest) >= _ENOUGH else 0.5):
         return None
     return (
         f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): that of the others, "

@@ -50,7 +50,7 @@ class TrainConfig:
     keyphrases_share: float = between(0.05, 1.0)
     # How sure dev must be that the tuned model is better than the base, or the base is kept; .5: any gain will do.
     certainty: float = between(0.5, 0.9999)
-    # Real queries, at most, that are asked whether the base model is better, where there are 30; 0: none.
+    # Real queries, about, that are asked whether the base model is better, where there are 30; 0: none.
     guard: int = between(0, 1_000_000)
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random.
     dev_corpus: int = between(10, 10_000_000)

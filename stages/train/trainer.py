@@ -233,7 +233,7 @@ def _worth_compiling(
     """By the operations of the run, 6 a weight and token, not by the clock: the same run is always trained alike."""
     layers = adapters.layers(model.transformers_model)
     weights = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
-    operations = 6 * weights * sum(map(collator.size, rows)) * config.epochs
+    operations = 6 * weights * sum(map(collator.size, rows)) * config.epochs / processes.count()
     return bf16 and model.device.type == "cuda" and operations > _WORTH_COMPILING
 
 

@@ -158,7 +158,7 @@ def test_a_model_that_a_killed_run_did_not_score_is_not_trained_again(tmp_path: 
     def train() -> Tuned:
         trained.append("once")
         (tmp_path / "share/checkpoints").mkdir(parents=True)
-        return Tuned(tiny_model(tmp_path / "tiny"), Outcome([], [(1, 0.5)], 1, 1), 0.5, 1.0, None)
+        return Tuned(tiny_model(tmp_path / "tiny"), Outcome([], [(1, 0.5)], 1, 1), 0.5, 1.0, None, 0)
 
     def score(model: Path | None) -> list[float]:
         scored.append(model)

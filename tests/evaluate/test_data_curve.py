@@ -10,11 +10,16 @@ from tests.evaluate import made_up
 
 
 def curve(
-    last: float | list[float], n: int = 40, groups: int | None = None, unchanged: bool = False, **changes: Any
+    last: float | list[float],
+    n: int = 40,
+    groups: int | None = None,
+    unchanged: bool = False,
+    kept: float = 0.125,
+    **changes: Any,
 ) -> DataCurve:
     """The curve of 12.5, 25, 50 and 100 %, whose last doubling brings each query `last`, over and over.
 
-    The base scores .5, and each doubling before the last brings .05. Every query is a group of its own, or one of
+    The base is kept with a share of `kept` and less. It scores .5, and each doubling before the last brings .05. Every query is a group of its own, or one of
     `groups`.
     """
     base = np.full(n, 0.5)
@@ -22,7 +27,7 @@ def curve(
     whole = halves[0.5] + np.resize(np.atleast_1d(last), n)
     passages = {0.125: 100, 0.25: 200, 0.5: 400, 1.0: 800}
     trained = [
-        Trained(share, passages[share], 3 * passages[share], share == 0.125, values)
+        Trained(share, passages[share], 3 * passages[share], share <= kept, values)
         for share, values in [*halves.items(), (1.0, whole)]
     ]
     return data_curve(trained, base, np.arange(n) % (groups or n), unchanged, made_up.config(**changes))
@@ -50,6 +55,14 @@ def test_yes_where_the_last_doubling_brought_something() -> None:
     assert found.said == (
         "More queries would help: the last doubling, from 400 to 800 training passages, brought +0.030 (95 % interval "
         "+0.030 to +0.030); twice as many may bring up to as much again."
+    )
+
+
+def test_cannot_tell_where_half_of_the_passages_left_the_base() -> None:
+    found = curve(0.03, kept=0.5)
+    assert found.answer == "cannot_tell"
+    assert found.said == (
+        "Whether more queries would help cannot be told: half of the training passages left the base model as it was."
     )
 
 

@@ -74,6 +74,14 @@ def test_why_training_kept_the_base_is_said() -> None:
     assert "Training" not in judge("real", of, {}, 0.9, config(), "on dev the gain may be luck").reasons[1]
 
 
+def test_that_real_queries_guarded_is_said() -> None:
+    of = tuned(0.1, 0.05, 0.15)
+    said = "40 of the real queries could have kept the base model"
+    assert any(said in reason for reason in judge("real", of, {}, 0.9, config(), None, 40).reasons)
+    assert not any(said in reason for reason in judge("synthetic", of, {}, 0.9, config(), None, 40).reasons)
+    assert not any("could have kept" in reason for reason in judged(of).reasons)
+
+
 def test_a_gain_that_reads_as_the_limit_is_the_limit() -> None:
     of = scores(base=0.8, tuned=0.85, drawn={"tuned": (0.84, 0.86)})
     assert 0.85 - 0.8 < 0.05  # in binary

@@ -99,12 +99,27 @@ def test_a_gain_counts_beyond_luck(gains: list[float], groups: list[int], certai
         ([0.31, 0.29, 0.3, 0.3, 0.01, -0.01], "qqqqkk", 0.5, None),
         ([0.31, 0.29, 0.3, 0.3, 0.01, -0.01], "qqqqqq", 0.9, None),  # of one kind alone nothing can be told
         ([0.31, 0.29, 0.3, 0.3, 0.11, 0.09], "qqqqkk", 0.9, None),
+        # Thirty others are enough to tell: .01 ± .018, of 29 no more is asked than a gain.
+        (
+            [0.31, 0.29, *[0.11, -0.09] * 15],
+            "qq" + "k" * 30,
+            0.9,
+            "the gain on dev comes from one kind of query, q (+0.300): that of the others, +0.010, may be luck",
+        ),
+        ([0.31, 0.29, 0.3, *[0.11, -0.09] * 14, 0.02], "qqq" + "k" * 29, 0.9, None),
     ],
 )
 def test_one_kind_of_query_does_not_carry_the_choice(
     gains: list[float], kinds: str, certainty: float, expected: str | None
 ) -> None:
     assert doubt(np.array(gains), np.arange(len(gains)), list(kinds), certainty) == expected
+
+
+@pytest.mark.parametrize("kind", ["real", "own"])
+def test_queries_that_people_asked_may_carry_the_choice(kind: str) -> None:
+    gains, groups = np.array([0.31, 0.29, 0.3, 0.3, 0.01, -0.01]), np.arange(6)
+    assert doubt(gains, groups, [kind] * 4 + ["keyword"] * 2, 0.9) is None
+    assert doubt(gains, groups, ["keyword"] * 4 + [kind] * 2, 0.9) is not None
 
 
 def test_a_mixture_lies_on_the_line_between_the_two() -> None:

@@ -108,7 +108,7 @@ def test_one_line_is_all_that_is_said_and_it_is_what_was_measured(done: Done) ->
     assert list(dev) == [0, 40, 80, 120]
     step = max(dev, key=lambda step: dev[step])
     assert dev[step] > dev[0] + 0.05
-    assert done.history["chosen"] == {"step": step, "share": 1.0, "doubt": None}
+    assert done.history["chosen"] == {"step": step, "share": 1.0, "doubt": None, "guarded": 0}
     best = f"dev NDCG@10 {dev[0]:.3f} → {dev[step]:.3f}: step {step}"
     assert done.said == f"✓ train  120 steps in fp32; {best}  (… s)\n"
 
@@ -268,8 +268,9 @@ def test_real_queries_keep_the_base_where_it_serves_them_better(folder: Path, ru
     doubt = done.history["chosen"]["doubt"]
     if asked == "as_in_training":
         assert (doubt, done.history["chosen"]["share"]) == (None, 1.0)
+        assert done.history["chosen"]["guarded"] == 30
         return
-    assert "the two halves of 30 real queries gain" in doubt
+    assert doubt.startswith("with the tuned model one half of 30 real queries is better by ")
     assert done.history["chosen"]["share"] == 0.0
     assert f"{doubt}: the base model is kept." in done.said
     assert done.said.endswith("the base model is kept  (… s)\n")
