@@ -19,8 +19,8 @@ def curve(
 ) -> DataCurve:
     """The curve of 12.5, 25, 50 and 100 %, whose last doubling brings each query `last`, over and over.
 
-    The base is kept with a share of `kept` and less. It scores .5, and each doubling before the last brings .05. Every query is a group of its own, or one of
-    `groups`.
+    The base is kept with a share of `kept` and less. It scores .5, and each doubling before the last brings .05. Every
+    query is a group of its own, or one of `groups`.
     """
     base = np.full(n, 0.5)
     halves = {0.125: base, 0.25: base + 0.05, 0.5: base + 0.1}
