@@ -35,7 +35,7 @@ def graph(tmp_path: Path) -> Path:
 def test_a_small_model_makes_short_runs_at_once(graph: Path) -> None:
     backend = OnnxBackend(graph, "fp32", 0, 2)
     assert (backend.at_once, backend.dimension) == (32, 2)
-    np.testing.assert_allclose(backend.encode([[1, 2, 3], [4]]), [[2, 2], [4 / 3, 4 / 3]], rtol=1e-6)
+    np.testing.assert_allclose(backend.encode([[1, 2, 3], [4]]), np.array([[2.0, 2.0], [4 / 3, 4 / 3]]), rtol=1e-6)
 
 
 def test_weights_beside_the_graph_make_a_model_large(graph: Path) -> None:
