@@ -150,7 +150,8 @@ def tune(
         evaluator(model)
         after = evaluator.latest
     kinds = query_sets.labels(judged.ids, "kind")
-    doubt = choice.doubt(after.values - before.values, judged.groups, kinds, config.certainty) if share else None
+    gains = after.values - before.values
+    doubt = choice.doubt(gains, judged.groups, kinds, config.certainty, config.negligible) if share else None
     guarded = 0
     if share and doubt is None:
         guarded, doubt = _guarded(model, corpus, inputs.passages, config, bf16)

@@ -54,12 +54,17 @@ def sure(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], certaint
 
 
 def doubt(
-    gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], kinds: Sequence[str], certainty: float
+    gains: npt.NDArray[np.float64],
+    groups: npt.NDArray[np.int64],
+    kinds: Sequence[str],
+    certainty: float,
+    negligible: float,
 ) -> str | None:
     """Why the gain on the dev queries is not enough to give up the base model; None where it is.
 
-    `gains` [queries]; `kinds`, of each query. A generated kind that people may not type cannot carry the choice: the
-    gain must be there without the kind that gains most, beyond luck where the others are enough to tell.
+    `gains` [queries]; `kinds`, of each query. A generated kind that people may not type cannot carry the choice:
+    without the kind that gains most the gain must still be above `negligible`, beyond luck where the others are enough
+    to tell.
     """
     if not sure(gains, groups, certainty):
         return f"on dev the tuned model is ahead by {gains.mean():+.3f}, which with {len(gains):,} queries may be luck"
@@ -70,11 +75,12 @@ def doubt(
     if most in _ASKED:
         return None
     rest = of_kind != most
-    if sure(gains[rest], groups[rest], certainty if np.count_nonzero(rest) >= _ENOUGH else 0.5):
+    tells = np.count_nonzero(rest) >= _ENOUGH
+    if sure(gains[rest] - negligible, groups[rest], certainty if tells else 0.5):
         return None
     return (
-        f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): that of the others, "
-        f"{gains[rest].mean():+.3f}, may be luck"
+        f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): without it, it is "
+        f"{gains[rest].mean():+.3f}, not {negligible:.2f} beyond luck"
     )
 
 

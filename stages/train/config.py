@@ -50,6 +50,7 @@ class TrainConfig:
     keyphrases_share: float = between(0.05, 1.0)
     # How sure dev must be that the tuned model is better than the base, or the base is kept; .5: any gain will do.
     certainty: float = between(0.5, 0.9999)
+    negligible: float = between(0.0, 1.0)  # `evaluate`'s: what dev must gain without the kind of query that gains most
     # Real queries, about, that are asked whether the base model is better, where there are 30; 0: none.
     guard: int = between(0, 1_000_000)
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random.

@@ -75,6 +75,7 @@ def train_config(**changes: Any) -> TrainConfig:
         "patience": None,
         "interpolations": 0,
         "certainty": 0.5,
+        "negligible": 0.02,
         "keyphrases_share": 0.5,
         "dev_corpus": 30,
         "seed": 0,
