@@ -185,7 +185,7 @@ def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> 
         "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new\n"
         f"✓ train  1 steps in fp32; dev NDCG@10 {base:.3f} → {base:.3f}: the base model is kept  (… s)\n"
     )
-    assert done.history["chosen"] == {"step": 1, "share": 0.0, "doubt": None}
+    assert done.history["chosen"] == {"step": 1, "share": 0.0, "doubt": None, "guarded": 0}
     kept, before = (tensors(path / "model.safetensors") for path in (done.model, folder / "own/model"))
     for name, value in before.items():
         np.testing.assert_array_equal(kept[name], value)
