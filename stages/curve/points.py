@@ -88,7 +88,8 @@ def measure(config: CurveConfig) -> str:
         passages = len({pair_ids[row] for row in of_share})
         note(f"{100 * share:g} % of the training passages: {passages:,}, with {len(of_share):,} pairs")
         folder = measured / f"{share:g}"
-        train = partial(tune, training, inputs, some, folder / "checkpoints")
+        # What a small part does not teach is no mistake that could be mended.
+        train = partial(tune, training, inputs, some, folder / "checkpoints", advise=lambda line: None)
         base_kept, values = once(folder, train, score)
         points.append(Point(share, passages, len(of_share), base_kept, values))
     _write(points, ids)

@@ -1,7 +1,7 @@
 """Stage `train`: MNRL fine-tuning of the base model → data/model/. Run as `python -m stages.train`."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,10 +104,11 @@ def tune(
     inputs: Inputs,
     pairs: dict[str, list[Any]],
     checkpoints: Path,
+    advise: Callable[[str], None] = note,
 ) -> Tuned | None:
     """Train on the pairs, columns as in train.parquet, and choose on dev; None in all processes but the first.
 
-    What a killed run left in `checkpoints` is gone on with.
+    What a killed run left in `checkpoints` is gone on with. `advise` is told what to mend where nothing was gained.
     """
     config = replace(config)  # what follows changes it
     corpus, clusters, judged, evaluator = inputs.corpus, inputs.clusters, inputs.judged, inputs.evaluator
@@ -140,7 +141,7 @@ def tune(
     assert evaluator.latest is not None
     after = evaluator.latest
     for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
-        note(warning)
+        advise(warning)
     original_model = encoder.load_base(config.model)
     asked = query_sets.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
     offline = asked.count(KEYPHRASES) >= _NEARLY_ALL * len(asked)
@@ -156,7 +157,7 @@ def tune(
     if share and doubt is None:
         guarded, doubt = _guarded(model, corpus, inputs.passages, config, bf16)
     if doubt:
-        note(
+        advise(
             f"{doubt}: the base model is kept. More pairs and more real queries can tell; `train.certainty: 0.5` and "
             "`train.guard: 0` take every gain"
         )
