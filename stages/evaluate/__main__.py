@@ -107,8 +107,9 @@ def work() -> str:
         beginnings(passages, corpus),
         _EXAMPLES,
     )
-    curve = _curve(config, judged, main_rows, values, similarity) if config.data_curve else None
-    if curve is not None:
+    curve = None
+    if config.data_curve and "pinned" not in history:  # a pinned model was not trained here
+        curve = _curve(config, judged, main_rows, values, similarity)
         note(curve.said)
     weights = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": weight}
     told = Report(
@@ -216,10 +217,8 @@ def _curve(
     rows: npt.NDArray[np.int64],
     values: Mapping[str, Mapping[str, metrics.Values]],
     similarity: float,
-) -> DataCurve | None:
-    """What the stage `curve` measured on these rows of the judged queries, with the tuned model; None if pinned."""
-    if "pinned" in files.read_json(paths.MODEL_HISTORY):
-        return None
+) -> DataCurve:
+    """What the stage `curve` measured on these rows of the judged queries, with the tuned model."""
     measured = files.read_table(paths.CURVE_QUERIES)
     row_of = {query: row for row, query in enumerate(measured["query_id"])}
     order = [row_of[judged.ids[row]] for row in rows]

@@ -28,7 +28,7 @@ from stages.train.config import TrainConfig
 from stages.train.dev import METRIC, DevEvaluator, Measured
 from stages.train.trainer import Outcome, joined, steps_of, train
 
-KEYPHRASES = "keyphrases"  # the provider that writes queries offline
+_KEYPHRASES = "keyphrases"  # the provider that writes queries offline
 _NEARLY_ALL = 0.9
 
 
@@ -41,8 +41,10 @@ class Inputs:
     passages: npt.NDArray[np.float32]  # their vectors by the base model
     original: dict[Kind, Vectors] | None  # the base model's, where the loss needs them
     judged: Judged  # the dev queries
+    kinds: list[str]  # of each of them
     evaluator: DevEvaluator
     before: Measured  # the base model on dev
+    furthest: float  # share of the way from the base's weights that the model may go
     bf16: bool
 
 
@@ -71,7 +73,11 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
     needed = config.mask_margin is not None or config.hold > 0
     original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
-    return Inputs(corpus, clusters, passages, original, judged, evaluator, before, bf16)
+    kinds = query_sets.labels(judged.ids, "kind")
+    asked = query_sets.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
+    offline = asked.count(_KEYPHRASES) >= _NEARLY_ALL * len(asked)
+    furthest = config.keyphrases_share if offline else 1.0
+    return Inputs(corpus, clusters, passages, original, judged, kinds, evaluator, before, furthest, bf16)
 
 
 def work() -> str:
@@ -143,16 +149,12 @@ def tune(
     for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
         advise(warning)
     original_model = encoder.load_base(config.model)
-    asked = query_sets.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
-    offline = asked.count(KEYPHRASES) >= _NEARLY_ALL * len(asked)
-    furthest = config.keyphrases_share if offline else 1.0
-    score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations, furthest)
+    score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations, inputs.furthest)
     if 0 < share < 1:
         evaluator(model)
         after = evaluator.latest
-    kinds = query_sets.labels(judged.ids, "kind")
     gains = after.values - before.values
-    doubt = choice.doubt(gains, judged.groups, kinds, config.certainty, config.negligible) if share else None
+    doubt = choice.doubt(gains, judged.groups, inputs.kinds, config.certainty, config.negligible) if share else None
     guarded = 0
     if share and doubt is None:
         guarded, doubt = _guarded(model, corpus, inputs.passages, config, bf16)

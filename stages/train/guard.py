@@ -13,17 +13,17 @@ import numpy.typing as npt
 from stages.clustered import standard_error
 from stages.query_sets import Judged
 
-FEWEST = 30  # real queries; less tell nothing
+_FEWEST = 30  # real queries; less tell nothing
 _FEWEST_IN_HALF = 10
 
 
 def some(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
     """Rows of the real queries that guard, sorted: whole groups drawn at random, `most` queries or a little more.
 
-    None where there are fewer than FEWEST, or where all are of one group.
+    None where there are fewer than 30, or where all are of one group.
     """
     rows = judged.rows(["real"])
-    if len(rows) < FEWEST or len(set(judged.groups[rows].tolist())) < 2:
+    if len(rows) < _FEWEST or len(set(judged.groups[rows].tolist())) < 2:
         return np.array([], dtype=np.int64)
     chosen: list[int] = []
     for group in _shuffled(judged.groups[rows], seed):
