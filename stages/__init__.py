@@ -11,6 +11,9 @@ import os
 # 60 s instead of 9. Read when torch loads, so it stands here.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Else onnxruntime reports to Microsoft, and keeps an identifier of the machine for it. Read when it loads.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 if "DVC_STAGE" in os.environ or "FIELDTUNE_LAUNCHED" in os.environ:
     import itertools
     import signal
