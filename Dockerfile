@@ -8,5 +8,5 @@ COPY stages stages
 COPY data/export data/export
 USER nobody
 EXPOSE 8000
-HEALTHCHECK --start-period=20s CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/ready')"]
+HEALTHCHECK --start-period=20s CMD ["python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8000); c.request('GET', '/ready'); exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m", "stages.commands.serve", "--host", "0.0.0.0"]

@@ -18,6 +18,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stages.serve import backends, exported, metrics, schema, search, tokens
@@ -29,6 +30,7 @@ from stages.serve.settings import ServeSettings
 
 API_KEY = "FIELDTUNE_API_KEY"  # environment variable; empty or not set: whoever reaches the service may use it
 _WATCHED = ("/health", "/ready", "/metrics")  # asked every few seconds by machines: not in the log
+_UPLOAD = 30.0  # seconds that a request's body may take
 _SHORT = 2000  # characters, or token ids; tokenized in less time than it takes to wake a thread
 _TAG = {"query": "query", "passage": "document"}  # `<name>:<tag>`, for clients that cannot send `input_type`
 
@@ -43,6 +45,8 @@ class Service:
         which = backends.chosen(of, settings.model)
         self.settings = settings
         self.exported = of
+        weights = of.weights(which)
+        of.check([of.tokenizer, *weights, of.vectors])
         self.reader = tokens.Reader(of)
         self.backend = backends.open_backend(of, which, settings.threads)
         self.index = search.read(of.vectors, self.backend.dimension) if of.vectors.is_file() else None
@@ -51,8 +55,7 @@ class Service:
             batch_tokens=settings.batch_tokens or self.backend.batch_tokens,
             queue_tokens=settings.queue_tokens,
         )
-        weights = of.torch_model / "model.safetensors" if which == "torch" else of.graph(which)
-        self.sha256 = of.sha256.get(weights.relative_to(of.folder).as_posix())
+        self.sha256 = of.sha256.get(weights[0].relative_to(of.folder).as_posix())
         self.started = int(time.time())
         self.models = [settings.name, *(f"{settings.name}:{tag}" for tag in _TAG)]
         self._in_hand = 0
@@ -162,13 +165,15 @@ def create_app(settings: ServeSettings) -> ASGIApp:
         batches.cancel()
         log.info("stopped", extra={"fields": {"process": os.getpid()}})
 
-    app = FastAPI(title="fieldtune", lifespan=lifespan, redoc_url=None)
+    # Without /docs, a page whose scripts come from elsewhere.
+    app = FastAPI(title="fieldtune", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     app.include_router(_watched)
     app.include_router(_v1)
     app.add_exception_handler(ApiError, _said)
     app.add_exception_handler(HTTPException, _of_routing)
     app.add_exception_handler(ClientGone, _gone)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _failed)
     return Watched(app)
 
@@ -219,7 +224,7 @@ _v1 = APIRouter(prefix="/v1", dependencies=[Depends(_authorized)])
 
 
 def _body(kind: type[BaseModel]) -> dict[str, Any]:
-    """The body for the documentation at /docs: it is read by hand, for its size and its errors."""
+    """The body for /openapi.json: it is read by hand, for its size and its errors."""
     content = {"application/json": {"schema": kind.model_json_schema()}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -227,8 +232,9 @@ def _body(kind: type[BaseModel]) -> dict[str, Any]:
 @_v1.post("/embeddings", openapi_extra=_body(EmbeddingsRequest))
 async def embeddings(request: Request) -> Response:
     service: Service = request.app.state.service
+    body = await _read(request, service.settings.max_bytes)
     with service.in_hand():
-        asked = schema.parse(EmbeddingsRequest, await _read(request, service.settings.max_bytes))
+        asked = schema.parse(EmbeddingsRequest, body)
         kind = service.kind(asked.model, asked.input_type)
         service.cut(np.ones((1, service.backend.dimension), dtype=np.float32), asked.dimensions)
         read = await service.read(_inputs(asked), kind)
@@ -257,8 +263,9 @@ async def find(request: Request) -> Response:
     service: Service = request.app.state.service
     if service.index is None:
         raise ApiError(404, "the export has no vectors/passages.parquet to search in")
+    body = await _read(request, service.settings.max_bytes)
     with service.in_hand():
-        asked = schema.parse(SearchRequest, await _read(request, service.settings.max_bytes))
+        asked = schema.parse(SearchRequest, body)
         service.kind(asked.model, "query")
         if not asked.query:
             raise ApiError(400, "`query` is empty", param="query")
@@ -282,7 +289,7 @@ async def models(request: Request) -> Response:
     return _json({"object": "list", "data": [service.described(name) for name in service.models]})
 
 
-@_v1.get("/models/{name}")
+@_v1.get("/models/{name:path}")
 async def model(request: Request, name: str) -> Response:
     service: Service = request.app.state.service
     service.kind(name, None)
@@ -302,16 +309,20 @@ def _inputs(asked: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int]]
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """The body. Raises ApiError (413) where it is larger than `limit` bytes, before it is all here."""
+    """The body. Raises ApiError where it is larger than `limit` bytes (413), before it is all here, or late (408)."""
     too_large = ApiError(413, f"the body is larger than {limit:,} bytes")
     if int(request.headers.get("content-length", 0)) > limit:
         raise too_large
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise too_large
-        parts.append(part)
+    try:
+        async with asyncio.timeout(_UPLOAD):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_large
+                parts.append(part)
+    except TimeoutError as error:
+        raise ApiError(408, f"the body was not here after {_UPLOAD:.0f} s", headers={"Connection": "close"}) from error
     return b"".join(parts)
 
 

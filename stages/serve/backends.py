@@ -1,6 +1,7 @@
 """The model behind the service: an exported graph in onnxruntime, or the model folder in torch."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,7 +41,7 @@ def chosen(exported: Exported, model: str) -> str:
     Raises UserError where what was asked for is not in the export.
     """
     there = [name for name in ("int8", "fp32") if exported.graph(name).is_file()]
-    if (exported.torch_model / "modules.json").is_file():
+    if exported.weights("torch") and find_spec("torch"):  # a container has neither
         there.append("torch")
     if model == "auto":
         if "torch" in there and _has_gpu():

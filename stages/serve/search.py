@@ -37,12 +37,16 @@ class Index:
 
 def read(path: Path, dimension: int) -> Index:
     """Read vectors/passages.parquet of an export. Raises UserError where it is not of a model of this dimension."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path, columns=["id", "vector"])
-    column = table["vector"].combine_chunks()
+    try:
+        table = pq.read_table(path, columns=["id", "vector"])
+        ids, column = table["id"].to_pylist(), table["vector"].combine_chunks()
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise UserError(f"{path} does not load ({type(error).__name__}): run `dvc repro export`") from error
     size = getattr(column.type, "list_size", None)
     if size != dimension:
         raise UserError(f"{path} has vectors of {size} numbers, the model gives {dimension}: run `dvc repro export`")
     vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
-    return Index(table["id"].to_pylist(), np.ascontiguousarray(vectors, dtype=np.float32))
+    return Index(ids, np.ascontiguousarray(vectors, dtype=np.float32))

@@ -9,6 +9,7 @@ import tempfile
 from functools import partial
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -47,6 +48,13 @@ class _Workers(Multiprocess):
             listening.close()
         super().terminate_all()
 
+    def keep_subprocess_alive(self) -> None:
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            log.warning("a worker died, and another took its place", extra={"fields": {"process": pid}})
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]  # else its requests in flight would count for ever
+
 
 def serve(settings: ServeSettings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight.
@@ -72,6 +80,7 @@ def serve(settings: ServeSettings, host: str, port: int) -> None:
         ws="none",
         lifespan="on",
         workers=settings.workers,
+        timeout_worker_healthcheck=30,  # seconds; a worker that does not answer for so long is killed
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -101,8 +110,11 @@ def _in_worker(settings: ServeSettings) -> ASGIApp:
 
     try:
         return create_app(settings)
-    except UserError as error:
-        log.error(str(error))
+    except Exception as error:
+        if isinstance(error, UserError):
+            log.error(str(error))
+        else:
+            log.exception("the worker failed")
         sys.exit(STARTUP_FAILURE)  # the supervisor ends instead of starting it again
 
 
@@ -110,7 +122,8 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; --host and --port name others") from error
+    except (OSError, OverflowError) as error:
+        said = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UserError(f"cannot listen on {host}:{port}: {said}; --host and --port name others") from error
     listening.set_inheritable(True)
     return listening

@@ -129,8 +129,8 @@ def test_shorter_vectors_where_the_model_was_trained_for_them_and_fp32_where_int
     files.write_json(config, {**files.read_json(config), "matryoshka_dimensions": [8, 16]})
     cut = model.encode_document(TEXTS)[:, :8]
     expected = cut / np.linalg.norm(cut, axis=1, keepdims=True)
-    with running(tmp_path / "export") as started:
-        assert started.get("/v1/models/fieldtune").json()["backend"] == "fp32 on the CPU"
+    with running(tmp_path / "export", "--name", "me/search") as started:
+        assert started.get("/v1/models/me%2Fsearch").json()["backend"] == "fp32 on the CPU"
         got = vectors(started.post("/v1/embeddings", {"input": TEXTS, "dimensions": 8}))
         assert cosines(got, expected).min() >= 0.9999
         refused = started.post("/v1/embeddings", {"input": TEXTS, "dimensions": 9})
@@ -254,3 +254,5 @@ def test_the_documentation_shows_what_a_request_may_say(service: Running) -> Non
     schema = service.get("/openapi.json").json()
     body = schema["paths"]["/v1/embeddings"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert {"input", "model", "encoding_format", "dimensions", "input_type"} <= set(body["properties"])
+    assert body["additionalProperties"] is False
+    assert service.get("/docs").status_code == 404  # FastAPI's page would load scripts from elsewhere

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from uvicorn.config import STARTUP_FAILURE
 
 from stages import cli
 from stages.commands.serve import cores
 from stages.errors import UserError
 from stages.export.passage_vectors import write_passage_vectors
+from stages.serve import app, backends, exported, logs, server
 from stages.serve.app import Service
 from stages.serve.settings import ServeSettings
 from tests.serve.running import ROOT
@@ -35,10 +37,12 @@ def serve(*options: str) -> "subprocess.CompletedProcess[str]":
 
 
 def break_graph(export: Path) -> None:
+    (export / "manifest.json").unlink()
     (export / "onnx/model_int8.onnx").write_bytes(b"cut off")
 
 
 def break_tokenizer(export: Path) -> None:
+    (export / "manifest.json").unlink()
     (export / "onnx/tokenizer.json").write_bytes(b"cut off")
 
 
@@ -46,7 +50,17 @@ def break_config(export: Path) -> None:
     (export / "onnx/config_sentence_transformers.json").write_bytes(b"cut off")
 
 
+def other_graph(export: Path) -> None:
+    shutil.copyfile(export / "onnx/model.onnx", export / "onnx/model_int8.onnx")
+
+
+def break_vectors(export: Path) -> None:
+    (export / "manifest.json").unlink()
+    (export / "vectors/passages.parquet").write_bytes(b"cut off")
+
+
 def other_vectors(export: Path) -> None:
+    (export / "manifest.json").unlink()
     write_passage_vectors(export / "vectors/passages.parquet", ["a"], ["a"], np.ones((1, 8), dtype=np.float32))
 
 
@@ -67,6 +81,8 @@ def no_model(export: Path) -> None:
         (break_graph, "auto", r"model_int8\.onnx does not load"),
         (break_tokenizer, "auto", r"onnx/tokenizer\.json does not load"),
         (break_config, "auto", r"config_sentence_transformers\.json cannot be read"),
+        (other_graph, "auto", r"onnx/model_int8\.onnx is not as .*manifest\.json says: run `dvc repro export`"),
+        (break_vectors, "auto", r"vectors/passages\.parquet does not load \(ArrowInvalid\): run `dvc repro export`"),
         (other_vectors, "auto", "has vectors of 8 numbers, the model gives 32: run `dvc repro export`"),
         (no_limit, "auto", "names no `model_max_length`"),
         (lambda export: shutil.rmtree(export / "model"), "torch", "no model for `--model torch`; it has: int8, fp32"),
@@ -89,6 +105,38 @@ def test_the_command_ends_with_what_is_wrong(export: Path, tmp_path: Path, worke
     assert done.returncode == 1
     assert "model_int8.onnx does not load" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_worker_that_cannot_start_is_not_started_again(
+    export: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the reason; also one that no check is for."""
+    monkeypatch.setattr(logs, "configure", lambda: None)
+    monkeypatch.setattr(app, "create_app", lambda _: 1 / 0)
+    with pytest.raises(SystemExit) as ended:
+        server._in_worker(settings(export))
+    assert ended.value.code == STARTUP_FAILURE
+    assert caplog.records[-1].exc_info
+
+
+def test_torch_serves_only_where_it_and_its_weights_are(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container has neither, whatever GPU it sees."""
+    monkeypatch.setattr(backends, "_has_gpu", lambda: True)
+    assert backends.chosen(exported.read(export), "auto") == "torch"
+    monkeypatch.setattr(backends, "find_spec", lambda _: None)
+    assert backends.chosen(exported.read(export), "auto") == "int8"
+    monkeypatch.undo()
+    monkeypatch.setattr(backends, "_has_gpu", lambda: True)
+    shutil.copytree(export, tmp_path / "export", ignore=shutil.ignore_patterns("*.safetensors"))
+    assert backends.chosen(exported.read(tmp_path / "export"), "auto") == "int8"
+
+
+def test_a_port_that_is_none(export: Path) -> None:
+    done = serve(str(export), "--port", "70000")
+    assert done.returncode == 1
+    assert "cannot listen on 127.0.0.1:70000: no such port" in done.stdout
 
 
 def test_an_address_that_is_taken(export: Path) -> None:

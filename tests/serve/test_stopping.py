@@ -1,6 +1,7 @@
 """SIGTERM under load: what is in flight is answered, and nothing that was sent is lost."""
 
 import contextlib
+import os
 import signal
 import threading
 import time
@@ -107,3 +108,31 @@ def test_workers_answer_alike_and_count_together(export: Path, model: SentenceTr
         assert service.metric("fieldtune_texts_total") == 40
         assert len({line["process"] for line in service.log() if line["event"] == "ready"}) == 2
     assert cosines(np.stack(got), np.asarray(model.encode_document(texts))).min() >= 0.9999
+
+
+def test_another_worker_takes_the_place_of_one_that_died(export: Path) -> None:
+    body = {"input": [text(1, 61)] * 1500}
+
+    def ask() -> None:
+        with contextlib.suppress(httpx.HTTPError):
+            httpx.post(f"{service.url}/v1/embeddings", json=body, timeout=60)
+
+    with running(export, "--batch-tokens", "64", "--workers", "2", ready=2) as service:
+        first = {line["process"] for line in service.log() if line["event"] == "ready"}
+        asking = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in asking:
+            thread.start()
+        while service.metric("fieldtune_requests_in_flight") < 4:
+            pass
+        dead = first.pop()
+        os.kill(dead, signal.SIGKILL)
+        for thread in asking:
+            thread.join()
+        deadline = time.monotonic() + 60
+        while len([line for line in service.log() if line["event"] == "ready"]) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert [line["process"] for line in service.log() if "died" in line["event"]] == [dead]
+        with httpx.Client(base_url=service.url) as fresh:  # the old connection may have been the dead one's
+            found = fresh.get("/metrics").text
+        assert "fieldtune_requests_in_flight 0.0" in found
