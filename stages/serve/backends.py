@@ -41,7 +41,7 @@ def chosen(exported: Exported, model: str) -> str:
     Raises UserError where what was asked for is not in the export.
     """
     there = [name for name in ("int8", "fp32") if exported.graph(name).is_file()]
-    if exported.weights("torch") and find_spec("torch"):  # a container has neither
+    if exported.weights("torch") and find_spec("torch"):  # the container has neither
         there.append("torch")
     if model == "auto":
         if "torch" in there and _has_gpu():
