@@ -10,10 +10,11 @@ from pathlib import Path
 from stages import files, paths
 from stages.console import console
 from stages.errors import UserError
+from stages.export.manifest import NAME as MANIFEST
+from stages.export.manifest import read_manifest
 
 _PATHS = ("/", "./", "../", "~")
 _DVC = "dvc:"
-_MANIFEST = "manifest.json"
 
 
 def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) -> str:
@@ -37,15 +38,15 @@ def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) 
 
 def _whole(folder: Path) -> dict[str, int]:
     """The files of an export with their bytes, as its manifest has them. Raises UserError where one is not so."""
-    manifest = folder / _MANIFEST
-    if not manifest.is_file():
-        raise UserError(f"{folder} is no export: {manifest} is not there; run `dvc repro export`")
-    listed = files.read_json(manifest)
+    manifest = folder / MANIFEST
+    listed = read_manifest(folder)
+    if listed is None:
+        raise UserError(f"{folder} is no export: {manifest} is not there, or lists none: run `dvc repro export`")
     for name, of in listed.items():
         path = folder / name
         if not path.is_file() or files.sha256(path) != of["sha256"]:
             raise UserError(f"{path} is not as {manifest} says: run `dvc repro export`")
-    return {**{name: of["bytes"] for name, of in listed.items()}, _MANIFEST: manifest.stat().st_size}
+    return {**{name: of["bytes"] for name, of in listed.items()}, MANIFEST: manifest.stat().st_size}
 
 
 def _to_hub(name: str, folder: Path, listed: Mapping[str, int], public: bool, vectors: bool, dry_run: bool) -> str:
@@ -107,14 +108,28 @@ def _to_path(place: Path, folder: Path, listed: Mapping[str, int], dry_run: bool
     own = folder.resolve()
     if place.is_relative_to(own) or own.is_relative_to(place):
         raise UserError(f"{place} and the export {own} lie in one another: name another place")
-    if place.exists() and not (place / _MANIFEST).is_file():
-        raise UserError(f"{place} is there and is no export, which may be replaced: name a new folder in it")
+    _check_replaceable(place)
     if not dry_run:
         with files.replace_dir(place) as temporary:
             for name in listed:
                 (temporary / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / name, temporary / name)
     return _said("would go to" if dry_run else "went to", str(place), listed)
+
+
+def _check_replaceable(place: Path) -> None:
+    """Raise UserError where something is there that is neither an empty folder nor an export and nothing else."""
+    if place.exists() and not place.is_dir():
+        raise UserError(f"{place} is there and is no folder: name another place")
+    listed = read_manifest(place)
+    for path in sorted(place.rglob("*")):
+        name = path.relative_to(place).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if listed is None:
+            raise UserError(f"{place} is there and is no export ({name} is in it): name a new folder in it")
+        if name not in listed and name != MANIFEST:
+            raise UserError(f"{name} in {place} is not of the export there and would be lost: move it, then push again")
 
 
 def _to_dvc(remote: str, folder: Path, listed: Mapping[str, int], dry_run: bool) -> str:

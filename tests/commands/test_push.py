@@ -149,6 +149,40 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
     assert target.is_dir()
 
 
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is no export \(js/app"),
+        (b'[{"src": "a.png"}]', "v1 is there and is no export"),
+        (b"\xff", "v1 is there and is no export"),
+        (None, r"js/app.js in \S*/v1 is not of the export there and would be lost: move it"),
+    ],
+)
+def test_a_folder_with_a_file_of_no_export_is_left_alone(
+    manifest: bytes | None, said: str, export: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "v1"
+    push(str(target), export, public=False, vectors=False, dry_run=False)
+    (target / "js").mkdir()
+    (target / "js/app.js").write_bytes(b"mine")
+    if manifest is not None:
+        (target / "manifest.json").write_bytes(manifest)
+    before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match=said):
+            push(str(target), export, public=False, vectors=False, dry_run=dry_run)
+    assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
+
+
+def test_an_empty_folder_is_filled_and_a_file_is_not_replaced(export: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    push("./empty", export, public=False, vectors=False, dry_run=False)
+    assert (tmp_path / "empty/manifest.json").is_file()
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(UserError, match="file is there and is no folder"):
+        push("./file", export, public=False, vectors=False, dry_run=False)
+
+
 @pytest.mark.parametrize("target", ["search", "a/b/c", "s3://bucket/model", ""])
 def test_a_target_that_is_none(export: Path, target: str) -> None:
     with pytest.raises(UserError, match="is neither owner/name on the Hub, nor a path"):
@@ -161,6 +195,9 @@ def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
         push("./copy", export, public=False, vectors=False, dry_run=False)
     with pytest.raises(UserError, match="is no export"):
         push("./copy", Path("data"), public=False, vectors=False, dry_run=False)
+    (export / "manifest.json").write_bytes(b'{"name": "An app"}')
+    with pytest.raises(UserError, match=r"manifest.json is not there, or lists none"):
+        push("./copy", export, public=False, vectors=False, dry_run=False)
 
 
 def test_a_dvc_remote_gets_what_dvc_has_of_it(export: Path, tmp_path: Path) -> None:
