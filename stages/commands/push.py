@@ -1,5 +1,6 @@
 """`fieldtune push`: the export to the Hugging Face Hub, a folder, or a DVC remote."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -141,13 +142,24 @@ def _to_dvc(remote: str, folder: Path, listed: Mapping[str, int], dry_run: bool)
     if remote not in remotes:
         there = ", ".join(sorted(remotes)) or "none"
         raise UserError(f"DVC has no remote {remote!r} (there are: {there}): dvc remote add {remote or '<name>'} <url>")
+    export = paths.EXPORT.as_posix()
+    if json.loads(_dvc("status", "--json", "--", export)):  # DVC would push what dvc.lock names, as far as it has it
+        raise UserError(
+            f"DVC does not have {export} as it is now (`dvc status {export}` says why): run `dvc repro export`, or "
+            "`dvc commit export` to keep it as it is"
+        )
     if not dry_run:
-        _dvc("push", "--remote", remote, "--", paths.EXPORT.as_posix())
+        _dvc("push", "--remote", remote, "--", export)
+        if lacks := json.loads(_dvc("status", "--cloud", "--remote", remote, "--json", "--", export)):
+            raise UserError(
+                f"DVC's remote {remote} has not all of {export} ({next(iter(lacks))} is missing): run "
+                "`dvc commit export`, then push again"
+            )
     return _said("would go to" if dry_run else "went to", f"DVC's remote {remote}", listed)
 
 
-def _dvc(*arguments: str) -> None:
-    """Run a command of DVC. Raises UserError with its words where it fails."""
+def _dvc(*arguments: str) -> str:
+    """Run a command of DVC; returns what it prints. Raises UserError with its words where it fails."""
     with console.status(f"dvc {' '.join(arguments)}"):
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *arguments],
@@ -158,6 +170,7 @@ def _dvc(*arguments: str) -> None:
         )
     if done.returncode != 0:
         raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _said(verb: str, where: str, sizes: Mapping[str, int]) -> str:

@@ -1,6 +1,8 @@
 """What goes where: the Hub (a server that speaks its API), a folder, a DVC remote; and what is refused."""
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import stages.commands.push as module
 from stages import files
 from stages.commands.push import push
 from stages.errors import UserError
@@ -200,23 +203,69 @@ def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
         push("./copy", export, public=False, vectors=False, dry_run=False)
 
 
-def test_a_dvc_remote_gets_what_dvc_has_of_it(export: Path, tmp_path: Path) -> None:
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True)
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
 
+
+@pytest.fixture
+def remote(export: Path, tmp_path: Path) -> Path:
+    """The folder of DVC's remote `store`; DVC has the export."""
     run("git", "init", "--quiet")
     run(sys.executable, "-m", "dvc", "init", "--quiet")
     run(sys.executable, "-m", "dvc", "add", "--quiet", "data/export")
-    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(there are: none\): dvc remote add store <url>"):
-        push("dvc:store", export, public=False, vectors=False, dry_run=True)
-    run(sys.executable, "-m", "dvc", "remote", "add", "store", str(tmp_path / "store"))
-    assert "would go to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=True)
-    assert not (tmp_path / "store").exists()
-    push("dvc:store", export, public=False, vectors=False, dry_run=False)
-    stored = {path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file()}
-    assert set(CONTENT.values()) <= stored
+    files.write_text(Path(".dvc/config"), f"['remote \"store\"']\n    url = {tmp_path / 'store'}\n")
+    return tmp_path / "store"
+
+
+def stored(remote: Path) -> set[bytes]:
+    return {path.read_bytes() for path in remote.rglob("*") if path.is_file()}
+
+
+def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"DVC has no remote 'other' \(there are: store\): dvc remote add other <url>"):
+        push("dvc:other", export, public=False, vectors=False, dry_run=True)
     with pytest.raises(UserError, match="DVC has data/export alone"):
         push("dvc:store", tmp_path / "data/export", public=False, vectors=False, dry_run=True)
-    files.write_text(Path("data/export.dvc"), "broken")
-    with pytest.raises(UserError, match=r"`dvc push --remote store -- data/export` failed"):
+    assert "would go to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=True)
+    assert not remote.exists()
+    assert "went to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    assert set(CONTENT.values()) <= stored(remote)
+    files.write_text(Path(".dvc/config"), "")
+    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(there are: none\): dvc remote add store <url>"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=True)
+
+
+def test_an_export_that_dvc_has_otherwise_or_not_at_all_is_not_said_to_have_gone(export: Path, remote: Path) -> None:
+    before = (export / "model/README.md").read_bytes()
+    (export / "model/README.md").write_bytes(b"# changed\n")
+    list_again(export)
+    otherwise = r"DVC does not have data/export as it is now .*: run `dvc repro export`, or `dvc commit export`"
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match=otherwise):
+            push("dvc:store", export, public=False, vectors=False, dry_run=dry_run)
+    (export / "model/README.md").write_bytes(before)
+    list_again(export)
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(UserError, match=otherwise):
         push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    assert not remote.exists()
+    files.write_text(Path("data/export.dvc"), "broken")
+    with pytest.raises(UserError, match=r"`dvc status --json -- data/export` failed"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=False)
+
+
+def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
+    export: Path, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dvc = module._dvc
+
+    def losing(*arguments: str) -> str:
+        if arguments[0] == "push":  # as `dvc gc` in another terminal
+            digest = hashlib.md5(CONTENT["vectors/passages.parquet"]).hexdigest()
+            (Path(".dvc/cache/files/md5") / digest[:2] / digest[2:]).unlink()
+        return dvc(*arguments)
+
+    monkeypatch.setattr(module, "_dvc", losing)
+    with pytest.raises(UserError, match=r"DVC's remote store has not all of data/export \(data/export"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    assert CONTENT["vectors/passages.parquet"] not in stored(remote)
