@@ -1,6 +1,7 @@
 """What goes where: the Hub (a server that speaks its API), a folder, a DVC remote; and what is refused."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -74,17 +75,50 @@ def test_the_hub_gets_the_model_where_it_looks_for_one_and_keeps_it_private(expo
     assert f"went to {hub.url}/me/search (private)\n{hub.url}/me/search/commit/abc" in done.stdout
     assert hub.private == {"me/search": True}
     there = hub.files["me/search"]
+    listed = json.loads(there.pop("manifest.json"))
     assert there == {".gitattributes": b"", **{place: CONTENT[name] for place, name in PUSHED.items()}}
+    of = files.read_json(export / "manifest.json")
+    assert listed == {place: of[name] for place, name in PUSHED.items()}
     assert list(hub.objects.values())  # weights went as LFS has them
 
 
-def test_another_push_takes_away_the_graphs_and_vectors_that_are_no_more(export: Path, hub: Hub) -> None:
-    hub.private["me/search"] = True
-    hub.files["me/search"] = {"onnx/model_int8.onnx": b"old", "vectors/passages.parquet": b"old", "notes.md": b"mine"}
-    assert fieldtune(hub, "me/search").returncode == 0
-    assert set(hub.files["me/search"]) == {*PUSHED, "notes.md"}
+def test_another_push_takes_away_what_the_one_before_brought_and_is_no_more(export: Path, hub: Hub) -> None:
+    for name in ("model/.gitattributes", "model/vocab.txt", "onnx/model_int8.onnx"):
+        (export / name).write_bytes(b"old")
+    list_again(export)
     assert fieldtune(hub, "me/search", "--vectors").returncode == 0
-    assert hub.files["me/search"]["vectors/passages.parquet"] == b"vectors"
+    mine = {"notes.md": b"mine", "onnx/mine.onnx": b"mine", ".gitattributes": b"of the Hub"}
+    hub.files["me/search"] |= mine
+    before = dict(hub.files["me/search"])
+    for name in ("model/.gitattributes", "model/vocab.txt", "onnx/model_int8.onnx"):
+        (export / name).unlink()
+    list_again(export)
+    for dry_run in (["--dry-run"], []):
+        assert hub.files["me/search"] == before
+        done = fieldtune(hub, "me/search", *dry_run)
+        gone = [line.split()[1] for line in done.stdout.splitlines() if line.split()[0] == "deleted"]
+        assert gone == ["onnx/model_int8.onnx", "vectors/passages.parquet", "vocab.txt"], done.stdout
+    assert set(hub.files["me/search"]) == {*PUSHED, "manifest.json", *mine}
+
+
+@pytest.mark.parametrize("manifest", [{}, {"manifest.json": b'{"name": "An app"}'}])
+def test_graphs_and_vectors_without_a_manifest_of_ours_are_an_earlier_push(
+    manifest: dict[str, bytes], export: Path, hub: Hub
+) -> None:
+    hub.private["me/search"] = True
+    hub.files["me/search"] = {"onnx/model_int8.onnx": b"old", "vectors/passages.parquet": b"old", "vocab.txt": b"mine"}
+    hub.files["me/search"] |= manifest
+    done = fieldtune(hub, "me/search")
+    assert "      deleted  onnx/model_int8.onnx\n      deleted  vectors/passages.parquet\n" in done.stdout
+    assert set(hub.files["me/search"]) == {*PUSHED, "manifest.json", "vocab.txt"}
+
+
+def test_a_private_repository_that_stays_so_is_not_said_to_be_public(export: Path, hub: Hub) -> None:
+    assert fieldtune(hub, "me/search").returncode == 0
+    for dry_run in (["--dry-run"], []):
+        said = fieldtune(hub, "me/search", "--public", *dry_run).stdout
+        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in said
+    assert hub.private == {"me/search": True}
 
 
 def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(export: Path, hub: Hub) -> None:
@@ -93,9 +127,10 @@ def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(expor
     before = dict(hub.files["me/open"])
     (export / "model/README.md").write_bytes(b"# changed\n")
     list_again(export)
-    done = fieldtune(hub, "me/open")
-    assert done.returncode == 1
-    assert "me/open is there already and is public: make it private there, or say `--public`" in done.stdout
+    for dry_run in (["--dry-run"], []):
+        done = fieldtune(hub, "me/open", *dry_run)
+        assert done.returncode == 1
+        assert "me/open is there already and is public: make it private there, or say `--public`" in done.stdout
     assert hub.files["me/open"] == before
 
 
@@ -124,12 +159,15 @@ def test_a_hub_that_is_not_there(export: Path) -> None:
     assert f"pushing to {gone.url} failed" in done.stdout
 
 
-def test_a_dry_run_says_what_would_go_and_asks_nobody(export: Path, tmp_path: Path) -> None:
-    said = push("me/search", export, public=False, vectors=False, dry_run=True).splitlines()
-    assert [line.split()[2] for line in said[:-1]] == sorted(PUSHED)
-    # 31 + 700 + 2 + 500 + 2 bytes.
-    assert said[-1].split(maxsplit=2) == ["0.001", "MB", "would go to https://huggingface.co/me/search (private)"]
-    assert "vectors/passages.parquet" in push("me/search", export, public=False, vectors=True, dry_run=True)
+def test_a_dry_run_says_what_would_go_and_changes_nothing(export: Path, hub: Hub, tmp_path: Path) -> None:
+    said = fieldtune(hub, "me/search", "--dry-run").stdout.splitlines()
+    assert [line.split()[2] for line in said[:-1]] == sorted([*PUSHED, "manifest.json"])
+    # 31 + 700 + 2 + 500 + 2 bytes, and the manifest.
+    assert said[-1].split(maxsplit=2) == ["0.002", "MB", f"would go to {hub.url}/me/search (private)"]
+    assert "vectors/passages.parquet" in fieldtune(hub, "me/search", "--vectors", "--dry-run").stdout
+    said = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
+    assert said[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
+    assert hub.private == {}
     said = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
     assert said[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
     assert not Path("registry").exists()
