@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("push", help=about, description=about)
     command.add_argument("target", help="owner/name on the Hub; a path that begins with /, ./, ../ or ~; dvc:<remote>")
     command.add_argument("folder", type=Path, nargs="?", default=Path("data/export"), help="default: data/export")
-    command.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes")
+    command.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes, and be deleted")
     command.add_argument("--public", action="store_true", help="on the Hub, where everyone can read it")
     command.add_argument("--vectors", action="store_true", help="with the corpus's ids and vectors, on the Hub")
     command.set_defaults(run=push)

@@ -33,16 +33,30 @@ def replace_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_dir(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error."""
+    """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error.
+
+    A folder that is there is renamed aside for that, and deleted once the new one is in its place.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
-    shutil.rmtree(temporary, ignore_errors=True)
+    aside = _temporary(path.with_name(f"{path.name}.old"))
+    _settle(path, temporary, aside)  # what a killed run left
     temporary.mkdir()
     try:
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
+        if path.is_dir() and not path.is_symlink():
+            path.rename(aside)
         temporary.rename(path)
     finally:
+        _settle(path, temporary, aside)
+
+
+def _settle(path: Path, temporary: Path, aside: Path) -> None:
+    """Put a folder that is aside back where no new one took its place; delete it where one did."""
+    shutil.rmtree(temporary, ignore_errors=True)
+    if aside.exists():
+        # Under the temporary name first: what is aside is always whole.
+        aside.rename(temporary if path.exists() else path)
         shutil.rmtree(temporary, ignore_errors=True)
 
 

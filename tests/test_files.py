@@ -57,6 +57,41 @@ def test_what_a_killed_run_left_does_not_get_into_the_next(replace: str, tmp_pat
     assert list(everything(tmp_path).values()) == ["whole"]
 
 
+@pytest.mark.parametrize(
+    ("killed_in", "then"),
+    [
+        ("shutil.rmtree", {"it/new": "new"}),  # the old one is deleted, file by file
+        ("Path.rename", {"it/a": "old", "it/b": "old"}),  # the old one is aside, the new one not yet in its place
+    ],
+)
+def test_a_run_that_is_killed_while_it_replaces_a_folder_leaves_a_whole_one(
+    killed_in: str, then: dict[str, str], tmp_path: Path
+) -> None:
+    with files.replace_dir(tmp_path / "it") as temporary:
+        (temporary / "a").write_text("old")
+        (temporary / "b").write_text("old")
+    program = (
+        "import os, shutil, signal; from pathlib import Path; from stages import files\n"
+        "rename = Path.rename\n"
+        "def begin(path, target=None, ignore_errors=False):\n"
+        "    if path.exists():\n"
+        "        rename(path, target) if target else (path / 'a').unlink()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with files.replace_dir(Path('it')) as temporary:\n"
+        "    (temporary / 'new').write_text('new')\n"
+        f"    {killed_in} = begin\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with pytest.raises(RuntimeError), files.replace_dir(tmp_path / "it"):
+        assert everything(tmp_path) == then
+        raise RuntimeError
+    assert everything(tmp_path) == then
+    with files.replace_dir(tmp_path / "it") as temporary:
+        (temporary / "newest").write_text("newest")
+    assert everything(tmp_path) == {"it/newest": "newest"}
+
+
 def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
     for name in ("a", "b"):
         with files.replace_dir(tmp_path / "folder") as temporary:

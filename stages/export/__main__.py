@@ -74,7 +74,7 @@ def work() -> str:
         examples = []  # nothing of documents and queries but on request
         if config.card_examples:
             examples = _examples(judged, query_vectors, passages, corpus, vectors, config.seed)
-        _write_model(config, folder / "model", vectors.shape[1], examples)
+        _write_model(config, model, folder / "model", vectors.shape[1], examples)
         _check_reload(model, folder / "model", check.queries[: config.check.texts], sample, reference)
         (folder / "vectors").mkdir()
         ids = [passage["id"] for passage in passages]
@@ -119,7 +119,9 @@ def _examples(
     ]
 
 
-def _write_model(config: ExportConfig, folder: Path, dimension: int, examples: Sequence[Example]) -> None:
+def _write_model(
+    config: ExportConfig, model: SentenceTransformer, folder: Path, dimension: int, examples: Sequence[Example]
+) -> None:
     # copyfile, since some of the files are private to their owner.
     shutil.copytree(
         paths.MODEL,
@@ -131,6 +133,9 @@ def _write_model(config: ExportConfig, folder: Path, dimension: int, examples: S
         config.model,
         files.read_json(paths.METRICS),
         files.read_json(paths.DATASET_REPORT),
+        files.read_json(paths.MODEL_HISTORY),
+        prompts=model.prompts,
+        max_tokens=model.max_seq_length,
         dimension=dimension,
         confidence=config.confidence,
         examples=examples,

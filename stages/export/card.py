@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from stages.drift import UNCHANGED
 from stages.models import ModelConfig
 from stages.query_sets import TEST_SETS, TITLES
 
@@ -48,15 +49,19 @@ def card(
     base: ModelConfig,
     metrics: Mapping[str, Any],
     dataset: Mapping[str, Any],
+    history: Mapping[str, Any],
     *,
+    prompts: Mapping[str, str | None],
+    max_tokens: int | None,
     dimension: int,
     confidence: float,
     examples: Sequence[Example] = (),
 ) -> str:
     """The whole README.md, its metadata as the Hub reads it.
 
-    `metrics` is the evaluation's metrics.json, `dataset` the data set's report.json; `confidence` is that of the
-    intervals.
+    `metrics` is the evaluation's metrics.json, `dataset` the data set's report.json, `history` the training's
+    history.json; `prompts` (by `query` and `document`) and `max_tokens` are the model's own, which are not those of
+    `base` where it is pinned; `confidence` is that of the intervals.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -77,6 +82,10 @@ def card(
         titles=TITLES,
         systems=_SYSTEMS,
         dataset=dataset,
+        pinned=history.get("pinned"),
+        unchanged=metrics["similarity_to_base"] > UNCHANGED,
+        prompts=prompts,
+        max_tokens=max_tokens,
         dimension=dimension,
         confidence=f"{confidence:.0%}",
         examples=examples,

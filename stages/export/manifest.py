@@ -1,10 +1,19 @@
 """The list of what was exported."""
 
+import json
 from pathlib import Path
+from typing import TypedDict
 
 from stages import files
 
 NAME = "manifest.json"
+
+
+class Entry(TypedDict):
+    """A file."""
+
+    bytes: int
+    sha256: str
 
 
 def write_manifest(folder: Path) -> None:
@@ -14,3 +23,15 @@ def write_manifest(folder: Path) -> None:
         folder / NAME,
         {name: {"bytes": listed[name].stat().st_size, "sha256": files.sha256(listed[name])} for name in sorted(listed)},
     )
+
+
+def read_manifest(folder: Path) -> dict[str, Entry] | None:
+    """What `write_manifest` wrote; None where there is no such file, or one that is not of an export."""
+    try:
+        listed: dict[str, Entry] = files.read_json(folder / NAME)
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
+        return None
+    if not isinstance(listed, dict) or not listed:  # browser extensions and web apps have such a file, too
+        return None
+    ours = all(isinstance(of, dict) and of.keys() == {"bytes", "sha256"} for of in listed.values())
+    return listed if ours else None

@@ -1,4 +1,4 @@
-"""A server that speaks as much of the Hugging Face Hub's API as it takes to push a model."""
+"""A server that speaks as much of the Hugging Face Hub's API as it takes to push a model, and to look what is there."""
 
 import base64
 import hashlib
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN, OWNER = "hf_right", "me"
+COMMIT = "a" * 40
 
 
 @dataclass
@@ -27,12 +28,23 @@ class _Handler(BaseHTTPRequestHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
+        if not self._known():
+            return self._answer(401, {"error": "Invalid credentials in Authorization header"})
+        if "/resolve/" in self.path:
+            name, path = self.path.removeprefix("/").split(f"/resolve/{COMMIT}/")
+            content = self.hub.files[name][path]
+            etag = hashlib.sha256(content).hexdigest()
+            return self._send(200, content, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
         name = self.path.removeprefix("/api/models/").partition("?")[0]
-        if not self._known() or name not in self.hub.private:
-            return self._answer(404, {"error": "Repository not found"})
+        if name not in self.hub.private:
+            return self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
         siblings = [{"rfilename": path} for path in self.hub.files[name]]
-        return self._answer(200, {"id": name, "private": self.hub.private[name], "siblings": siblings})
+        private = self.hub.private[name]
+        return self._answer(200, {"id": name, "private": private, "sha": COMMIT, "siblings": siblings})
 
     def do_PUT(self) -> None:
         content = self._content()
@@ -64,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         assert action == "commit", self.path
         for line in content.splitlines():
             self._commit(self.hub.files[name], **json.loads(line))
-        return self._answer(200, {"commitUrl": f"{self.hub.url}/{name}/commit/abc", "commitOid": "a" * 40})
+        return self._answer(200, {"commitUrl": f"{self.hub.url}/{name}/commit/abc", "commitOid": COMMIT})
 
     def _create(self, asked: dict[str, Any]) -> None:
         if asked["organization"] != OWNER:
@@ -90,12 +102,15 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("content-length", 0)))
 
     def _answer(self, status: int, body: dict[str, Any]) -> None:
-        content = json.dumps(body).encode()
+        self._send(status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
+        for header, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(header, value)
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
         pass

@@ -1,6 +1,9 @@
 """What goes where: the Hub (a server that speaks its API), a folder, a DVC remote; and what is refused."""
 
+import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import stages.commands.push as module
 from stages import files
 from stages.commands.push import push
 from stages.errors import UserError
@@ -71,17 +75,50 @@ def test_the_hub_gets_the_model_where_it_looks_for_one_and_keeps_it_private(expo
     assert f"went to {hub.url}/me/search (private)\n{hub.url}/me/search/commit/abc" in done.stdout
     assert hub.private == {"me/search": True}
     there = hub.files["me/search"]
+    listed = json.loads(there.pop("manifest.json"))
     assert there == {".gitattributes": b"", **{place: CONTENT[name] for place, name in PUSHED.items()}}
+    of = files.read_json(export / "manifest.json")
+    assert listed == {place: of[name] for place, name in PUSHED.items()}
     assert list(hub.objects.values())  # weights went as LFS has them
 
 
-def test_another_push_takes_away_the_graphs_and_vectors_that_are_no_more(export: Path, hub: Hub) -> None:
-    hub.private["me/search"] = True
-    hub.files["me/search"] = {"onnx/model_int8.onnx": b"old", "vectors/passages.parquet": b"old", "notes.md": b"mine"}
-    assert fieldtune(hub, "me/search").returncode == 0
-    assert set(hub.files["me/search"]) == {*PUSHED, "notes.md"}
+def test_another_push_takes_away_what_the_one_before_brought_and_is_no_more(export: Path, hub: Hub) -> None:
+    for name in ("model/.gitattributes", "model/vocab.txt", "onnx/model_int8.onnx"):
+        (export / name).write_bytes(b"old")
+    list_again(export)
     assert fieldtune(hub, "me/search", "--vectors").returncode == 0
-    assert hub.files["me/search"]["vectors/passages.parquet"] == b"vectors"
+    mine = {"notes.md": b"mine", "onnx/mine.onnx": b"mine", ".gitattributes": b"of the Hub"}
+    hub.files["me/search"] |= mine
+    before = dict(hub.files["me/search"])
+    for name in ("model/.gitattributes", "model/vocab.txt", "onnx/model_int8.onnx"):
+        (export / name).unlink()
+    list_again(export)
+    for dry_run in (["--dry-run"], []):
+        assert hub.files["me/search"] == before
+        done = fieldtune(hub, "me/search", *dry_run)
+        gone = [line.split()[1] for line in done.stdout.splitlines() if line.split()[0] == "deleted"]
+        assert gone == ["onnx/model_int8.onnx", "vectors/passages.parquet", "vocab.txt"], done.stdout
+    assert set(hub.files["me/search"]) == {*PUSHED, "manifest.json", *mine}
+
+
+@pytest.mark.parametrize("manifest", [{}, {"manifest.json": b'{"name": "An app"}'}])
+def test_graphs_and_vectors_without_a_manifest_of_ours_are_an_earlier_push(
+    manifest: dict[str, bytes], export: Path, hub: Hub
+) -> None:
+    hub.private["me/search"] = True
+    hub.files["me/search"] = {"onnx/model_int8.onnx": b"old", "vectors/passages.parquet": b"old", "vocab.txt": b"mine"}
+    hub.files["me/search"] |= manifest
+    done = fieldtune(hub, "me/search")
+    assert "      deleted  onnx/model_int8.onnx\n      deleted  vectors/passages.parquet\n" in done.stdout
+    assert set(hub.files["me/search"]) == {*PUSHED, "manifest.json", "vocab.txt"}
+
+
+def test_a_private_repository_that_stays_so_is_not_said_to_be_public(export: Path, hub: Hub) -> None:
+    assert fieldtune(hub, "me/search").returncode == 0
+    for dry_run in (["--dry-run"], []):
+        said = fieldtune(hub, "me/search", "--public", *dry_run).stdout
+        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in said
+    assert hub.private == {"me/search": True}
 
 
 def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(export: Path, hub: Hub) -> None:
@@ -90,9 +127,10 @@ def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(expor
     before = dict(hub.files["me/open"])
     (export / "model/README.md").write_bytes(b"# changed\n")
     list_again(export)
-    done = fieldtune(hub, "me/open")
-    assert done.returncode == 1
-    assert "me/open is there already and is public: make it private there, or say `--public`" in done.stdout
+    for dry_run in (["--dry-run"], []):
+        done = fieldtune(hub, "me/open", *dry_run)
+        assert done.returncode == 1
+        assert "me/open is there already and is public: make it private there, or say `--public`" in done.stdout
     assert hub.files["me/open"] == before
 
 
@@ -121,12 +159,15 @@ def test_a_hub_that_is_not_there(export: Path) -> None:
     assert f"pushing to {gone.url} failed" in done.stdout
 
 
-def test_a_dry_run_says_what_would_go_and_asks_nobody(export: Path, tmp_path: Path) -> None:
-    said = push("me/search", export, public=False, vectors=False, dry_run=True).splitlines()
-    assert [line.split()[2] for line in said[:-1]] == sorted(PUSHED)
-    # 31 + 700 + 2 + 500 + 2 bytes.
-    assert said[-1].split(maxsplit=2) == ["0.001", "MB", "would go to https://huggingface.co/me/search (private)"]
-    assert "vectors/passages.parquet" in push("me/search", export, public=False, vectors=True, dry_run=True)
+def test_a_dry_run_says_what_would_go_and_changes_nothing(export: Path, hub: Hub, tmp_path: Path) -> None:
+    said = fieldtune(hub, "me/search", "--dry-run").stdout.splitlines()
+    assert [line.split()[2] for line in said[:-1]] == sorted([*PUSHED, "manifest.json"])
+    # 31 + 700 + 2 + 500 + 2 bytes, and the manifest.
+    assert said[-1].split(maxsplit=2) == ["0.002", "MB", f"would go to {hub.url}/me/search (private)"]
+    assert "vectors/passages.parquet" in fieldtune(hub, "me/search", "--vectors", "--dry-run").stdout
+    said = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
+    assert said[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
+    assert hub.private == {}
     said = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
     assert said[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
     assert not Path("registry").exists()
@@ -149,6 +190,40 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
     assert target.is_dir()
 
 
+@pytest.mark.parametrize(
+    ("manifest", "said"),
+    [
+        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is no export \(js/app"),
+        (b'[{"src": "a.png"}]', "v1 is there and is no export"),
+        (b"\xff", "v1 is there and is no export"),
+        (None, r"js/app.js in \S*/v1 is not of the export there and would be lost: move it"),
+    ],
+)
+def test_a_folder_with_a_file_of_no_export_is_left_alone(
+    manifest: bytes | None, said: str, export: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "v1"
+    push(str(target), export, public=False, vectors=False, dry_run=False)
+    (target / "js").mkdir()
+    (target / "js/app.js").write_bytes(b"mine")
+    if manifest is not None:
+        (target / "manifest.json").write_bytes(manifest)
+    before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match=said):
+            push(str(target), export, public=False, vectors=False, dry_run=dry_run)
+    assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
+
+
+def test_an_empty_folder_is_filled_and_a_file_is_not_replaced(export: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    push("./empty", export, public=False, vectors=False, dry_run=False)
+    assert (tmp_path / "empty/manifest.json").is_file()
+    (tmp_path / "file").write_bytes(b"mine")
+    with pytest.raises(UserError, match="file is there and is no folder"):
+        push("./file", export, public=False, vectors=False, dry_run=False)
+
+
 @pytest.mark.parametrize("target", ["search", "a/b/c", "s3://bucket/model", ""])
 def test_a_target_that_is_none(export: Path, target: str) -> None:
     with pytest.raises(UserError, match="is neither owner/name on the Hub, nor a path"):
@@ -161,25 +236,74 @@ def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
         push("./copy", export, public=False, vectors=False, dry_run=False)
     with pytest.raises(UserError, match="is no export"):
         push("./copy", Path("data"), public=False, vectors=False, dry_run=False)
+    (export / "manifest.json").write_bytes(b'{"name": "An app"}')
+    with pytest.raises(UserError, match=r"manifest.json is not there, or lists none"):
+        push("./copy", export, public=False, vectors=False, dry_run=False)
 
 
-def test_a_dvc_remote_gets_what_dvc_has_of_it(export: Path, tmp_path: Path) -> None:
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True)
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
 
+
+@pytest.fixture
+def remote(export: Path, tmp_path: Path) -> Path:
+    """The folder of DVC's remote `store`; DVC has the export."""
     run("git", "init", "--quiet")
     run(sys.executable, "-m", "dvc", "init", "--quiet")
     run(sys.executable, "-m", "dvc", "add", "--quiet", "data/export")
-    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(there are: none\): dvc remote add store <url>"):
-        push("dvc:store", export, public=False, vectors=False, dry_run=True)
-    run(sys.executable, "-m", "dvc", "remote", "add", "store", str(tmp_path / "store"))
-    assert "would go to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=True)
-    assert not (tmp_path / "store").exists()
-    push("dvc:store", export, public=False, vectors=False, dry_run=False)
-    stored = {path.read_bytes() for path in (tmp_path / "store").rglob("*") if path.is_file()}
-    assert set(CONTENT.values()) <= stored
+    files.write_text(Path(".dvc/config"), f"['remote \"store\"']\n    url = {tmp_path / 'store'}\n")
+    return tmp_path / "store"
+
+
+def stored(remote: Path) -> set[bytes]:
+    return {path.read_bytes() for path in remote.rglob("*") if path.is_file()}
+
+
+def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"DVC has no remote 'other' \(there are: store\): dvc remote add other <url>"):
+        push("dvc:other", export, public=False, vectors=False, dry_run=True)
     with pytest.raises(UserError, match="DVC has data/export alone"):
         push("dvc:store", tmp_path / "data/export", public=False, vectors=False, dry_run=True)
-    files.write_text(Path("data/export.dvc"), "broken")
-    with pytest.raises(UserError, match=r"`dvc push --remote store -- data/export` failed"):
+    assert "would go to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=True)
+    assert not remote.exists()
+    assert "went to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    assert set(CONTENT.values()) <= stored(remote)
+    files.write_text(Path(".dvc/config"), "")
+    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(there are: none\): dvc remote add store <url>"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=True)
+
+
+def test_an_export_that_dvc_has_otherwise_or_not_at_all_is_not_said_to_have_gone(export: Path, remote: Path) -> None:
+    before = (export / "model/README.md").read_bytes()
+    (export / "model/README.md").write_bytes(b"# changed\n")
+    list_again(export)
+    otherwise = r"DVC does not have data/export as it is now .*: run `dvc repro export`, or `dvc commit export`"
+    for dry_run in (True, False):
+        with pytest.raises(UserError, match=otherwise):
+            push("dvc:store", export, public=False, vectors=False, dry_run=dry_run)
+    (export / "model/README.md").write_bytes(before)
+    list_again(export)
+    shutil.rmtree(".dvc/cache")
+    with pytest.raises(UserError, match=otherwise):
         push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    assert not remote.exists()
+    files.write_text(Path("data/export.dvc"), "broken")
+    with pytest.raises(UserError, match=r"`dvc status --json -- data/export` failed"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=False)
+
+
+def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
+    export: Path, remote: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dvc = module._dvc
+
+    def losing(*arguments: str) -> str:
+        if arguments[0] == "push":  # as `dvc gc` in another terminal
+            digest = hashlib.md5(CONTENT["vectors/passages.parquet"]).hexdigest()
+            (Path(".dvc/cache/files/md5") / digest[:2] / digest[2:]).unlink()
+        return dvc(*arguments)
+
+    monkeypatch.setattr(module, "_dvc", losing)
+    with pytest.raises(UserError, match=r"DVC's remote store has not all of data/export \(data/export"):
+        push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    assert CONTENT["vectors/passages.parquet"] not in stored(remote)

@@ -36,12 +36,17 @@ DATASET = {
     **{side: {"pairs": pairs, "passages": pairs // 4} for side, pairs in (("train", 60), ("dev", 12), ("test", 12))},
 }  # fmt: skip
 
+HISTORY = {"loss": [], "dev": [], "chosen": {"step": 1, "share": 1.0, "doubt": None, "guarded": 0}}
+
 
 def metrics() -> dict[str, Any]:
     """An evaluation's metrics.json."""
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
     sets = {name: scores(n, drawn=wide).json() for name, n in (("real", QUERIES), ("real_hard", 20), ("synthetic", 12))}
-    return {**sets, "verdict": "ship", "recommend": "tuned", "reasons": ["A gain of 0.05 or more is meaningful."]}
+    return {
+        **sets, "similarity_to_base": 0.9, "verdict": "ship", "recommend": "tuned",
+        "reasons": ["A gain of 0.05 or more is meaningful."],
+    }  # fmt: skip
 
 
 def spoil(model: SentenceTransformer) -> None:
@@ -83,7 +88,7 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
         batch_size=8,
     )
     encoder.save(model.to(dtype), folder / paths.MODEL)
-    files.write_json(folder / paths.MODEL_HISTORY, [{"step": 0, "dev_ndcg@10": 0.5}])
+    files.write_json(folder / paths.MODEL_HISTORY, HISTORY)
     tuned = folder / paths.TUNED_VECTORS
     real, corpus = (files.read_vectors(tuned / f"{name}.safetensors") for name in ("real", "passages"))
     answers = [f"Part {found}" for found in ranking.nearest(real, corpus, 1)[0][:, 0]]

@@ -14,11 +14,14 @@ from tests.export import inputs
 
 def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) -> ModelCard:
     model = ModelConfig(
-        name=name, package=None, path="/home/me/model", query_prompt='say "hi": ', passage_prompt="", max_tokens=1024,
+        name=name, package=None, path="/home/me/model", query_prompt="", passage_prompt="base: ", max_tokens=512,
         dimension=32, license=license, language="en",
     )  # fmt: skip
-    parts: dict[str, Any] = {"metrics": inputs.metrics(), "dataset": inputs.DATASET, **changes}
-    return ModelCard(card(model, **parts, dimension=32, confidence=0.9))
+    parts: dict[str, Any] = {
+        "metrics": inputs.metrics(), "dataset": inputs.DATASET, "history": inputs.HISTORY,
+        "prompts": {"query": 'say "hi": ', "document": ""}, "max_tokens": 1024,
+    }  # fmt: skip
+    return ModelCard(card(model, **parts | changes, dimension=32, confidence=0.9))
 
 
 @pytest.mark.parametrize(
@@ -57,10 +60,43 @@ def test_scores_stand_with_their_intervals_set_by_set() -> None:
     assert "| train | 60 | 15 |" in text
 
 
-def test_prompts_are_shown_to_the_letter() -> None:
+def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:
     text = written().text
     assert '| query | `"say \\"hi\\": "` |\n| passage | none |' in text
     assert "cut at 1,024 tokens" in text
+
+
+@pytest.mark.parametrize(
+    ("new", "said"), [(8, "8 of the 40 passages are new to it."), (None, "What it was tuned on is not known.")]
+)
+def test_of_a_pinned_model_nothing_is_said_that_only_its_own_training_knows(new: int | None, said: str) -> None:
+    text = written(history={"loss": [], "dev": [], "pinned": {"passages": 40, "new": new, "stale": False}}).text
+    assert "# tiny, tuned earlier\n" in text
+    assert (
+        "It was made earlier from\n[someone/tiny](https://huggingface.co/someone/tiny)\nand is used as it is: "
+        f"[fieldtune](#how-to-repeat) only measured it. {said}"
+    ) in text
+    assert "trained on these queries, or on the passages that answer them, is not known." in text
+    for untrue in ("tuned to a team's documents", "tuned from", "not trained on", "| train |", "| dev |", "90 queries"):
+        assert untrue not in text
+    assert "| test | 12 | 3 |" in text
+    assert "that measured this model" in text
+
+
+@pytest.mark.parametrize(("similarity", "changed"), [(1.0, False), (0.9991, False), (0.999, True)])
+def test_a_base_model_that_training_kept_is_not_said_to_be_tuned(similarity: float, changed: bool) -> None:
+    text = written(metrics={**inputs.metrics(), "similarity_to_base": similarity}).text
+    assert ("# tiny, tuned to a team's documents\n" in text) is changed
+    assert ("It was tuned from" in text) is changed
+    assert ("# tiny, unchanged\n" in text) is not changed
+    assert (f"left its vectors as they were (mean cosine {similarity:.4f})." in text) is not changed
+
+
+def test_a_pinned_model_that_is_the_base_model_is_said_to_be() -> None:
+    pinned = {"pinned": {"passages": 40, "new": None, "stale": False}}
+    text = written(history=pinned, metrics={**inputs.metrics(), "similarity_to_base": 1.0}).text
+    assert "# tiny, unchanged\n" in text
+    assert "only measured it. Its vectors are the base model's (mean cosine 1.0000). What it was tuned" in text
 
 
 def test_without_real_queries_nothing_is_said_of_them() -> None:
@@ -105,5 +141,8 @@ def test_examples_are_shown_as_they_are_written_and_cut() -> None:
 def test_without_examples_the_card_says_that_nothing_is_in_it() -> None:
     text = written().text
     assert "Examples" not in text
-    assert "Neither documents nor queries are in this folder.\n\n## Licence" in text
+    assert (
+        "Neither documents nor queries are in this folder; where it has\n`vectors/`, the ids there are names of files "
+        "with headings.\n\n## Licence"
+    ) in text
     assert not re.search(r"\n\n\n", text)

@@ -240,6 +240,19 @@ def test_examples_are_in_the_card_where_they_are_asked_for(workspace: Path) -> N
     assert "zyxgenerated" not in card  # real queries are the first set
 
 
+def test_the_card_of_a_pinned_model_has_its_own_prompts_and_limit(workspace: Path) -> None:
+    inputs.configure(workspace, "onnx: true", "onnx: false")
+    inputs.configure(workspace, f"query_prompt: '{inputs.PROMPTS['query']}'", "query_prompt: 'of the base: '")
+    inputs.configure(workspace, "max_tokens: 64", "max_tokens: 32")
+    pinned = {"passages": inputs.PASSAGES, "new": None, "stale": False}
+    files.write_json(paths.MODEL_HISTORY, {"loss": [], "dev": [], "pinned": pinned})
+    export.work()
+    card = (paths.EXPORT / "model/README.md").read_text(encoding="utf-8")
+    assert '| query | `"word1 word2 "` |' in card
+    assert "cut at 64 tokens" in card
+    assert "tuned earlier" in card
+
+
 def test_the_layer_that_hurts_is_kept_in_float32_and_said(workspace: Path) -> None:
     inputs.write(workspace, spoiled=True)
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.1")
