@@ -13,6 +13,7 @@ from stages.ranking import Corpus
 
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 TEST_SETS = tuple(TITLES)
+_LEAST_GROUPS = 6  # of real queries: fewer cannot be told from luck, even if all of them gain (a sign test, at .95)
 DEV = "dev"  # chooses: the checkpoint, the hybrid's weight
 
 
@@ -24,7 +25,7 @@ class Judged:
     texts: list[str]
     relevant: list[set[int]]  # sections, as indices into the corpus
     groups: npt.NDArray[np.int64]  # the split group of the first answer: queries of one group are not independent
-    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows
+    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows; of the test sets the verdict rests on the first
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
         """The rows of the queries that are in any of the sets, sorted."""
@@ -51,7 +52,10 @@ def row_of(query_id: str) -> int:
 
 
 def read(names: Iterable[str], corpus: Corpus) -> Judged:
-    """The judged queries of the named sets of qrels.parquet; sets without queries are left out."""
+    """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
+
+    They come in the order of the names, but for real queries that are too few to tell anything: those come last.
+    """
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}
     rows: dict[str, int] = {}
@@ -72,7 +76,10 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
             in_set[name].append(row)
     texts = _texts(list(rows))
     sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
-    return Judged(list(rows), texts, relevant, np.array(groups, dtype=np.int64), sets)
+    group_of = np.array(groups, dtype=np.int64)
+    if "synthetic" in sets and "real" in sets and len(np.unique(group_of[sets["real"]])) < _LEAST_GROUPS:
+        sets = {name: sets[name] for name in sorted(sets, key=lambda name: name.startswith("real"))}
+    return Judged(list(rows), texts, relevant, group_of, sets)
 
 
 def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]:

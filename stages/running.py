@@ -17,6 +17,7 @@ from stages.console import console
 from stages.errors import UserError
 
 LAUNCHED = "FIELDTUNE_LAUNCHED"  # in the environment of a stage's processes: the one that started them has the lock
+_FULL = "No space left on device"
 _WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one that its parent is gone
 
 
@@ -70,6 +71,10 @@ def run(stage: str, work: Callable[[], str]) -> None:
         if error.filename is None and error.errno is None:
             raise
         _fail(stage, f"{error.strerror}: {error.filename or 'while writing'}")
+    except Exception as error:
+        if _FULL not in str(error):  # of libraries that have classes of their own for it, as safetensors
+            raise
+        _fail(stage, f"{_FULL}: free some, then run `dvc repro` again")
     seconds = time.monotonic() - started
     console.print(f"[bold green]✓[/] [bold]{stage}[/]  {escape(summary)}  [dim]({_duration(seconds)})[/]")
 

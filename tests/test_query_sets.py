@@ -58,6 +58,19 @@ def test_sets_come_in_the_order_asked_for_and_only_where_they_have_queries() -> 
     assert list(query_sets.read(("synthetic", "absent", "dev"), CORPUS).sets) == ["synthetic", "dev"]
 
 
+@pytest.mark.parametrize(("places", "first"), [(5, "synthetic"), (6, "real")])
+def test_a_handful_of_real_queries_does_not_carry_the_verdict(places: int, first: str) -> None:
+    """Those of one place count as one."""
+    rows = [("real", f"r{n:06d}", "d#b", "d#b", n % places) for n in range(12)] + [
+        ("synthetic", "q000002", "d#b", "d#b", 9)
+    ]
+    names = ("set", "query_id", "section", "passage_id", "group")
+    files.write_table(paths.QRELS, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+    rest = {"group": "test", "sections": ["d#b"], "passages": ["d#b"], "overlap": 0.0}
+    files.write_jsonl(paths.REAL, [{"query": f"real {n}", **rest} for n in range(12)])
+    assert next(iter(query_sets.read(query_sets.TEST_SETS, CORPUS).sets)) == first
+
+
 def test_names_may_be_an_iterator() -> None:
     judged = query_sets.read(iter(["dev"]), CORPUS)
     assert (judged.ids, judged.texts, judged.relevant) == (["q000000"], ["generated 0"], [{0}])

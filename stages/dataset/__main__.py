@@ -58,7 +58,8 @@ def work() -> str:
     linked = copies.linked | {pair for row in for_training for pair in itertools.pairwise(answers_of[row])}
     cluster = near_duplicates.clusters(len(corpus.sections), linked)
     document_of = {section: p["document"] for p, section in zip(passages, section_of, strict=True)}
-    group, whole_documents = groups([document_of[s] for s in range(len(corpus.sections))], linked)
+    sources = [document_of[s] for s in range(len(corpus.sections))]
+    group, whole_documents = groups(sources, linked, min(config.dev, config.test))
 
     def asked(query_id: str, text: str, kind: str, passage_id: str) -> Asked:
         passage = passage_row[passage_id]

@@ -6,20 +6,22 @@ from collections.abc import Collection, Sequence
 
 from stages.dataset.near_duplicates import clusters
 
-_LEAST_DOCUMENTS = 20  # fewer, or one with more than the next share of the sections: documents are split up
-_LARGEST_DOCUMENT = 0.1
+_LEAST_HELD_OUT = 10  # documents on a side: of fewer no mean is sure
+_LARGEST_DOCUMENT = 0.1  # of the sections
 _LEAST_DEV = 40  # sections: with fewer, dev cannot tell a good model from a lucky one
 _MOST_FOR_LEAST_DEV = 0.15  # of all sections
 
 
-def groups(sources: Sequence[str], copies: set[tuple[int, int]]) -> tuple[list[int], bool]:
+def groups(sources: Sequence[str], copies: set[tuple[int, int]], smallest_side: float) -> tuple[list[int], bool]:
     """The split group of each section, and whether whole documents are kept together.
 
-    `sources` has each section's document; `copies` pairs sections that hold copies of one another. A group is a
-    cluster of copies; where there are many documents of like size, copies and documents together.
+    `sources` has each section's document; `copies` pairs sections that hold copies of one another; `smallest_side` is
+    the share of the smaller of dev and test. A group is a cluster of copies; where there are many documents of like
+    size, copies and documents together. With few documents the verdict would rest on two or three of them.
     """
     sizes = Counter(sources)
-    whole = len(sizes) >= _LEAST_DOCUMENTS and max(sizes.values()) <= _LARGEST_DOCUMENT * len(sources)
+    enough = smallest_side * len(sizes) >= _LEAST_HELD_OUT
+    whole = enough and max(sizes.values()) <= _LARGEST_DOCUMENT * len(sources)
     pairs = set(copies)
     if whole:
         last: dict[str, int] = {}

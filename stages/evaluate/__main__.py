@@ -78,7 +78,7 @@ def work() -> str:
 
     trained = set(files.read_table(paths.TRAIN_IDS)["positive_id"])
     of_queries = asked.describe(judged, corpus, [row["id"] for row in passages], queries, real, trained)
-    rows = {name: judged.sets[name] for name in query_sets.TEST_SETS if name in judged.sets}
+    rows = {name: of for name, of in judged.sets.items() if name in query_sets.TEST_SETS}
     rows |= of_queries.parts(rows)
 
     def scored(of: npt.NDArray[np.int64]) -> SetScores:
@@ -89,7 +89,16 @@ def work() -> str:
     main_set = next(iter(sets))
     history = files.read_json(paths.MODEL_HISTORY)
     chosen = {"doubt": None, "guarded": 0} | history.get("chosen", {})
-    judgement = judge(main_set, sets[main_set], kinds, similarity, config, chosen["doubt"], chosen["guarded"])
+    judgement = judge(
+        main_set,
+        sets[main_set],
+        kinds,
+        similarity,
+        config,
+        chosen["doubt"],
+        chosen["guarded"],
+        sets["real"].n if "real" in sets else 0,
+    )
 
     main_rows = rows[main_set]
     main_answers = [judged.relevant[row] for row in main_rows]

@@ -1,7 +1,8 @@
 """Two answers: is the tuned model better than the base (`verdict`), and which system to run (`recommend`).
 
 The verdict is the first row that fits. `gain` is tuned against base in NDCG@10, on the real queries where there are
-any; "beyond luck" means that the interval of a difference lies above 0.
+enough to tell anything (`query_sets`), else "no real queries" below; "beyond luck" means that the interval of a
+difference lies above 0.
 
 | case | verdict |
 |---|---|
@@ -63,12 +64,13 @@ def judge(
     config: EvaluateConfig,
     doubt: str | None = None,
     guarded: int = 0,
+    asked: int = 0,
 ) -> Judgement:
     """Judge by the scores of `main_set`, `real` or `synthetic`.
 
     `kinds` has the scores of each kind of generated query, and counts without real queries alone; `similarity` is the
     mean cosine between the corpus as the base and as the tuned model encode it, `doubt` why `train` kept the base,
-    `guarded` how many real queries it asked.
+    `guarded` how many real queries it asked, `asked` how many there are, which may be too few to be `main_set`.
     """
     real = main_set == "real"
     gain = scores.lead("tuned", "base")
@@ -94,8 +96,9 @@ def judge(
     recommend, advice = _recommend(scores, verdict, config)
     reasons.append(advice)
     if not real:
+        there = f"{asked:,} real queries are too few to tell anything" if asked else "There are no real queries"
         reasons.append(
-            "There are no real queries: generated ones are easier than what people type, and may show a gain where "
+            f"{there}: generated ones are easier than what people type, and may show a gain where "
             f"there is none. Collect {_to_collect(scores, config):,} real queries with their answers, and name the "
             "file in `queries:`."
         )

@@ -5,6 +5,7 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
 _ASKED = ("real", "own")  # kinds of queries that people asked
-_ENOUGH = 30  # queries that can tell a gain from luck
+_ENOUGH = 30  # queries, or groups of them, that can tell a gain from luck by the normal distribution
 
 
 def choose(
@@ -45,12 +46,17 @@ def choose(
 def sure(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], certainty: float) -> bool:
     """Whether the mean gain is above 0 with `certainty`, one-sided.
 
-    `gains` [queries]; queries of one of the `groups` [queries] are not independent. By the normal distribution.
+    `gains` [queries]; queries of one of the `groups` [queries] are not independent. By the normal distribution, of few
+    groups by the t distribution; one group tells nothing.
     """
     mean = float(gains.mean())
     if certainty <= 0.5 or mean <= 0:
         return mean > 0
-    return mean > NormalDist().inv_cdf(certainty) * standard_error(gains, groups)
+    number = len(np.unique(groups))
+    if number < 2:
+        return False
+    errors = NormalDist().inv_cdf(certainty) if number >= _ENOUGH else float(t.ppf(certainty, number - 1))
+    return mean > errors * standard_error(gains, groups)
 
 
 def doubt(

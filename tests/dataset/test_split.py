@@ -11,17 +11,18 @@ SIDES = ("train", "dev", "test")
 
 
 def test_copies_are_one_group() -> None:
-    assert groups(["a", "a", "b", "c"], {(0, 2), (2, 3)}) == ([0, 1, 0, 0], False)
+    assert groups(["a", "a", "b", "c"], {(0, 2), (2, 3)}, 0.5) == ([0, 1, 0, 0], False)
 
 
 def test_many_documents_of_like_size_stay_whole() -> None:
     sources = [f"d{number // 5}" for number in range(100)]  # 20 documents of 5 sections
-    found, whole = groups(sources, {(0, 99)})
+    found, whole = groups(sources, {(0, 99)}, 0.5)
     assert whole
     assert [found[number] for number in (0, 4, 5, 95, 99)] == [0, 0, 5, 0, 0]  # a copy joins two documents
-    # 19 documents, or one with over a tenth of the sections: sections are split
-    assert not groups(sources[:95], set())[1]
-    assert not groups(["d0"] * 7 + sources, set())[1]
+    # With 19 documents a side has 9, with one of a tenth of all sections that one may be the side: sections are split.
+    assert not groups(sources[:95], set(), 0.5)[1]
+    assert not groups(sources, set(), 0.45)[1]
+    assert not groups(["d0"] * 7 + sources, set(), 0.5)[1]
 
 
 def test_groups_are_whole_and_shares_are_kept() -> None:

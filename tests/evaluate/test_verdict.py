@@ -164,6 +164,8 @@ def test_the_reader_is_told_what_was_asked() -> None:
     assert generated.reasons[0].startswith("On 200 generated queries")
     assert "There are no real queries" in generated.reasons[-1]
     assert not any("There are no real queries" in reason for reason in real.reasons)
+    few = judge("synthetic", tuned(0.1, 0.05, 0.15), {}, 0.9, config(), None, 0, 2)
+    assert "2 real queries are too few to tell anything: generated ones" in few.reasons[-1]
 
 
 @pytest.mark.parametrize(("groups", "verdict"), [(1, "keep_base"), (5, "keep_base"), (6, "ship")])

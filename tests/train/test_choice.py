@@ -60,16 +60,16 @@ def test_the_best_on_dev_is_taken(
 @pytest.mark.parametrize(
     ("gains", "groups", "certainty", "expected"),
     [
-        # Each query a group: mean .1, standard error sqrt(4 × .1² × 4 / 3) / 4 = .0577; 1.28 of them are .074.
+        # Each query a group: mean .1, standard error sqrt(4 × .1² × 4 / 3) / 4 = .0577; 1.64 of them are .095.
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 2, 3], 0.9, True),
-        ([0.0, 0.2, 0.0, 0.2], [0, 1, 2, 3], 0.975, False),  # 1.96 of them are .113
+        ([0.0, 0.2, 0.0, 0.2], [0, 1, 2, 3], 0.975, False),  # 3.18 of them are .184
         # Two groups: sqrt(2 × .2² × 2) / 4 = .1
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.9, False),
-        ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.8, True),  # .84 of it
+        ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.8, False),  # 1.38 of it: a table's t of one degree of freedom
+        ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.7, True),  # .73 of it
         ([0.1, -0.3], [0, 1], 0.5, False),
         ([0.1, -0.05], [0, 1], 0.5, True),
-        ([0.3, -0.1], [0, 0], 0.9, False),  # one group tells no spread: each query for itself, .1 ± .2
-        ([0.3, 0.1], [0, 0], 0.9, True),  # .2 ± .1
+        ([0.3, 0.3], [0, 0], 0.9, False),  # one group tells nothing
         ([0.3], [0], 0.9, False),
         ([0.0, 0.0], [0, 1], 0.9, False),
     ],
