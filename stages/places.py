@@ -1,6 +1,7 @@
 """Where a query's answer stands: the places that people name, found in the passages."""
 
 import difflib
+import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -28,12 +29,14 @@ _Place = tuple[str, ...]
 class Places:
     """Finds passages by what a row of a table says: `text_sha256` (of a section's text, `stages.text.section_hash`),
     `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
-    `section` (a heading or its slug; without one the whole file).
+    `section` (a heading or its slug; without one the whole file). A file may be named with the documents folder
+    in front of it.
     """
 
-    def __init__(self, passages: Sequence[Mapping[str, Any]]) -> None:
-        """`passages`: rows of passages.jsonl."""
+    def __init__(self, passages: Sequence[Mapping[str, Any]], documents: str = "") -> None:
+        """`passages`: rows of passages.jsonl; `documents`: the folder that they came from, as params.yaml names it."""
         self._passages = passages
+        self._documents = _parts(documents)
         self._found: dict[_Place, list[int]] = defaultdict(list)
         by_slug: dict[_Place, list[int]] = {}
         records: dict[_Place, list[int]] = {}
@@ -58,7 +61,7 @@ class Places:
                 return self._found.get((name, said), [])
         if text := cell(row, "passage"):
             return self._by_text(text)
-        if source := cell(row, "source"):
+        if source := self._source(row):
             section = cell(row, "section")
             return self._found.get(("section", source, section) if section else ("source", source), [])
         return None
@@ -74,7 +77,7 @@ class Places:
         """What a place that was not found may mean: up to three ids of passages, or files."""
         if text := cell(row, "passage"):
             return [self._passages[found]["id"] for found in self._similar(text)[:_CANDIDATES]]
-        source, section = cell(row, "source"), cell(row, "section")
+        source, section = self._source(row), cell(row, "section")
         if ("source", source) in self._found:
             headings = {self._passages[found]["section"]: found for found in self._found["source", source]}
             return [f"{source}#{name}" for name in _close(section, list(headings))]
@@ -83,6 +86,20 @@ class Places:
             same = [file for file in files if PurePosixPath(file).name == PurePosixPath(source).name]
             return same[:_CANDIDATES] or _close(source, files)
         return _close(cell(row, "passage_id"), [passage["id"] for passage in self._passages])
+
+    def _source(self, row: Mapping[str, Any]) -> str:
+        """The file that a row names, as the passages name it where they have it."""
+        said = cell(row, "source")
+        if not said or ("source", said) in self._found:
+            return said
+        parts, folder = _parts(said), self._documents
+        if folder and said.startswith("/"):  # of another clone, too: a queued experiment runs in a copy
+            rests = [parts[at + len(folder) :] for at in range(len(parts)) if parts[at : at + len(folder)] == folder]
+        else:
+            ends = [folder[at:] for at in range(len(folder))]
+            rests = [parts, *(parts[len(end) :] for end in ends if parts[: len(end)] == end)]
+        names = ["/".join(rest) for rest in rests]
+        return next((name for name in names if ("source", name) in self._found), said)
 
     def _by_text(self, text: str) -> list[int]:
         wanted = _bare(text)
@@ -127,6 +144,10 @@ class Places:
     def _starts(self) -> npt.NDArray[np.int64]:
         lengths = [len(part) + 1 for part in self._all_texts.split("\n")]
         return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePosixPath(posixpath.normpath(path)).parts
 
 
 def _tokens(text: str) -> list[str]:

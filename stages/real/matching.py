@@ -35,13 +35,13 @@ class _Query:
     without_place: bool = False
 
 
-def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]]) -> Matched:
-    """Join the rows of each query and find their places.
+def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: str = "") -> Matched:
+    """Join the rows of each query and find their places; `documents` is the folder that the passages came from.
 
     Raises UserError that names the row: without a query, with an unknown group, with an overlap that is no share, and
     where a query has another group than in an earlier row, since one query has one use.
     """
-    places = Places(passages)
+    places = Places(passages, documents)
     queries: dict[str, _Query] = {}
     matched = Matched()
     for where, row in rows:

@@ -59,6 +59,7 @@ def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed
     rows = [
         {"query": "secret one", "source": "faq.md"},
         {"query": "secret two", "passage": "the hour of a secret text is billed"},
+        {"query": "secret three", "source": "more/faq.md"},
     ]
     files.write_jsonl(Path("q.jsonl"), rows)
     ask("q.jsonl")
@@ -66,6 +67,34 @@ def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed
     assert "q.jsonl, line 1: faq.md; near: more/faq.md" in said
     assert "q.jsonl, line 2: passage; near: more/faq.md#billing" in said
     assert "secret" not in said
+
+
+def test_no_row_that_finds_its_place_is_an_error_unless_none_names_one(folder: Path) -> None:
+    rows = [{"query": f"secret {n}", "source": f"fak{n}.md", "section": "Billing"} for n in range(7)]
+    rows += [{"query": "secret text", "passage": "an hour of a secret text is billed"}, {"query": "secret log"}]
+    files.write_jsonl(Path("q.jsonl"), rows)
+    with pytest.raises(UserError) as error:
+        ask("q.jsonl")
+    lines = str(error.value).splitlines()
+    assert lines[0] == "q.jsonl: none of the 8 rows that name a place of an answer has one that is in docs:"
+    assert lines[1:6] == [
+        f"  q.jsonl, line {n + 1}: fak{n}.md # Billing; near: more/faq.md, guide.md" for n in range(5)
+    ]
+    assert lines[6].startswith(
+        "a place is `source`, a file below docs, and perhaps `section`, a heading in it, such as"
+    )
+    assert "`guide.md` and `Copy Image`" in lines[6]
+    assert lines[7].endswith("`queries: data/none.jsonl`")
+    assert "secret" not in str(error.value)
+    assert not paths.REAL.exists()
+    files.write_jsonl(Path("q.jsonl"), [{"query": "a"}, {"query": "b"}])
+    assert ask("q.jsonl") == "0 real queries with answers (none); 2 without an answer"
+
+
+def test_the_documents_folder_may_stand_before_a_file(folder: Path) -> None:
+    files.write_jsonl(Path("q.jsonl"), [{"query": "a", "source": str(folder / "docs/more/faq.md")}])
+    ask("q.jsonl")
+    assert [query.sections for query in real_queries.read()] == [["more/faq.md#Billing"]]
 
 
 def test_none_is_said(folder: Path) -> None:
