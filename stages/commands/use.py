@@ -22,7 +22,8 @@ _PAID = ("claude", "claude_batch")
 def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None) -> str:
     """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
 
-    Everything is checked before anything is written. Returns what was set and what to type next. Raises UserError
+    Without tables of their own, documents that are set already keep theirs. Everything is checked before anything is
+    written. Returns what was set and what to type next. Raises UserError
     for a place that is not there or that the pipeline writes, a table without its columns, and a generator that has
     no file or cannot write queries for these documents.
     """
@@ -31,17 +32,26 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     folder = documents.resolve()
     places = {folder: _files_of(folder, documents, known)}
     lines = [f"documents: {shown(folder)} ({len(places[folder]):,} files)"]
-    tables_of = {"queries": _table(queries), "pairs": _table(pairs)}
+    set_now = {name: Path(str(now.get(name) or NONE)) for name in ("queries", "pairs")}
+    kept = set_now if Path(str(now.get("documents"))).resolve() == folder else {}
+    given = {"queries": queries, "pairs": pairs}
+    tables_of = {name: _table(given[name] or kept.get(name)) for name in given}
     if tables_of["queries"] == tables_of["pairs"] != _table(NONE):
         raise UserError("queries and pairs are one file: what is trained on cannot be tested with")
     for name, table in tables_of.items():
         if table != _table(NONE):
+            if given[name] is None and not table.is_file():
+                raise UserError(
+                    f"{shown(table)} is {_not_there(table, known)}; params.yaml names it: name another, or {NONE}"
+                )
             places[table] = [table]
             said = f"{shown(table)} ({_rows(name, table, folder, known)})"
         else:
             own = name == "queries" and beir.is_beir(folder)
             said = "those of the folder, which is laid out as BEIR" if own else "none"
         lines.append(f"{name}: {said}")
+        if table == _table(NONE) and set_now[name] not in (NONE, paths.SAMPLE_REAL):
+            lines.append(f"! {set_now[name]} is no longer used")
     values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
     values["generator"], why = _generator(generator, now.get("generator"), values["documents"], values["pairs"])
     lines.append(f"generator: {values['generator']}{why}")

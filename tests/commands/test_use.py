@@ -148,7 +148,27 @@ def test_what_git_has_is_left_alone_and_what_it_lacks_is_said(team: Path, said: 
     (line,) = (line for line in said.by("own/docs") if line.startswith("!"))
     assert line.startswith("! git has part of own/docs, but 1 of its files are neither in git nor in DVC")
     assert not list(Path("own").glob("*.dvc"))
-    assert settings() == ("own/docs", "data/none.jsonl", "data/none.jsonl", "keyphrases")
+    assert settings() == ("own/docs", "own/real.csv", "data/none.jsonl", "keyphrases")
+
+
+def test_the_same_documents_keep_their_tables_and_others_say_what_they_drop(team: Path, said: Said) -> None:
+    Path("p.csv").write_text("query,source\nhow,guide.md\n")
+    run("git", "add", "own", "p.csv")
+    said.by("own/docs", "own/real.csv", "--pairs", "p.csv")
+    lines = said.by("./own/docs", "--generator", "claude")
+    assert lines[1].startswith("queries: own/real.csv (2 with an answer")
+    assert lines[2] == "pairs: p.csv (1 with an answer)"
+    assert settings() == ("own/docs", "own/real.csv", "p.csv", "claude")
+    lines = said.by("own/docs", "--pairs", "data/none.jsonl")
+    assert lines[2:4] == ["pairs: none", "! p.csv is no longer used"]
+    assert settings() == ("own/docs", "own/real.csv", "data/none.jsonl", "claude")
+    assert said.by("own/docs/more")[1:3] == ["queries: none", "! own/real.csv is no longer used"]
+    assert settings()[:3] == ("own/docs/more", "data/none.jsonl", "data/none.jsonl")
+
+    said.by("own/docs", "own/real.csv")
+    shutil.move("own/real.csv", "own/other.csv")
+    message = said.refused("own/docs")
+    assert message == "✗ own/real.csv is not there; params.yaml names it: name another, or data/none.jsonl\n"
 
 
 def test_what_lies_outside_is_used_where_it_is(team: Path, said: Said) -> None:
