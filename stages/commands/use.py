@@ -1,5 +1,6 @@
 """`fieldtune use`: a team's own documents and queries in params.yaml, known to git or DVC."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     """
     text, now = params.read()
     known = tracking.outs()
+    _check_names([path for path in (documents, queries, pairs) if path], known)
     folder = documents.resolve()
     places = {folder: _files_of(folder, documents, known)}
     lines = [f"documents: {shown(folder)} ({len(places[folder]):,} files)"]
@@ -107,10 +109,27 @@ def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
     tracking.refuse_outputs(folder, known)
     if not folder.is_dir():
         raise UserError(f"{given} is " + ("a file: name its folder" if folder.is_file() else _not_there(folder, known)))
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_hidden(path, folder)]
+    there = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    hidden = [path for path in there if is_hidden(path, folder)]
+    inside = folder.is_relative_to(Path.cwd())
+    # DVC takes hidden files, too, but not those that .dvcignore names, nor what is in a .git.
+    unseen = {*tracking.ignored(folder, hidden)} if inside and hidden else set()
+    _check_names([path for path in there if path not in unseen], known)
+    found = [path for path in there if path.is_file() and not is_hidden(path, folder)]
     if not found:
         raise UserError(f"{given} has no files")
     return found
+
+
+def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
+    """Raise UserError for what DVC cannot take: a name that is not UTF-8, a link to nothing."""
+    for path in there:
+        name = os.fsencode(shown(path)).decode(errors="backslashreplace")
+        if name != shown(path):
+            raise UserError(f"{name}: a file name that is not UTF-8, which DVC needs: rename it")
+        if path.is_symlink() and not path.exists():
+            get = _get(path.absolute(), known) or "remove it, or mend it"
+            raise UserError(f"{shown(path)} is a link to what is not there: {get}")
 
 
 def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> str:
@@ -137,8 +156,13 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> str:
 
 def _not_there(place: Path, known: Sequence[Out]) -> str:
     """The end of a sentence; says how what DVC has is brought here."""
-    get = next((out.get for out in known if place.is_relative_to(out.path)), None)
+    get = _get(place, known)
     return f"not here, but DVC knows it: {get}" if get else "not there"
+
+
+def _get(place: Path, known: Sequence[Out]) -> str | None:
+    """The command that brings what DVC has here."""
+    return next((out.get for out in known if place.is_relative_to(out.path)), None)
 
 
 def _generator(asked: str | None, now: object, documents: str, pairs: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """`fieldtune use` in real repositories of git and DVC: what is set, what DVC has afterwards, and what is refused."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -246,6 +247,27 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     assert message.startswith(f"✗ {line}")
     assert message.count("\n") == 1
     assert "secret" not in message
+
+
+@pytest.mark.parametrize("folder", ["own/docs/more", "own/docs/.more"])
+def test_a_name_that_is_not_utf_8_and_a_link_to_nothing(folder: str, team: Path, said: Said) -> None:
+    Path(folder).mkdir(exist_ok=True)
+    named = Path(os.fsdecode(bytes(Path(folder)) + b"/gr\xf6sse.md"))
+    named.touch()
+    message = said.refused("own/docs")
+    assert message == f"✗ {folder}/gr\\xf6sse.md: a file name that is not UTF-8, which DVC needs: rename it\n"
+    assert said.refused("own/docs/more", str(named)) == message
+    named.unlink()
+    (team / folder / "gone.md").symlink_to("nowhere.md")
+    message = said.refused("own/docs")
+    assert message == f"✗ {folder}/gone.md is a link to what is not there: remove it, or mend it\n"
+    assert said.refused("own/docs/more", f"{folder}/gone.md") == message
+    (team / folder / "gone.md").unlink()
+    Path("own/docs/.git").mkdir()  # which DVC leaves out
+    (team / "own/docs/.git/gone").symlink_to("nowhere")
+    said.by("own/docs")
+    (team / folder / "gone.md").symlink_to("nowhere.md")  # as where DVC links to its cache, and that is emptied
+    assert said.refused("own/docs").endswith("a link to what is not there: dvc pull own/docs.dvc\n")
 
 
 def test_a_beir_folder_brings_its_queries(team: Path, said: Said) -> None:
