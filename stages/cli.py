@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         "queries",
         type=Path,
         nargs="?",
-        help="real queries with their answers: JSONL, CSV or XLSX (default: those of the same documents, if any)",
+        help="real queries with their answers: JSONL, CSV, TSV or XLSX (default: those of the same documents, if any)",
     )
     command.add_argument("--generator", help="a file of conf/generator/ (default: the present one where it fits)")
     command.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")

@@ -4,7 +4,7 @@ import difflib
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from stages.tables import cell
 
 NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first that a row has says the place
+_COLUMNS = {*NAMES, "section", "query", "group", "overlap", "kind"}
 _SHINGLE = 3  # words
 _SAME_TEXT = 0.8  # share of a text's shingles that a section holds, for the text to be taken from it
 _LOOKED_AT = 20  # sections compared with a text that is nowhere to the letter
@@ -144,6 +145,16 @@ class Places:
     def _starts(self) -> npt.NDArray[np.int64]:
         lengths = [len(part) + 1 for part in self._all_texts.split("\n")]
         return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+
+
+def misnamed(rows: Iterable[Mapping[str, Any]]) -> str | None:
+    """What to say of a table that has no column for a place, but others that may be meant as one; else None."""
+    names = dict.fromkeys(name for row in rows for name in row if name)
+    unknown = [name for name in names if name not in _COLUMNS]
+    if not unknown or not names.keys().isdisjoint(NAMES):
+        return None
+    are = f"column {unknown[0]} is" if len(unknown) == 1 else f"columns {', '.join(unknown)} are"
+    return f"{are} not known; a place is source and section, passage, or passage_id"
 
 
 def _parts(path: str) -> tuple[str, ...]:

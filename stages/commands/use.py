@@ -13,7 +13,8 @@ from stages.commands.query_rows import NONE, has_answer, query_of
 from stages.commands.tracking import Out, shown
 from stages.errors import UserError
 from stages.ingest.found import is_hidden
-from stages.places import NAMES
+from stages.places import NAMES, misnamed
+from stages.real.groups import group_of
 
 _RECORDED = "data/sample/recorded.jsonl"
 _ANY = "keyphrases"  # the generator that needs nothing but documents
@@ -47,7 +48,8 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
                     f"{shown(table)} is {_not_there(table, known)}; params.yaml names it: name another, or {NONE}"
                 )
             places[table] = [table]
-            said = f"{shown(table)} ({_rows(name, table, folder, known)})"
+            counts, warning = _rows(name, table, folder, known)
+            said = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
         else:
             own = name == "queries" and beir.is_beir(folder)
             said = "those of the folder, which is laid out as BEIR" if own else "none"
@@ -132,16 +134,23 @@ def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
             raise UserError(f"{shown(path)} is a link to what is not there: {get}")
 
 
-def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> str:
-    """Counts of a table's rows, in words. Raises UserError where it cannot be what it is to be."""
+def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[str, str | None]:
+    """Counts of a table's rows, in words, and a warning of its columns.
+
+    Raises UserError where it cannot be what it is to be.
+    """
     tracking.refuse_outputs(table, known)
     if not table.is_file():
         raise UserError(f"{shown(table)} is " + ("a folder" if table.is_dir() else _not_there(table, known)))
     if table.is_relative_to(folder) and not beir.is_beir(folder):
         raise UserError(f"{shown(table)} lies among the documents, and would be read as one: put it elsewhere")
     answered = log = 0
+    columns: dict[str, None] = {}
     for where, row in tables.read(Path(shown(table))):
         query_of(where, row)
+        if name == "queries":
+            group_of(where, row)
+        columns |= dict.fromkeys(row)
         placed = has_answer(row)
         if name == "pairs" and not placed:
             raise UserError(f"{where}: no place of its answer: a column is needed, {', '.join(NAMES)} (with section)")
@@ -151,7 +160,7 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> str:
     parts = [f"{answered:,} with an answer"] if answered else []
     if log:
         parts.append(f"{log:,} without one: `fieldtune judge` finds answers for those")
-    return ", ".join(parts)
+    return ", ".join(parts), misnamed([columns])
 
 
 def _not_there(place: Path, known: Sequence[Out]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from stages import beir, files, paths, tables
 from stages.console import note
 from stages.errors import UserError
+from stages.places import misnamed
 from stages.real.config import RealConfig
 from stages.real.matching import Matched, match
 from stages.real_queries import GROUPS
@@ -32,7 +33,10 @@ def rows(config: RealConfig) -> Iterator[tables.Row]:
 def work() -> str:
     config = load("real", RealConfig)
     passages = list(files.read_jsonl(paths.PASSAGES))
-    found = match(rows(config), passages, config.documents)
+    asked = list(rows(config))
+    if warning := misnamed(row for _, row in asked):
+        note(f"! {config.queries}: {warning}")
+    found = match(asked, passages, config.documents)
     if found.unmatched_rows and not found.queries:
         raise UserError(_none_found(config, found, passages[0]))
     groups = Counter(query.group for query in found.queries)

@@ -9,7 +9,8 @@ from typing import Any
 from stages.errors import UserError
 from stages.places import NAMES, Places
 from stages.ranking import section_id
-from stages.real_queries import GROUPS, RealQuery
+from stages.real.groups import group_of
+from stages.real_queries import RealQuery
 from stages.tables import Row, cell
 from stages.text import overlap
 
@@ -48,9 +49,7 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
         text = " ".join(cell(row, "query").split())
         if not text:
             raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
-        group = cell(row, "group") or "test"
-        if group not in GROUPS:
-            raise UserError(f"{where}: group is {group}: it must be one of {', '.join(GROUPS)}, or nothing")
+        group = group_of(where, row)
         query = queries.setdefault(text, _Query(group, where))
         if query.group != group:
             raise UserError(

@@ -172,6 +172,15 @@ def test_the_same_documents_keep_their_tables_and_others_say_what_they_drop(team
     assert message == "✗ own/real.csv is not there; params.yaml names it: name another, or data/none.jsonl\n"
 
 
+def test_columns_that_may_be_misnamed_are_said(team: Path, said: Said) -> None:
+    Path("q.csv").write_text("query;file;heading\nhow so;guide.md;Guide\n")
+    run("git", "add", "own", "q.csv")
+    assert said.by("own/docs", "q.csv")[1:3] == [
+        "queries: q.csv (1 without one: `fieldtune judge` finds answers for those)",
+        "! columns file, heading are not known; a place is source and section, passage, or passage_id",
+    ]
+
+
 def test_what_lies_outside_is_used_where_it_is(team: Path, said: Said) -> None:
     shutil.move("own", "../outside")
     outside = str(team.parent / "outside")
@@ -227,6 +236,7 @@ def test_the_generator_stays_where_it_fits(
         (["own/docs", "data/real/log.jsonl"], "data/real/log.jsonl cannot be used: the pipeline writes data/real"),
         (["own/docs", "own/docs/guide.md"], "own/docs/guide.md lies among the documents, and would be read as one"),
         (["own/docs", "titles.csv"], "titles.csv, line 2: no `query`: each row needs one, in a column that the first"),
+        (["own/docs", "group.csv"], "group.csv, line 3: group is training: it must be one of test, dev, train, or no"),
         (["own/docs", "half.jsonl"], "half.jsonl, line 2: no `query`"),
         (["own/docs", "header.csv"], "header.csv has no rows\n"),
         (["own/docs", "--pairs", "own/real.csv"], "own/real.csv, line 3: no place of its answer: a column is needed,"),
@@ -243,6 +253,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     Path("titles.csv").write_text("question,source\nsecret,guide.md\n")
     Path("half.jsonl").write_text('{"query": "secret"}\n{"source": "guide.md"}\n')
     Path("header.csv").write_text("query,source\n")
+    Path("group.csv").write_text("query,source,group\nsecret,guide.md,train\nother,guide.md,training\n")
     message = said.refused(*arguments)
     assert message.startswith(f"✗ {line}")
     assert message.count("\n") == 1

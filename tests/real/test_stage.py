@@ -39,7 +39,12 @@ def test_a_table_is_the_same_as_jsonl_csv_and_xlsx(folder: Path) -> None:
     for row in [columns, *rows, [None] * 4]:
         book.active.append(row)
     book.save("c.xlsx")
-    for name in ("a.jsonl", "b.CSV", "c.xlsx"):
+    # As a German Excel writes it, with a comma in the header; and with tabs, as .tsv or as .csv.
+    german = ['"Nr., alt";' + line.replace('","', '";"') for line in lines]
+    Path("d.csv").write_text("\r\n".join(german), encoding="utf-8-sig")
+    for name in ("e.tsv", "f.csv"):
+        Path(name).write_text("\n".join(line.replace('","', "\t").replace('"', "") for line in lines))
+    for name in ("a.jsonl", "b.CSV", "c.xlsx", "d.csv", "e.tsv", "f.csv"):
         assert ask(name) == "2 real queries with answers (1 test, 1 train); 1 without an answer"
         assert [(q.query, q.group, q.sections) for q in real_queries.read()] == [
             ("wie kopiere ich, „schnell“", "test", ["guide.md#Copy Image"]),
@@ -89,6 +94,21 @@ def test_no_row_that_finds_its_place_is_an_error_unless_none_names_one(folder: P
     assert not paths.REAL.exists()
     files.write_jsonl(Path("q.jsonl"), [{"query": "a"}, {"query": "b"}])
     assert ask("q.jsonl") == "0 real queries with answers (none); 2 without an answer"
+
+
+def test_columns_that_may_be_misnamed_are_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = {}
+    for header in ("query,file,heading", "query,date", "query", "query,source,date"):
+        Path("q.csv").write_text(f"{header}\nprice,,\n")
+        assert ask("q.csv") == "0 real queries with answers (none); 1 without an answer"
+        said[header] = capsys.readouterr().out
+    place = "a place is source and section, passage, or passage_id\n"
+    assert said == {
+        "query,file,heading": f"  ! q.csv: columns file, heading are not known; {place}",
+        "query,date": f"  ! q.csv: column date is not known; {place}",
+        "query": "",
+        "query,source,date": "",
+    }
 
 
 def test_the_documents_folder_may_stand_before_a_file(folder: Path) -> None:
