@@ -66,14 +66,16 @@ def work() -> str:
 
 def _none_found(config: RealConfig, found: Matched, passage: Mapping[str, Any]) -> str:
     """What to say where all rows that name a place miss: the verdict would silently rest on generated queries."""
-    of = f"{config.documents} (laid out as BEIR)" if beir.is_beir(Path(config.documents)) else config.queries
+    of, without = config.queries, "set `queries: data/none.jsonl`"
+    if beir.is_beir(Path(config.documents)):
+        of, without = f"{of} and the qrels of {config.documents}", f"{without}, and take the qrels away"
     lines = [
         f"{of}: none of the {found.unmatched_rows:,} rows that name a place of an answer has one that is in "
         f"{config.documents}:",
         *(f"  {line}" for line in _not_found(found)),
         f"a place is `source`, a file below {config.documents}, and perhaps `section`, a heading in it, such as "
         f"`{passage['source']}` and `{passage['section']}`; or `passage`, a text out of the documents; or `passage_id`",
-        "correct the rows, or `documents:` in params.yaml; to go on without real queries: `queries: data/none.jsonl`",
+        f"correct the rows, or `documents:` in params.yaml; to go on without real queries, {without}",
     ]
     return "\n".join(lines)
 

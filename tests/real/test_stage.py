@@ -142,6 +142,11 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
         "query 2": ("dev", ["guide.md#Copy Image"]),
     }
     assert files.read_json(paths.REAL_REPORT)["unmatched_rows"] == 1
+    for name in ("train", "dev"):
+        (folder / f"docs/qrels/{name}.tsv").unlink()
+    (folder / "docs/qrels/test.tsv").write_text("q0\tbill\t1\n")
+    with pytest.raises(UserError, match=r"^none\.jsonl and the qrels of docs: none of the 1 .*\n.*\n.*\n.* away$"):
+        ask("none.jsonl")
     (folder / "docs/qrels/test.tsv").write_text("q9\tBilling\t1\n")
     with pytest.raises(UserError, match=r"test\.tsv, line 1: docs/queries\.jsonl has no query q9"):
         ask("none.jsonl")
