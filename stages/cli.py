@@ -34,7 +34,12 @@ def _parser() -> argparse.ArgumentParser:
     about = "your own documents: sets them in params.yaml, with their queries, and makes DVC know them"
     command = commands.add_parser("use", help=about, description=about)
     command.add_argument("documents", type=Path, metavar="folder", help="the documents, of any format")
-    command.add_argument("queries", type=Path, nargs="?", help="real queries with their answers: JSONL, CSV or XLSX")
+    command.add_argument(
+        "queries",
+        type=Path,
+        nargs="?",
+        help="real queries with their answers: JSONL, CSV, TSV or XLSX (default: those of the same documents, if any)",
+    )
     command.add_argument("--generator", help="a file of conf/generator/ (default: the present one where it fits)")
     command.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")
     command.set_defaults(run=use)

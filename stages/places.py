@@ -1,9 +1,10 @@
 """Where a query's answer stands: the places that people name, found in the passages."""
 
 import difflib
+import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from stages.tables import cell
 
 NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first that a row has says the place
+_COLUMNS = {*NAMES, "section", "query", "group", "overlap", "kind"}
 _SHINGLE = 3  # words
 _SAME_TEXT = 0.8  # share of a text's shingles that a section holds, for the text to be taken from it
 _LOOKED_AT = 20  # sections compared with a text that is nowhere to the letter
@@ -28,12 +30,14 @@ _Place = tuple[str, ...]
 class Places:
     """Finds passages by what a row of a table says: `text_sha256` (of a section's text, `stages.text.section_hash`),
     `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
-    `section` (a heading or its slug; without one the whole file).
+    `section` (a heading or its slug; without one the whole file). A file may be named with the documents folder
+    in front of it.
     """
 
-    def __init__(self, passages: Sequence[Mapping[str, Any]]) -> None:
-        """`passages`: rows of passages.jsonl."""
+    def __init__(self, passages: Sequence[Mapping[str, Any]], documents: str = "") -> None:
+        """`passages`: rows of passages.jsonl; `documents`: the folder that they came from, as params.yaml names it."""
         self._passages = passages
+        self._documents = _parts(documents)
         self._found: dict[_Place, list[int]] = defaultdict(list)
         by_slug: dict[_Place, list[int]] = {}
         records: dict[_Place, list[int]] = {}
@@ -58,7 +62,7 @@ class Places:
                 return self._found.get((name, said), [])
         if text := cell(row, "passage"):
             return self._by_text(text)
-        if source := cell(row, "source"):
+        if source := self._source(row):
             section = cell(row, "section")
             return self._found.get(("section", source, section) if section else ("source", source), [])
         return None
@@ -74,7 +78,7 @@ class Places:
         """What a place that was not found may mean: up to three ids of passages, or files."""
         if text := cell(row, "passage"):
             return [self._passages[found]["id"] for found in self._similar(text)[:_CANDIDATES]]
-        source, section = cell(row, "source"), cell(row, "section")
+        source, section = self._source(row), cell(row, "section")
         if ("source", source) in self._found:
             headings = {self._passages[found]["section"]: found for found in self._found["source", source]}
             return [f"{source}#{name}" for name in _close(section, list(headings))]
@@ -83,6 +87,20 @@ class Places:
             same = [file for file in files if PurePosixPath(file).name == PurePosixPath(source).name]
             return same[:_CANDIDATES] or _close(source, files)
         return _close(cell(row, "passage_id"), [passage["id"] for passage in self._passages])
+
+    def _source(self, row: Mapping[str, Any]) -> str:
+        """The file that a row names, as the passages name it where they have it."""
+        said = cell(row, "source")
+        if not said or ("source", said) in self._found:
+            return said
+        parts, folder = _parts(said), self._documents
+        if folder and said.startswith("/"):  # of another clone, too: a queued experiment runs in a copy
+            rests = [parts[at + len(folder) :] for at in range(len(parts)) if parts[at : at + len(folder)] == folder]
+        else:
+            ends = [folder[at:] for at in range(len(folder))]
+            rests = [parts, *(parts[len(end) :] for end in ends if parts[: len(end)] == end)]
+        names = ["/".join(rest) for rest in rests]
+        return next((name for name in names if ("source", name) in self._found), said)
 
     def _by_text(self, text: str) -> list[int]:
         wanted = _bare(text)
@@ -127,6 +145,20 @@ class Places:
     def _starts(self) -> npt.NDArray[np.int64]:
         lengths = [len(part) + 1 for part in self._all_texts.split("\n")]
         return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+
+
+def misnamed(rows: Iterable[Mapping[str, Any]]) -> str | None:
+    """What to say of a table that has no column for a place, but others that may be meant as one; else None."""
+    names = dict.fromkeys(name for row in rows for name in row if name)
+    unknown = [name for name in names if name not in _COLUMNS]
+    if not unknown or not names.keys().isdisjoint(NAMES):
+        return None
+    are = f"column {unknown[0]} is" if len(unknown) == 1 else f"columns {', '.join(unknown)} are"
+    return f"{are} not known; a place is source and section, passage, or passage_id"
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePosixPath(posixpath.normpath(path)).parts
 
 
 def _tokens(text: str) -> list[str]:

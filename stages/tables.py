@@ -1,21 +1,23 @@
-"""Tables that people wrote: JSONL, CSV or the first sheet of an XLSX, row by row with the place of each."""
+"""Tables that people wrote: JSONL, CSV, TSV or the first sheet of an XLSX, row by row with the place of each."""
 
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from stages import files
 from stages.errors import UserError
 
-SUFFIXES = (".jsonl", ".csv", ".xlsx")
+SUFFIXES = (".jsonl", ".csv", ".tsv", ".xlsx")
+
+_SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}  # a CSV of a German Excel has semicolons
 
 Row = tuple[str, dict[str, Any]]  # where it stands, as people say it, and its cells by column name
 
 
 def read(path: Path) -> Iterator[Row]:
     """The rows of a table; any other suffix is read as JSONL. Raises UserError for what is no such table."""
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in _SEPARATORS:
         yield from _csv(path)
     elif path.suffix.lower() == ".xlsx":
         yield from _xlsx(path)
@@ -33,7 +35,9 @@ def cell(row: Mapping[str, Any], name: str) -> str:
 def _csv(path: Path) -> Iterator[Row]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
+            separator = _separator(file, _SEPARATORS[path.suffix.lower()])
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator, strict=True)
             reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
             for row in reader:
                 yield f"{path}, line {reader.line_num}", row
@@ -41,6 +45,16 @@ def _csv(path: Path) -> Iterator[Row]:
         raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.reader.line_num} is not CSV: {error}") from error
+
+
+def _separator(file: IO[str], separators: str) -> str:
+    """The first separator by which the header names the column that every table has; else the first."""
+    header = file.readline()
+    for separator in separators:
+        names = next(csv.reader([header], delimiter=separator), [])
+        if "query" in (name.strip() for name in names):
+            return separator
+    return separators[0]
 
 
 def _xlsx(path: Path) -> Iterator[Row]:

@@ -33,7 +33,8 @@ def judge(queries: Path | None, out: Path, top: int) -> str:
     """Show a person what the systems find for each query, and add what answers it to `out`, a JSONL of real queries.
 
     `queries` is a table with `query`; None: the search log of `queries:` in params.yaml, or queries that are typed
-    where there is none left. Queries that `out` has are not asked again. Each query is written when it is judged. The
+    where there is none left. Those are kept beside `out` as they are typed, and asked first the next time. Queries
+    that `out` has are not asked again. Each query is written when it is judged. The
     first `top` sections of each system are shown. Returns what was done and what to type next. Raises UserError where
     the stages before have not run, and for a table that cannot be read.
     """
@@ -50,7 +51,7 @@ def judge(queries: Path | None, out: Path, top: int) -> str:
         counts["answered"] += has_answer(rows[0])
 
     try:
-        _judge(left or list(_typed(_queries_of(out))), top, save)
+        _judge(left or _typed(out), top, save)
     except KeyboardInterrupt:  # the query at hand is lost, and no other
         note("")
     return _summary(counts, out, Path(str(settings.get("queries"))))
@@ -74,6 +75,10 @@ def _left(queries: Path | None, out: Path) -> list[str]:
     asked = _queries_of(table)
     if queries is not None and not asked:
         raise UserError(f"{queries} has no rows")
+    return _not_in(out, asked)
+
+
+def _not_in(out: Path, asked: Iterable[str]) -> list[str]:
     there = set(_queries_of(out))
     return [query for query in asked if query not in there]
 
@@ -86,20 +91,38 @@ def _queries_of(table: Path) -> list[str]:
     return list(found)
 
 
-def _typed(there: Iterable[str]) -> Iterator[str]:
-    """Queries that a person types, before any result is seen, since results would put words into their mouth."""
+def _kept(out: Path) -> Path:
+    """The file of the queries that were typed for `out`."""
+    return out.with_name(f"{out.stem}.queries.jsonl")
+
+
+def _typed(out: Path) -> list[str]:
+    """Queries that a person typed earlier and did not judge, and those typed now: before any result is seen, since
+    results would put words into their mouth. Each is kept at once.
+    """
+    kept = _kept(out)
+    queries = _not_in(out, _queries_of(kept))
+    if queries:
+        note(f"{len(queries):,} queries that were typed earlier come first ({kept})")
     note("Type queries as people would, one a line; an empty line ends.")
-    seen = set(there)
-    while True:
-        try:
-            query = one_line(console.input("  query: "))
-        except EOFError:
-            return
-        if not query:
-            return
+    seen = {*queries, *_queries_of(out)}
+    for query in _lines():
         if query not in seen:
             seen.add(query)
+            _append(kept, [{"query": query}])
+            queries.append(query)
+    if queries:
+        note(f"kept in {kept}")
+    return queries
+
+
+def _lines() -> Iterator[str]:
+    """What is typed, until a line is empty or the input ends."""
+    try:
+        while query := one_line(console.input("  query: ")):
             yield query
+    except EOFError:
+        return
 
 
 def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], None]) -> None:
@@ -182,6 +205,8 @@ def _append(out: Path, rows: Sequence[Row]) -> None:
 def _summary(counts: Counter[str], out: Path, now: Path) -> str:
     """What was judged, and what comes next; `now` is the table that params.yaml names."""
     said = f"{counts['judged']:,} queries judged, {counts['answered']:,} of them with an answer"
+    if left := len(_not_in(out, _queries_of(_kept(out)))):
+        said += f"\n{left:,} typed queries are not judged yet: {_kept(out)} keeps them for the next `fieldtune judge`"
     if not out.is_file():
         return said
     there = len({query_of(where, row) for where, row in tables.read(out) if has_answer(row)})

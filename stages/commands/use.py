@@ -1,5 +1,6 @@
 """`fieldtune use`: a team's own documents and queries in params.yaml, known to git or DVC."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from stages.commands.query_rows import NONE, has_answer, query_of
 from stages.commands.tracking import Out, shown
 from stages.errors import UserError
 from stages.ingest.found import is_hidden
-from stages.places import NAMES
+from stages.places import NAMES, misnamed
+from stages.real.groups import group_of
 
 _RECORDED = "data/sample/recorded.jsonl"
 _ANY = "keyphrases"  # the generator that needs nothing but documents
@@ -22,26 +24,38 @@ _PAID = ("claude", "claude_batch")
 def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None) -> str:
     """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
 
-    Everything is checked before anything is written. Returns what was set and what to type next. Raises UserError
+    Without tables of their own, documents that are set already keep theirs. Everything is checked before anything is
+    written. Returns what was set and what to type next. Raises UserError
     for a place that is not there or that the pipeline writes, a table without its columns, and a generator that has
     no file or cannot write queries for these documents.
     """
     text, now = params.read()
     known = tracking.outs()
+    _check_names([path for path in (documents, queries, pairs) if path], known)
     folder = documents.resolve()
     places = {folder: _files_of(folder, documents, known)}
     lines = [f"documents: {shown(folder)} ({len(places[folder]):,} files)"]
-    tables_of = {"queries": _table(queries), "pairs": _table(pairs)}
+    set_now = {name: Path(str(now.get(name) or NONE)) for name in ("queries", "pairs")}
+    kept = set_now if Path(str(now.get("documents"))).resolve() == folder else {}
+    given = {"queries": queries, "pairs": pairs}
+    tables_of = {name: _table(given[name] or kept.get(name)) for name in given}
     if tables_of["queries"] == tables_of["pairs"] != _table(NONE):
         raise UserError("queries and pairs are one file: what is trained on cannot be tested with")
     for name, table in tables_of.items():
         if table != _table(NONE):
+            if given[name] is None and not table.is_file():
+                raise UserError(
+                    f"{shown(table)} is {_not_there(table, known)}; params.yaml names it: name another, or {NONE}"
+                )
             places[table] = [table]
-            said = f"{shown(table)} ({_rows(name, table, folder, known)})"
+            counts, warning = _rows(name, table, folder, known)
+            said = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
         else:
             own = name == "queries" and beir.is_beir(folder)
             said = "those of the folder, which is laid out as BEIR" if own else "none"
         lines.append(f"{name}: {said}")
+        if table == _table(NONE) and set_now[name] not in (NONE, paths.SAMPLE_REAL):
+            lines.append(f"! {set_now[name]} is no longer used")
     values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
     values["generator"], why = _generator(generator, now.get("generator"), values["documents"], values["pairs"])
     lines.append(f"generator: {values['generator']}{why}")
@@ -97,22 +111,46 @@ def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
     tracking.refuse_outputs(folder, known)
     if not folder.is_dir():
         raise UserError(f"{given} is " + ("a file: name its folder" if folder.is_file() else _not_there(folder, known)))
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not is_hidden(path, folder)]
+    there = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    hidden = [path for path in there if is_hidden(path, folder)]
+    inside = folder.is_relative_to(Path.cwd())
+    # DVC takes hidden files, too, but not those that .dvcignore names, nor what is in a .git.
+    unseen = {*tracking.ignored(folder, hidden)} if inside and hidden else set()
+    _check_names([path for path in there if path not in unseen], known)
+    found = [path for path in there if path.is_file() and not is_hidden(path, folder)]
     if not found:
         raise UserError(f"{given} has no files")
     return found
 
 
-def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> str:
-    """Counts of a table's rows, in words. Raises UserError where it cannot be what it is to be."""
+def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
+    """Raise UserError for what DVC cannot take: a name that is not UTF-8, a link to nothing."""
+    for path in there:
+        name = os.fsencode(shown(path)).decode(errors="backslashreplace")
+        if name != shown(path):
+            raise UserError(f"{name}: a file name that is not UTF-8, which DVC needs: rename it")
+        if path.is_symlink() and not path.exists():
+            get = _get(path.absolute(), known) or "remove it, or mend it"
+            raise UserError(f"{shown(path)} is a link to what is not there: {get}")
+
+
+def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[str, str | None]:
+    """Counts of a table's rows, in words, and a warning of its columns.
+
+    Raises UserError where it cannot be what it is to be.
+    """
     tracking.refuse_outputs(table, known)
     if not table.is_file():
         raise UserError(f"{shown(table)} is " + ("a folder" if table.is_dir() else _not_there(table, known)))
     if table.is_relative_to(folder) and not beir.is_beir(folder):
         raise UserError(f"{shown(table)} lies among the documents, and would be read as one: put it elsewhere")
     answered = log = 0
+    columns: dict[str, None] = {}
     for where, row in tables.read(Path(shown(table))):
         query_of(where, row)
+        if name == "queries":
+            group_of(where, row)
+        columns |= dict.fromkeys(row)
         placed = has_answer(row)
         if name == "pairs" and not placed:
             raise UserError(f"{where}: no place of its answer: a column is needed, {', '.join(NAMES)} (with section)")
@@ -122,13 +160,18 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> str:
     parts = [f"{answered:,} with an answer"] if answered else []
     if log:
         parts.append(f"{log:,} without one: `fieldtune judge` finds answers for those")
-    return ", ".join(parts)
+    return ", ".join(parts), misnamed([columns])
 
 
 def _not_there(place: Path, known: Sequence[Out]) -> str:
     """The end of a sentence; says how what DVC has is brought here."""
-    get = next((out.get for out in known if place.is_relative_to(out.path)), None)
+    get = _get(place, known)
     return f"not here, but DVC knows it: {get}" if get else "not there"
+
+
+def _get(place: Path, known: Sequence[Out]) -> str | None:
+    """The command that brings what DVC has here."""
+    return next((out.get for out in known if place.is_relative_to(out.path)), None)
 
 
 def _generator(asked: str | None, now: object, documents: str, pairs: str) -> tuple[str, str]:

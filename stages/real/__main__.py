@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from stages import beir, files, paths, tables
 from stages.console import note
 from stages.errors import UserError
+from stages.places import misnamed
 from stages.real.config import RealConfig
-from stages.real.matching import match
+from stages.real.matching import Matched, match
 from stages.real_queries import GROUPS
 from stages.running import run
 from stages.settings import load
@@ -31,7 +32,13 @@ def rows(config: RealConfig) -> Iterator[tables.Row]:
 
 def work() -> str:
     config = load("real", RealConfig)
-    found = match(rows(config), list(files.read_jsonl(paths.PASSAGES)))
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    asked = list(rows(config))
+    if warning := misnamed(row for _, row in asked):
+        note(f"! {config.queries}: {warning}")
+    found = match(asked, passages, config.documents)
+    if found.unmatched_rows and not found.queries:
+        raise UserError(_none_found(config, found, passages[0]))
     groups = Counter(query.group for query in found.queries)
     counts = {group: groups[group] for group in GROUPS}
     _write(paths.REAL, map(asdict, found.queries))
@@ -48,16 +55,40 @@ def work() -> str:
     )
     if found.unmatched_rows:
         note(f"{found.unmatched_rows:,} rows name a place that is not in the documents ({paths.REAL_REPORT}):")
-        for row in found.unmatched[:_SHOWN]:
-            near = f"; near: {', '.join(row['candidates'])}" if row["candidates"] else ""
-            # Of a passage's text nothing is shown here.
-            place = [name if name == "passage" else value for name, value in row["place"].items()]
-            note(f"  {row['where']}: {' # '.join(place)}{near}")
+        for line in _not_found(found):
+            note(f"  {line}")
     if not found.queries and not found.log:
         return "no real queries: the verdict will rest on generated ones that are held out"
     parts = ", ".join(f"{count:,} {group}" for group, count in counts.items() if count)
     log = f"; {len(found.log):,} without an answer" if found.log else ""
     return f"{len(found.queries):,} real queries with answers ({parts or 'none'}){log}"
+
+
+def _none_found(config: RealConfig, found: Matched, passage: Mapping[str, Any]) -> str:
+    """What to say where all rows that name a place miss: the verdict would silently rest on generated queries."""
+    of, without = config.queries, "set `queries: data/none.jsonl`"
+    if beir.is_beir(Path(config.documents)):
+        of, without = f"{of} and the qrels of {config.documents}", f"{without}, and take the qrels away"
+    lines = [
+        f"{of}: none of the {found.unmatched_rows:,} rows that name a place of an answer has one that is in "
+        f"{config.documents}:",
+        *(f"  {line}" for line in _not_found(found)),
+        f"a place is `source`, a file below {config.documents}, and perhaps `section`, a heading in it, such as "
+        f"`{passage['source']}` and `{passage['section']}`; or `passage`, a text out of the documents; or `passage_id`",
+        f"correct the rows, or `documents:` in params.yaml; to go on without real queries, {without}",
+    ]
+    return "\n".join(lines)
+
+
+def _not_found(found: Matched) -> list[str]:
+    """The first rows whose place is not there, each on a line."""
+    lines = []
+    for row in found.unmatched[:_SHOWN]:
+        near = f"; near: {', '.join(row['candidates'])}" if row["candidates"] else ""
+        # Of a passage's text nothing is shown here.
+        place = [name if name == "passage" else value for name, value in row["place"].items()]
+        lines.append(f"{row['where']}: {' # '.join(place)}{near}")
+    return lines
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:

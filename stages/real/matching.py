@@ -9,7 +9,8 @@ from typing import Any
 from stages.errors import UserError
 from stages.places import NAMES, Places
 from stages.ranking import section_id
-from stages.real_queries import GROUPS, RealQuery
+from stages.real.groups import group_of
+from stages.real_queries import RealQuery
 from stages.tables import Row, cell
 from stages.text import overlap
 
@@ -35,22 +36,20 @@ class _Query:
     without_place: bool = False
 
 
-def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]]) -> Matched:
-    """Join the rows of each query and find their places.
+def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: str = "") -> Matched:
+    """Join the rows of each query and find their places; `documents` is the folder that the passages came from.
 
     Raises UserError that names the row: without a query, with an unknown group, with an overlap that is no share, and
     where a query has another group than in an earlier row, since one query has one use.
     """
-    places = Places(passages)
+    places = Places(passages, documents)
     queries: dict[str, _Query] = {}
     matched = Matched()
     for where, row in rows:
         text = " ".join(cell(row, "query").split())
         if not text:
             raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
-        group = cell(row, "group") or "test"
-        if group not in GROUPS:
-            raise UserError(f"{where}: group is {group}: it must be one of {', '.join(GROUPS)}, or nothing")
+        group = group_of(where, row)
         query = queries.setdefault(text, _Query(group, where))
         if query.group != group:
             raise UserError(

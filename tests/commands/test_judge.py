@@ -25,6 +25,7 @@ from sentence_transformers import SentenceTransformer
 
 from stages import cli, encoder, files, paths, ranking, tables
 from stages.commands.pooling import Candidate, Systems
+from stages.console import console
 from stages.real.matching import match
 from stages.text import passage_text, section_hash
 from tests.tiny_model import WORDS, tiny_model
@@ -228,11 +229,40 @@ def test_the_search_log_first_then_typed_queries(team: Path, person: Person) -> 
     typed = f"{QUERIES[1]}\n {QUERIES[1]}\n{QUERIES[0]}\n{QUERIES[2]}\n\n"
     said = person.judges(f"{typed}{'n' * 1}\nq\n")
     assert "Type queries" in said
+    assert "kept in real.queries.jsonl" in said
     assert "query 1 of 2, passage 2 of" in said
+    assert said.splitlines()[-3].startswith("2 typed queries are not judged yet: real.queries.jsonl keeps them for")
+    assert out_rows("real.queries.jsonl") == [{"query": QUERIES[1]}, {"query": QUERIES[2]}]
     said = person.judges(typed + "y\n" * len(pool_of(QUERIES[1])))  # the lines end: as if quit
     assert [row["query"] for row in out_rows()] == [QUERIES[0], *[QUERIES[1]] * len(pool_of(QUERIES[1]))]
     assert "1 queries judged, 1 of them with an answer" in said
+    said = person.judges(f"{QUERIES[3]}\n\n{'n' * 1}\ns\n")
+    assert "1 queries that were typed earlier come first (real.queries.jsonl)" in said
+    assert f"{QUERIES[2]}\nquery 1 of 2, passage 1" in said
+    assert [row["query"] for row in out_rows("real.queries.jsonl")] == QUERIES[1:4]
+    files.write_jsonl(Path("real.jsonl"), ({"query": query} for query in QUERIES[:4]))
     assert person.judges("\n").splitlines()[1].endswith("0 queries judged, 0 of them with an answer")
+
+
+def test_typed_queries_outlive_control_c_and_models_that_do_not_load(
+    team: Path, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = iter([QUERIES[0]])
+
+    def press(prompt: str) -> str:
+        if query := next(typed, ""):
+            return query
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(console, "input", press)
+        said = person.judges("")
+    assert "1 typed queries are not judged yet: real.queries.jsonl keeps them" in said
+    shutil.rmtree("own/model")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{QUERIES[1]}\n\n"))
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["judge"])
+    assert out_rows("real.queries.jsonl") == [{"query": QUERIES[0]}, {"query": QUERIES[1]}]
 
 
 def test_vectors_of_other_passages(team: Path, person: Person) -> None:

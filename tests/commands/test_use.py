@@ -1,5 +1,6 @@
 """`fieldtune use` in real repositories of git and DVC: what is set, what DVC has afterwards, and what is refused."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -148,7 +149,36 @@ def test_what_git_has_is_left_alone_and_what_it_lacks_is_said(team: Path, said: 
     (line,) = (line for line in said.by("own/docs") if line.startswith("!"))
     assert line.startswith("! git has part of own/docs, but 1 of its files are neither in git nor in DVC")
     assert not list(Path("own").glob("*.dvc"))
-    assert settings() == ("own/docs", "data/none.jsonl", "data/none.jsonl", "keyphrases")
+    assert settings() == ("own/docs", "own/real.csv", "data/none.jsonl", "keyphrases")
+
+
+def test_the_same_documents_keep_their_tables_and_others_say_what_they_drop(team: Path, said: Said) -> None:
+    Path("p.csv").write_text("query,source\nhow,guide.md\n")
+    run("git", "add", "own", "p.csv")
+    said.by("own/docs", "own/real.csv", "--pairs", "p.csv")
+    lines = said.by("./own/docs", "--generator", "claude")
+    assert lines[1].startswith("queries: own/real.csv (2 with an answer")
+    assert lines[2] == "pairs: p.csv (1 with an answer)"
+    assert settings() == ("own/docs", "own/real.csv", "p.csv", "claude")
+    lines = said.by("own/docs", "--pairs", "data/none.jsonl")
+    assert lines[2:4] == ["pairs: none", "! p.csv is no longer used"]
+    assert settings() == ("own/docs", "own/real.csv", "data/none.jsonl", "claude")
+    assert said.by("own/docs/more")[1:3] == ["queries: none", "! own/real.csv is no longer used"]
+    assert settings()[:3] == ("own/docs/more", "data/none.jsonl", "data/none.jsonl")
+
+    said.by("own/docs", "own/real.csv")
+    shutil.move("own/real.csv", "own/other.csv")
+    message = said.refused("own/docs")
+    assert message == "✗ own/real.csv is not there; params.yaml names it: name another, or data/none.jsonl\n"
+
+
+def test_columns_that_may_be_misnamed_are_said(team: Path, said: Said) -> None:
+    Path("q.csv").write_text("query;file;heading\nhow so;guide.md;Guide\n")
+    run("git", "add", "own", "q.csv")
+    assert said.by("own/docs", "q.csv")[1:3] == [
+        "queries: q.csv (1 without one: `fieldtune judge` finds answers for those)",
+        "! columns file, heading are not known; a place is source and section, passage, or passage_id",
+    ]
 
 
 def test_what_lies_outside_is_used_where_it_is(team: Path, said: Said) -> None:
@@ -206,6 +236,7 @@ def test_the_generator_stays_where_it_fits(
         (["own/docs", "data/real/log.jsonl"], "data/real/log.jsonl cannot be used: the pipeline writes data/real"),
         (["own/docs", "own/docs/guide.md"], "own/docs/guide.md lies among the documents, and would be read as one"),
         (["own/docs", "titles.csv"], "titles.csv, line 2: no `query`: each row needs one, in a column that the first"),
+        (["own/docs", "group.csv"], "group.csv, line 3: group is training: it must be one of test, dev, train, or no"),
         (["own/docs", "half.jsonl"], "half.jsonl, line 2: no `query`"),
         (["own/docs", "header.csv"], "header.csv has no rows\n"),
         (["own/docs", "--pairs", "own/real.csv"], "own/real.csv, line 3: no place of its answer: a column is needed,"),
@@ -222,10 +253,32 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     Path("titles.csv").write_text("question,source\nsecret,guide.md\n")
     Path("half.jsonl").write_text('{"query": "secret"}\n{"source": "guide.md"}\n')
     Path("header.csv").write_text("query,source\n")
+    Path("group.csv").write_text("query,source,group\nsecret,guide.md,train\nother,guide.md,training\n")
     message = said.refused(*arguments)
     assert message.startswith(f"✗ {line}")
     assert message.count("\n") == 1
     assert "secret" not in message
+
+
+@pytest.mark.parametrize("folder", ["own/docs/more", "own/docs/.more"])
+def test_a_name_that_is_not_utf_8_and_a_link_to_nothing(folder: str, team: Path, said: Said) -> None:
+    Path(folder).mkdir(exist_ok=True)
+    named = Path(os.fsdecode(bytes(Path(folder)) + b"/gr\xf6sse.md"))
+    named.touch()
+    message = said.refused("own/docs")
+    assert message == f"✗ {folder}/gr\\xf6sse.md: a file name that is not UTF-8, which DVC needs: rename it\n"
+    assert said.refused("own/docs/more", str(named)) == message
+    named.unlink()
+    (team / folder / "gone.md").symlink_to("nowhere.md")
+    message = said.refused("own/docs")
+    assert message == f"✗ {folder}/gone.md is a link to what is not there: remove it, or mend it\n"
+    assert said.refused("own/docs/more", f"{folder}/gone.md") == message
+    (team / folder / "gone.md").unlink()
+    Path("own/docs/.git").mkdir()  # which DVC leaves out
+    (team / "own/docs/.git/gone").symlink_to("nowhere")
+    said.by("own/docs")
+    (team / folder / "gone.md").symlink_to("nowhere.md")  # as where DVC links to its cache, and that is emptied
+    assert said.refused("own/docs").endswith("a link to what is not there: dvc pull own/docs.dvc\n")
 
 
 def test_a_beir_folder_brings_its_queries(team: Path, said: Said) -> None:

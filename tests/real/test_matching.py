@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from stages.errors import UserError
+from stages.places import Places
 from stages.real.matching import Matched, match
 from stages.text import section_hash
 
@@ -79,6 +80,27 @@ def test_a_place_that_is_not_there_is_listed_with_what_is_near(place: dict[str, 
     assert (row["where"], row["query"], row["place"]) == ("q.csv, line 2", "anything", place)
     assert row["candidates"][: len(candidates)] == candidates
     assert bool(row["candidates"]) == bool(candidates)
+
+
+@pytest.mark.parametrize("documents", ["own/docs", "./own/docs/", "/home/me/team/own/docs"])
+@pytest.mark.parametrize("before", ["", "./", "own/docs/", "./own/docs/", "docs/", "/home/me/team/own/docs/"])
+def test_a_file_with_the_documents_folder_before_it(before: str, documents: str) -> None:
+    places = Places(PASSAGES, documents)
+    assert places.find({"source": f"{before}more/faq.md", "section": "Billing"}) == [3]
+    assert places.find({"source": f"{before}faq.md"}) == []
+    assert places.nearest({"source": f"{before}guide.md", "section": "Copy"})[0] == "guide.md#Copy Image"
+
+
+def test_a_file_of_another_folder_is_not_taken_for_one_of_the_documents() -> None:
+    places = Places(PASSAGES, "own/docs")
+    for source in ("other/guide.md", "/home/guide.md", "docs/own/guide.md", "../guide.md"):
+        assert places.find({"source": source}) == []
+    twice = Places([passage("guide.md", "A", "a"), passage("docs/guide.md", "B", "b")], "docs")
+    assert [twice.find({"source": source}) for source in ("guide.md", "docs/guide.md", "docs/docs/guide.md")] == [
+        [0],
+        [1],
+        [1],
+    ]
 
 
 def test_rows_of_one_query_are_joined_and_the_best_piece_is_chosen() -> None:

@@ -39,7 +39,12 @@ def test_a_table_is_the_same_as_jsonl_csv_and_xlsx(folder: Path) -> None:
     for row in [columns, *rows, [None] * 4]:
         book.active.append(row)
     book.save("c.xlsx")
-    for name in ("a.jsonl", "b.CSV", "c.xlsx"):
+    # As a German Excel writes it, with a comma in the header; and with tabs, as .tsv or as .csv.
+    german = ['"Nr., alt";' + line.replace('","', '";"') for line in lines]
+    Path("d.csv").write_text("\r\n".join(german), encoding="utf-8-sig")
+    for name in ("e.tsv", "f.csv"):
+        Path(name).write_text("\n".join(line.replace('","', "\t").replace('"', "") for line in lines))
+    for name in ("a.jsonl", "b.CSV", "c.xlsx", "d.csv", "e.tsv", "f.csv"):
         assert ask(name) == "2 real queries with answers (1 test, 1 train); 1 without an answer"
         assert [(q.query, q.group, q.sections) for q in real_queries.read()] == [
             ("wie kopiere ich, „schnell“", "test", ["guide.md#Copy Image"]),
@@ -59,6 +64,7 @@ def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed
     rows = [
         {"query": "secret one", "source": "faq.md"},
         {"query": "secret two", "passage": "the hour of a secret text is billed"},
+        {"query": "secret three", "source": "more/faq.md"},
     ]
     files.write_jsonl(Path("q.jsonl"), rows)
     ask("q.jsonl")
@@ -66,6 +72,49 @@ def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed
     assert "q.jsonl, line 1: faq.md; near: more/faq.md" in said
     assert "q.jsonl, line 2: passage; near: more/faq.md#billing" in said
     assert "secret" not in said
+
+
+def test_no_row_that_finds_its_place_is_an_error_unless_none_names_one(folder: Path) -> None:
+    rows = [{"query": f"secret {n}", "source": f"fak{n}.md", "section": "Billing"} for n in range(7)]
+    rows += [{"query": "secret text", "passage": "an hour of a secret text is billed"}, {"query": "secret log"}]
+    files.write_jsonl(Path("q.jsonl"), rows)
+    with pytest.raises(UserError) as error:
+        ask("q.jsonl")
+    lines = str(error.value).splitlines()
+    assert lines[0] == "q.jsonl: none of the 8 rows that name a place of an answer has one that is in docs:"
+    assert lines[1:6] == [
+        f"  q.jsonl, line {n + 1}: fak{n}.md # Billing; near: more/faq.md, guide.md" for n in range(5)
+    ]
+    assert lines[6].startswith(
+        "a place is `source`, a file below docs, and perhaps `section`, a heading in it, such as"
+    )
+    assert "`guide.md` and `Copy Image`" in lines[6]
+    assert lines[7].endswith("`queries: data/none.jsonl`")
+    assert "secret" not in str(error.value)
+    assert not paths.REAL.exists()
+    files.write_jsonl(Path("q.jsonl"), [{"query": "a"}, {"query": "b"}])
+    assert ask("q.jsonl") == "0 real queries with answers (none); 2 without an answer"
+
+
+def test_columns_that_may_be_misnamed_are_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = {}
+    for header in ("query,file,heading", "query,date", "query", "query,source,date"):
+        Path("q.csv").write_text(f"{header}\nprice,,\n")
+        assert ask("q.csv") == "0 real queries with answers (none); 1 without an answer"
+        said[header] = capsys.readouterr().out
+    place = "a place is source and section, passage, or passage_id\n"
+    assert said == {
+        "query,file,heading": f"  ! q.csv: columns file, heading are not known; {place}",
+        "query,date": f"  ! q.csv: column date is not known; {place}",
+        "query": "",
+        "query,source,date": "",
+    }
+
+
+def test_the_documents_folder_may_stand_before_a_file(folder: Path) -> None:
+    files.write_jsonl(Path("q.jsonl"), [{"query": "a", "source": str(folder / "docs/more/faq.md")}])
+    ask("q.jsonl")
+    assert [query.sections for query in real_queries.read()] == [["more/faq.md#Billing"]]
 
 
 def test_none_is_said(folder: Path) -> None:
@@ -93,6 +142,11 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
         "query 2": ("dev", ["guide.md#Copy Image"]),
     }
     assert files.read_json(paths.REAL_REPORT)["unmatched_rows"] == 1
+    for name in ("train", "dev"):
+        (folder / f"docs/qrels/{name}.tsv").unlink()
+    (folder / "docs/qrels/test.tsv").write_text("q0\tbill\t1\n")
+    with pytest.raises(UserError, match=r"^none\.jsonl and the qrels of docs: none of the 1 .*\n.*\n.*\n.* away$"):
+        ask("none.jsonl")
     (folder / "docs/qrels/test.tsv").write_text("q9\tBilling\t1\n")
     with pytest.raises(UserError, match=r"test\.tsv, line 1: docs/queries\.jsonl has no query q9"):
         ask("none.jsonl")
