@@ -146,7 +146,18 @@ MISTAKES = {
     ),
     "a stage with a model of its own": (
         *("params.yaml", "  epochs: 3", "  model: {max_tokens: 128}"),
-        "params.yaml: train.model.max_tokens may not be set",
+        "params.yaml: train.model.max_tokens may not be set: all stages have the same; edit conf/model/minilm.yaml, or "
+        "set `model:` to another file there",
+    ),
+    "a stage with a generator's settings": (
+        *("params.yaml", "train:", "generate: {generator: {messages: {budget_usd: 20}}}\ntrain:"),
+        "params.yaml: generate.generator.messages.budget_usd may not be set: all stages have the same; edit "
+        "conf/generator/recorded.yaml, or set `generator:` to another file there",
+    ),
+    "settings for a generator's name": (  # as `dvc exp run -S +generator.words=3` writes them
+        *("params.yaml", "generator: recorded", "generator: {words: 3, messages: {budget_usd: 20}}"),
+        "params.yaml: generator.words, generator.messages.budget_usd may not be set here: `generator:` names a file of "
+        "conf/generator/, and what it holds is edited there, in conf/generator/<name>.yaml; there are: claude, ",
     ),
     "unknown key in conf": (
         *("conf/config.yaml", "  epochs:", "  epoch:"),
