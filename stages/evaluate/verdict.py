@@ -80,7 +80,7 @@ def judge(
         f"model's {base:.3f}: a gain of {said(gain, config.confidence)}."
     ]
     verdict, why = _verdict(scores, {} if real else kinds, similarity, config, doubt)
-    reasons += [why, *_room(base, verdict, config)]
+    reasons += [why, *_room(base, verdict, config, real)]
     if scores.groups < (least := least_groups(config.confidence)):
         reasons.append(
             "Queries whose answers are copies of one another, or stand in one document, count as one group. Here are "
@@ -183,8 +183,13 @@ def _doubt(kinds: Mapping[str, SetScores], config: EvaluateConfig) -> str | None
     return None
 
 
-def _room(base: float, verdict: str, config: EvaluateConfig) -> list[str]:
+def _room(base: float, verdict: str, config: EvaluateConfig, real: bool) -> list[str]:
     """What the base model's score says beside the gain."""
+    if base > config.good_enough and not real:
+        return [
+            f"The base model is above {config.good_enough:.2f} on generated queries, which are easier than what people "
+            "type: only real ones tell how much room there is."
+        ]
     if base > config.good_enough:
         return [f"The base model is above {config.good_enough:.2f}: tuning is hardly worth it there."]
     if base < config.worth_it and verdict != "ship":
