@@ -21,7 +21,7 @@ difference lies above 0.
 | all others | ship |
 
 Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `least_groups` were asked, every
-interval reaches down to -1.
+interval there reaches down to -1; people are told that there are too few groups.
 
 Recommended is the system that costs least to run among those that the best one does not beat beyond luck; of a tuned
 model that is not to be kept neither itself nor its hybrid.
@@ -107,6 +107,8 @@ def judge(
 
 def said(lead: Interval, confidence: float) -> str:
     """A difference with its interval, in words."""
+    if not lead.told:
+        return f"{lead.mean:+.3f} (too few groups for an interval)"
     return f"{lead.mean:+.3f} ({confidence * 100:g} % interval {lead.low:+.3f} to {lead.high:+.3f})"
 
 
@@ -131,6 +133,8 @@ def _verdict(
             "The tuned model is worse than the base. Look for several right passages of one query, for queries that "
             "people would not type, for wrong prompts in conf/model/; try a lower learning rate."
         )
+    if not gain.told:
+        return "keep_base", "Too few groups of queries were asked: the gain cannot be told from luck."
     if gain.low <= 0:
         return "keep_base", "The interval holds 0: the gain cannot be told from luck."
     if gain.mean < config.negligible and ndcg["base"] > config.good_enough:
