@@ -6,6 +6,7 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
+from stages import named
 from stages.errors import UserError
 from stages.settings import between
 
@@ -31,7 +32,7 @@ def locate(model: ModelConfig) -> Path:
     Raises UserError, with the three ways to get the model, where it is not there.
     """
     for folder in _candidates(model):
-        if (folder / "modules.json").is_file() or (folder / "config.json").is_file():
+        if named.holds_model(folder):
             return folder
     looked, ways = _ways_to_get(model)
     steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))

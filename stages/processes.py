@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from stages.errors import UserError
+from stages import named
 from stages.running import LAUNCHED
 
 _ROWS = 65536  # that are added up at once
@@ -35,8 +34,7 @@ def together(stage: str, launcher: str | None) -> None:
 
         PartialState(cpu=not torch.cuda.is_available())
     elif launcher is not None:
-        if not Path(launcher).is_file():
-            raise UserError(f"launcher: {launcher} is not there: write it with `accelerate config --config_file …`")
+        named.launcher(launcher)
         command = ["-m", "accelerate.commands.launch", "--config_file", launcher, "-m", f"stages.{stage}"]
         ended = subprocess.run([sys.executable, *command], env={**os.environ, LAUNCHED: "1"}, check=False)
         sys.exit(ended.returncode)

@@ -112,7 +112,7 @@ def compose(params_file: Path, conf: Path) -> Config:
         *(_Layer(file, {group: _mapping(file)}) for group, file in groups.items()),
     ]
     layers = [*below, *above]
-    _refuse_misplaced(layers)
+    _refuse_misplaced(layers, groups)
     config = _in_hydra(conf, choices)
     for layer in above:
         for key, value in _leaves(layer.values):
@@ -179,20 +179,29 @@ def _choice(layers: Sequence[_Layer], group: str, conf: Path) -> str:
 def _existing(conf: Path, group: str, choice: object, file: Path) -> Path:
     """The file of a group that `file` chooses."""
     there = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+    if isinstance(choice, dict):
+        keys = ", ".join(f"{group}.{key}" for key, _ in _leaves(choice))
+        raise UserError(
+            f"{file}: {keys} may not be set here: `{group}:` names a file of {conf / group}/, and what it holds is "
+            f"edited there, in {conf / group}/<name>.yaml; there are: {', '.join(there) or 'none'}"
+        )
     if choice not in there:
         wanted = f"{choice!r} is no file of {conf / group}/" if choice else f"choose a file of {conf / group}/"
         raise UserError(f"{file}: {group}: {wanted}; there are: {', '.join(there) or 'none'}")
     return conf / group / f"{choice}.yaml"
 
 
-def _refuse_misplaced(layers: Sequence[_Layer]) -> None:
+def _refuse_misplaced(layers: Sequence[_Layer], groups: dict[str, Path]) -> None:
     """What all stages share is set once: DVC would not see other places, nor the stages one another's model."""
     for file, values in layers:
         for key, value in _leaves(values):
             stage, _, rest = key.partition(".")
             name = rest.partition(".")[0]
             if stage in STAGES and name in (*PLACES, *GROUPS) and value != f"${{{name}}}":
-                raise UserError(f"{file}: {key} may not be set: all stages have the same; set `{name}:` instead")
+                instead = f"set `{name}:` instead"
+                if name in groups:
+                    instead = f"edit {groups[name]}, or set `{name}:` to another file there"
+                raise UserError(f"{file}: {key} may not be set: all stages have the same; {instead}")
             if key in PLACES and "${" in str(value):
                 raise UserError(f"{file}: {key} must be a plain path: DVC reads it too, and resolves no ${{…}}")
 

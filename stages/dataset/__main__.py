@@ -24,6 +24,7 @@ from stages.settings import load
 
 SIDES = ("train", "dev", "test")
 HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
+_MODELS = ("claude", "local")  # of the providers: those that are asked for so many queries a passage
 Row = dict[str, Any]
 
 
@@ -67,9 +68,10 @@ def work() -> str:
         return Asked(query_id, text, kind, passage, section, copies.alike[section] | copies.holding[passage])
 
     # Queries: which are kept, and on which side. Real ones are kept as they are.
+    written = list(files.read_jsonl(paths.QUERIES))
     generated = [
         asked(generated_id(row), query["query"], query["kind"], query["passage_id"])
-        for row, query in enumerate(files.read_jsonl(paths.QUERIES))
+        for row, query in enumerate(written)
     ]
     texts = [query.text for query in generated]
     lexical = ranking.bm25(texts, corpus).sections
@@ -184,7 +186,13 @@ def work() -> str:
         ids = [passage["id"] for passage in passages]
         files.write_table(folder / paths.CLUSTERS.name, {"passage_id": ids, "cluster": passage_cluster})
         with_queries = len({query.passage for query in queries})
-        report["guidance"] = size_guidance(len(rows["train"]), with_queries, config.dollars_per_passage, len(passages))
+        report["guidance"] = size_guidance(
+            len(rows["train"]),
+            with_queries,
+            config.dollars_per_passage,
+            len(passages),
+            by_model=any(query["provider"] in _MODELS for query in written),
+        )
         files.write_json(folder / paths.DATASET_REPORT.name, report)
     if not report["guidance"].startswith("reliable"):
         note(report["guidance"])

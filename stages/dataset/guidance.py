@@ -6,12 +6,18 @@ _OVERFITS, _LEAST, _RELIABLE = 200, 500, 2000  # pairs
 
 
 def size_guidance(
-    pairs: int, passages: int, dollars_per_passage: float | None = None, in_all: int | None = None
+    pairs: int,
+    passages: int,
+    dollars_per_passage: float | None = None,
+    in_all: int | None = None,
+    *,
+    by_model: bool = False,
 ) -> str:
     """A sentence on the size of the training set; it names how many more passages need queries, and the cost of them.
 
     `passages` counts those with queries, on any side: so many gave `pairs` training pairs, at least one. `in_all` is
-    the number of passages of the corpus, `dollars_per_passage` what `generator: claude` takes for the queries of one.
+    the number of passages of the corpus, `dollars_per_passage` what `generator: claude` takes for the queries of one;
+    `by_model`: a model writes them, and can be asked for more of them.
     It starts with `reliable` where there are enough.
     """
     if pairs >= _RELIABLE:
@@ -22,7 +28,12 @@ def size_guidance(
         advice += f" ({_dollars(more * dollars_per_passage)} with `generator: claude`)"
     if in_all is not None and (left := in_all - passages) < more:
         none = f"only {left:,} of your {in_all:,} passages have none" if left else "all your passages have some"
-        advice += f"; {none}, so add documents or ask for more queries a passage"
+        more_a_passage = (
+            "ask for more queries a passage (`queries_per_passage` in conf/generator/)"
+            if by_model
+            else "let a model write several a passage (`generator: claude` or `local`)"
+        )
+        advice += f"; {none}, so add documents or {more_a_passage}"
     if pairs >= _LEAST:
         return f"enough to learn from: {pairs:,} training pairs; {advice}"
     if pairs >= _OVERFITS:

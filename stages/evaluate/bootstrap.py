@@ -5,7 +5,7 @@ Cameron, Gelbach, Miller 2008). Every system is measured on the same draws, whic
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,10 +25,11 @@ class Interval:
     mean: float
     low: float
     high: float
+    told: bool = True  # False: of too few groups to tell, `low` and `high` are all that is possible
 
     def json(self) -> dict[str, float]:
         """The row of metrics.json."""
-        return asdict(self)
+        return {"mean": self.mean, "low": self.low, "high": self.high}
 
 
 def means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], draws: int, seed: int) -> Draws:
@@ -57,10 +58,9 @@ def interval(mean: float, sampled: Draws, confidence: float, groups: int, possib
     groups draw too narrow an interval, one group none at all: below `least_groups` it is all that is `possible`.
     """
     if groups < least_groups(confidence):
-        low, high = possible
-    else:
-        tail = _tail(confidence, groups)
-        low, high = np.quantile(sampled, [tail, 1 - tail]).tolist()
+        return Interval(round(mean, 6), *possible, told=False)
+    tail = _tail(confidence, groups)
+    low, high = np.quantile(sampled, [tail, 1 - tail]).tolist()
     return Interval(round(mean, 6), round(low, 6), round(high, 6))
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder
-from stages.errors import UserError
+from stages import encoder, named
 
 
 def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
@@ -16,13 +15,10 @@ def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
 
     Raises UserError where one is not there or does not load.
     """
+    named.compared(folders)
     names = [Path(folder).name for folder in folders]
     models: dict[str, SentenceTransformer] = {}
     for folder, name in zip(folders, names, strict=True):
-        if not Path(folder).is_dir():
-            raise UserError(
-                f"evaluate.compare: there is no folder {folder}; each must hold a Sentence Transformers model"
-            )
         models[name if names.count(name) == 1 else folder] = encoder.load_folder(Path(folder))
     return models
 

@@ -58,6 +58,7 @@ class Point:
         """The row of metrics.json."""
         row = asdict(self)
         row["ndcg@10"] = row.pop("ndcg")
+        row["gain"] = self.gain.json()
         return row
 
 

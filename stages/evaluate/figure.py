@@ -33,12 +33,11 @@ def gains_svg(scores: Mapping[str, SetScores], titles: Mapping[str, str], neglig
         panel = figure.subplots()
         leads = {name: of.lead("tuned", "base") for name, of in scores.items()}
         for place, lead in enumerate(leads.values()):
-            low, high = max(lead.low, -0.5), min(lead.high, 0.5)
-            panel.plot([low, high], [place, place], color=_TUNED, linewidth=2.5, solid_capstyle="round")
+            if lead.told:
+                panel.plot([lead.low, lead.high], [place, place], color=_TUNED, linewidth=2.5, solid_capstyle="round")
             panel.plot([lead.mean], [place], marker="o", color=_TUNED, markersize=6)
-            panel.annotate(
-                f"{lead.mean:+.3f}", (lead.mean, place), (0, 5), textcoords="offset points", ha="center", fontsize=9
-            )
+            said = f"{lead.mean:+.3f}" + ("" if lead.told else " (too few groups)")
+            panel.annotate(said, (lead.mean, place), (0, 5), textcoords="offset points", ha="center", fontsize=9)
         panel.axvline(0, color=_INK, linewidth=1)
         left, right = panel.get_xlim()
         left, right = min(left, -0.01), max(right, meaningful * 1.3)
@@ -63,7 +62,9 @@ def systems_svg(sets: Mapping[str, SetScores], titles: Mapping[str, str]) -> str
             for place, system in enumerate(SYSTEMS):
                 found = scores.intervals[system]["ndcg@10"]
                 colour = _TUNED if system.startswith("tuned") else _OTHERS
-                panel.plot([found.low, found.high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+                if found.told:
+                    ends = [found.low, found.high]
+                    panel.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="round")
                 panel.plot([found.mean], [place], marker="o", color=colour, markersize=5)
             panel.set_yticks(range(len(SYSTEMS)), [LABELS[system] for system in SYSTEMS])
             panel.set_ylim(len(SYSTEMS) - 0.5, -0.5)
@@ -101,8 +102,9 @@ def data_curve_svg(curve: DataCurve) -> str:
         panel = figure.subplots()
         places = [math.log2(point.share) for point in curve.points]
         for place, point in zip(places, curve.points, strict=True):
-            low, high = max(point.gain.low, -0.5), min(point.gain.high, 0.5)
-            panel.plot([place, place], [low, high], color=_TUNED, linewidth=2, alpha=0.5, solid_capstyle="round")
+            if point.gain.told:
+                ends = [point.gain.low, point.gain.high]
+                panel.plot([place, place], ends, color=_TUNED, linewidth=2, alpha=0.5, solid_capstyle="round")
             panel.annotate(
                 f"{point.gain.mean:+.3f}", (place, point.gain.mean), (6, -11), textcoords="offset points", fontsize=9
             )

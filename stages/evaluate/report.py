@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.evaluate.asked import TITLES as PART_TITLES
+from stages.evaluate.bootstrap import Interval
 from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.examples import Example
 from stages.evaluate.figure import LABELS, curves_svg, data_curve_svg, gains_svg, systems_svg
@@ -145,11 +146,17 @@ def _environment(autoescape: bool) -> Environment:
     )
     environment.filters["signed"] = lambda value: f"{value:+.3f}"
     environment.filters["score"] = lambda value: f"{value:.3f}"
+    environment.filters["reach"] = lambda found: _reach(found, "{:+.3f} to {:+.3f}")
+    environment.filters["span"] = lambda found: _reach(found, "{:.3f}–\N{ZERO WIDTH SPACE}{:.3f}")
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["percent"] = lambda share: "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
     environment.filters["size"] = _size
     environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
     return environment
+
+
+def _reach(found: Interval, form: str) -> str:
+    return form.format(found.low, found.high) if found.told else "too few groups"
 
 
 def _shared(report: Report) -> dict[str, Any]:

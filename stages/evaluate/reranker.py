@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import CrossEncoder
 
-from stages import ranking
+from stages import named, ranking
 from stages.console import progress
 from stages.errors import UserError
 from stages.ranking import Corpus, Rankings
@@ -16,6 +16,7 @@ from stages.ranking import Corpus, Rankings
 
 def load(folder: Path) -> CrossEncoder:
     """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError where it does not load."""
+    named.reranker(str(folder))
     try:
         loaded: CrossEncoder = CrossEncoder(str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32})
     except Exception as error:  # what a broken file raises depends on the file

@@ -21,7 +21,7 @@ difference lies above 0.
 | all others | ship |
 
 Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `least_groups` were asked, every
-interval reaches down to -1.
+interval there reaches down to -1; people are told that there are too few groups.
 
 Recommended is the system that costs least to run among those that the best one does not beat beyond luck; of a tuned
 model that is not to be kept neither itself nor its hybrid.
@@ -80,7 +80,7 @@ def judge(
         f"model's {base:.3f}: a gain of {said(gain, config.confidence)}."
     ]
     verdict, why = _verdict(scores, {} if real else kinds, similarity, config, doubt)
-    reasons += [why, *_room(base, verdict, config)]
+    reasons += [why, *_room(base, verdict, config, real)]
     if scores.groups < (least := least_groups(config.confidence)):
         reasons.append(
             "Queries whose answers are copies of one another, or stand in one document, count as one group. Here are "
@@ -107,6 +107,8 @@ def judge(
 
 def said(lead: Interval, confidence: float) -> str:
     """A difference with its interval, in words."""
+    if not lead.told:
+        return f"{lead.mean:+.3f} (too few groups for an interval)"
     return f"{lead.mean:+.3f} ({confidence * 100:g} % interval {lead.low:+.3f} to {lead.high:+.3f})"
 
 
@@ -131,6 +133,8 @@ def _verdict(
             "The tuned model is worse than the base. Look for several right passages of one query, for queries that "
             "people would not type, for wrong prompts in conf/model/; try a lower learning rate."
         )
+    if not gain.told:
+        return "keep_base", "Too few groups of queries were asked: the gain cannot be told from luck."
     if gain.low <= 0:
         return "keep_base", "The interval holds 0: the gain cannot be told from luck."
     if gain.mean < config.negligible and ndcg["base"] > config.good_enough:
@@ -183,8 +187,13 @@ def _doubt(kinds: Mapping[str, SetScores], config: EvaluateConfig) -> str | None
     return None
 
 
-def _room(base: float, verdict: str, config: EvaluateConfig) -> list[str]:
+def _room(base: float, verdict: str, config: EvaluateConfig, real: bool) -> list[str]:
     """What the base model's score says beside the gain."""
+    if base > config.good_enough and not real:
+        return [
+            f"The base model is above {config.good_enough:.2f} on generated queries, which are easier than what people "
+            "type: only real ones tell how much room there is."
+        ]
     if base > config.good_enough:
         return [f"The base model is above {config.good_enough:.2f}: tuning is hardly worth it there."]
     if base < config.worth_it and verdict != "ship":

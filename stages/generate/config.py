@@ -51,7 +51,8 @@ class MessagesConfig:
     timeout: float = between(0.1, 3600)  # seconds for one request
     attempts: int = between(1, 100)  # of one request that fails on the way, before its passage is given up
     backoff: float = between(0.01, 60)  # seconds before the second attempt; doubles from there, up to a minute
-    failed_share: float = between(0, 1)  # of the passages; with more without queries the stage fails
+    # Of the passages; with more without queries the stage fails. One of them may fail in any case, with 0 none.
+    failed_share: float = between(0, 1)
     batch: BatchConfig = MISSING
 
 

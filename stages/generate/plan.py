@@ -72,5 +72,7 @@ def plan(config: MessagesConfig, prompt: Prompt, store: Store, passages: Sequenc
 
 
 def allowed_failures(config: MessagesConfig, passages: int) -> int:
-    """Passages that may end without queries."""
-    return int(config.failed_share * passages)
+    """Passages that may end without queries: one in any case, or a small corpus with one that the model refuses fails
+    each time; none where `failed_share` is 0.
+    """
+    return max(1, int(config.failed_share * passages)) if config.failed_share else 0

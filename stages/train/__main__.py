@@ -11,11 +11,10 @@ import numpy.typing as npt
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, paths, processes, query_sets, ranking, state
+from stages import encoder, files, named, paths, processes, query_sets, ranking, state
 from stages.console import Bar, note, progress
 from stages.corpus_part import part_by_words, part_of_corpus
 from stages.encoder import Kind
-from stages.errors import UserError
 from stages.precision import use_bf16
 from stages.query_sets import Judged
 from stages.ranking import Corpus
@@ -85,12 +84,10 @@ def work() -> str:
     processes.together("train", config.launcher)
     pairs = files.read_table(paths.TRAIN)
     inputs = read_inputs(config, pairs)
-    pin = Path(config.pin)
-    if pin.is_dir():
+    pin = named.pinned(config.pin)
+    if pin is not None:
         first = processes.rank() == 0
         return pinned.take(pin, inputs.evaluator, inputs.before, inputs.corpus) if first else ""
-    if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
-        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
 
     # What the run depends on; the base model's weights show in its vectors.
     depends = (

@@ -1,12 +1,20 @@
 """Settings of the stage `train`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from omegaconf import MISSING
 
+from stages.errors import UserError
 from stages.hard_negatives import HardNegatives
 from stages.models import ModelConfig
 from stages.settings import between, numbers_between, one_of
+
+
+def refuse_too_large(sizes: Sequence[int], dimension: int) -> None:
+    """Raises UserError where `train.matryoshka` has sizes that the model's vectors cannot be cut to."""
+    if too_large := [size for size in sizes if size >= dimension]:
+        raise UserError(f"train.matryoshka: {too_large} are not below the model's own dimension, {dimension}")
 
 
 @dataclass

@@ -8,6 +8,7 @@ from stages.train.trainer import Outcome
 
 _FELL = 0.9  # of the first loss
 _ALIKE = 0.95  # mean cosine between two passages of the corpus
+_NEARLY_PERFECT = 0.98  # NDCG@10
 Vectors = npt.NDArray[np.float32]
 
 
@@ -34,7 +35,12 @@ def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vector
     best = max(score for _, score in outcome.dev)
     if best > base_score:
         return found
-    if len(losses) > 1 and losses[-1] < _FELL * losses[0]:
+    if best >= _NEARLY_PERFECT:
+        found.append(
+            f"dev is too easy to show a gain: the base model's NDCG@10 on it is {base_score:.3f} already. Real queries "
+            "with `group: dev`, in the words that people type, are harder"
+        )
+    elif len(losses) > 1 and losses[-1] < _FELL * losses[0]:
         found.append(
             f"the loss fell ({losses[0]:.3f} → {losses[-1]:.3f}) but dev did not rise (NDCG@10 {base_score:.3f} → "
             f"{best:.3f}): the pairs teach something else than the dev queries ask. Look at data/dataset/report.json "

@@ -30,7 +30,7 @@ from stages.encoder import Kind
 from stages.errors import UserError
 from stages.train import adapters, memory
 from stages.train.batches import Collator, Vectors
-from stages.train.config import TrainConfig
+from stages.train.config import TrainConfig, refuse_too_large
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.loss import MultiQueryRankingLoss
 from stages.train.memory import Plan
@@ -166,8 +166,7 @@ def train(
     """
     set_seed(config.seed)  # of the adapters, whatever ran before
     dimension = model.get_embedding_dimension() or 0
-    if too_large := [size for size in config.matryoshka if size >= dimension]:
-        raise UserError(f"train.matryoshka: {too_large} are not below the model's own dimension, {dimension}")
+    refuse_too_large(config.matryoshka, dimension)
     if config.batch_size % processes.count():
         raise UserError(f"train.batch_size: {config.batch_size} is no multiple of the {processes.count()} processes")
     disable_attention_dropout(model)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.compose.__main__ import work
 from stages.compose.compose import STAGES, compose, stage_yaml
 from stages.errors import UserError
 
@@ -43,6 +44,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The repository's conf/ and a params.yaml of the test's own, as the working directory."""
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "data").mkdir()
+    shutil.copy(ROOT / "data/none.jsonl", tmp_path / "data")
     (tmp_path / ".dvc").mkdir()  # the stage's lock lies beside DVC's cache
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -146,7 +149,18 @@ MISTAKES = {
     ),
     "a stage with a model of its own": (
         *("params.yaml", "  epochs: 3", "  model: {max_tokens: 128}"),
-        "params.yaml: train.model.max_tokens may not be set",
+        "params.yaml: train.model.max_tokens may not be set: all stages have the same; edit conf/model/minilm.yaml, or "
+        "set `model:` to another file there",
+    ),
+    "a stage with a generator's settings": (
+        *("params.yaml", "train:", "generate: {generator: {messages: {budget_usd: 20}}}\ntrain:"),
+        "params.yaml: generate.generator.messages.budget_usd may not be set: all stages have the same; edit "
+        "conf/generator/recorded.yaml, or set `generator:` to another file there",
+    ),
+    "settings for a generator's name": (  # as `dvc exp run -S +generator.words=3` writes them
+        *("params.yaml", "generator: recorded", "generator: {words: 3, messages: {budget_usd: 20}}"),
+        "params.yaml: generator.words, generator.messages.budget_usd may not be set here: `generator:` names a file of "
+        "conf/generator/, and what it holds is edited there, in conf/generator/<name>.yaml; there are: claude, ",
     ),
     "unknown key in conf": (
         *("conf/config.yaml", "  epochs:", "  epoch:"),
@@ -283,7 +297,47 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
     assert failed.returncode == 1
     assert failed.stdout.startswith("✗ compose  the base model, intfloat/e5-large-v2, is not in ")
     assert [line[:4] for line in failed.stdout.splitlines()[1:]] == ["  1.", "  2.", "  3."]
-    assert not Path("data").exists()
+    assert not Path("data/config").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("pin: data/none.jsonl", "pin: nosuch", "pin: nosuch is no folder of a model; without one: `pin: data/none"),
+        ("pin: data/none.jsonl", "pin: docs", "pin: docs is no folder of a model; without one: `pin: data/none"),
+        ("train:", "launcher: no.yaml\ntrain:", "launcher: no.yaml is not there: write it with `accelerate config"),
+        ("epochs: 3", "launcher: no.yaml", "launcher: no.yaml is not there: write it with `accelerate config"),
+        (
+            "train:",
+            "evaluate: {compare: [own, gone]}\ntrain:",
+            "evaluate.compare: gone is no folder of a model",
+        ),
+        ("train:", "evaluate: {compare: [docs]}\ntrain:", "evaluate.compare: docs is no folder of a model; each must"),
+        ("train:", "evaluate: {reranker: docs}\ntrain:", "evaluate.reranker: docs is no folder of a model; it must"),
+        ("epochs: 3", "matryoshka: [256, 384]", "train.matryoshka: [384] are not below the model's own dimension, 384"),
+    ],
+)
+def test_what_is_named_and_not_there_is_found_before_any_work(project: Path, old: str, new: str, message: str) -> None:
+    model_folders()
+    edit("params.yaml", old, new)
+    with pytest.raises(UserError) as error:
+        work()
+    assert str(error.value).startswith(message)
+    assert not Path("data/config").exists()
+
+
+def model_folders() -> None:
+    """Beside documents without a model: what looks like a model, and what like a launcher."""
+    for file in ("docs/page.md", "own/modules.json", "cross/config.json", "two.yaml"):
+        edit(file, "", "")
+
+
+def test_what_is_named_and_there_is_taken(project: Path) -> None:
+    model_folders()
+    edit("params.yaml", "pin: data/none.jsonl", "pin: own")
+    edit("params.yaml", "epochs: 3", "matryoshka: [500]")  # left from another model: what is pinned is not trained
+    edit("params.yaml", "train:", "launcher: two.yaml\nevaluate: {compare: [own], reranker: cross}\ntrain:")
+    assert work().startswith("11 stages configured")
 
 
 def test_compose_imports_nothing_heavy(project: Path) -> None:

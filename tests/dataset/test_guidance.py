@@ -35,9 +35,11 @@ def test_what_the_missing_queries_cost() -> None:
 
 def test_passages_that_are_not_there_are_not_to_be_written_for() -> None:
     assert size_guidance(180, 60, None, 667).endswith("607 more passages to have 2,000")
-    assert size_guidance(180, 60, None, 666).endswith(
-        "; only 606 of your 666 passages have none, so add documents or ask for more queries a passage"
+    assert size_guidance(180, 60, None, 666, by_model=True).endswith(
+        "; only 606 of your 666 passages have none, so add documents or ask for more queries a passage "
+        "(`queries_per_passage` in conf/generator/)"
     )
     assert size_guidance(180, 60, None, 60).endswith(
-        "; all your passages have some, so add documents or ask for more queries a passage"
+        "; all your passages have some, so add documents or let a model write several a passage (`generator: claude` "
+        "or `local`)"
     )

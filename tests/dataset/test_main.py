@@ -287,3 +287,20 @@ def test_real_queries_for_training_and_for_dev_go_there_and_nowhere_else(
     assert answers("dev")["r000020"] == {"doc3.md#part-30"}
     assert report()["real"] == {"test": 1, "dev": 1, "train": 20}
     assert report()["dropped"]["same_as_a_real_query"] == 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "advice"),
+    [
+        ("keyphrases", "or let a model write several a passage (`generator: claude` or `local`)"),
+        ("claude", "or ask for more queries a passage (`queries_per_passage` in conf/generator/)"),
+    ],
+)
+def test_more_queries_a_passage_are_asked_only_of_who_can_write_them(
+    provider: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = documents(40)
+    for query in made.queries:
+        query["provider"] = provider
+    build(made, tmp_path, monkeypatch)
+    assert report()["guidance"].endswith(f"all your passages have some, so add documents {advice}")

@@ -46,7 +46,7 @@ def scores(
             system: {"ndcg@10": of[system], **dict.fromkeys(OTHERS, of[system]), "first_rank": 4.25}
             for system in SYSTEMS
         },
-        intervals={s: {metric: Interval(of[s], *ends[s]) for metric in METRICS} for s in SYSTEMS},
+        intervals={s: {metric: Interval(of[s], *ends[s], told=groups >= 6) for metric in METRICS} for s in SYSTEMS},
         p={other: dict.fromkeys(METRICS, 0.0123) for other in AGAINST},
         _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in SYSTEMS},
         _confidence=0.95,

@@ -28,6 +28,17 @@ def test_the_gains_are_shown_with_their_numbers() -> None:
     assert {"real queries", "generated queries, held out", "+0.100", "-0.020", "meaningful"} <= set(words)
 
 
+def test_of_too_few_groups_no_interval_is_drawn() -> None:
+    enough, few = ({"real": scores(12, groups=groups)} for groups in (6, 5))
+    drawn, left_out = (gains_svg(sets, TITLES, 0.02, 0.05) for sets in (enough, few))
+    assert "stroke-linecap: round" in drawn
+    assert "stroke-linecap: round" not in left_out
+    assert "too few groups" not in drawn
+    assert "+0.100 (too few groups)" in left_out
+    assert "stroke-linecap: round" in systems_svg(enough, TITLES)
+    assert "stroke-linecap: round" not in systems_svg(few, TITLES)
+
+
 def test_the_data_curve_shows_each_share_with_its_gain() -> None:
     words = [
         text

@@ -345,6 +345,6 @@ def test_a_model_that_is_not_there_is_said_before_any_work(
     models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="there is no folder nowhere"):
+    with pytest.raises(UserError, match="nowhere is no folder of a model"):
         evaluated(tmp_path, models["bert"], models["xlmr"], text=EVALUATE.replace("[]", "[nowhere]"))
     assert not paths.TUNED_VECTORS.exists()

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from stages.evaluate.bootstrap import Interval
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import markdown
-from stages.evaluate.verdict import Judgement
-from tests.evaluate.made_up import curve, dataset, dropped, example, ingest, lengths, page, real, report, scores
+from stages.evaluate.verdict import Judgement, judge
+from tests.evaluate.made_up import config, curve, dataset, dropped, example, ingest, lengths, page, real, report, scores
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -326,6 +327,26 @@ def test_the_short_form_has_the_numbers_and_no_text() -> None:
     assert "| generated, keyword (80) | 0.700 |" in text
     assert "| 192 | 0.770 (768 MB) | 0.769 (192 MB) | 0.710 (24 MB) |" in text
     assert "zyx" not in text
+
+
+def test_where_groups_are_too_few_no_interval_is_shown() -> None:
+    few, untold = scores(12, groups=5), Interval(0.1, -1.0, 1.0, told=False)
+    points = [replace(point, gain=untold) for point in curve().points]
+    made = {"sets": {"real": few}, "kinds": {"task": few}, "reranked": few, "reranker": "a/reranker"}
+    made |= {"curve": replace(curve(), points=points), "judgement": judge("real", few, {}, 0.9, config())}
+    text, short = said(**made), markdown(report(**made))
+    for one in (text, short):
+        assert not re.search(r"[-+−]1\.000", one)
+        assert "a gain of +0.100 (too few groups for an interval)." in one
+        assert "Too few groups of queries were asked: the gain cannot be told from luck." in one
+    assert "gain over the base+0.100too few groups" in text
+    assert "real queries (12) 0.700 too few groups 0.720 too few groups" in text
+    assert "over the base is +0.100 (too few groups), on 12 queries" in text
+    assert "| real queries (12) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
+    assert "| generated, task (12) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
+    assert "| 800 (100 %) | 2,400 | 0.800 | +0.100 (too few groups) |" in short
+    told = few.json()["gain"]["vs_base"]["ndcg@10"]
+    assert told == {"mean": 0.1, "low": -1.0, "high": 1.0, "p": 0.0123}
 
 
 def test_a_page_of_many_examples_stays_small() -> None:

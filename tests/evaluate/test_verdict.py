@@ -149,6 +149,9 @@ def test_what_can_be_told_from_luck_is_said() -> None:
 
 def test_the_room_over_the_base_is_said() -> None:
     assert any("hardly worth it there" in reason for reason in judged(good(0.05, 0.01, 0.09)).reasons)
+    generated = judged(good(0.05, 0.01, 0.09), "synthetic").reasons
+    assert any("above 0.85 on generated queries, which are easier" in reason for reason in generated)
+    assert not any("hardly worth it" in reason for reason in generated)
     bad = scores(base=0.5, tuned=0.51, drawn={"tuned": (0.45, 0.57)})
     assert any("there is much room" in reason for reason in judged(bad).reasons)
     assert not any("room" in reason for reason in judged(scores(base=0.69, tuned=0.8)).reasons)

@@ -9,6 +9,7 @@ from markdown_it import MarkdownIt
 
 from stages.export.card import Example, card
 from stages.models import ModelConfig
+from tests.evaluate.made_up import scores
 from tests.export import inputs
 
 
@@ -58,6 +59,12 @@ def test_scores_stand_with_their_intervals_set_by_set() -> None:
     assert "the 90% bootstrap interval" in text
     assert "## Verdict: `ship`\n\n- A gain of 0.05 or more is meaningful." in text
     assert "| train | 60 | 15 |" in text
+
+
+def test_a_gain_of_too_few_groups_has_no_interval() -> None:
+    text = written(metrics={**inputs.metrics(), "real": scores(12, groups=5).json()}).text
+    assert "| base model | +0.100 (too few groups) | +0.100 (too few groups) |" in text
+    assert "-1.000" not in text
 
 
 def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:

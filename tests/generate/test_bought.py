@@ -160,6 +160,20 @@ def test_more_failures_than_the_share_allows_end_the_stage_and_keep_what_was_bou
     assert server.stats().requests == 16 + 3 + 87
 
 
+def test_one_passage_may_fail_however_few_there_are_unless_none_may(server: Fake, tmp_path: Path) -> None:
+    server.control(faults=[{"do": "refusal", "match": "Part 4\n"}])
+    prepare(tmp_path, server.url, range(10))
+    run(tmp_path)
+    assert len(covered(tmp_path)) == 9
+    run(tmp_path)
+    assert server.stats().requests == 9 + 2  # it was asked for twice, and never again
+    configure(tmp_path, server.url, failed_share=0)
+    assert "1 of 10 passages got no queries" in run(tmp_path, code=1)
+    server.control(faults=[{"do": "refusal", "match": f"Part {number}\n"} for number in (4, 5)])
+    prepare(tmp_path / "two", server.url, range(10))
+    assert "2 of 10 passages got no queries" in run(tmp_path / "two", code=1)
+
+
 def test_a_wrong_key_stops_at_once_with_one_clear_line(server: Fake, tmp_path: Path) -> None:
     server.control(key="another")
     prepare(tmp_path, server.url, range(100))

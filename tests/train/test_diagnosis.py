@@ -68,6 +68,16 @@ def test_a_warning_is_said_where_it_is_due(
         assert re.search(pattern, line), line
 
 
+@pytest.mark.parametrize("losses", [[1.0, 0.99], [1.0, 0.5]])
+@pytest.mark.parametrize(
+    ("base", "best", "easy"), [(1.0, 1.0, True), (0.99, 0.98, True), (0.979, 0.979, False), (1.0, 0.9, False)]
+)
+def test_a_dev_set_without_room_is_too_easy(losses: list[float], base: float, best: float, easy: bool) -> None:
+    (found,) = warnings(outcome(losses, [best]), base, AXES, OTHER_AXES)
+    assert found.startswith("dev is too easy to show a gain") == easy
+    assert ("train.learning_rate" not in found) == easy
+
+
 @pytest.mark.parametrize(
     ("before", "after", "collapsed"),
     [
