@@ -69,6 +69,7 @@ def make(folder: Path) -> None:
             "dev: 0.05": "dev: 0.3",  # of 60 sections
             "evaluations: 1": "evaluations: 4",  # a checkpoint long before the end
             "certainty: 0.95": "certainty: 0.5",  # of few dev queries
+            "keyphrases_share: 0.5": "keyphrases_share: 1.0",  # half of the way from random weights is nowhere
         },
     )
     edit(folder / "conf/model/path.yaml", {"max_tokens: 256": "max_tokens: 64"})
