@@ -31,7 +31,6 @@ from stages.serve.settings import ServeSettings
 API_KEY = "FIELDTUNE_API_KEY"  # environment variable; empty or not set: whoever reaches the service may use it
 _WATCHED = ("/health", "/ready", "/metrics")  # asked every few seconds by machines: not in the log
 _UPLOAD = 30.0  # seconds that a request's body may take
-_SHORT = 2000  # characters, or token ids; tokenized in less time than it takes to wake a thread
 _TAG = {"query": "query", "passage": "document"}  # `<name>:<tag>`, for clients that cannot send `input_type`
 
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ class Service:
         of_texts = bool(inputs) and isinstance(inputs[0], str)
         read: Callable[..., tokens.Tokens] = self.reader.texts if of_texts else self.reader.ids
         try:
-            if sum(map(len, inputs)) <= _SHORT:
+            if sum(map(len, inputs)) <= tokens.SHORT:
                 found = read(inputs, kind)
             else:
                 found = await asyncio.get_running_loop().run_in_executor(self._tokenizing, read, inputs, kind)

@@ -7,7 +7,9 @@ from tokenizers import Tokenizer
 
 from stages.serve.exported import Exported, Kind
 
-_AT_ONCE = 2000  # characters; in a longer text no other thread runs while the tokenizer reads it alone
+# Characters, or token ids: read in less time than it takes to wake a thread. While the tokenizer reads a longer text
+# alone, no other thread runs.
+SHORT = 2000
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Reader:
 
     def texts(self, texts: Sequence[str], kind: Kind) -> Tokens:
         prompted = [f"{self._prompts[kind]}{text}" for text in texts]
-        one = len(prompted) == 1 and len(prompted[0]) <= _AT_ONCE  # not worth waking the tokenizer's threads
+        one = len(prompted) == 1 and len(prompted[0]) <= SHORT  # not worth waking the tokenizer's threads
         found = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
         return Tokens([each.ids for each in found], [row for row, each in enumerate(found) if each.overflowing])
 
