@@ -6,17 +6,21 @@
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.distributed as dist
+import yaml
 from torch import Tensor
 
 from stages import named
+from stages.errors import UserError
 from stages.running import LAUNCHED
 
 _ROWS = 65536  # that are added up at once
@@ -26,17 +30,37 @@ _alone = False
 def together(stage: str, launcher: str | None) -> None:
     """Run the stage once for each process that `launcher`, a file of `accelerate config`, names; then end this one.
 
-    Returns at once, with the processes connected, in one that was launched; and where there is no launcher.
-    Raises UserError where the file is not there.
+    Returns at once, with the processes connected, in one that was launched; and where there is no launcher, or one of
+    a single process. Raises UserError where the file is not there, or starts processes that do not know of one another.
     """
     if "WORLD_SIZE" in os.environ:
         from accelerate import PartialState
 
+        warnings.filterwarnings(
+            "ignore", "`broadcast_buffers` is deprecated", FutureWarning
+        )  # accelerate names it always
         PartialState(cpu=not torch.cuda.is_available())
     elif launcher is not None:
         named.launcher(launcher)
-        command = ["-m", "accelerate.commands.launch", "--config_file", launcher, "-m", f"stages.{stage}"]
-        ended = subprocess.run([sys.executable, *command], env={**os.environ, LAUNCHED: "1"}, check=False)
+        config = yaml.safe_load(Path(launcher).read_text(encoding="utf-8"))
+        if config.get("num_processes") == 1:
+            return
+        if LAUNCHED in os.environ:
+            raise UserError(
+                f"launcher: {launcher} starts no processes that train together: run `accelerate config --config_file "
+                f"{launcher}`, and choose multi-GPU, without a GPU too"
+            )
+        here = (config.get("num_processes") or 1) // (config.get("num_machines") or 1)
+        threads = os.environ.get("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // max(1, here))))
+        ended = subprocess.run(
+            [
+                *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", launcher),
+                *("--mixed_precision", "no"),  # `precision:` says it
+                *("-m", f"stages.{stage}"),
+            ],
+            env={**os.environ, LAUNCHED: "1", "OMP_NUM_THREADS": threads},  # the default is one thread
+            check=False,
+        )
         sys.exit(ended.returncode)
 
 

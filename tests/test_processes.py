@@ -3,6 +3,7 @@
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,19 +40,24 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_training_in_two_processes_is_training_in_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = {
-        "epochs": 2,
-        "batch_size": 20,
-        "negatives": 1,
-        "mask_margin": 0.9,
-        "symmetric": True,
-        "learning_rate": 1e-3,
-        "evaluations": 2,
-    }
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"batch_size": 20, "negatives": 1, "mask_margin": 0.9, "symmetric": True},
+        # Batches that do not come out even, in microbatches that are not as many in each process.
+        {"batch_size": 9, "negatives": 1, "hold": 0.5, "microbatch_tokens": 64, "learning_rate": 5e-3},
+    ],
+)
+def test_training_in_two_processes_is_training_in_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]
+) -> None:
+    values = {"epochs": 2, "learning_rate": 1e-3, "evaluations": 2} | values
     workspace.configure(folder, workspace.train_config(**values, launcher="two.yaml"))
     process = workspace.start("train", folder)
-    said, _ = process.communicate()
+    try:
+        said, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()  # one that waits for the other has not ended
     assert process.returncode == 0, said
     assert [line for line in said.splitlines() if "✓" in line or "✗" in line] == said.splitlines()[-1:]
     (lock,) = (folder / ".fieldtune/locks").iterdir()
@@ -109,6 +115,17 @@ def test_a_launcher_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"launcher: no\.yaml is not there: write it with `accelerate config"):
         processes.together("train", "no.yaml")
     processes.together("train", None)
+
+
+def test_a_launcher_of_one_process_needs_none_and_one_that_joins_none_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one.yaml").write_text(LAUNCHER.replace("num_processes: 2", "num_processes: 1"))
+    processes.together("train", str(tmp_path / "one.yaml"))
+    (tmp_path / "two.yaml").write_text(LAUNCHER.replace("MULTI_GPU", "MULTI_CPU"))
+    monkeypatch.setenv("FIELDTUNE_LAUNCHED", "1")  # as accelerate starts it: without WORLD_SIZE
+    with pytest.raises(UserError, match=r"two\.yaml starts no processes that train together"):
+        processes.together("train", str(tmp_path / "two.yaml"))
 
 
 def test_one_process_has_nothing_to_gather() -> None:

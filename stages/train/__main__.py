@@ -120,8 +120,6 @@ def tune(
     evaluator.latest = None  # of a model before this one
     model = encoder.load_base(config.model)
     rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
-    # Several processes leave out a batch that is not full, and there must be one that is.
-    config.batch_size = min(config.batch_size, max(1, len(rows) // processes.count()) * processes.count())
     outcomes: list[Outcome] = []
     for number in range(config.rounds):
         if number:

@@ -1,6 +1,6 @@
 """The training set, one row a passage with all its queries, and the batches made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import SentenceTransformerDataCollator
+from torch.utils.data import BatchSampler, Sampler
 
 from stages import encoder
 from stages.encoder import Kind
@@ -49,6 +50,29 @@ class Vectors:
 
     def of(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(self.table[[self.row_of[text] for text in texts]])
+
+
+class Shares:
+    """Batches of the rows that `sampler` draws, each cut into as many parts as there are processes, in their order.
+
+    accelerate deals the parts out, so that each step sees what it sees in one process. It reads `sampler`, and would
+    leave out parts of another size than a `batch_size`. Of a batch that has fewer rows than there are processes a row
+    goes to several of them.
+    """
+
+    def __init__(self, sampler: Sampler[int], size: int, processes: int) -> None:
+        """`size`: rows of a whole batch."""
+        self.sampler = sampler
+        self._size = size
+        self._processes = processes
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in BatchSampler(self.sampler, self._size, drop_last=False):
+            for number in range(self._processes):
+                yield batch[number :: self._processes] or [batch[number % len(batch)]]
+
+    def __len__(self) -> int:
+        return len(BatchSampler(self.sampler, self._size, drop_last=False)) * self._processes
 
 
 class Collator(SentenceTransformerDataCollator):

@@ -19,6 +19,7 @@ class Pairing:
 
     own: Tensor  # [queries]: each query's passage
     left_out: Tensor  # bool [queries, passages]: neither the query's passage nor a negative
+    once: Tensor  # bool [passages of this process]: no process before this one holds it too
 
 
 class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
@@ -80,9 +81,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
             passages, _ = processes.gather(passages)
             sizes = (*self.dimensions, queries.shape[1])
             summed = [self._sum(queries[:, :size], passages[:, :size], self._pairing) for size in sizes]
-            # The processes' gradients are averaged; their queries are not as many in each.
-            share = processes.count() / processes.total(len(queries), queries.device)
-            loss = torch.stack(summed).mean() * share
+            loss = _mean(torch.stack(summed).mean(), len(queries))
             if self.hold:
                 loss = loss + self.hold * self._drift(*(torch.cat(parts).float() for parts in reps))
         if with_backward:
@@ -109,12 +108,14 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
 
     def _drift(self, queries: Tensor, passages: Tensor) -> Tensor:
         """How far the vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
-        assert self._base is not None
-        sides = zip((queries, passages), self._base, strict=True)
-        return torch.stack([1 - nn.functional.cosine_similarity(now, base).mean() for now, base in sides]).mean()
+        assert self._base is not None and self._pairing is not None
+        moved = [1 - nn.functional.cosine_similarity(*of) for of in zip((queries, passages), self._base, strict=True)]
+        once = self._pairing.once
+        return (_mean(moved[0].sum(), len(queries)) + _mean((moved[1] * once).sum(), int(once.sum()))) / 2
 
     def _pair(self, passages: dict[str, Any], labels: Tensor) -> Pairing:
         """Take what is no input of the model out of the features."""
+        here = len(passages["text"])
         text, start = processes.gather(passages.pop("text"))
         cluster, _ = processes.gather(passages.pop("cluster"))
         # A passage that several processes hold counts once.
@@ -126,7 +127,8 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
             assert self._base is not None
             base, _ = processes.gather(self._base[1])
             left_out |= above_margin(self._base[0], base, own, self.margin)
-        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False))
+        once = (first == torch.arange(len(first), device=first.device))[start : start + here]
+        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False), once)
 
     def _sum(self, queries: Tensor, passages: Tensor, pairing: Pairing) -> Tensor:
         """The sum of the queries' losses."""
@@ -141,6 +143,14 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         here = logits.clamp(min=no).scatter(1, pairing.own.unsqueeze(1), no).logsumexp(dim=0)
         others = processes.gather(here.unsqueeze(0))[0].logsumexp(dim=0)[pairing.own]
         return (loss + (torch.logaddexp(right, others) - right).sum()) / 2
+
+
+def _mean(summed: Tensor, count: int) -> Tensor:
+    """The mean over all processes, from what each has summed up, over how many.
+
+    Times the processes, since their gradients are averaged.
+    """
+    return summed * (processes.count() / processes.total(count, summed.device))
 
 
 def above_margin(queries: Tensor, passages: Tensor, labels: Tensor, margin: float) -> Tensor:

@@ -20,6 +20,7 @@ from stages.train.loss import MultiQueryRankingLoss
 
 _HEADROOM = 0.9  # of the memory that is free
 _FEWEST_TOKENS = 64  # of a microbatch
+_CGROUP = Path("/sys/fs/cgroup")
 Features = dict[str, Any]
 
 
@@ -86,8 +87,9 @@ def fits(
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         try:
             with torch.random.fork_rng(devices=[model.device]), torch.autocast("cuda", torch.bfloat16, enabled=bf16):
-                # What the optimizer will hold.
-                moments = [torch.empty_like(parameter) for parameter in parameters for _ in range(2)]
+                # What the optimizer will hold; and, for several processes, what they exchange.
+                held = 2 + ("WORLD_SIZE" in os.environ)
+                moments = [torch.empty_like(parameter) for parameter in parameters for _ in range(held)]
                 _loss_of(loss, batch_to_device(batch(plan.batch_size), model.device)).backward()  # type: ignore[no-untyped-call]
                 torch.cuda.synchronize()
                 del moments
@@ -124,10 +126,11 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
         return tensor
 
     inputs = {name: value for name, value in passages.items() if name not in ("text", "cluster", "base")}
+    inputs = batch_to_device(inputs, model.device)
     with (
         torch.random.fork_rng(devices=[]),
         torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=bf16),
+        torch.autocast(model.device.type, torch.bfloat16, enabled=bf16),
     ):
         vectors, *_ = next(loss.embed_minibatch_iter(inputs, with_grad=True, copy_random_state=False))
     # The longest texts come first; `vectors` held their graph until now: addresses are used again.
@@ -145,9 +148,11 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
 def free_memory() -> int:
     """Bytes that this process may still take: of the machine, or of the container it runs in."""
     free = psutil.virtual_memory().available
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and (most := limit.read_text().strip()) != "max":
-        free = min(free, int(most) - int(used.read_text()))
+    limit, used, parts = (_CGROUP / f"memory.{name}" for name in ("max", "current", "stat"))
+    if limit.is_file() and used.is_file() and parts.is_file() and (most := limit.read_text().strip()) != "max":
+        # Of the files that were read the container holds copies, which it gives up when memory is short.
+        stat = dict(line.split() for line in parts.read_text().splitlines())
+        free = min(free, int(most) - int(used.read_text()) + int(stat.get("inactive_file", 0)))
     return free // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of the processes on this machine
 
 

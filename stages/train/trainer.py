@@ -4,7 +4,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from datasets import Dataset
 from safetensors.torch import load_model, save_model
 from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
 from torch.nn import Dropout
+from torch.utils.data import RandomSampler
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -29,7 +30,7 @@ from stages.console import Bar
 from stages.encoder import Kind
 from stages.errors import UserError
 from stages.train import adapters, memory
-from stages.train.batches import Collator, Vectors
+from stages.train.batches import Collator, Shares, Vectors
 from stages.train.config import TrainConfig, refuse_too_large
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.loss import MultiQueryRankingLoss
@@ -37,6 +38,7 @@ from stages.train.memory import Plan
 
 _METRIC = f"eval_{METRIC}"  # as the trainer calls it
 _WEIGHTS = "weights.safetensors"
+_PLAN = "plan.json"
 _MICROBATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
 # Operations of a run: compiling takes 11 seconds and saves a seventh, which on an H100 is even at 1.6e16.
 _WORTH_COMPILING = 2e16
@@ -70,6 +72,21 @@ def joined(rounds: list[Outcome]) -> tuple[Outcome, int]:
 
 
 class _Trainer(SentenceTransformerTrainer):
+    batch_size: int  # passages of a step, of all processes together
+
+    def get_batch_sampler(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        drop_last: bool,
+        valid_label_columns: list[str] | None = None,
+        generator: torch.Generator | None = None,
+        seed: int = 0,
+    ) -> Any:
+        if processes.count() == 1:
+            return super().get_batch_sampler(dataset, batch_size, drop_last, valid_label_columns, generator, seed)
+        return Shares(RandomSampler(dataset, generator=generator), self.batch_size, processes.count())
+
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """No model card from the trainer: it quotes training texts."""
 
@@ -167,8 +184,6 @@ def train(
     set_seed(config.seed)  # of the adapters, whatever ran before
     dimension = model.get_embedding_dimension() or 0
     refuse_too_large(config.matryoshka, dimension)
-    if config.batch_size % processes.count():
-        raise UserError(f"train.batch_size: {config.batch_size} is no multiple of the {processes.count()} processes")
     disable_attention_dropout(model)
     pooler = getattr(model.transformers_model, "pooler", None)
     if isinstance(pooler, torch.nn.Module):
@@ -188,8 +203,12 @@ def train(
         hold=config.hold,
     )
     collator = Collator(model, rows, config.negatives, base)
-    first = Plan(config.batch_size, tokens, config.gradient_cache, config.gradient_checkpointing)
-    plan = _plan(model, loss, collator, rows, first, bf16, say)
+    first = Plan(min(config.batch_size, len(rows)), tokens, config.gradient_cache, config.gradient_checkpointing)
+    checkpoint = last_checkpoint(folder)
+    plan = _plan(model, loss, collator, rows, first, bf16, say, None if checkpoint is None else folder / _PLAN)
+    if processes.rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        files.write_json(folder / _PLAN, asdict(plan))
     config = replace(config, batch_size=plan.batch_size)
     steps = steps_of(len(rows), config)
     bar.expect(steps)
@@ -210,13 +229,14 @@ def train(
         evaluator=evaluator,
         callbacks=callbacks,
     )
+    trainer.batch_size = plan.batch_size
     trainer.remove_callback(PrinterCallback)  # it prints what the progress bar shows
     try:
-        trainer.train(resume_from_checkpoint=last_checkpoint(folder))
+        trainer.train(resume_from_checkpoint=checkpoint)
     except torch.OutOfMemoryError as error:
         raise UserError(
-            "the GPU's memory ran out in the middle of training: end what else uses the GPU, or set "
-            "`train.gradient_cache: true` in params.yaml; `dvc repro` goes on from the last checkpoint"
+            "the GPU's memory ran out in the middle of training: end what else uses the GPU, and `dvc repro` goes on "
+            "from the last checkpoint; or set `train.gradient_cache: true` in params.yaml, and it begins anew"
         ) from error
     log = trainer.state.log_history
     losses = [(int(entry["step"]), round(entry["loss"], 6)) for entry in log if "loss" in entry]
@@ -244,8 +264,13 @@ def last_checkpoint(folder: Path) -> str | None:
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2])):
         try:
             files.read_json(path / "trainer_state.json")  # the last that is written of it
-            newest = str(path)
+            # The first that is deleted of it may be any.
+            whole = all((path / name).is_file() for name in (_WEIGHTS, "optimizer.pt", "scheduler.pt"))
         except (OSError, ValueError):
+            whole = False
+        if whole:
+            newest = str(path)
+        else:
             shutil.rmtree(path)
     if processes.rank() == 0:
         processes.wait()
@@ -260,13 +285,21 @@ def _plan(
     first: Plan,
     bf16: bool,
     say: Callable[[str], None],
+    found: Path | None,
 ) -> Plan:
-    """Find how the longest batch fits into memory, and leave model and loss so."""
+    """Find how the longest batch fits into memory, or take what was `found`; leave model and loss so.
+
+    A run that was killed goes on as it began, whatever else uses the memory now.
+    """
+    if found is not None and found.is_file():
+        plan = Plan(**files.read_json(found))
+        memory.apply(model, loss, plan)
+        return plan
     all_rows = list(rows)
     longest = sorted(all_rows, key=lambda row: -collator.size(row))
     model.train()
     number = processes.count()
-    here = memory.fits(model, loss, lambda size: collator(longest[: max(1, size // number)]), bf16)
+    here = memory.fits(model, loss, lambda size: collator(longest[: math.ceil(size / number)]), bf16)
 
     def everywhere(plan: Plan) -> bool:
         with processes.alone():  # one that runs out of memory leaves no other waiting
@@ -281,10 +314,10 @@ def _plan(
 def _arguments(
     model: SentenceTransformer, folder: Path, config: TrainConfig, plan: Plan, steps: int, bf16: bool
 ) -> SentenceTransformerTrainingArguments:
-    return SentenceTransformerTrainingArguments(
+    arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        per_device_train_batch_size=max(1, plan.batch_size // processes.count()),
+        per_device_train_batch_size=math.ceil(plan.batch_size / processes.count()),
         learning_rate=config.learning_rate,
         warmup_steps=round(steps * config.warmup),  # of a single step none
         weight_decay=config.weight_decay,
@@ -303,8 +336,16 @@ def _arguments(
         logging_steps=max(1, steps // 50),
         logging_nan_inf_filter=False,  # it waits for the GPU at every step
         dataloader_pin_memory=model.device.type != "cpu",
-        accelerator_config={"non_blocking": model.device.type != "cpu"},  # else each batch waits for the one before
+        accelerator_config={
+            "non_blocking": model.device.type != "cpu",  # else each batch waits for the one before
+            "even_batches": False,  # `Shares` gives each process its part of every batch
+        },
+        dataloader_drop_last=processes.count() > 1,  # what the library asks for; `Shares` leaves out nothing
         ddp_find_unused_parameters=False,
+        ddp_broadcast_buffers=False,  # at every forward pass, and microbatches are not as many in each process
         disable_tqdm=True,
         report_to="none",
     )
+    # One GPU a process: with several the trainer would cut batches over them in its own way (DataParallel).
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
+from torch.utils.data import SequentialSampler
 
 from stages import encoder
 from stages.encoder import Kind, Tokens
-from stages.train.batches import Collator, Vectors, by_passage
+from stages.train.batches import Collator, Shares, Vectors, by_passage
 from tests.tiny_model import WORDS, tiny_model
 from tests.train.workspace import PROMPTS
 
@@ -30,6 +31,20 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> SentenceTransformer
 
 
 only_bert = pytest.mark.parametrize("model", ["bert"], indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "expected"),
+    [
+        (6, 6, [[0, 2, 4], [1, 3, 5]]),
+        (5, 3, [[0, 2], [1], [3], [4]]),
+        (4, 3, [[0, 2], [1], [3], [3]]),  # both processes hold the last row
+    ],
+)
+def test_each_process_has_its_part_of_every_batch(rows: int, size: int, expected: list[list[int]]) -> None:
+    shares = Shares(SequentialSampler(range(rows)), size, 2)
+    assert list(shares) == expected
+    assert len(shares) == len(expected)
 
 
 def test_a_row_is_a_passage_with_all_its_queries() -> None:

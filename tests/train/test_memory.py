@@ -217,6 +217,19 @@ def test_on_a_cpu_the_estimate_is_held_against_the_free_memory(
     memory.apply(model, loss, FIRST)
 
 
+@pytest.mark.parametrize(("most", "free"), [("1000", 1000 - 700 + 250), ("max", None)])
+def test_in_a_container_copies_of_files_count_as_free(
+    most: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in (("max", most), ("current", "700"), ("stat", "anon 300\nfile 400\ninactive_file 250")):
+        (tmp_path / f"memory.{name}").write_text(f"{text}\n")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    if free is None:
+        assert free_memory() > 1000
+    else:
+        assert free_memory() == free
+
+
 def test_some_memory_is_free_and_not_more_than_there_is() -> None:
     import psutil
 

@@ -247,9 +247,12 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
 
 
 def test_a_half_written_checkpoint_is_deleted(tmp_path: Path) -> None:
-    for name, state in (("9", '{"whole": 1}'), ("10", '{"whole": 1}'), ("11", '{"half'), ("12", None)):
+    whole = ("weights.safetensors", "optimizer.pt", "scheduler.pt")
+    states = (("9", '{"whole": 1}'), ("10", '{"whole": 1}'), ("11", '{"half'), ("12", None), ("13", '{"whole": 1}'))
+    for name, state in states:
         folder = tmp_path / f"checkpoint-{name}"
-        files.write_text(folder / "weights.safetensors", "")
+        for file in whole if name != "13" else whole[1:]:  # what was being deleted
+            files.write_text(folder / file, "")
         if state is not None:
             files.write_text(folder / "trainer_state.json", state)
     assert trainer.last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
@@ -267,6 +270,26 @@ def test_short_memory_is_said_and_a_smaller_batch_takes_more_steps(
     assert lines == [
         "memory is short for the longest batch; batches of 4 passages instead of 8: fewer negatives a query"
     ]
+
+
+def test_a_run_that_was_killed_goes_on_with_the_batches_that_it_began_with(
+    model: SentenceTransformer, tmp_path: Path, bar: Bar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever memory is free now: other batches are other steps."""
+
+    def kill(number: int) -> None:
+        raise Killed
+
+    monkeypatch.setattr(memory, "fits", lambda *_: lambda plan: plan.batch_size <= 4)
+    with pytest.raises(Killed):
+        run(model, Scripted([0.5], at=kill), tmp_path / "checkpoints", bar, saved_every=0, epochs=2, evaluations=1)
+    monkeypatch.undo()
+    lines: list[str] = []
+    outcome = run(
+        model, Scripted([0.5]), tmp_path / "checkpoints", bar, saved_every=0, say=lines.append, epochs=2, evaluations=1
+    )
+    assert (outcome.steps, outcome.best) == (10, 10)  # 20 passages, twice
+    assert lines == []
 
 
 def test_adapters_are_trained_alone_and_end_in_the_weights(
