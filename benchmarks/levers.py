@@ -16,7 +16,6 @@ import contextlib
 import itertools
 import json
 import math
-import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from benchmarks.training import Clock, settings, tutorial_trainer
+from benchmarks.training import EPOCHS, Clock, settings, tutorial_trainer
 from stages import encoder, files, metrics, paths, query_sets, ranking
 from stages.corpus_part import part_of_corpus
 from stages.precision import use_bf16
@@ -115,7 +114,7 @@ class Domain:
             found[f"{name}/{kind}/n"] = len(rows)
         return found
 
-    def train(self, changes: dict[str, Any], seed: int) -> SentenceTransformer:
+    def train(self, changes: dict[str, Any], seed: int, evaluator: Any = None) -> SentenceTransformer:
         config = settings(**{**changes, "seed": seed, "model": self.config.model})
         model = encoder.load_base(config.model)
         hard = list(zip(*(v for k, v in self.pairs.items() if k.startswith("negative")), strict=True))
@@ -124,12 +123,12 @@ class Domain:
             original = base_vectors(self.pairs["anchor"], self.corpus.texts, self.passages)
         for number in range(config.rounds):
             if number:
-                config.negatives = 1
+                config.negatives = max(1, config.negatives)
                 hard = rounds.mined(model, self.pairs, self.corpus, self.clusters, config, self.bf16)  # type: ignore[assignment]
             rows = by_passage(self.pairs["anchor"], self.pairs["positive"], hard, self.cluster_of)
             with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
                 train(
-                    model, rows, original, self.evaluator, config, self.bf16, Path(folder), Clock(-1, -1),
+                    model, rows, original, evaluator or self.evaluator, config, self.bf16, Path(folder), Clock(-1, -1),
                     saved_every=math.inf,
                 )  # fmt: skip
         return model
@@ -138,7 +137,7 @@ class Domain:
         model = encoder.load_base(self.config.model)
         anchors, positives = self.pairs["anchor"], self.pairs["positive"]
         with tempfile.TemporaryDirectory() as folder:
-            tutorial_trainer(model, anchors, positives, folder, self.bf16, num_train_epochs=3, seed=seed).train()
+            tutorial_trainer(model, anchors, positives, folder, self.bf16, num_train_epochs=EPOCHS, seed=seed).train()
         return model
 
 
@@ -190,11 +189,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=["tutorial", *VARIANTS], help="names of variants")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    settings()  # conf/ is read from here
-    home, out = Path.cwd(), arguments.out.resolve() if arguments.out else None
+    out = arguments.out.resolve() if arguments.out else None
     for folder in arguments.folders:
         with contextlib.chdir(folder):
-            os.environ["FIELDTUNE_CONF"] = str(home / "conf")
             prepare()
             domain, rows = Domain(), []
             for row in measure(domain, arguments.only, range(arguments.seeds)):

@@ -44,7 +44,8 @@ class TrainConfig:
     lora: int = between(0, 1024)  # rank of low-rank adapters trained instead of all weights; 0: all weights
     max_grad_norm: float = between(0.0, 1000.0)  # 0: no clipping
     precision: str = one_of("auto", "bf16", "fp32")  # autocast; weights are float32 always
-    # Tokens in one forward pass: as many as the caches of a CPU like; null: 2,048 on a CPU, 32,768 on a GPU.
+    # Tokens in one forward pass: as many as the caches of a CPU like; null: 2,048 on a CPU, 32,768 on a GPU. In bf16 on
+    # a GPU a batch goes through in one, but with the gradient cache.
     microbatch_tokens: int | None = between(64, 1048576)
     gradient_cache: bool = MISSING  # activations of one microbatch at a time, for half again the time; used if needed
     gradient_checkpointing: bool = MISSING  # activations of one layer at a time, for a third more time; used if needed

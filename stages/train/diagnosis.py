@@ -15,7 +15,7 @@ Vectors = npt.NDArray[np.float32]
 def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vectors) -> list[str]:
     """One sentence or two for each thing that is wrong.
 
-    `before` and `after`, unit vectors [n, dimension]: the same passages by the base model and by the last checkpoint.
+    `before` and `after`, unit vectors [n, dimension]: the same passages by the base model and by the best checkpoint.
     """
     found = []
     same = mean_cosine(before, after)

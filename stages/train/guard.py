@@ -20,7 +20,7 @@ _FEWEST_IN_HALF = 10
 def some(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
     """Rows of the real queries that guard, sorted: whole groups drawn at random, `most` queries or a little more.
 
-    None where there are fewer than 30, or where all are of one group.
+    Empty where there are fewer than 30, or where all are of one group.
     """
     rows = judged.rows(["real"])
     if len(rows) < _FEWEST or len(set(judged.groups[rows].tolist())) < 2:
