@@ -94,7 +94,8 @@ def test_what_cannot_be_written_takes_no_other_reply_with_it(tmp_path: Path) -> 
             commit(lambda: store.settle(second, reply("b", cost=2**64))),  # more than a column of SQLite's holds
             commit(lambda: store.settle(third, reply("c"))),
         ]
-        return await asyncio.gather(*works, return_exceptions=True)
+        results: list[object] = await asyncio.gather(*works, return_exceptions=True)
+        return results
 
     before, error, after = asyncio.run(settle())
     assert (before, after) == (None, None)
