@@ -15,6 +15,12 @@ def holds_model(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _MODEL_FILES)
 
 
+def is_none(file: Path) -> bool:
+    """Whether a file stands for nothing, as data/none.jsonl does: there is no character in it but white space."""
+    with file.open("rb") as lines:
+        return not any(line.strip() for line in lines)
+
+
 def launcher(file: str | None) -> None:
     """Raises UserError where `launcher:` names a file that is not there."""
     if file is not None and not Path(file).is_file():
@@ -29,7 +35,7 @@ def pinned(place: str) -> Path | None:
     pin = Path(place)
     if holds_model(pin):
         return pin
-    if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
+    if not pin.is_file() or not is_none(pin):
         raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
     return None
 

@@ -9,6 +9,7 @@ CONFIG = DATA / "config"
 
 SAMPLE_DOCS = DATA / "sample/docs"
 SAMPLE_REAL = DATA / "sample/real.jsonl"
+RECORDED = DATA / "sample/recorded.jsonl"
 
 PASSAGES = DATA / "passages/passages.jsonl"
 PASSAGES_REPORT = DATA / "passages/report.json"

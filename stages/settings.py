@@ -43,12 +43,17 @@ def any_words() -> Any:
 
 
 def violations(settings: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    """The keys of a dataclass (and of the dataclasses in it) that are out of range, each with what is wrong."""
+    """The keys of a dataclass (and of the dataclasses in it) that are out of range, each with what is wrong. For what
+    is in a mapping, that is the mapping's key: those inside may hold dots.
+    """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         key = f"{prefix}.{field.name}"
         if dataclasses.is_dataclass(value):
             yield from violations(value, key)
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                yield from ((key, f"has {place} that {said}") for place, said in violations(item, str(name)))
         elif "between" in field.metadata:
             low, high = field.metadata["between"]
             if value is not None and not low <= value <= high:

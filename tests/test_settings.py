@@ -1,6 +1,6 @@
 """Ranges of values, and what a stage reads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ class Outer:
     word: str = settings.one_of("yes", "no")
     words: list[str] = settings.some_of("a", "b")  # noqa: RUF009 (it is a dataclasses.field)
     anything: str = MISSING
+    named: dict[str, Inner] = field(default_factory=dict)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +34,16 @@ class Outer:
         (Outer(Inner(1.01, 0), "no", ["b"], ""), ["top.inner.share", "top.inner.size"]),
         (Outer(Inner(float("nan"), 1), "maybe", ["b", "c"], ""), ["top.inner.share", "top.word", "top.words"]),
         (Outer(Inner(0.5, 1), "no", [], ""), ["top.words"]),
+        (Outer(Inner(0.5, 1), "no", ["a"], "", {"a.1": Inner(0.5, 1), "b.2": Inner(-5, 11)}), ["top.named"] * 2),
     ],
 )
 def test_bounds_are_included_and_what_lies_outside_is_named(value: Outer, wrong: list[str]) -> None:
     assert [key for key, _ in settings.violations(value, "top")] == wrong
+
+
+def test_what_lies_outside_in_a_mapping_is_named_too() -> None:
+    (found,) = settings.violations(Outer(Inner(0.5, 1), "no", ["a"], "", {"b.2": Inner(-5.0, 1)}), "top")
+    assert found == ("top.named", "has b.2.share that is -5.0: it must lie between 0.0 and 1.0")
 
 
 CONFIG = "inner: {share: 0.5, size: null}\nword: no way\nwords: [a]\nanything: x\n"

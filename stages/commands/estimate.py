@@ -5,8 +5,6 @@ from typing import cast
 from stages import files, paths
 from stages.errors import UserError
 
-_PAID = ("claude", "claude_batch", "local")
-
 
 def estimate(generator: str | None) -> str:
     """What the queries of the passages would cost, without spending or needing a key.
@@ -17,7 +15,7 @@ def estimate(generator: str | None) -> str:
 
     from stages.compose.compose import compose
     from stages.generate.bought import Bought
-    from stages.generate.config import GeneratorConfig
+    from stages.generate.config import BOUGHT, GeneratorConfig
     from stages.generate.money import USD, usd
     from stages.generate.store import Store
 
@@ -33,12 +31,16 @@ def estimate(generator: str | None) -> str:
             GeneratorConfig,
             OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GeneratorConfig), OmegaConf.load(file))),
         )
-    ways = [name for name in chosen.providers if name in _PAID]
+    ways = [name for name in chosen.providers if name in BOUGHT]
     if not ways:
         return f"{', '.join(chosen.providers)}: free"
     bought = Bought(ways[0], chosen.messages, Store())
-    line = bought.plan(list(files.read_jsonl(paths.PASSAGES))).line()
+    plan = bought.plan(list(files.read_jsonl(paths.PASSAGES)))
     if bought.prompt.family == "local":
-        return line
+        return plan.line()
     spent = sum(bought.store.spent(bought.prompt.scope))
-    return f"{line}\n{usd(spent)} spent on this prompt so far, of {usd(round(bought.config.budget_usd * USD))}"
+    budget = round(bought.config.budget_usd * USD)
+    lines = [plan.line(), f"{usd(spent)} spent on this prompt so far, of {usd(budget)}"]
+    if spent + (plan.batch if bought.way == "claude_batch" else plan.now) > budget:
+        lines.append(f"! more than the budget of {usd(budget)}: the stage would stop there")
+    return "\n".join(lines)

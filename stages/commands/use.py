@@ -16,7 +16,6 @@ from stages.ingest.found import is_hidden
 from stages.places import NAMES, misnamed
 from stages.real.groups import group_of
 
-_RECORDED = "data/sample/recorded.jsonl"
 _ANY = "keyphrases"  # the generator that needs nothing but documents
 _PAID = ("claude", "claude_batch")
 
@@ -195,7 +194,7 @@ def _misfit(name: str, documents: str, pairs: str) -> str | None:
         return f"{file} is not there; there are: {there}"
     settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     providers = settings.get("providers") or []
-    if "recorded" in providers and settings.get("recorded") == _RECORDED and documents != paths.SAMPLE_DOCS.as_posix():
+    if "recorded" in providers and documents != paths.SAMPLE_DOCS.as_posix():
         return "its queries are of the sample's documents"
     if providers == ["pairs"] and pairs == NONE.as_posix():
         return "it needs `--pairs FILE`"

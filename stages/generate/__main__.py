@@ -3,9 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
-from stages import files, paths
+from stages import files, named, paths
 from stages.errors import UserError
-from stages.generate.config import GenerateConfig
+from stages.generate.config import BOUGHT, GenerateConfig
 from stages.generate.provider import Provider, Query
 from stages.running import run
 from stages.settings import load
@@ -17,7 +17,7 @@ def provider(name: str, config: GenerateConfig) -> Provider:
     if name in ("recorded", "pairs"):
         from stages.generate.pairs import Pairs
 
-        return Pairs(Path(generator.recorded if name == "recorded" else config.pairs), name)
+        return Pairs(paths.RECORDED if name == "recorded" else Path(config.pairs), name)
     if name == "keyphrases":
         from stages.generate.keyphrases import Keyphrases
 
@@ -32,13 +32,13 @@ def has_rows(file: Path) -> bool:
     """Whether a file of pairs has any. Raises UserError where it is not there."""
     if not file.is_file():
         raise UserError(f"pairs: {file} is not there; set `pairs:` in params.yaml (none: data/none.jsonl)")
-    return file.stat().st_size > 0
+    return not named.is_none(file)
 
 
 def write_bought(providers: list[Provider]) -> None:
     """Write what the queries cost, and the replies behind them, so that whoever pulls this pays nothing."""
     costs: dict[str, dict[str, float]] = {}
-    if not {provider.name for provider in providers} <= {"recorded", "pairs", "keyphrases"}:
+    if any(provider.name in BOUGHT for provider in providers):
         from stages.generate.bought import Bought
         from stages.generate.bought import costs as of
 

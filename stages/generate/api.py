@@ -8,6 +8,7 @@ import asyncio
 import email.utils
 import json
 import os
+import socket
 import ssl
 import time
 import urllib.parse
@@ -24,6 +25,7 @@ from stages.errors import UserError
 
 _VERSION = "2026-10-21"
 _LONGEST_WAIT = 600.0  # seconds; a server that asks for more is asked again after it
+_SLOW_LINE = 100_000  # bytes per second: so long a body may take to get there, beyond the time for one request
 _NO_LIMIT = aiohttp.ClientTimeout(total=None)  # but that of _json
 
 
@@ -65,6 +67,7 @@ def answer(message: Any) -> Answer:
     """Read the JSON of a message. Raises UnclearError where it is none."""
     try:
         text = "".join(block["text"] for block in message["content"] if block["type"] == "text")
+        text = text.encode(errors="ignore").decode()  # JSON can hold half of a character, and UTF-8 cannot
         usage = message.get("usage") or {}
         tokens = [int(usage.get(f"{way}_tokens") or 0) for way in ("input", "output")]
         return Answer(text, str(message.get("stop_reason")), *tokens)
@@ -86,8 +89,8 @@ class Api:
 
     async def create_batch(self, requests: list[dict[str, Any]]) -> dict[str, Any]:
         """POST /v1/messages/batches."""
-        body = await asyncio.to_thread(json.dumps, {"requests": requests})  # up to 256 MB
-        return self._batch(await self._json("POST", "/v1/messages/batches", body.encode()))
+        body = (await asyncio.to_thread(json.dumps, {"requests": requests})).encode()  # up to 256 MB
+        return self._batch(await self._json("POST", "/v1/messages/batches", body, len(body) / _SLOW_LINE))
 
     async def batch(self, id_: str) -> dict[str, Any]:
         """GET a batch."""
@@ -129,12 +132,13 @@ class Api:
             return value
         raise UnclearError("a reply that is no batch")
 
-    async def _json(self, method: str, path: str, body: bytes | None = None) -> Any:
+    async def _json(self, method: str, path: str, body: bytes | None = None, more_time: float = 0.0) -> Any:
+        timeout = self._timeout + more_time
         try:
-            async with asyncio.timeout(self._timeout), self._reply(method, path, body) as reply:
+            async with asyncio.timeout(timeout), self._reply(method, path, body) as reply:
                 return json.loads(await reply.read())
         except TimeoutError:
-            raise UnclearError(f"no reply within {self._timeout:g} s") from None
+            raise UnclearError(f"no reply within {round(timeout, 1):g} s") from None
         except ValueError:
             raise UnclearError("a reply that is no JSON") from None
 
@@ -147,6 +151,12 @@ class Api:
                 if reply.status != 200:
                     await self._fail(reply)
                 yield reply
+        except aiohttp.ClientConnectorCertificateError as error:
+            said = getattr(error.certificate_error, "verify_message", "unknown")
+            raise UserError(
+                f"the certificate of {self._url} is not trusted ({said}); where a proxy looks into connections, name a "
+                "file with its authority's certificate in the environment variable SSL_CERT_FILE"
+            ) from None
         except aiohttp.ClientConnectorError as error:
             raise BrokenError(f"no connection to {self._url} ({_said(error.os_error)})") from None
         except aiohttp.InvalidURL:
@@ -183,6 +193,10 @@ class Api:
 
 
 def _said(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason}"
+    if isinstance(error, socket.gaierror):  # its numbers are not those of other errors
+        return "no such host" if error.errno == socket.EAI_NONAME else str(error.strerror)
     return os.strerror(error.errno) if error.errno else "no such host"
 
 

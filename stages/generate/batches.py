@@ -23,7 +23,8 @@ from stages.generate.buying import Buying
 _CLOCKS_DIFFER = 600.0  # seconds, at most, between this machine's clock and the server's
 _MISSES = 3  # batches in which a request may expire or fail before its passage is given up
 _AT_ONCE = 500  # results kept in one transaction
-_LOOK_AGAIN = 1.0  # seconds, while another process buys the same
+_LOOKS = 6  # at the list of batches for one whose id is not known, with ever longer waits before them
+_NO_HASTE = "it may take up to a day, and this may be stopped"
 
 T = TypeVar("T")
 
@@ -46,12 +47,14 @@ class Batches:
                         f"a batch for these passages was submitted to {base_url}: set messages.base_url to that again"
                     )
                     return
+                if id_:
+                    note(f"batch {id_} of an earlier run has {len(keys):,} requests: waiting for it; {_NO_HASTE}")
                 await self._guarded(self._fetch(number, id_))
             elif not keys:  # all its replies are here
                 await self.buying.commit(partial(store.end_batch, number))
 
     async def run(self) -> None:
-        """Submit, wait and fetch until all is done or `buying.stop` is set."""
+        """Submit, wait and fetch until all is done that is not bought elsewhere, or `buying.stop` is set."""
         buying = self.buying
         while buying.todo and not buying.stop:
             submitted, reached, elsewhere = await self._submit()
@@ -61,7 +64,7 @@ class Batches:
                 if reached:
                     buying.stop = buying.budget_reached()
                 elif elsewhere:
-                    await asyncio.sleep(_LOOK_AGAIN)
+                    return
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -86,7 +89,7 @@ class Batches:
             id_ = await self._create(number, requests) if requests else None
             if id_ is not None:
                 submitted.append((number, id_))
-                note(f"batch {id_}: {len(requests):,} requests; it may take up to a day, and this may be stopped")
+                note(f"batch {id_}: {len(requests):,} requests; {_NO_HASTE}")
             if reached or self.buying.stop:
                 break
         return submitted, reached, elsewhere
@@ -127,9 +130,7 @@ class Batches:
         buying = self.buying
         for failures in range(1, buying.config.attempts + 1):
             try:
-                id_ = str((await buying.api.create_batch(requests))["id"])
-                await buying.commit(partial(buying.store.name_batch, number, id_))
-                return id_
+                batch = await buying.api.create_batch(requests)
             except (UserError, RejectedError) as error:
                 await buying.commit(partial(buying.store.end_batch, number))
                 refused = UserError(f"the server does not take the batch ({error})")
@@ -139,34 +140,43 @@ class Batches:
                 reason = str(error)
                 await buying.wait(failures, error.retry_after)
             except (BrokenError, UnclearError) as error:
-                # It may have been taken all the same.
+                # It may have been taken all the same, and would be paid twice.
                 reason = str(error)
-                await buying.wait(failures)
                 try:
                     if found := await self._found(number):
                         return found
                 except UserError as no_list:
                     buying.stop = no_list
                     return None
-        buying.stop = UserError(f"the batch could not be submitted in {buying.config.attempts} attempts ({reason})")
+            else:
+                id_ = str(batch["id"])
+                await buying.commit(partial(buying.store.name_batch, number, id_))
+                return id_
+        buying.stop = UserError(
+            f"the batch could not be submitted in {buying.config.attempts} attempts ({reason}); if it was taken all "
+            "the same, the next run finds it"
+        )
         return None
 
     async def _found(self, number: int) -> str | None:
-        """Look for a batch whose id is not known."""
+        """Look for a batch whose id is not known, several times: the server may still be taking it."""
         buying = self.buying
         keys = buying.store.reservations_of(number)
         known = buying.store.known_batch_ids()
         noted = buying.store.batch_created(number)
-        for batch in await self._patiently(buying.api.batches):
-            since = datetime.fromisoformat(batch["created_at"]).timestamp() - noted
-            count = sum(value for value in batch["request_counts"].values() if isinstance(value, int))
-            if batch["id"] in known or since < -_CLOCKS_DIFFER or count != len(keys):
-                continue
-            note(f"batch {batch['id']} may be one that was submitted before a stop: waiting for it to end")
-            await self._ended(batch["id"])
-            if await self._patiently(partial(self._first, batch["id"])) in keys:
-                await buying.commit(partial(buying.store.name_batch, number, batch["id"]))
-                return str(batch["id"])
+        for looks in range(1, _LOOKS + 1):
+            await buying.wait(looks)
+            for batch in await self._patiently(buying.api.batches):
+                since = datetime.fromisoformat(batch["created_at"]).timestamp() - noted
+                count = sum(value for value in batch["request_counts"].values() if isinstance(value, int))
+                if batch["id"] in known or since < -_CLOCKS_DIFFER or count != len(keys):
+                    continue
+                note(f"batch {batch['id']} may be one that was submitted before: waiting for it to end; {_NO_HASTE}")
+                await self._ended(batch["id"])
+                if await self._patiently(partial(self._first, batch["id"])) in keys:
+                    await buying.commit(partial(buying.store.name_batch, number, batch["id"]))
+                    return str(batch["id"])
+                known.add(batch["id"])
         return None
 
     async def _first(self, id_: str) -> str | None:
@@ -231,6 +241,8 @@ class Batches:
         error = result.get("error")
         inner = error.get("error") if isinstance(error, dict) else None
         self._misses[key] += 1
+        if kind == "canceled":
+            self.buying.stop = self.buying.stop or UserError("a batch was canceled, and is not sent again in this run")
         if isinstance(inner, dict) and inner.get("type") == "invalid_request_error":
             self._done(key, "the server takes no such request")
         elif self._misses[key] >= _MISSES:
@@ -240,7 +252,7 @@ class Batches:
         if self.buying.todo.pop(key, None) is not None:
             self.buying.bar.advance()
             if failure is not None:
-                self.buying.give_up(failure)
+                self.buying.give_up(key, failure)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is a reply. Raises UserError after too many attempts."""

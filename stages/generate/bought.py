@@ -44,7 +44,7 @@ class Bought:
         planned = self.plan(passages)
         note(planned.line())
         self.keys = planned.keys
-        without_reply: Counter[str] = Counter()
+        without_reply: dict[str, str] = {}
         if planned.todo:
             without_reply = self._buy(passages, planned)
         return self._collect(passages, without_reply)
@@ -58,7 +58,7 @@ class Bought:
                 planned = plan(self.config, self.prompt, self.store, passages)
         return planned
 
-    def _buy(self, passages: Sequence[dict[str, Any]], planned: Plan) -> Counter[str]:
+    def _buy(self, passages: Sequence[dict[str, Any]], planned: Plan) -> dict[str, str]:
         key = "none" if self.way == "local" else api.api_key()
         price = money.FREE if self.way == "local" else money.price(self.config, batch=False)
 
@@ -67,11 +67,17 @@ class Bought:
                 with progress("asking", len(planned.todo)) as bar:
                     buying = Buying(self.config, self.prompt, self.store, passages, planned, connection, bar)
                     batches = Batches(buying)
+                    way = batches if self.way == "claude_batch" else OneByOne(buying, price)
                     await batches.attach()
-                    await (batches.run() if self.way == "claude_batch" else OneByOne(buying, price).run())
+                    await way.run()
+                    while buying.todo and not buying.stop:
+                        await buying.wait_for_others()
+                        await batches.attach()  # of a run that has ended meanwhile
+                        await way.run()
                     return buying
 
-        buying = asyncio.run(buy())
+        with self.store.run():
+            buying = asyncio.run(buy())
         if buying.stop and str(buying.stop):
             here = self.store.standing(dict.fromkeys(self.keys))
             done = sum(here.get(key, (False, 0))[0] for key in self.keys)
@@ -82,11 +88,12 @@ class Bought:
         return buying.without_reply
 
     def _collect(
-        self, passages: Sequence[dict[str, Any]], without_reply: Counter[str]
+        self, passages: Sequence[dict[str, Any]], without_reply: dict[str, str]
     ) -> tuple[list[Query], dict[str, int]]:
         found = self.store.queries(dict.fromkeys(self.keys))
         failed = [key for key in self.keys if key not in found]
-        reasons = Counter({reply.key: reply.reason for reply in self.store.replies(failed)}.values()) + without_reply
+        reason_of = {reply.key: reply.reason for reply in self.store.replies(failed)} | without_reply
+        reasons = Counter(reason_of[key] for key in failed if key in reason_of)
         if len(failed) > allowed_failures(self.config, len(passages)):
             said = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
             raise UserError(

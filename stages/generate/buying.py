@@ -2,12 +2,11 @@
 
 import asyncio
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from stages.console import Bar
+from stages.console import Bar, note
 from stages.errors import UserError
 from stages.generate.api import Answer, Api
 from stages.generate.config import MessagesConfig
@@ -18,6 +17,7 @@ from stages.generate.reply import UnusableError, queries_of
 from stages.generate.store import Committer, Reply, Store
 
 _LONGEST_BACKOFF = 60.0  # seconds
+_LOOK_AGAIN = 0.5  # seconds, while another run buys the same
 
 
 class Buying:
@@ -43,8 +43,9 @@ class Buying:
         self.bar = bar
         self.budget = round(config.budget_usd * USD)
         self.stop: UserError | None = None
-        self.without_reply: Counter[str] = Counter()  # passages that were given up, by reason
+        self.without_reply: dict[str, str] = {}  # why requests that were given up have no reply, by key
         self._failed = plan.failed
+        self._waits = False
         self._allowed = allowed_failures(config, len(passages))
 
     def settle(
@@ -61,10 +62,10 @@ class Buying:
         reply = Reply(key, self.prompt.scope, self.config.model, reason, answer.text, queries, *tokens, cost)
         return not reason, self.commit(partial(self.store.settle, reservation, reply))
 
-    def give_up(self, reason: str | None = None) -> None:
+    def give_up(self, key: str, reason: str = "") -> None:
         """Count a passage without queries; `reason` where that is no bought reply's."""
         if reason:
-            self.without_reply[reason] += 1
+            self.without_reply[key] = reason
         self._failed += 1
         if self._failed > self._allowed and not self.stop:
             self.stop = UserError("")  # the provider says how many and why
@@ -73,6 +74,13 @@ class Buying:
         """Wait after so many failures in a row, as long as the server says or ever longer, each task a little other."""
         longest = min(_LONGEST_BACKOFF, self.config.backoff * 2 ** (failures - 1))
         await asyncio.sleep(longest * random.uniform(0.5, 1.0) if retry_after is None else retry_after)
+
+    async def wait_for_others(self) -> None:
+        """Wait before looking again whether another run has got what is left to do."""
+        if not self._waits:
+            self._waits = True
+            note(f"{len(self.todo):,} of the requests are under way in another run: waiting for their replies")
+        await asyncio.sleep(_LOOK_AGAIN)
 
     def budget_reached(self) -> UserError:
         settled, reserved = self.store.spent(self.prompt.scope)

@@ -6,6 +6,8 @@ from omegaconf import MISSING
 
 from stages.settings import between, one_of, some_of
 
+BOUGHT = ("claude", "claude_batch", "local")  # providers that ask a model
+
 
 @dataclass
 class PriceConfig:
@@ -40,7 +42,7 @@ class MessagesConfig:
     user: str = MISSING
     # Queries that show the style. Fixed here, not drawn from the real queries: one more of those would buy all anew
     examples: list[str] = MISSING
-    queries_per_passage: int = between(1, 10)  # a reply with one fewer or one more is taken too
+    queries_per_passage: int = between(1, 10)  # 3 to 5 as a rule; a reply with one fewer or one more is taken too
     max_tokens: int = between(64, 8192)  # of a reply; a guard, since what is not written is not paid
     thinking: str = one_of("disabled", "default")  # thinking costs output tokens, and queries need none
     budget_usd: float = between(0, 1_000_000)  # most that this repository spends on this prompt, all runs together
@@ -62,9 +64,8 @@ class GeneratorConfig:
 
     # In this order; each adds its queries
     providers: list[str] = some_of(  # noqa: RUF009 (it is a dataclasses.field)
-        "recorded", "pairs", "keyphrases", "claude", "claude_batch", "local"
+        "recorded", "pairs", "keyphrases", *BOUGHT
     )
-    recorded: str = MISSING  # `recorded`: the file of recorded queries
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time
     share: float = between(0.01, 1.0)

@@ -13,11 +13,11 @@ from stages.generate.buying import Buying
 from stages.generate.plan import Todo
 from stages.generate.window import Window
 
-_LOOK_AGAIN = 0.1  # seconds, while something else is to end first
+_LOOK_AGAIN = 0.1  # seconds, while what is in flight is to end first
 
 
 class OneByOne:
-    """Sends what `buying` has to do; returns when all is done or `buying.stop` is set and nothing is in flight."""
+    """Sends what `buying.todo` has; takes out of it what is done."""
 
     def __init__(self, buying: Buying, price: money.Price) -> None:
         self.buying = buying
@@ -25,13 +25,16 @@ class OneByOne:
         self.window = Window(buying.config.max_concurrency)
         self._reserved = 0  # requests with money reserved: never more than max_concurrency
         self._answered = 0
+        self._elsewhere: set[str] = set()  # keys that another run or a batch is about to get
         # The last that was written: what a task hands in is written with its next reservation, at the latest.
         self._written: asyncio.Future[Any]
 
     async def run(self) -> None:
+        """Send until all is done that is not bought elsewhere, or `buying.stop` is set and nothing is in flight."""
+        self._elsewhere.clear()
         self._written = self.buying.commit(lambda: None)
         # A task for each place and not for each passage: of those there may be a million.
-        todo = iter(self.buying.todo.items())
+        todo = iter(list(self.buying.todo.items()))
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self.buying.config.max_concurrency, len(self.buying.todo))):
                 group.create_task(self._work(todo))
@@ -51,9 +54,12 @@ class OneByOne:
                 if await self._ask(key, item.passage):
                     break
                 if number == item.tries:
-                    self.buying.give_up()
+                    self.buying.give_up(key)
             if self.buying.stop:
                 return
+            if key in self._elsewhere:
+                continue
+            del self.buying.todo[key]
             self.buying.bar.advance()
             self.buying.bar.note(f"{int(self.window.size)} at once")
 
@@ -89,7 +95,7 @@ class OneByOne:
                 return True
             except RejectedError as error:
                 undo = buying.store.release
-                buying.give_up(f"the server takes no such request ({error})")
+                buying.give_up(key, f"the server takes no such request ({error})")
                 return True
             except (RefusedError, BrokenError, UnclearError) as error:
                 if not isinstance(error, UnclearError):
@@ -108,12 +114,15 @@ class OneByOne:
                         f"no reply from {buying.config.base_url} in {failures} attempts (the last: {reason})"
                     )
                 else:
-                    buying.give_up(f"no reply ({reason})")
+                    buying.give_up(key, f"no reply ({reason})")
                 return True
             await buying.wait(failures)
 
-    def _freed(self, _: asyncio.Future[Any]) -> None:
+    def _freed(self, written: asyncio.Future[Any]) -> None:
         self._reserved -= 1
+        if not written.cancelled() and (error := written.exception()):
+            assert isinstance(error, UserError)
+            self.buying.stop = self.buying.stop or error
 
     async def _reserve(self, key: str, amount: int) -> int | None:
         """Reserve money for a request; None where it is not to be sent."""
@@ -124,7 +133,9 @@ class OneByOne:
             if isinstance(outcome, int):
                 self._reserved += 1
                 return outcome
-            if outcome == "bought":
+            if outcome == "elsewhere":
+                self._elsewhere.add(key)
+            if outcome in ("bought", "elsewhere"):
                 return None
             if outcome == "budget" and not self._reserved:  # else what is in flight may cost less than it could
                 buying.stop = buying.stop or buying.budget_reached()

@@ -34,8 +34,9 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
         kind, query = item.get("kind"), item.get("query")
         if kind not in KINDS or not isinstance(query, str):
             raise UnusableError("not the JSON asked for")
+        query = query.encode(errors="ignore").decode()  # JSON can hold half of a character, and UTF-8 cannot
         found.append((str(kind), " ".join(query.split())))
-    if abs(len(found) - count) > 1:
+    if not found or abs(len(found) - count) > 1:
         raise UnusableError("wrong number of queries")
     whole = _bare(passage["text"])
     seen = set()

@@ -4,20 +4,24 @@ It lies in `.fieldtune/`, outside of every output. A row is one reply, under the
 (`stages.generate.prompt`); a key with a usable reply is never asked again. Money is reserved before a request is
 sent and settled with its reply in one transaction, so that no number of processes passes the budget. What a killed
 process had in flight stays reserved, since it may have been billed.
+
+While a run buys, it holds the lock of a file in `runs/`, which the kernel frees when its process ends in whatever
+way. So a host name that changes and a process id that is used again tell nothing wrong, and machines and containers
+that share the folder see one another's runs, wherever they see the locks by which SQLite itself shares the file.
 """
 
 import asyncio
+import fcntl
 import json
-import platform
+import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
-
-import psutil
 
 from stages import state
 from stages.errors import UserError
@@ -30,9 +34,6 @@ CREATE TABLE IF NOT EXISTS replies (
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS replies_key ON replies (key);
-CREATE TABLE IF NOT EXISTS runs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, process INTEGER NOT NULL, started REAL NOT NULL
-);
 CREATE TABLE IF NOT EXISTS batches (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT, base_url TEXT NOT NULL, created REAL NOT NULL,
     run INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0
@@ -113,19 +114,35 @@ class Store:
     def __init__(self, path: Path | None = None) -> None:
         """Raises UserError where the file cannot be used."""
         self.path = path or state.root() / "replies.sqlite"
+        self.name = f"{self.path.parent.name}/{self.path.name}"
         try:
             self._db = sqlite3.connect(
                 self.path, timeout=_WAIT_FOR_OTHERS, isolation_level=None, check_same_thread=False
             )
-            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA journal_mode=TRUNCATE")  # a WAL cannot be shared by machines
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            raise UserError(f"{self.path}: {error}") from error
+            raise UserError(f"{self.name}: {error}") from error
+        self._runs = self.path.parent / "runs"
         self._run: int | None = None
 
     def close(self) -> None:
         self._db.close()
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """The time in which replies are bought: what is reserved in it is under way, for other runs, until it ends."""
+        self._runs.mkdir(exist_ok=True)
+        self._run = secrets.randbits(62)  # never one that was used before
+        file = self._runs / str(self._run)
+        with file.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                file.unlink()
+                self._run = None
 
     def transaction(self, works: Sequence[Callable[[], Any]]) -> list[Any]:
         """Do all of `works` in one transaction, on disk when this returns."""
@@ -140,18 +157,19 @@ class Store:
             try:
                 return [work() for work in works]
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self._db.rollback()
                 raise
         except sqlite3.Error as error:
-            raise UserError(f"{self.path}: {error}") from error
+            raise UserError(f"{self.name}: {error}") from error
 
     def end(self) -> None:
         try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise UserError(f"{self.path}: {error}") from error
+            self._db.rollback()
+            raise UserError(f"{self.name}: {error}") from error
 
-    # What follows and changes something belongs inside `transaction`.
+    # What follows and changes something belongs inside `transaction`; what reserves, or opens a batch, inside `run`.
 
     def reserve(self, key: str, scope: str, amount: int, budget: int, batch: int | None = None) -> Outcome:
         """Reserve money for a request: the reservation's number, or why there is none: the reply is here, another
@@ -166,7 +184,7 @@ class Store:
             return "budget"
         found = self._db.execute(
             "INSERT INTO reservations (key, scope, amount, run, batch) VALUES (?, ?, ?, ?, ?)",
-            (key, scope, amount, self._this_run(), batch),
+            (key, scope, amount, self._run, batch),
         ).lastrowid
         assert found is not None
         return found
@@ -201,7 +219,7 @@ class Store:
         """Note that a batch is about to be submitted: its number here."""
         found = self._db.execute(
             "INSERT INTO batches (base_url, created, run) VALUES (?, ?, ?)",
-            (base_url, time.time(), self._this_run()),
+            (base_url, time.time(), self._run),
         ).lastrowid
         assert found is not None
         return found
@@ -231,30 +249,18 @@ class Store:
             ),
         )
 
-    def _this_run(self) -> int:
-        if self._run is None:
-            process = psutil.Process()
-            self._run = self._db.execute(
-                "INSERT INTO runs (host, process, started) VALUES (?, ?, ?)",
-                (platform.node(), process.pid, process.create_time()),
-            ).lastrowid
-            assert self._run is not None
-        return self._run
-
     def _is_alive(self, run: int) -> bool:
-        """Whether a run may still be going on; of one on another machine that is not known."""
+        """Whether a run is still going on, here or on another machine."""
         if run == self._run:
             return True
-        host, pid, started = self._db.execute(
-            "SELECT host, process, started FROM runs WHERE number = ?", (run,)
-        ).fetchone()
-        if host != platform.node():
-            return True
         try:
-            process = psutil.Process(pid)
-            return abs(process.create_time() - started) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
+            with (self._runs / str(run)).open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
             return False
+        except BlockingIOError:
+            return True
+        return False
 
     # What follows only reads.
 
@@ -321,16 +327,21 @@ class Store:
         return dict(rows.fetchall())
 
 
+_Work = tuple[Callable[[], Any], asyncio.Future[Any]]
+
+
 class Committer:
     """Writes for many tasks at once: what they hand in while one transaction is written goes into the next."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._waiting: list[_Work] = []
         self._writing: asyncio.Task[None] | None = None
 
     def __call__(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Do `work` inside a transaction, after all that was handed in before; its result, once it is on disk."""
+        """Do `work` inside a transaction, after all that was handed in before; its result, once it is on disk. Where it
+        cannot be written, the future raises UserError, and nothing else is lost by that.
+        """
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((work, future))
         if self._writing is None or self._writing.done():
@@ -342,17 +353,31 @@ class Committer:
             await asyncio.sleep(_GATHER)
             some, self._waiting = self._waiting, []
             try:
-                results = self._store.begin([work for work, _ in some])
-                # Only what waits for the disk is done beside the loop: more would fight with it for the interpreter.
-                await asyncio.to_thread(self._store.end)
-            except Exception as error:
-                for _, future in some:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for (_, future), result in zip(some, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+                await self._write_together(some)
+            except UserError as error:  # of the file, and so of all
+                _fail(some, error)
+            except Exception:
+                # Each alone, so that what cannot be written takes no other with it.
+                for one in some:
+                    try:
+                        await self._write_together([one])
+                    except Exception as error:
+                        kind = type(error).__name__  # its message may hold text of a reply
+                        _fail([one], UserError(f"{self._store.name}: a row cannot be written ({kind})"))
+
+    async def _write_together(self, some: Sequence[_Work]) -> None:
+        results = self._store.begin([work for work, _ in some])
+        # Only what waits for the disk is done beside the loop: more would fight with it for the interpreter.
+        await asyncio.to_thread(self._store.end)
+        for (_, future), result in zip(some, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+
+def _fail(some: Sequence[_Work], error: UserError) -> None:
+    for _, future in some:
+        if not future.done():
+            future.set_exception(error)
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:

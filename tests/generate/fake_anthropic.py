@@ -6,7 +6,7 @@
 A fault is `{"do": …, "times": n, "match": text}`: it befalls the next `times` requests (always, without it) whose
 user message holds `text` (any, without it). `do`: `status` (with `status`, `retry_after`), `slow` (with `seconds`),
 `cut`, `malformed`, `odd` (JSON that is no message), `refusal`, `truncated`, `say` (with `text`), and for one request
-of a batch `errored`, `expired`.
+of a batch `errored`, `expired`, `canceled`.
 """
 
 import asyncio
@@ -40,6 +40,7 @@ class Behaviour:
     batch_seconds: float = 0.0  # from a batch's creation to its end
     forget_batches: bool = False  # those that are there now
     hide_batch_ids: bool = False  # create the batch, then cut the reply
+    unlisted: int = 0  # so many of the next lists do not have the newest batch yet
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Server:
 
     def _fault(self, user: str, *, batch: bool = False) -> dict[str, Any]:
         for fault in self.behaviour.faults:
-            fits = fault.get("match", "") in user and (fault["do"] in ("errored", "expired")) <= batch
+            fits = fault.get("match", "") in user and (fault["do"] in ("errored", "expired", "canceled")) <= batch
             if fits and fault.get("times", 1) > 0:
                 if "times" in fault:
                     fault["times"] -= 1
@@ -154,6 +155,7 @@ class Server:
             "ends": now + timedelta(seconds=self.behaviour.batch_seconds),
         }
         self.stats.batches.append(len(requests))
+        await asyncio.sleep(self.behaviour.latency)
         await write.json(self._batch(number), cut=self.behaviour.hide_batch_ids)
 
     def _batch(self, number: str) -> dict[str, Any]:
@@ -182,8 +184,8 @@ class Server:
             for request in reversed(batch["requests"]):
                 params = request["params"]
                 fault = self._fault(params["messages"][0]["content"], batch=True)
-                if fault["do"] == "expired":
-                    result: dict[str, Any] = {"type": "expired"}
+                if fault["do"] in ("expired", "canceled"):
+                    result: dict[str, Any] = {"type": fault["do"]}
                 elif fault["do"] == "errored":
                     inner = {"type": fault.get("error", "api_error"), "message": params["messages"][0]["content"]}
                     result = {"type": "errored", "error": {"type": "error", "error": inner}}
@@ -225,6 +227,9 @@ class Server:
             await self.create_batch(json.loads(body), write)
         elif path == batches:
             data = [self._batch(number) for number in reversed(self.batches)]
+            if self.behaviour.unlisted:
+                self.behaviour.unlisted -= 1
+                data = data[1:]
             await write.json({"data": data, "has_more": False, "first_id": None, "last_id": None})
         elif path.endswith("/results"):
             await write.body(200, self._results(path.split("/")[-2]))

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import shutil
+import ssl
+import subprocess
 from pathlib import Path
 
 import anthropic
 import pytest
 
+from stages.errors import UserError
 from stages.generate import api
 from stages.generate.prompt import Prompt
 from tests.generate import workspace
-from tests.generate.fake_anthropic import Fake
+from tests.generate.fake_anthropic import Fake, Server
 
 
 @pytest.fixture
@@ -57,6 +61,48 @@ def test_batches_are_those_of_the_official_client(server: Fake, prompt: Prompt) 
     assert texts == [result["result"]["message"]["content"][0]["text"] for result in same]
 
 
+def test_a_batch_has_more_time_the_larger_it_is(server: Fake, prompt: Prompt) -> None:
+    server.control(latency=0.6)
+    params = prompt.request(workspace.passages(range(1))[0])  # a little over 2 kB
+
+    async def create(count: int) -> None:
+        async with api.connect(server.url, workspace.KEY, 0.3) as connection:
+            await connection.create_batch([{"custom_id": str(n), "params": params} for n in range(count)])
+
+    with pytest.raises(api.UnclearError, match=r"no reply within 0\.3 s"):
+        asyncio.run(create(1))
+    asyncio.run(create(100))  # 2 seconds more
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_that_is_not_trusted_says_how_to_trust_it(
+    prompt: Prompt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted, key = made_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, key)
+
+    async def ask() -> None:
+        served = await asyncio.start_server(Server().connection, "127.0.0.1", 0, ssl=context)
+        url = f"https://localhost:{served.sockets[0].getsockname()[1]}"
+        async with served, api.connect(url, workspace.KEY, 10) as connection:
+            await connection.message(json.dumps(prompt.request(workspace.passages(range(1))[0])).encode())
+
+    with pytest.raises(UserError, match=r"^the certificate of https://localhost:\d+ is not trusted .* SSL_CERT_FILE$"):
+        asyncio.run(ask())
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    asyncio.run(ask())
+
+
+def made_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate that `localhost` signed itself, and its key."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    made = f"-newkey rsa:2048 -nodes -keyout {key} -out {certificate}"
+    of = "-subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2"
+    subprocess.run(["openssl", "req", "-x509", *made.split(), *of.split()], check=True, capture_output=True)
+    return certificate, key
+
+
 def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
     server: Fake, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,7 +116,7 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
     assert asyncio.run(ask("http://api.invalid")).stop_reason == "end_turn"
     assert asyncio.run(ask(server.url)).stop_reason == "end_turn"
     assert [sent["path"] for sent in server.stats().sent] == ["http://api.invalid/v1/messages", "/v1/messages"]
-    with pytest.raises(api.BrokenError, match="no connection to http"):
+    with pytest.raises(api.BrokenError, match=r"no connection to http://elsewhere\.invalid \(no such host\)"):
         asyncio.run(ask("http://elsewhere.invalid"))
 
 

@@ -110,6 +110,25 @@ def wait_for_batches(server: Fake, count: int, folder: Path) -> None:
         process.communicate()
 
 
+def test_a_batch_that_is_listed_late_is_not_submitted_twice(server: Fake, tmp_path: Path) -> None:
+    server.control(hide_batch_ids=True, unlisted=3)
+    ready(tmp_path, server, range(12))
+    run(tmp_path)
+    assert server.stats().batches == [12]
+    assert set(server.stats().billed.values()) == {1}
+
+
+def test_a_batch_of_which_nothing_is_heard_is_found_by_the_next_run(server: Fake, tmp_path: Path) -> None:
+    server.control(hide_batch_ids=True, unlisted=1000)
+    ready(tmp_path, server, range(12), attempts=1)
+    said = run(tmp_path, code=1)
+    assert "in 1 attempts (the connection broke); if it was taken all the same, the next run finds it" in said
+    server.control()
+    run(tmp_path)
+    assert server.stats().batches == [12]
+    assert set(server.stats().billed.values()) == {1}
+
+
 def test_a_batch_of_another_program_is_not_taken_for_the_lost_one(server: Fake, tmp_path: Path) -> None:
     other, folder = tmp_path / "other", tmp_path / "folder"
     ready(other, server, range(100, 112))
@@ -134,6 +153,20 @@ def test_only_what_expired_or_failed_is_submitted_again(server: Fake, tmp_path: 
     assert stats.batches == [30, 6]
     assert stats.billed.total() == 31
     assert len(covered(tmp_path)) == 30
+
+
+def test_a_batch_that_a_person_cancels_ends_the_stage_and_is_submitted_again_by_the_next_run(
+    server: Fake, tmp_path: Path
+) -> None:
+    server.control(faults=[{"do": "canceled", "match": f"Part {number}\n"} for number in range(10, 13)])
+    ready(tmp_path, server, range(30))
+    said = run(tmp_path, code=1)
+    assert "a batch was canceled, and is not sent again in this run. 27 of 30 passages have their queries" in said
+    assert server.stats().batches == [30]
+    server.control()
+    run(tmp_path)
+    assert server.stats().batches == [30, 3]
+    assert set(server.stats().billed.values()) == {1}
 
 
 def test_what_fails_in_every_batch_is_given_up_with_its_reason(server: Fake, tmp_path: Path) -> None:
@@ -170,7 +203,7 @@ def test_one_by_one_waits_for_a_batch_that_already_has_the_passages(server: Fake
     ready(tmp_path, server, range(10))
     kill_when(tmp_path, "SELECT 1 FROM batches WHERE id IS NOT NULL")
     prepare(tmp_path, server.url, range(12), way="claude")
-    run(tmp_path)
+    assert "batch msgbatch_0 of an earlier run has 10 requests: waiting for it" in run(tmp_path)
     assert server.stats().requests == 2
     assert set(server.stats().billed.values()) == {1}
     assert len(covered(tmp_path)) == 12

@@ -1,6 +1,7 @@
 """The stage against a server that speaks the API and misbehaves: what is bought, what is paid, what is said."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ FAULTS: dict[str, tuple[dict[str, Any], int, int]] = {  # the fault, 5 times; re
     "no message": ({"do": "odd"}, 5, 5),
     "refusal": ({"do": "refusal"}, 5, 0),
     "truncated": ({"do": "truncated"}, 5, 0),
+    "half of a character": ({"do": "say", "text": "\ud83d"}, 5, 0),
     "no JSON": ({"do": "say", "text": "I would rather not."}, 5, 0),
 }
 
@@ -140,6 +142,20 @@ def test_a_passage_that_fails_for_good_is_recorded_with_its_reason(server: Fake,
     assert server.stats().billed["Doc: Doc Part 7"] == 2  # asked for once more, then no more
     run(tmp_path)
     assert server.stats().requests == 102
+
+
+def test_a_passage_that_fails_twice_in_two_ways_is_counted_once(server: Fake, tmp_path: Path) -> None:
+    faults = [
+        {"do": "refusal", "times": 1, "match": "Part 3\n"},
+        {"do": "status", "status": 500, "match": "Part 3\n"},
+    ]
+    server.control(faults=faults, latency=0.02)
+    prepare(tmp_path, server.url, range(100), max_concurrency=4)
+    run(tmp_path)
+    found = report(tmp_path)
+    assert found["claude_passages_without_queries"] == 1
+    reasons = {name: count for name, count in found.items() if name.startswith("claude_without_queries: ")}
+    assert reasons == {"claude_without_queries: no reply (500 invalid_request_error)": 1}
 
 
 def test_more_failures_than_the_share_allows_end_the_stage_and_keep_what_was_bought(
@@ -275,6 +291,28 @@ def test_two_runs_at_once_buy_nothing_twice_and_keep_the_budget_together(server:
     stats = server.stats()
     assert max(stats.billed.values()) == 1
     assert 0.019 < stats.input_tokens * 0.10e-6 + stats.output_tokens * 0.50e-6 <= 0.02
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_what_another_run_has_under_way_is_waited_for_and_bought_when_that_ends_without_it(
+    in_batch: bool, server: Fake, tmp_path: Path
+) -> None:
+    prepare(tmp_path, server.url, range(10))
+    (tmp_path / ".fieldtune").mkdir()
+    other = store(tmp_path)
+    key = keys(tmp_path)[3]
+    with other.run():
+        (batch,) = other.transaction([lambda: other.open_batch(server.url) if in_batch else None])
+        other.transaction([lambda: other.reserve(key, workspace_scope(tmp_path), 1, 1, batch)])
+        process = workspace.start(tmp_path)
+        while server.count()[1] < 9:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+    assert "1 of the requests are under way in another run: waiting for their replies" in said
+    assert len(covered(tmp_path)) == 10
+    assert set(server.stats().billed.values()) == {1}
 
 
 def test_concurrency_settles_near_the_servers_limit_without_a_storm(server: Fake, tmp_path: Path) -> None:

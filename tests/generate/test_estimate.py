@@ -59,6 +59,18 @@ def test_with_a_free_generator_chosen_it_tells_what_claude_would_cost(capsys: py
     assert capsys.readouterr().out.startswith(LINE)
 
 
+@pytest.mark.parametrize(("way", "stops"), [("claude", True), ("claude_batch", False)])
+def test_an_estimate_above_the_budget_says_that_the_stage_would_stop(
+    way: str, stops: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings: Any = OmegaConf.load(f"conf/generator/{way}.yaml")
+    settings.messages.budget_usd = 0.05
+    OmegaConf.save(settings, f"conf/generator/{way}.yaml")
+    cli.main(["estimate", "--generator", way])
+    end = "! more than the budget of $0.0500: the stage would stop there\n" if stops else ""
+    assert capsys.readouterr().out == f"{LINE}\n$0.0000 spent on this prompt so far, of $0.0500\n{end}"
+
+
 def test_the_stage_prints_the_same_line_before_it_needs_a_key(capsys: pytest.CaptureFixture[str]) -> None:
     from stages.compose.compose import compose, stage_yaml
 

@@ -1,6 +1,5 @@
 """The stage: providers in their order, queries in that of the passages."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from stages.errors import UserError
 from stages.generate.__main__ import work
 
 CONFIG = """\
-generator: {{providers: [{providers}], recorded: own.jsonl, words: 3, share: 1.0}}
+generator: {{providers: [{providers}], words: 3, share: 1.0}}
 pairs: {pairs}
 seed: 0
 """
@@ -30,11 +29,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def record(*hashes: str) -> None:
     rows = [{"query": f"what is {name}", "kind": "question", "text_sha256": name} for name in hashes]
-    Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    files.write_jsonl(paths.RECORDED, rows)
 
 
 def configure(providers: str, pairs: str = "none.jsonl") -> None:
-    Path("none.jsonl").touch()
+    Path("none.jsonl").write_text("\n")
     files.write_text(Path("data/config/generate.yaml"), CONFIG.format(providers=providers, pairs=pairs))
 
 

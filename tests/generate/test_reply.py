@@ -26,6 +26,7 @@ def reply(queries: list[tuple[str, str]]) -> str:
         f"```json\n{reply(GOOD)}\n```",
         f"Here is {{what}} you asked for: {reply(GOOD)} Anything else?",
         reply([(kind, f"  {query.replace(' ', chr(10))} ") for kind, query in GOOD]),
+        reply([(kind, f"{query}\ud83d") for kind, query in GOOD]),  # half of a character, which UTF-8 cannot hold
     ],
 )
 def test_the_queries_are_found_wherever_the_json_stands(text: str) -> None:
@@ -35,6 +36,12 @@ def test_the_queries_are_found_wherever_the_json_stands(text: str) -> None:
 def test_one_fewer_or_one_more_will_do() -> None:
     assert len(queries_of(reply(GOOD[:3]), "end_turn", PASSAGE, 4)) == 3
     assert len(queries_of(reply([*GOOD, ("task", "lift the cover")]), "end_turn", PASSAGE, 4)) == 5
+
+
+def test_of_one_query_there_must_be_one() -> None:
+    assert queries_of(reply(GOOD[:1]), "end_turn", PASSAGE, 1) == GOOD[:1]
+    with pytest.raises(UnusableError, match="wrong number of queries"):
+        queries_of(reply([]), "end_turn", PASSAGE, 1)
 
 
 def changed(query: str, kind: str = "task") -> str:

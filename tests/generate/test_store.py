@@ -1,21 +1,28 @@
 """The store: what is reserved, by whom, and what comes back."""
 
+import asyncio
 import os
+import platform
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from stages.generate.store import Outcome, Reply, Store
+import pytest
+
+from stages.errors import UserError
+from stages.generate.store import Committer, Outcome, Reply, Store
 from tests.generate.workspace import ROOT
 
 RESERVES = """
-import sys, time
+import platform, sys, time
 from pathlib import Path
 from stages.generate.store import Store
+platform.node = lambda: sys.argv[2]
 store = Store(Path(sys.argv[1]))
-print(store.transaction([lambda: store.reserve("key", "prompt", 60, 100)]), flush=True)
-time.sleep(60)
+with store.run():
+    print(store.transaction([lambda: store.reserve("key", "prompt", 60, 100)]), flush=True)
+    time.sleep(60)
 """
 
 
@@ -24,7 +31,8 @@ def reply(key: str, reason: str = "", cost: int = 7) -> Reply:
 
 
 def reserve(store: Store, key: str, amount: int, budget: int = 100) -> Outcome:
-    (outcome,) = store.transaction([lambda: store.reserve(key, "prompt", amount, budget)])
+    with store.run():
+        (outcome,) = store.transaction([lambda: store.reserve(key, "prompt", amount, budget)])
     return outcome  # type: ignore[no-any-return]
 
 
@@ -47,10 +55,13 @@ def test_reservations_and_costs_together_never_pass_the_budget(tmp_path: Path) -
     assert store.spent("another prompt") == (0, 0)
 
 
-def test_what_a_live_process_has_in_flight_is_not_bought_again_and_what_a_killed_one_had_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", [platform.node(), "a-host-of-another-name"])
+def test_what_a_live_process_has_in_flight_is_not_bought_again_and_what_a_killed_one_had_is(
+    host: str, tmp_path: Path
+) -> None:
     path = tmp_path / "replies.sqlite"
     other = subprocess.Popen(
-        [sys.executable, "-c", RESERVES, str(path)],
+        [sys.executable, "-c", RESERVES, str(path), host],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
@@ -67,6 +78,31 @@ def test_what_a_live_process_has_in_flight_is_not_bought_again_and_what_a_killed
     assert store.lost_requests("prompt") == (1, 60)
     assert reserve(store, "key", 41) == "budget"  # it may have been billed
     assert isinstance(reserve(store, "key", 40), int)
+
+
+def test_what_cannot_be_written_takes_no_other_reply_with_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "replies.sqlite")
+    first, second, third = (reserve(store, key, 10) for key in "abc")
+    assert isinstance(first, int)
+    assert isinstance(second, int)
+    assert isinstance(third, int)
+
+    async def settle() -> list[object]:
+        commit = Committer(store)
+        works = [
+            commit(lambda: store.settle(first, reply("a"))),
+            commit(lambda: store.settle(second, reply("b", cost=2**64))),  # more than a column of SQLite's holds
+            commit(lambda: store.settle(third, reply("c"))),
+        ]
+        results: list[object] = await asyncio.gather(*works, return_exceptions=True)
+        return results
+
+    before, error, after = asyncio.run(settle())
+    assert (before, after) == (None, None)
+    assert isinstance(error, UserError)
+    assert str(error) == f"{tmp_path.name}/replies.sqlite: a row cannot be written (OverflowError)"
+    assert list(store.standing("abc")) == ["a", "c"]
+    assert store.spent("prompt") == (14, 10)
 
 
 def test_replies_survive_their_rows_and_refill_another_store(tmp_path: Path) -> None:
