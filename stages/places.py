@@ -2,7 +2,6 @@
 
 import difflib
 import posixpath
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.tables import cell
+from stages.text import bm25_words, words_of
 
 NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first that a row has says the place
 _COLUMNS = {*NAMES, "section", "query", "group", "overlap", "kind"}
@@ -23,7 +23,6 @@ _LOOKED_AT = 20  # sections compared with a text that is nowhere to the letter
 _CANDIDATES = 3
 _CLOSE = 0.4  # of difflib's ratio
 
-_WORD = re.compile(r"[^\W_]+")
 _Place = tuple[str, ...]
 
 
@@ -133,7 +132,7 @@ class Places:
     @cached_property
     def _index(self) -> bm25s.BM25:
         index = bm25s.BM25()
-        index.index(bm25s.tokenize([p["text"] for p in self._passages], show_progress=False), show_progress=False)
+        index.index(bm25_words(passage["text"] for passage in self._passages), show_progress=False)
         return index
 
     @cached_property
@@ -162,7 +161,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def _tokens(text: str) -> list[str]:
-    found: list[str] = bm25s.tokenize([text], return_ids=False, show_progress=False)[0]
+    found: list[str] = bm25_words([text], return_ids=False)[0]
     return found
 
 
@@ -173,7 +172,7 @@ def _close(name: str, names: list[str]) -> list[str]:
 
 def _bare(text: str) -> str:
     """Words alone, in lower case, with one blank around each: a text is found in another as whole words."""
-    return f" {' '.join(_WORD.findall(text.casefold()))} "
+    return f" {' '.join(words_of(text.replace('_', ' ')))} "
 
 
 def _shingles(bare: str) -> set[tuple[str, ...]]:

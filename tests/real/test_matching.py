@@ -62,6 +62,20 @@ def test_every_way_to_name_a_place(place: dict[str, str], sections: list[str]) -
     assert query.sections == sections
 
 
+def test_a_text_in_scripts_without_blanks_and_with_vowel_signs() -> None:
+    texts = [
+        "您可以在设置页面重置密码。",
+        "删除存储桶之前必须先清空其中的所有对象，否则服务会返回错误",
+        "अपना पासवर्ड कि बदलें",
+        "अपना पासवर्ड की बदलें",
+    ]
+    places = Places([passage(f"{number}.md", "Text", text) for number, text in enumerate(texts)])
+    assert places.find({"passage": "在设置页面重置密码"}) == [0]
+    assert places.find({"passage": "删除存储桶之前必须清空其中的所有对象，否则服务会返回错误"}) == [1]  # nearly
+    assert places.find({"passage": "अपना पासवर्ड की बदलें"}) == [3]
+    assert places.best("如何重置密码", [1, 0]) == 0
+
+
 @pytest.mark.parametrize(
     ("place", "candidates"),
     [
