@@ -7,6 +7,7 @@ from typing import Any
 
 from stages import files
 from stages.errors import UserError
+from stages.repair import repair
 from stages.tables import cell
 
 CORPUS = "corpus.jsonl"
@@ -31,7 +32,7 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 # trec_eval's form has a column of its own between query and document
                 if len(columns) not in (3, 4):
                     raise UserError(f"{place}: a query's id, a document's and a score are needed, with tabs between")
-                query, passage, score = columns[0], columns[-2], columns[-1]
+                query, passage, score = repair(columns[0]).strip(), columns[-2], columns[-1]
                 if number == 1 and not score.strip().lstrip("-").isdigit():
                     continue  # the header
                 try:
