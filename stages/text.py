@@ -103,3 +103,14 @@ def overlap(query: str, heading: str) -> float:
         for text in (heading, query)
     )
     return len(in_heading & in_query) / len(in_heading) if in_heading else 0.0
+
+
+def heading_overlap(query: str, answers: Iterable[Mapping[str, Any]]) -> float:
+    """The highest `overlap` with the heading of one of the passages that answer; 1 where there is none to repeat."""
+    return max(overlap(query, heading) if (heading := _heading(answer)) else 1.0 for answer in answers)
+
+
+def _heading(passage: Mapping[str, Any]) -> str:
+    """The last heading above a passage, without the number of a repeated one; of a record its title."""
+    is_record = passage["document"] != passage["source"]
+    return str(passage["title"]) if is_record else re.sub(r"~\d+$", "", passage["section"])
