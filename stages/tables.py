@@ -52,7 +52,10 @@ def _separator(file: IO[str], separators: str) -> str:
     """The first separator by which the header names the column that every table has; else the first."""
     header = file.readline()
     for separator in separators:
-        names = next(csv.reader([header], delimiter=separator), [])
+        try:
+            names = next(csv.reader([header], delimiter=separator), [])
+        except csv.Error:  # said with its line when the table is read
+            break
         if "query" in (name.strip() for name in names):
             return separator
     return separators[0]

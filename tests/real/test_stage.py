@@ -148,7 +148,7 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     (folder / "docs/qrels").mkdir()
     (folder / "docs/qrels/test.tsv").write_text(f"{header}q0\tr1\t2\nq3\tr1\t0\n")
     (folder / "docs/qrels/train.tsv").write_text("q1\t0\tr1\t1\n")  # as trec_eval has it
-    (folder / "docs/qrels/dev.tsv").write_text(f"{header}q2\tguide.md#copy-image\t1\nq2\tgone\t1\n")
+    (folder / "docs/qrels/dev.tsv").write_text(f"{header}q2\tguide.md#copy-image\t1\nq2\tgone\t1\n\n")
     ask("none.jsonl")
     assert {q.query: (q.group, q.sections) for q in real_queries.read()} == {
         "query 0": ("test", ["more/all.jsonl#r1"]),
@@ -164,6 +164,13 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     (folder / "docs/qrels/test.tsv").write_text("q9\tr1\t1\n")
     with pytest.raises(UserError, match=r"test\.tsv, line 1: docs/queries\.jsonl has no query q9"):
         ask("none.jsonl")
+    for data, said in (
+        (b"Gr\xf6sse\tr1\t1\n", " is not UTF-8 text"),
+        (b"q0\tr1\t1\n" + b"x" * 131_073, ", line 2 is not TSV"),
+    ):
+        (folder / "docs/qrels/test.tsv").write_bytes(data)
+        with pytest.raises(UserError, match=rf"^docs/qrels/test\.tsv{said}"):
+            ask("none.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -171,6 +178,8 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     [
         ("q.csv", 'query,source\n"open', r"q\.csv, line 2 is not CSV"),
         ("q.csv", "query,source\nGr\xf6sse,x".encode("latin-1"), r"q\.csv is not UTF-8 text"),
+        ("q.csv", f"{'x' * 131_073},query\n", r"q\.csv, line 1 is not CSV: field larger"),
+        ("q.csv", f"query,passage\na,b\na,{'x' * 131_073}\n", r"q\.csv, line 3 is not CSV: field larger"),
         ("q.jsonl", "{", r"q\.jsonl, line 1 is not JSON"),
         ("q.xlsx", "no zip", r"q\.xlsx is no XLSX file"),
     ],
