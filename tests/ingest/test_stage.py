@@ -187,7 +187,12 @@ def test_a_newer_program_reads_again(docs: Path, monkeypatch: pytest.MonkeyPatch
     work()
     read: list[Path] = []
     real_read = readers.read
-    monkeypatch.setattr(readers, "read", lambda path, *rest: read.append(path) or real_read(path, *rest))
+
+    def reading(path: Path, *rest: Any) -> Any:
+        read.append(path)
+        return real_read(path, *rest)
+
+    monkeypatch.setattr(readers, "read", reading)
     work()
     assert not read
     monkeypatch.setattr(steps, "_STEPS", "newer")  # what stands for the module that makes the rows
