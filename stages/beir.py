@@ -7,6 +7,7 @@ from typing import Any
 
 from stages import files
 from stages.errors import UserError
+from stages.repair import repair
 from stages.tables import cell
 
 CORPUS = "corpus.jsonl"
@@ -25,23 +26,36 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     texts = {cell(row, "_id") or cell(row, "id"): cell(row, "text") for _, row in files.read_rows(folder / _QUERIES)}
     for path in _qrels(folder):
         group = _GROUPS.get(path.stem, "test")
-        with path.open(encoding="utf-8", newline="") as file:
-            for number, columns in enumerate(csv.reader(file, delimiter="\t"), start=1):
-                place = f"{path}, line {number}"
-                # trec_eval's form has a column of its own between query and document
-                if len(columns) not in (3, 4):
-                    raise UserError(f"{place}: a query's id, a document's and a score are needed, with tabs between")
-                query, passage, score = columns[0], columns[-2], columns[-1]
-                if number == 1 and not score.strip().lstrip("-").isdigit():
-                    continue  # the header
-                try:
-                    relevant = int(score) > 0
-                except ValueError:
-                    raise UserError(f"{place}: the score is no whole number") from None
-                if not texts.get(query):
-                    raise UserError(f"{place}: {folder / _QUERIES} has no query {query}")
-                if relevant:
-                    yield place, {"query": texts[query], "passage_id": passage, "group": group}
+        for number, columns in _lines(path):
+            place = f"{path}, line {number}"
+            # trec_eval's form has a column of its own between query and document
+            if len(columns) not in (3, 4):
+                raise UserError(f"{place}: a query's id, a document's and a score are needed, with tabs between")
+            query, passage, score = repair(columns[0]).strip(), columns[-2], columns[-1]
+            if number == 1 and not score.strip().lstrip("-").isdigit():
+                continue  # the header
+            try:
+                relevant = int(score) > 0
+            except ValueError:
+                raise UserError(f"{place}: the score is no whole number") from None
+            if not texts.get(query):
+                raise UserError(f"{place}: {folder / _QUERIES} has no query {query}")
+            if relevant:
+                yield place, {"query": texts[query], "passage_id": passage, "group": group}
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The lines of qrels that are not blank, with their numbers."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, delimiter="\t")
+        try:
+            for columns in reader:
+                if any(column.strip() for column in columns):
+                    yield reader.line_num, columns
+        except UnicodeDecodeError as error:
+            raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+        except csv.Error as error:
+            raise UserError(f"{path}, line {reader.line_num} is not TSV: {error}") from error
 
 
 def _qrels(folder: Path) -> list[Path]:

@@ -101,6 +101,10 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     row = json.loads(line)
                 except json.JSONDecodeError as error:
                     raise UserError(f"{path}, line {number} is not JSON: {error.msg}") from error
+                except ValueError as error:
+                    raise UserError(f"{path}, line {number} has a number of too many digits") from error
+                except RecursionError as error:
+                    raise UserError(f"{path}, line {number} is nested too deeply") from error
                 if not isinstance(row, dict):
                     raise UserError(f"{path}, line {number} must be an object: {{…}}")
                 yield number, row

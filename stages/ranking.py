@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.text import passage_text
+from stages.text import bm25_words, passage_text
 
 DEPTH = 100  # sections ranked per query
 _RRF_K = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion, the constant of the paper
@@ -133,11 +133,11 @@ def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
     import bm25s
     import Stemmer
 
-    options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english"), "show_progress": False}
-    words = bm25s.tokenize(of.texts, **options)
+    options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english")}
+    words = bm25_words(of.texts, **options)
     if not any(words.ids) or not queries:
         return _ranked([], len(queries), of)
-    asked = bm25s.tokenize(list(queries), return_ids=False, **options)
+    asked = bm25_words(queries, return_ids=False, **options)
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     index.index(words, show_progress=False)
 

@@ -18,6 +18,7 @@ from stages.errors import UserError
 
 LAUNCHED = "FIELDTUNE_LAUNCHED"  # in the environment of a stage's processes: the one that started them has the lock
 _FULL = "No space left on device"
+_FULL_OF = (_FULL, "database or disk is full")  # in errors of libraries' own classes, as safetensors' and SQLite's
 _WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one that its parent is gone
 
 
@@ -72,7 +73,7 @@ def run(stage: str, work: Callable[[], str]) -> None:
             raise
         _fail(stage, f"{error.strerror}: {error.filename or 'while writing'}")
     except Exception as error:
-        if _FULL not in str(error):  # of libraries that have classes of their own for it, as safetensors
+        if not any(said in str(error) for said in _FULL_OF):
             raise
         _fail(stage, f"{_FULL}: free some, then run `dvc repro` again")
     seconds = time.monotonic() - started

@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from stages import files
 from stages.errors import UserError
+from stages.repair import repair
 
 SUFFIXES = (".jsonl", ".csv", ".tsv", ".xlsx")
 
@@ -27,9 +28,9 @@ def read(path: Path) -> Iterator[Row]:
 
 
 def cell(row: Mapping[str, Any], name: str) -> str:
-    """A cell's text without white space around it; "" where there is none."""
+    """A cell's text, as documents are read (`stages.repair`), without white space around it; "" where there is none."""
     value = row.get(name)
-    return "" if value is None else str(value).strip()
+    return "" if value is None else repair(str(value)).strip()
 
 
 def _csv(path: Path) -> Iterator[Row]:
@@ -51,7 +52,10 @@ def _separator(file: IO[str], separators: str) -> str:
     """The first separator by which the header names the column that every table has; else the first."""
     header = file.readline()
     for separator in separators:
-        names = next(csv.reader([header], delimiter=separator), [])
+        try:
+            names = next(csv.reader([header], delimiter=separator), [])
+        except csv.Error:  # said with its line when the table is read
+            break
         if "query" in (name.strip() for name in names):
             return separator
     return separators[0]
@@ -61,14 +65,14 @@ def _xlsx(path: Path) -> Iterator[Row]:
     import openpyxl
 
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        with path.open("rb") as file:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # some programs write wrong ones
+            header, *rows = [*sheet.iter_rows(values_only=True)] or [()]
     except Exception as error:  # of zip, XML and openpyxl's own: all say that it is none
         raise UserError(f"{path} is no XLSX file that can be read: save it again, or as CSV") from error
-    try:
-        rows = book.worksheets[0].iter_rows(values_only=True)
-        columns = [str(name or "").strip() for name in next(rows, ())]
-        for number, values in enumerate(rows, start=2):
-            if any(value is not None for value in values):
-                yield f"{path}, row {number}", dict(zip(columns, values, strict=False))
-    finally:
-        book.close()
+    columns = [str(name or "").strip() for name in header]
+    for number, values in enumerate(rows, start=2):
+        if any(value is not None for value in values):
+            yield f"{path}, row {number}", dict(zip(columns, values, strict=False))

@@ -114,6 +114,29 @@ def test_bm25_knows_titles() -> None:
     assert names(ranking.bm25(["y1"], of), of) == ["y1"]
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("重置密码", ["密码", "设置"]),  # 设置 by a character alone
+        ("密", ["密码"]),
+        ("รหัสผ่าน", ["ไทย"]),
+        ("पासवर्ड", ["हिन्दी"]),
+        ("비밀번호", ["한국어"]),
+    ],
+)
+def test_bm25_of_scripts_without_blanks_and_with_marks(query: str, found: list[str]) -> None:
+    texts = {
+        "设置": "置物架在右边。",
+        "密码": "您可以在设置页面重置密码。",
+        "ไทย": "ตั้งรหัสผ่านใหม่",
+        "हिन्दी": "अपना पासवर्ड बदलें",
+        "अन्य": "सवर",
+        "한국어": "비밀번호를 재설정하세요",
+    }
+    of = corpus(list(texts), list(texts.values()))
+    assert names(ranking.bm25([query], of), of) == found
+
+
 @pytest.mark.parametrize("query", ["unknown", "", "the of", "¿?"])
 def test_bm25_finds_nothing_for_a_query_without_known_words(query: str) -> None:
     of = corpus(["a", "b"], ["apple", "pear"])

@@ -73,12 +73,16 @@ def wait_until_gone(pid: int) -> None:
             "raise SafetensorError('I/O error: No space left on device (os error 28)')",
             "No space left on device: free some, then run `dvc repro` again",
         ),
+        (
+            "raise sqlite3.OperationalError('database or disk is full')",
+            "No space left on device: free some, then run `dvc repro` again",
+        ),
         ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted; run `dvc repro` again to go on"),
     ],
 )
 def test_an_error_is_exit_1_and_one_line(work: str, line: str, repository: Path) -> None:
     program = (
-        "import os, signal, time\nfrom safetensors import SafetensorError\n"
+        "import os, signal, sqlite3, time\nfrom safetensors import SafetensorError\n"
         "from stages.errors import UserError\nfrom stages.running import run\n"
         f"def work():\n    {work}\n    return ''\nrun('ingest', work)"
     )

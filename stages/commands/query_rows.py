@@ -13,8 +13,14 @@ NONE = Path("data/none.jsonl")  # committed and empty: what params.yaml names wh
 
 def query_of(where: str, row: Mapping[str, Any]) -> str:
     """The query of a row, on one line. Raises UserError where it has none."""
+    if "query" not in row:
+        there = ", ".join(name for name in row if name) or "none"
+        raise UserError(
+            f"{where}: no column `query`; it has {there}. Known are query and, for the answer's place, "
+            f"{', '.join(reversed(NAMES))} and section"
+        )
     if not (query := one_line(cell(row, "query"))):
-        raise UserError(f"{where}: no `query`: each row needs one, in a column that the first row names")
+        raise UserError(f"{where}: no `query`: each row needs one")
     return query
 
 

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from stages.text import normalised
+
 REASONS = ("ambiguous", "repeated", "same_as_a_real_query", "round_trip")  # in this order; the first that fits counts
-
-
-def normalised(query: str) -> str:
-    """A query without case and spare white space, to find repeats."""
-    return " ".join(query.casefold().split())
 
 
 def keep(

@@ -6,7 +6,6 @@ in ten times the time). Vectors alone (semhash at a cosine of .9) miss two third
 find as many pairs that are no copies.
 """
 
-import re
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -17,22 +16,13 @@ from itertools import count, pairwise
 import numpy as np
 import numpy.typing as npt
 
-from stages.text import LETTERS
+from stages.text import words_of
 
 _RECENT = 50  # texts compared per shared shingle: a template's thousand copies link up in chains, in linear time
 _BITS = 21  # of a word's number, so that a shingle fits 63; past two million words numbers repeat, harmlessly
 _PARTS = 31  # of all shingles, counted one by one to save memory; 2^21 is 2 modulo 31, so each word has a say
 _BATCH = 1 << 22  # shingles of texts that are compared at once
 _LOW = (1 << 32) - 1  # the lower one of two numbers that are kept, and sorted, as one
-
-# Thai, Lao, Burmese, Khmer, Japanese and Chinese have no blanks between words. For use inside `[…]`.
-NO_BLANKS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
-)
-_WITHOUT_BLANKS = re.compile(f"[{NO_BLANKS}]")
-_WORD = re.compile(f"[{LETTERS}]+")
-_WORD_OR_CHARACTER = re.compile(f"[{NO_BLANKS}]|(?:(?![{NO_BLANKS}])[{LETTERS}])+")
 
 Integers = npt.NDArray[np.int64]
 Pairs = Integers  # [pairs, 2]: i < j, sorted, each pair once
@@ -65,9 +55,7 @@ def words(texts: Iterable[str]) -> Words:
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     flat, starts = array("i"), array("q", [0])
     for text in texts:
-        lower = text.lower()
-        pattern = _WORD_OR_CHARACTER if not lower.isascii() and _WITHOUT_BLANKS.search(lower) else _WORD
-        flat.extend(map(numbers.__getitem__, pattern.findall(lower) or lower.split()))
+        flat.extend(map(numbers.__getitem__, words_of(text) or text.lower().split()))
         starts.append(len(flat))
     return Words(np.array(flat, dtype=np.int32), np.array(starts, dtype=np.int64))
 

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.dataset.filters import REASONS, normalised
-from stages.dataset.near_duplicates import NO_BLANKS
-from stages.text import overlap
+from stages.dataset.filters import REASONS
+from stages.text import NO_BLANKS, normalised, overlap
 
 _EXAMPLES = 5  # of each reason
 _LOOKED_AT = 10_000  # queries, and passages, drawn where there are more: a share is then known within 1 %
@@ -30,7 +29,6 @@ _PASSAGE_WORDS = (1, 25, 50, 100, 150, 200, 300, 500, 1000)
 _SHARES = ("under 20 %", "20–39 %", "40–59 %", "60–79 %", "80–99 %", "100 %")
 _THEIR_MARKS = "\u3000-\u3004\u3008-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
 _COUNTED = re.compile(f"[{NO_BLANKS}]|[^\\s{NO_BLANKS}{_THEIR_MARKS}]+")
-_RUN = re.compile(f"[{NO_BLANKS}]+")
 
 
 def describe(
@@ -200,18 +198,7 @@ def _lengths(texts: Sequence[str], bounds: Sequence[int]) -> dict[str, Any]:
 
 def _shared(query: str, passages: Sequence[str]) -> float:
     """The share of a query's word stems that its passage repeats, the highest of several passages."""
-    asked = _spaced(query)
-    return max((overlap(_spaced(passage), asked) for passage in passages), default=0.0)
-
-
-def _spaced(text: str) -> str:
-    """Pairs of characters for words in scripts without blanks: single ones are in nearly every text."""
-
-    def pairs(run: re.Match[str]) -> str:
-        found = run[0]
-        return f" {' '.join(found[i : i + 2] for i in range(max(1, len(found) - 1)))} "
-
-    return _RUN.sub(pairs, text)
+    return max((overlap(passage, query) for passage in passages), default=0.0)
 
 
 def _leakage(shares: Sequence[float]) -> dict[str, Any]:

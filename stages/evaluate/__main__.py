@@ -77,7 +77,7 @@ def work() -> str:
     values = {system: metrics.per_query(found, judged.relevant) for system, found in systems.items()}
 
     trained = set(files.read_table(paths.TRAIN_IDS)["positive_id"])
-    of_queries = asked.describe(judged, corpus, [row["id"] for row in passages], queries, real, trained)
+    of_queries = asked.describe(judged, corpus, passages, queries, real, trained)
     rows = {name: of for name, of in judged.sets.items() if name in query_sets.TEST_SETS}
     rows |= of_queries.parts(rows)
 

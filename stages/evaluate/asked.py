@@ -11,7 +11,7 @@ import numpy.typing as npt
 from stages.query_sets import Judged, row_of
 from stages.ranking import Corpus
 from stages.real_queries import RealQuery
-from stages.text import overlap
+from stages.text import heading_overlap
 
 REAL = "real"  # the kind of every real query
 TITLES = {
@@ -45,14 +45,17 @@ class Asked:
 def describe(
     judged: Judged,
     corpus: Corpus,
-    passage_ids: Sequence[str],
+    passages: Sequence[Mapping[str, Any]],
     generated: Sequence[Mapping[str, Any]],
     real: Sequence[RealQuery],
     trained: AbstractSet[str],
 ) -> Asked:
-    """`passage_ids` are the corpus's, `generated` rows of queries.jsonl, `trained` the ids of the training passages."""
+    """`passages` are the corpus's, `generated` rows of queries.jsonl, `trained` the ids of the training passages."""
+    of_section: dict[int, list[Mapping[str, Any]]] = {}
+    for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
+        of_section.setdefault(section, []).append(passage)
     trained_sections = {
-        section for passage, section in zip(passage_ids, corpus.section_of.tolist(), strict=True) if passage in trained
+        section for section, pieces in of_section.items() if any(piece["id"] in trained for piece in pieces)
     }
     kinds, overlaps = [], []
     for query_id, text, answers in zip(judged.ids, judged.texts, judged.relevant, strict=True):
@@ -61,7 +64,6 @@ def describe(
             overlaps.append(real[row_of(query_id)].overlap)
         else:
             kinds.append(generated[row_of(query_id)]["kind"])
-            headings = (corpus.sections[section].partition("#")[2] for section in answers)
-            overlaps.append(max(overlap(text, heading) for heading in headings))
+            overlaps.append(heading_overlap(text, (of_section[section][0] for section in answers)))
     seen = [not answers.isdisjoint(trained_sections) for answers in judged.relevant]
     return Asked(kinds, np.array(seen, dtype=np.bool_), np.array(overlaps, dtype=np.float64))

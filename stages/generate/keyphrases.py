@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from stages.generate.provider import Query
-from stages.text import LETTERS, SENTENCE_END, passage_text
+from stages.text import LETTERS, SENTENCE_END, joined, paired, passage_text
 
 # Nobody types more; characters count where a script has no blanks between words
 _MOST_WORDS = 24
@@ -33,7 +33,7 @@ class Keyphrases:
 
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
         vectorizer = TfidfVectorizer(token_pattern=_WORD.pattern, stop_words="english", sublinear_tf=True)
-        texts = [passage_text(passage) for passage in passages]
+        texts = [paired(passage_text(passage)) for passage in passages]
         try:
             weights = vectorizer.fit_transform(texts).tocsr()
         except ValueError:  # nothing but stop words
@@ -44,22 +44,26 @@ class Keyphrases:
         for number in sorted(drawn):
             passage, row = passages[number], weights[number]
             weight = dict(zip(names[row.indices], row.data.tolist(), strict=True))
-            written = passage["title"], _key_words(weight, self.words), _key_sentence(passage["text"], weight)
+            written = (
+                passage["title"],
+                _key_words(weight, self.words, passage_text(passage)),
+                _key_sentence(passage["text"], weight),
+            )
             distinct = dict.fromkeys(short for text in written if (short := _shortened(text)))
             queries += [Query(passage["id"], text, "keyword", self.name) for text in distinct]
         return queries, {"keyphrases": len(queries)}
 
 
-def _key_words(weight: dict[str, float], count: int) -> str:
+def _key_words(weight: dict[str, float], count: int, text: str) -> str:
     heaviest = sorted(weight, key=lambda word: (-weight[word], word))[:count]
-    return " ".join(heaviest)
+    return " ".join(joined(heaviest, text))
 
 
 def _key_sentence(text: str, weight: dict[str, float]) -> str:
     sentences = [_shortened(sentence) for sentence in SENTENCE_END.split(text) if sentence.strip()]
 
     def density(sentence: str) -> float:
-        words = set(_WORD.findall(sentence.lower()))
+        words = set(_WORD.findall(paired(sentence.lower())))
         # fsum, since a set has another order in each process, and a sum that is rounded on the way another end.
         return math.fsum(weight.get(word, 0.0) for word in words) / math.sqrt(len(words) + 3)
 

@@ -45,5 +45,6 @@ class Pairs:
                 dropped += 1
                 if self.name == "pairs" and dropped <= _SHOWN:
                     near = places.nearest(row)
-                    note(f"{where}: its place is not in the documents" + (f"; near: {', '.join(near)}" if near else ""))
+                    why = places.why_not(row) or "its place is not in the documents"
+                    note(f"{where}: {why}" + (f"; near: {', '.join(near)}" if near else ""))
         return queries, {self.name: len(queries), f"{self.name}_dropped_not_in_the_documents": dropped}

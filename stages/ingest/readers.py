@@ -69,8 +69,8 @@ _HERE = Path(__file__).parent
 # The modules that decide what is read.
 SOURCES = (
     *sorted((_HERE / "formats").glob("*.py")),
-    *(_HERE / f"{name}.py" for name in ("language", "readers", "repair", "sections")),
-    _HERE.parent / "text.py",
+    *(_HERE / f"{name}.py" for name in ("language", "readers", "sections")),
+    *(_HERE.parent / f"{name}.py" for name in ("repair", "text")),
 )
 # What readers do: for the key of a cache.
 VERSION = " ".join(

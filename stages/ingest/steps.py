@@ -14,6 +14,7 @@ from stages.ingest.cache import Cache, key_of
 from stages.ingest.formats import Fields, UnreadableError
 from stages.ingest.sections import Section
 
+_STEPS = files.digest(Path(__file__))
 # Of what cutting does.
 _CUTTING = files.digest(*(Path(str(module.__file__)) for module in (boilerplate, cutting, language, text)))
 
@@ -126,7 +127,7 @@ class Steps:
 
     def _read_key(self, path: Path) -> str:
         source, fields = self._source(path), asdict(self._rules.fields)
-        return key_of("read", readers.VERSION, files.sha256(path), source, fields)
+        return key_of("read", readers.VERSION, _STEPS, files.sha256(path), source, fields)
 
     def _cut_key(self, read: Read, repeated: frozenset[int]) -> str:
         rules = self._rules

@@ -84,10 +84,11 @@ def _not_found(found: Matched) -> list[str]:
     """The first rows whose place is not there, each on a line."""
     lines = []
     for row in found.unmatched[:_SHOWN]:
+        why = f": {row['reason']}" if row["reason"] else ""
         near = f"; near: {', '.join(row['candidates'])}" if row["candidates"] else ""
         # Of a passage's text nothing is shown here.
         place = [name if name == "passage" else value for name, value in row["place"].items()]
-        lines.append(f"{row['where']}: {' # '.join(place)}{near}")
+        lines.append(f"{row['where']}: {' # '.join(place)}{why}{near}")
     return lines
 
 

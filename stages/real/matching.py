@@ -1,7 +1,6 @@
 """Rows of real queries → distinct queries with the sections that answer them."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +11,10 @@ from stages.ranking import section_id
 from stages.real.groups import group_of
 from stages.real_queries import RealQuery
 from stages.tables import Row, cell
-from stages.text import overlap
+from stages.text import heading_overlap, normalised
 
-_LISTED = 200  # rows without a place that get candidates, which take time to find
+_LISTED = 200  # rows without a place
+_WITH_CANDIDATES = 20  # of them, since candidates take time to find
 
 
 @dataclass
@@ -23,12 +23,13 @@ class Matched:
 
     queries: list[RealQuery] = field(default_factory=list)  # those with an answer in the documents
     log: list[str] = field(default_factory=list)  # distinct queries that name no answer
-    unmatched: list[dict[str, Any]] = field(default_factory=list)  # rows: where, query, place, candidates
+    unmatched: list[dict[str, Any]] = field(default_factory=list)  # rows: where, query, place, reason, candidates
     unmatched_rows: int = 0
 
 
 @dataclass
 class _Query:
+    text: str  # as its first row spells it
     group: str
     where: str  # the row that said the group
     answers: dict[str, int] = field(default_factory=dict)  # section → its passage that fits best
@@ -40,7 +41,8 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
     """Join the rows of each query and find their places; `documents` is the folder that the passages came from.
 
     Raises UserError that names the row: without a query, with an unknown group, with an overlap that is no share, and
-    where a query has another group than in an earlier row, since one query has one use.
+    where a query has another group than in an earlier row, since one query has one use. Case and white space make no
+    other query.
     """
     places = Places(passages, documents)
     queries: dict[str, _Query] = {}
@@ -50,7 +52,7 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
         if not text:
             raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
         group = group_of(where, row)
-        query = queries.setdefault(text, _Query(group, where))
+        query = queries.setdefault(normalised(text), _Query(text, group, where))
         if query.group != group:
             raise UserError(
                 f"{where}: this query is in the group {group}, and in {query.group} at {query.where}: one use alone, "
@@ -63,26 +65,28 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
             matched.unmatched_rows += 1
             if len(matched.unmatched) < _LISTED:
                 place = {name: cell(row, name) for name in (*NAMES, "section") if cell(row, name)}
-                nearest = places.nearest(row)
-                matched.unmatched.append({"where": where, "query": text, "place": place, "candidates": nearest})
+                near = places.nearest(row) if len(matched.unmatched) < _WITH_CANDIDATES else []
+                matched.unmatched.append(
+                    {"where": where, "query": text, "place": place, "reason": places.why_not(row), "candidates": near}
+                )
         else:
             query.answers |= _answers(text, found, places, passages)
         if said := cell(row, "overlap"):
             query.overlap = max(query.overlap or 0.0, _share(said, f"{where}: overlap"))
-    for text, query in queries.items():
+    for query in queries.values():
         if query.answers:
-            headings = [_heading(passages[piece]) for piece in query.answers.values()]
+            answers = [passages[piece] for piece in query.answers.values()]
             matched.queries.append(
                 RealQuery(
-                    query=text,
+                    query=query.text,
                     group=query.group,
                     sections=list(query.answers),
-                    passages=[passages[piece]["id"] for piece in query.answers.values()],
-                    overlap=_overlap(text, headings) if query.overlap is None else query.overlap,
+                    passages=[answer["id"] for answer in answers],
+                    overlap=heading_overlap(query.text, answers) if query.overlap is None else query.overlap,
                 )
             )
         elif query.without_place:
-            matched.log.append(text)
+            matched.log.append(query.text)
     return matched
 
 
@@ -91,17 +95,6 @@ def _answers(query: str, found: Sequence[int], places: Places, passages: Sequenc
     for row in found:
         of.setdefault(section_id(passages[row]["source"], passages[row]["section"]), []).append(row)
     return {section: places.best(query, pieces) for section, pieces in of.items()}
-
-
-def _heading(passage: Mapping[str, Any]) -> str:
-    """The last heading above a passage, without the number of a repeated one; of a record its title."""
-    is_record = passage["document"] != passage["source"]
-    return str(passage["title"]) if is_record else re.sub(r"~\d+$", "", passage["section"])
-
-
-def _overlap(query: str, headings: Iterable[str]) -> float:
-    """The highest share of an answer's heading that the query repeats; 1 where there is none to repeat."""
-    return max(overlap(query, heading) if heading else 1.0 for heading in headings)
 
 
 def _share(text: str, what: str) -> float:

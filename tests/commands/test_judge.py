@@ -283,7 +283,11 @@ def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
     Path("empty.csv").write_text("query\n")
     for arguments, line in (
         (["gone.csv"], "gone.csv is not there\n"),
-        (["titles.csv"], "titles.csv, line 2: no `query`: each row needs one, in a column that the first row names\n"),
+        (
+            ["titles.csv"],
+            "titles.csv, line 2: no column `query`; it has question. Known are query and, for the answer's place, "
+            "source, passage, passage_id, text_sha256 and section\n",
+        ),
         (["empty.csv"], "empty.csv has no rows\n"),
         (["--out", "real.csv"], "--out real.csv: it is written as JSONL, so give it a name that ends in .jsonl\n"),
         (["--top", "0"], "--top is 0: it must be from 1 to 100\n"),

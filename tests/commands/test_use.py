@@ -235,9 +235,10 @@ def test_the_generator_stays_where_it_fits(
         (["own/docs", "own"], "own is a folder\n"),
         (["own/docs", "data/real/log.jsonl"], "data/real/log.jsonl cannot be used: the pipeline writes data/real"),
         (["own/docs", "own/docs/guide.md"], "own/docs/guide.md lies among the documents, and would be read as one"),
-        (["own/docs", "titles.csv"], "titles.csv, line 2: no `query`: each row needs one, in a column that the first"),
+        (["own/docs", "titles.csv"], "titles.csv, line 2: no column `query`; it has question, source. Known are query"),
         (["own/docs", "group.csv"], "group.csv, line 3: group is training: it must be one of test, dev, train, or no"),
-        (["own/docs", "half.jsonl"], "half.jsonl, line 2: no `query`"),
+        (["own/docs", "half.jsonl"], "half.jsonl, line 2: no column `query`; it has source."),
+        (["own/docs", "blank.csv"], "blank.csv, line 3: no `query`: each row needs one\n"),
         (["own/docs", "header.csv"], "header.csv has no rows\n"),
         (["own/docs", "--pairs", "own/real.csv"], "own/real.csv, line 3: no place of its answer: a column is needed,"),
         (["own/docs", "own/real.csv", "--pairs", "own/../own/real.csv"], "queries and pairs are one file"),
@@ -251,6 +252,7 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
 ) -> None:
     Path("empty/.git").mkdir(parents=True)
     Path("titles.csv").write_text("question,source\nsecret,guide.md\n")
+    Path("blank.csv").write_text("query,source\nsecret,guide.md\n ,guide.md\n")
     Path("half.jsonl").write_text('{"query": "secret"}\n{"source": "guide.md"}\n')
     Path("header.csv").write_text("query,source\n")
     Path("group.csv").write_text("query,source,group\nsecret,guide.md,train\nother,guide.md,training\n")

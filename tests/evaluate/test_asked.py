@@ -7,10 +7,12 @@ from stages.evaluate.asked import describe
 from stages.query_sets import Judged
 from stages.real_queries import RealQuery
 
-CORPUS = ranking.corpus(
-    [{"source": "d", "section": s, "title": "", "text": ""} for s in ("Copy Image", "Copy Image", "Share Disk", "Tag")]
-)
 IDS = ["d#copy-image", "d#copy-image-2", "d#share-disk", "d#tag"]
+PASSAGES = [
+    {"id": id_, "source": "d", "document": "d", "section": section, "title": "", "text": ""}
+    for id_, section in zip(IDS, ("Copy Image", "Copy Image", "Share Disk", "Tag"), strict=True)
+]
+CORPUS = ranking.corpus(PASSAGES)
 REAL = [RealQuery(f"real {n}", "test", [], [], overlap) for n, overlap in enumerate((0.25, 1.0))]
 GENERATED = [{"kind": "task"}, {"kind": "keyword"}, {"kind": "task"}]
 JUDGED = Judged(
@@ -23,26 +25,41 @@ JUDGED = Judged(
 
 
 def test_kind_overlap_and_whether_an_answer_was_trained_on() -> None:
-    found = describe(JUDGED, CORPUS, IDS, GENERATED, REAL, {"d#copy-image-2"})  # one piece of the section is enough
+    found = describe(
+        JUDGED, CORPUS, PASSAGES, GENERATED, REAL, {"d#copy-image-2"}
+    )  # one piece of the section is enough
     assert found.kinds == ["real", "real", "task", "keyword"]
     assert found.seen.tolist() == [True, False, False, True]
     # Of a real query what the stage `real` said; "disks" and "share" are all of "Share Disk", "image" half of its one
     assert found.overlaps.tolist() == [1.0, 0.25, 1.0, 0.5]
 
 
+def test_the_heading_is_that_of_which_real_queries_are_measured() -> None:
+    passages = [
+        {"source": "C#/intro.md", "document": "C#/intro.md", "section": "Setup~2", "title": "Intro Setup"},
+        {"source": "all.jsonl", "document": "Stop a disk", "section": "r1", "title": "Stop a disk"},
+        {"source": "all.jsonl", "document": "all.jsonl#r2", "section": "r2", "title": ""},
+    ]
+    passages = [{"id": str(number), "text": "", **passage} for number, passage in enumerate(passages)]
+    queries = ["the setup", "stop it", "anything"]
+    judged = Judged([f"q00000{n}" for n in range(3)], queries, [{0}, {1}, {2}], np.arange(3), {})
+    found = describe(judged, ranking.corpus(passages), passages, [{"kind": "task"}] * 3, [], set())
+    assert found.overlaps.tolist() == [1.0, 0.5, 1.0]  # a record without a title has nothing to repeat
+
+
 def test_parts_of_the_real_queries() -> None:
-    found = describe(JUDGED, CORPUS, IDS, GENERATED, REAL, {"d#copy-image"})
+    found = describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, {"d#copy-image"})
     assert {name: rows.tolist() for name, rows in found.parts(JUDGED.sets).items()} == {
         "real_seen": [0],
         "real_unseen": [1],
     }
-    assert describe(JUDGED, CORPUS, IDS, GENERATED, REAL, set()).parts(JUDGED.sets) == {}
-    assert describe(JUDGED, CORPUS, IDS, GENERATED, REAL, set(IDS)).parts(JUDGED.sets) == {}
+    assert describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, set()).parts(JUDGED.sets) == {}
+    assert describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, set(IDS)).parts(JUDGED.sets) == {}
     assert found.parts({"synthetic": np.array([2, 3])}) == {}
 
 
 def test_kinds_have_their_rows() -> None:
-    found = describe(JUDGED, CORPUS, IDS, GENERATED, REAL, set())
+    found = describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, set())
     assert {kind: rows.tolist() for kind, rows in found.of_kinds(np.array([3, 2])).items()} == {
         "keyword": [3],
         "task": [2],

@@ -15,7 +15,7 @@ seed: 0
 """
 PASSAGES = [
     {"id": f"a.md#{name}", "source": "a.md", "section": name, "title": f"A {name}", "text": f"All about {name}."}
-    | {"section_sha256": name}
+    | {"section_sha256": name, "document": "a.md"}
     for name in ("alpha", "beta")
 ]
 

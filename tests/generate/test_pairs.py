@@ -16,6 +16,7 @@ def passage(id_: str, text: str, section: str | None = None, whole: str | None =
     return {
         "id": id_,
         "source": source,
+        "document": source,
         "section": section or slug,
         "title": "Title",
         "text": text,

@@ -29,6 +29,7 @@ def passages(numbers: Iterable[int]) -> list[dict[str, Any]]:
         {
             "id": f"doc.md#part-{number}",
             "source": "doc.md",
+            "document": "doc.md",
             "section": f"Part {number}",
             "title": f"Doc Part {number}",
             "text": f"The {SECRET} of part {number} is opened with a lever. Then the lid is closed again by hand.",

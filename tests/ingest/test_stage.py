@@ -11,7 +11,7 @@ import pytest
 from stages import files, paths
 from stages.errors import UserError
 from stages.files import write_text
-from stages.ingest import cutting, readers
+from stages.ingest import cutting, readers, steps
 from stages.ingest.__main__ import work
 from tests.ingest import made_files
 
@@ -180,6 +180,36 @@ def test_only_what_changed_is_read_again(docs: Path, monkeypatch: pytest.MonkeyP
     configure(max_tokens=32)
     work()
     assert (len(read), sorted(cut[2:])) == (2, ["0.md", "1.md", "2.md", "3.md", "4.md"])
+
+
+def test_a_newer_program_reads_again(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (docs / "a.md").write_text("# Guide\n\nText.")
+    work()
+    read: list[Path] = []
+    real_read = readers.read
+
+    def reading(path: Path, *rest: Any) -> Any:
+        read.append(path)
+        return real_read(path, *rest)
+
+    monkeypatch.setattr(readers, "read", reading)
+    work()
+    assert not read
+    monkeypatch.setattr(steps, "_STEPS", "newer")  # what stands for the module that makes the rows
+    work()
+    assert read
+
+
+def test_a_damaged_cache_begins_anew(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (docs / "a.md").write_text("# Guide\n\nText.")
+    summary = work()
+    before = rows()
+    cache = Path(".fieldtune/ingest.sqlite")
+    cache.write_bytes(b"no database" * 1000)
+    assert work() == summary
+    assert capsys.readouterr().out.count("ingest.sqlite") == 1
+    assert work() == summary
+    assert (rows(), capsys.readouterr().out) == (before, "")
 
 
 def test_many_files_in_several_processes_give_the_same_bytes(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,8 @@
 """The stage: its files, in all formats, and a BEIR folder."""
 
+import re
 from pathlib import Path
+from zipfile import ZipFile
 
 import openpyxl
 import pytest
@@ -39,12 +41,15 @@ def test_a_table_is_the_same_as_jsonl_csv_and_xlsx(folder: Path) -> None:
     for row in [columns, *rows, [None] * 4]:
         book.active.append(row)
     book.save("c.xlsx")
+    with ZipFile("c.xlsx") as whole, ZipFile("g.xlsx", "w") as wrong:
+        for name in whole.namelist():  # some programs write this size of whatever sheet
+            wrong.writestr(name, re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', whole.read(name)))
     # As a German Excel writes it, with a comma in the header; and with tabs, as .tsv or as .csv.
     german = ['"Nr., alt";' + line.replace('","', '";"') for line in lines]
     Path("d.csv").write_text("\r\n".join(german), encoding="utf-8-sig")
     for name in ("e.tsv", "f.csv"):
         Path(name).write_text("\n".join(line.replace('","', "\t").replace('"', "") for line in lines))
-    for name in ("a.jsonl", "b.CSV", "c.xlsx", "d.csv", "e.tsv", "f.csv"):
+    for name in ("a.jsonl", "b.CSV", "c.xlsx", "d.csv", "e.tsv", "f.csv", "g.xlsx"):
         assert ask(name) == "2 real queries with answers (1 test, 1 train); 1 without an answer"
         assert [(q.query, q.group, q.sections) for q in real_queries.read()] == [
             ("wie kopiere ich, „schnell“", "test", ["guide.md#Copy Image"]),
@@ -53,7 +58,7 @@ def test_a_table_is_the_same_as_jsonl_csv_and_xlsx(folder: Path) -> None:
         assert [row["query"] for row in files.read_jsonl(paths.REAL_LOG)] == ["log only"]
         report = files.read_json(paths.REAL_REPORT)
         assert report["unmatched_rows"] == 1
-        assert report["unmatched"][0]["where"] == f"{name}, {'row' if name == 'c.xlsx' else 'line'} " + (
+        assert report["unmatched"][0]["where"] == f"{name}, {'row' if name.endswith('xlsx') else 'line'} " + (
             "4" if name == "a.jsonl" else "5"
         )
 
@@ -65,12 +70,14 @@ def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed
         {"query": "secret one", "source": "faq.md"},
         {"query": "secret two", "passage": "the hour of a secret text is billed"},
         {"query": "secret three", "source": "more/faq.md"},
+        {"query": "secret four", "passage": "secret"},
     ]
     files.write_jsonl(Path("q.jsonl"), rows)
     ask("q.jsonl")
     said = capsys.readouterr().out
     assert "q.jsonl, line 1: faq.md; near: more/faq.md" in said
     assert "q.jsonl, line 2: passage; near: more/faq.md#billing" in said
+    assert "q.jsonl, line 4: passage: fewer than 3 words" in said
     assert "secret" not in said
 
 
@@ -111,6 +118,13 @@ def test_columns_that_may_be_misnamed_are_said(folder: Path, capsys: pytest.Capt
     }
 
 
+def test_text_that_no_file_can_hold_is_mended(folder: Path) -> None:
+    # Half of an emoji, as a log has it that was cut at so many characters; and a letter apart from its dots.
+    Path("q.jsonl").write_text(r'{"query": "how to u\u0308ber \ud83d", "source": "more/faq.md"}' + "\n")
+    ask("q.jsonl")
+    assert [query.query for query in real_queries.read()] == ["how to über"]
+
+
 def test_the_documents_folder_may_stand_before_a_file(folder: Path) -> None:
     files.write_jsonl(Path("q.jsonl"), [{"query": "a", "source": str(folder / "docs/more/faq.md")}])
     ask("q.jsonl")
@@ -127,18 +141,18 @@ def test_none_is_said(folder: Path) -> None:
 
 def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     Path("none.jsonl").touch()
-    files.write_jsonl(Path("docs/corpus.jsonl"), [{"_id": "Billing", "text": "…"}])
+    files.write_jsonl(Path("docs/corpus.jsonl"), [{"_id": "r1", "text": "…"}])
     queries = [{"_id": f"q{number}", "text": f"query {number}"} for number in range(4)]
     files.write_jsonl(Path("docs/queries.jsonl"), queries)
     header = "query-id\tcorpus-id\tscore\n"
     (folder / "docs/qrels").mkdir()
-    (folder / "docs/qrels/test.tsv").write_text(f"{header}q0\tBilling\t2\nq3\tBilling\t0\n")
-    (folder / "docs/qrels/train.tsv").write_text("q1\t0\tBilling\t1\n")  # as trec_eval has it
-    (folder / "docs/qrels/dev.tsv").write_text(f"{header}q2\tCopy Image\t1\nq2\tgone\t1\n")
+    (folder / "docs/qrels/test.tsv").write_text(f"{header}q0\tr1\t2\nq3\tr1\t0\n")
+    (folder / "docs/qrels/train.tsv").write_text("q1\t0\tr1\t1\n")  # as trec_eval has it
+    (folder / "docs/qrels/dev.tsv").write_text(f"{header}q2\tguide.md#copy-image\t1\nq2\tgone\t1\n\n")
     ask("none.jsonl")
     assert {q.query: (q.group, q.sections) for q in real_queries.read()} == {
-        "query 0": ("test", ["more/faq.md#Billing"]),
-        "query 1": ("train", ["more/faq.md#Billing"]),
+        "query 0": ("test", ["more/all.jsonl#r1"]),
+        "query 1": ("train", ["more/all.jsonl#r1"]),
         "query 2": ("dev", ["guide.md#Copy Image"]),
     }
     assert files.read_json(paths.REAL_REPORT)["unmatched_rows"] == 1
@@ -147,9 +161,16 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     (folder / "docs/qrels/test.tsv").write_text("q0\tbill\t1\n")
     with pytest.raises(UserError, match=r"^none\.jsonl and the qrels of docs: none of the 1 .*\n.*\n.*\n.* away$"):
         ask("none.jsonl")
-    (folder / "docs/qrels/test.tsv").write_text("q9\tBilling\t1\n")
+    (folder / "docs/qrels/test.tsv").write_text("q9\tr1\t1\n")
     with pytest.raises(UserError, match=r"test\.tsv, line 1: docs/queries\.jsonl has no query q9"):
         ask("none.jsonl")
+    for data, said in (
+        (b"Gr\xf6sse\tr1\t1\n", " is not UTF-8 text"),
+        (b"q0\tr1\t1\n" + b"x" * 131_073, ", line 2 is not TSV"),
+    ):
+        (folder / "docs/qrels/test.tsv").write_bytes(data)
+        with pytest.raises(UserError, match=rf"^docs/qrels/test\.tsv{said}"):
+            ask("none.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -157,6 +178,8 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     [
         ("q.csv", 'query,source\n"open', r"q\.csv, line 2 is not CSV"),
         ("q.csv", "query,source\nGr\xf6sse,x".encode("latin-1"), r"q\.csv is not UTF-8 text"),
+        ("q.csv", f"{'x' * 131_073},query\n", r"q\.csv, line 1 is not CSV: field larger"),
+        ("q.csv", f"query,passage\na,b\na,{'x' * 131_073}\n", r"q\.csv, line 3 is not CSV: field larger"),
         ("q.jsonl", "{", r"q\.jsonl, line 1 is not JSON"),
         ("q.xlsx", "no zip", r"q\.xlsx is no XLSX file"),
     ],

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from stages.ingest.formats import Fields, Found, markdown
 from stages.ingest.formats.text import text_of
-from stages.ingest.repair import repair
 from stages.ingest.sections import plain_section
+from stages.repair import repair
 
 
 def read(path: Path, source: str, _: Fields) -> Found:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.ingest.formats import Fields, Found, markdown, ole
-from stages.ingest.repair import repair
 from stages.ingest.sections import Part, outlined
+from stages.repair import repair
 
 Sheets = Iterator[tuple[str, Iterator[list[str]]]]  # names and rows
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from stages.ingest.formats import Fields, Found
 from stages.ingest.formats.text import text_of
-from stages.ingest.repair import repair
 from stages.ingest.sections import Section, markdown_sections
+from stages.repair import repair
 
 # Those of a few bytes, such as examples in a text about them, stay.
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[\w+/=%-]{64,}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from stages.ingest.formats import Fields, Found, UnreadableError, markdown
 from stages.ingest.formats.records import load_json
-from stages.ingest.repair import repair
+from stages.repair import repair
 
 
 def read(path: Path, source: str, _: Fields) -> Found:

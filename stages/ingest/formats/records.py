@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.ingest.formats import Fields, Found, UnreadableError
-from stages.ingest.repair import repair
 from stages.ingest.sections import Section
+from stages.repair import repair
 
 _BATCH = 1000  # rows
 
@@ -118,7 +118,7 @@ def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Found:
         if not (text := repair(text or "").strip()):
             continue
         given = row.get(fields.id, row.get("_id"))
-        name = str(number) if given is None or given == "" else str(given)
+        name = str(number) if given is None or given == "" else repair(str(given))
         if first.setdefault(name, number) != number:
             raise UnreadableError(f"row {number} has the id of row {first[name]}: each must be there once")
         title = row.get(fields.title)

@@ -2,6 +2,8 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from stages.ingest.formats import Fields, Found, html
 from stages.ingest.formats.text import text_of
 
 # Names of roles and directives that docutils does not know, and whose texts it would drop: Sphinx's, and any others.
-_DIRECTIVE = re.compile(r"^[ \t]*\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([\w:.+-]+?)[ \t]*::(?:[ \t]|$)", re.MULTILINE)
+_DIRECTIVE = re.compile(r"\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([\w:.+-]+?)[ \t]*::(?:[ \t]|$)", re.MULTILINE)
 _ROLE = re.compile(r":([\w:.+-]+):`|`:([\w:.+-]+):")
 _CODE = {"code", "code-block", "sourcecode", "prompt", "ipython", "doctest", "testcode", "testoutput", "math"}
 _SILENT = {"toctree", "index", "highlight", "currentmodule", "literalinclude", "tabularcolumns"}
@@ -32,15 +34,19 @@ def read(path: Path, source: str, _: Fields) -> Found:
     from docutils.core import publish_parts  # type: ignore[import-untyped]
 
     text = _FILE_FIELDS.sub("", text_of(path))
-    _keep_unknown(text)
-    soup = html.parsed(publish_parts(text, writer="html5", settings_overrides=_SETTINGS)["html_body"])
+    with _unknown_kept(text):
+        soup = html.parsed(publish_parts(text, writer="html5", settings_overrides=_SETTINGS)["html_body"])
     for error in soup.select(".system-message"):
         error.replace_with(*error.find_all("pre"))
     return html.sections(path, source, "", html.marked(soup)), {}
 
 
-def _keep_unknown(text: str) -> None:
-    """Teach docutils the roles and directives of `text` that it does not know, as ones that keep their text."""
+@contextmanager
+def _unknown_kept(text: str) -> Iterator[None]:
+    """Teach docutils the roles and directives of `text` that it does not know, as ones that keep their text.
+
+    It forgets them, and those that the text itself defines, at the end: they would change how other files are read.
+    """
     from docutils import nodes  # type: ignore[import-untyped]
     from docutils.parsers.rst import Directive, directives, roles  # type: ignore[import-untyped]
     from docutils.parsers.rst.languages import en  # type: ignore[import-untyped]
@@ -72,6 +78,7 @@ def _keep_unknown(text: str) -> None:
         shown = re.sub(r"\s*<[^<>]*>$", "", unescape(words)) or unescape(words)
         return [nodes.inline(rawtext, shown.lstrip("~!"))], []
 
+    known = [(registry, dict(registry)) for registry in (directives._directives, roles._roles)]
     document = new_document("", None)
     document.reporter.report_level = 5
     for name in set(_DIRECTIVE.findall(text)):
@@ -81,3 +88,9 @@ def _keep_unknown(text: str) -> None:
     for name in {first or second for first, second in _ROLE.findall(text)}:
         if roles.role(name, en, 0, document.reporter)[0] is None:
             roles.register_local_role(name, kept)
+    try:
+        yield
+    finally:
+        for registry, names in known:
+            registry.clear()
+            registry.update(names)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from stages.ingest.formats import Fields, Found, UnreadableError
 from stages.ingest.language import guess
-from stages.ingest.repair import repair
 from stages.ingest.sections import plain_section
+from stages.repair import repair
 
 # Encodings from before Unicode. The Latin ones are hard to tell apart.
 _LATIN = ("cp1252", "cp1250", "cp1254", "cp1257")

@@ -115,6 +115,12 @@ def test_lines_may_end_as_windows_ends_them_and_begin_with_a_mark(tmp_path: Path
     assert [section.slug for section in jsonl_records(file, "a", FIELDS)[0]] == ["1", "2"]
 
 
+def test_ids_are_mended_as_texts_are(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(r'{"id": "u\u0308ber\ud83d", "text": "u\u0308ber\ud83d"}')
+    (section,), _ = jsonl_records(tmp_path / "a.jsonl", "a.jsonl", FIELDS)
+    assert (section.section, section.slug, section.text) == ("über", "über", "über")
+
+
 def test_one_object_may_be_the_whole_file(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text('{"title": "T", "text": "a", "tags": ["x"]}')

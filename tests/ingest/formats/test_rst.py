@@ -83,6 +83,15 @@ def test_restructured_text_keeps_the_text_of_what_is_not_known(read: Reading, tm
     ]
 
 
+def test_directives_inside_lists_are_read_as_elsewhere_whatever_was_read_before(read: Reading) -> None:
+    inside = "Title\n=====\n\n- .. versionadded:: 3.2\n- .. ours:: Words of it\n"
+    before = read("a.rst", inside)
+    assert before[0].text == "* Added in 3.2\n* Words of it"
+    read("b.rst", "Title\n=====\n\n.. versionadded:: 3.1\n\n.. ours:: Words\n\n.. role:: mine(strong)\n\n:mine:`M`\n")
+    assert read("a.rst", inside) == before
+    assert read.text("c.rst", "Title\n=====\n\nWords of :mine:`mine`\n") == "Words of mine"
+
+
 def test_what_one_file_taught_changes_no_other(read: Reading) -> None:
     plain = "Title\n=====\n\n.. note:: Known.\n\nSome *text*.\n"
     before = read("a.rst", plain)

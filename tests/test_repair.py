@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from stages.ingest.repair import repair
+from stages.repair import repair
 
 
 @pytest.mark.parametrize(
