@@ -67,7 +67,7 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
     queries = query_sets.vectors(judged.ids, paths.VECTORS)
     passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
-    evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=8)
+    evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, passages[part])
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
     needed = config.mask_margin is not None or config.hold > 0
@@ -193,7 +193,7 @@ def _guarded(
     asking = judged.at(rows)
     queries = query_sets.vectors(asking.ids, paths.VECTORS)
     part = part_by_words(asking, corpus, config.dev_corpus, config.seed)
-    evaluator = DevEvaluator(asking, corpus, part, bf16, batch_size=8)
+    evaluator = DevEvaluator(asking, corpus, part, bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, passages[part])
     evaluator(model)
     assert evaluator.latest is not None

@@ -51,7 +51,9 @@ def mined(
 
     def encode(texts: Sequence[str], kind: Kind) -> npt.NDArray[np.float32]:
         label = "encoding the corpus" if kind == "document" else None
-        return encoder.encode(model, texts, kind, bf16=bf16, batch_size=8, label=label, together=True)
+        return encoder.encode(
+            model, texts, kind, bf16=bf16, batch_size=config.encode_batch_size, label=label, together=True
+        )
 
     row_of = {text: row for row, text in enumerate(corpus.texts)}
     positives = [row_of[text] for text in pairs["positive"]]

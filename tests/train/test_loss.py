@@ -244,6 +244,23 @@ def test_matryoshka_is_the_mean_of_the_losses_of_vectors_cut_short(model: Senten
     assert value == pytest.approx(np.mean(each), abs=1e-5)
 
 
+def test_hold_adds_how_far_the_vectors_are_from_the_base_models(model: SentenceTransformer) -> None:
+    own = [0, 1, 2, 0, 1]
+    queries, passages = both(model)
+    drawn = np.random.default_rng(0)
+    moved = []
+    base: dict[Kind, Vectors] = {}
+    for kind, texts, now in (("query", QUERIES, queries), ("document", PASSAGES, passages)):
+        table = drawn.standard_normal(now.shape).astype(np.float32)
+        table /= np.linalg.norm(table, axis=1, keepdims=True)
+        base[kind] = Vectors({text: row for row, text in enumerate(texts)}, table)  # type: ignore[index]
+        used = len(QUERIES) if kind == "query" else 3  # passages of the batch
+        moved.append(np.mean([1 - now[row] @ table[row] for row in range(used)]))
+    plain, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), batch(model, own, 0, OWN, base))
+    held, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60, hold=5.0), batch(model, own, 0, OWN, base))
+    assert held - plain == pytest.approx(5 * np.mean(moved), abs=1e-4)
+
+
 @pytest.mark.parametrize("options", [{}, {"symmetric": True, "dimensions": [8]}])
 @pytest.mark.parametrize("training", [False, True])
 def test_the_gradient_cache_changes_neither_loss_nor_gradients(

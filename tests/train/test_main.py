@@ -198,6 +198,7 @@ def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> 
     [
         {"precision": "bf16", "gradient_checkpointing": True, "negatives": 1, "max_grad_norm": 0.0},
         {"matryoshka": [8, 16], "symmetric": True, "gradient_cache": True, "mask_margin": 0.9},
+        {"hold": 0.5},
     ],
 )
 def test_the_other_ways_to_train_are_as_quiet_and_learn(changes: dict[str, Any], run: Run) -> None:

@@ -77,6 +77,7 @@ def train_config(**changes: Any) -> TrainConfig:
         "certainty": 0.5,
         "negligible": 0.02,
         "keyphrases_share": 0.5,
+        "encode_batch_size": 8,
         "dev_corpus": 30,
         "seed": 0,
     }
