@@ -17,10 +17,11 @@ class ModelConfig:
 
     name: str = MISSING  # its name on the model hub, or for people where it has none there
     package: str | None = MISSING  # an installed Python package that carries the files, and the folder inside
-    path: str | None = MISSING  # a local folder (conf/model/path.yaml sets it from `model_path:`)
-    query_prompt: str = MISSING  # put before each query, to the letter
-    passage_prompt: str = MISSING  # put before each passage
-    max_tokens: int = between(8, 32768)  # longer inputs are cut here; counts prompt and special tokens
+    path: str | None = MISSING  # a local folder, before all else (conf/model/path.yaml sets it from `model_path:`)
+    # Of these three null is what the model's own folder says
+    query_prompt: str | None = MISSING  # put before each query, to the letter
+    passage_prompt: str | None = MISSING  # put before each passage
+    max_tokens: int | None = between(8, 32768)  # longer inputs are cut here; counts prompt and special tokens
     dimension: int | None = MISSING  # of its vectors; null: whatever the model says
     license: str = MISSING  # of the weights, for the model card
     language: str | None = MISSING  # ISO 639-1, of a model that knows one alone; null: many, or not known
@@ -57,10 +58,11 @@ def _candidates(model: ModelConfig) -> list[Path]:
 def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
     """Where the model was looked for, and what helps."""
     installed = "use the model that comes with this project: `model: minilm` in params.yaml"
-    own = "`model: path` and `model_path: <folder>` in params.yaml"
+    own = "set `path: <folder>` in its file in conf/model/"  # beside its prompts there
     if model.path is not None:
         return model.path, (
-            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml",
+            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml where it says `model: path`, "
+            "else `path:` in the model's file in conf/model/",
             "download one, then name its folder there: hf download <its name> --local-dir <folder>",
             installed,
         )

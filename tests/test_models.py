@@ -45,11 +45,15 @@ def test_a_download_is_found_as_the_hub_library_finds_it(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("missing", "looked", "ways"),
     [
-        (model(), "the local model hub cache", ("hf download org/model", "model: path", "model: minilm")),
+        (
+            model(),
+            "the local model hub cache",
+            ("hf download org/model", "`path: <folder>` in its file", "model: minilm"),
+        ),
         (
             model(package="no_such_package/model"),
             "the Python package no_such_package",
-            ("pip install -e .", "hf download org/model", "model_path: <folder>"),
+            ("pip install -e .", "hf download org/model", "`path: <folder>` in its file"),
         ),
         (model(path="no/folder"), "no/folder", ("model_path:", "hf download", "model: minilm")),
     ],

@@ -34,7 +34,7 @@ MODELS = {  # query prompt, passage prompt, maximum length, dimension, as the mo
     "e5_large": ("query: ", "passage: ", 512, 1024),
     "e5_multilingual": ("query: ", "passage: ", 512, 768),
     "bge_m3": ("", "", 8192, 1024),
-    "path": ("", "", 256, None),
+    "path": (None, None, None, None),  # the folder's own
 }
 MODEL_FILES = "bge_base, bge_m3, bge_small, e5_large, e5_multilingual, minilm, path"
 
