@@ -61,8 +61,8 @@ def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
     own = "set `path: <folder>` in its file in conf/model/"  # beside its prompts there
     if model.path is not None:
         return model.path, (
-            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml where it says `model: path`, "
-            "else `path:` in the model's file in conf/model/",
+            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml for `model: path`, else "
+            "`path:` in the model's file in conf/model/",
             "download one, then name its folder there: hf download <its name> --local-dir <folder>",
             installed,
         )

@@ -18,7 +18,10 @@ def holds_model(folder: Path) -> bool:
 def launcher(file: str | None) -> None:
     """Raises UserError where `launcher:` names a file that is not there."""
     if file is not None and not Path(file).is_file():
-        raise UserError(f"launcher: {file} is not there: write it with `accelerate config --config_file …`")
+        raise UserError(
+            f"launcher: {file} is not there: write it with `accelerate config --config_file …`, or set "
+            "`launcher: null` in params.yaml"
+        )
 
 
 def pinned(place: str) -> Path | None:
@@ -30,7 +33,7 @@ def pinned(place: str) -> Path | None:
     if holds_model(pin):
         return pin
     if not pin.is_file() or pin.stat().st_size > 1:  # data/none.jsonl is a line end
-        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
+        raise UserError(f"params.yaml: pin: {pin} is no folder of a model; for none: data/none.jsonl")
     return None
 
 
@@ -39,7 +42,8 @@ def compared(folders: Sequence[str]) -> None:
     for folder in folders:
         if not holds_model(Path(folder)):
             raise UserError(
-                f"evaluate.compare: {folder} is no folder of a model; each must hold a Sentence Transformers model"
+                f"evaluate.compare: {folder} is no folder of a model; each must hold a Sentence Transformers model: "
+                "name others in params.yaml"
             )
 
 
@@ -47,6 +51,6 @@ def reranker(folder: str | None) -> None:
     """Raises UserError where `evaluate.reranker` names a folder that holds no model."""
     if folder is not None and not holds_model(Path(folder)):
         raise UserError(
-            f"evaluate.reranker: {folder} is no folder of a model; it must hold a cross-encoder\nName another folder, "
-            "or null"
+            f"evaluate.reranker: {folder} is no folder of a model; it must hold a cross-encoder: name another folder, "
+            "or null, in params.yaml"
         )
