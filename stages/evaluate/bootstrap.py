@@ -27,9 +27,10 @@ class Interval:
     high: float
     told: bool = True  # False: of too few groups to tell, `low` and `high` are all that is possible
 
-    def json(self) -> dict[str, float]:
-        """The row of metrics.json."""
-        return {"mean": self.mean, "low": self.low, "high": self.high}
+    def json(self) -> dict[str, float | None]:
+        """The row of metrics.json; null are the ends of what cannot be told."""
+        low, high = (self.low, self.high) if self.told else (None, None)
+        return {"mean": self.mean, "low": low, "high": high}
 
 
 def means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], draws: int, seed: int) -> Draws:

@@ -171,7 +171,8 @@ def test_every_number_is_trec_evals(
     assert metrics["hybrid_weight"]["hybrid"] == said_before["hybrid_weight"]
 
     summary = json.loads(paths.SUMMARY.read_text(encoding="utf-8"))
-    assert len(summary) == 10
+    assert len(summary) == 12
+    assert summary["base_mrr"] == round(metrics["real"]["base"]["mrr@10"], 4)
     assert summary["tuned"] == round(metrics["real"]["tuned"]["ndcg@10"], 4)
     with paths.SYSTEMS_PLOT.open(encoding="utf-8", newline="") as file:
         bars = {row["system"]: float(row["ndcg@10"]) for row in csv.DictReader(file)}

@@ -147,6 +147,11 @@ def test_what_can_be_told_from_luck_is_said() -> None:
     assert any("To tell a gain of 0.05 from luck takes about 250 queries." in reason for reason in wide)
 
 
+def test_where_any_gain_is_meaningful_no_number_of_queries_is_asked_for() -> None:
+    found = judge("real", tuned(0.1, 0.0, 0.2), {}, 0.9, config(meaningful=0.0, negligible=0.0))
+    assert not any("takes about" in reason for reason in found.reasons)
+
+
 def test_the_room_over_the_base_is_said() -> None:
     assert any("hardly worth it there" in reason for reason in judged(good(0.05, 0.01, 0.09)).reasons)
     generated = judged(good(0.05, 0.01, 0.09), "synthetic").reasons
