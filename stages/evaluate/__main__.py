@@ -35,7 +35,7 @@ from stages.settings import load
 from stages.stored_rankings import read_rankings
 
 _EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
-_UPSTREAM = ("ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate")
+_SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash the report has
 
 
 def work() -> str:
@@ -142,7 +142,7 @@ def work() -> str:
             "the model": files.folder_size(paths.MODEL),
             f"vectors of the {len(passages):,} passages": tuned_passages.nbytes,
         },
-        settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in _UPSTREAM)),
+        settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in _SETTINGS)),
         vectors=vectors,
         probe=forgetting,
         reranked=reranked,

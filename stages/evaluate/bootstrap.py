@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stages.clustered import least_groups
+
 _CHUNK = 1 << 24  # group weights held at once
 
 Draws = npt.NDArray[np.float64]
@@ -70,8 +72,3 @@ def _tail(confidence: float, groups: int) -> float:
     from scipy.stats import norm, t
 
     return float(norm.cdf(math.sqrt(groups / (groups - 1)) * t.ppf((1 - confidence) / 2, groups - 1)))
-
-
-def least_groups(confidence: float) -> int:
-    """How many groups it takes to be so sure of anything: as many as a two-sided sign test, if all of them agree."""
-    return 1 + math.ceil(-math.log2(1 - confidence))

@@ -85,7 +85,7 @@ class Report:
     history: Mapping[str, Any]  # the training's history.json
     cost: Mapping[str, Mapping[str, float]]  # of the queries, by model
     sizes: Mapping[str, int]  # bytes, by what they are of
-    settings: str  # hash of all settings
+    settings: str  # hash of those of the training and these scores
     vectors: Sequence[VectorScore] = ()
     probe: Probe | None = None
     reranked: SetScores | None = None
