@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
-from stages import named
+from stages import files, named, paths
 from stages.errors import UserError
 from stages.settings import between
 
@@ -38,6 +38,25 @@ def locate(model: ModelConfig) -> Path:
     looked, ways = _ways_to_get(model)
     steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
     raise UserError(f"the base model, {model.name}, is not in {looked}. Three ways to get it:{steps}")
+
+
+def weights(model: ModelConfig) -> str:
+    """A digest of the model's weights on this machine."""
+    folder = locate(model)
+    found = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
+    return files.digest(*found)
+
+
+def refuse_others_than_embedded(model: ModelConfig) -> None:
+    """Raises UserError where the vectors of `embed` are of other weights, as before a download of a new revision.
+
+    DVC sees of the model its config, and of a folder what `model_path:` names.
+    """
+    if weights(model) != paths.BASE_WEIGHTS.read_text(encoding="utf-8"):
+        raise UserError(
+            f"the weights of the base model, {model.name}, have changed since it encoded {paths.VECTORS}: run `dvc "
+            "repro --single-item --force embed`, then `dvc repro`"
+        )
 
 
 def _candidates(model: ModelConfig) -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from stages import encoder, files, hybrid, metrics, paths, processes, query_sets, ranking, real_queries
+from stages import encoder, files, hybrid, metrics, models, paths, processes, query_sets, ranking, real_queries
 from stages.console import note
 from stages.drift import UNCHANGED, mean_cosine
 from stages.encoder import Kind
@@ -50,6 +50,7 @@ def work() -> str:
     dev, test = judged.rows([query_sets.DEV]), judged.rows(query_sets.TEST_SETS)
     reranker = None if config.reranker is None else load_reranker(Path(config.reranker))
     others = named_models(config.compare)
+    models.refuse_others_than_embedded(config.model)
     tuned_model, base_model = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
     forgetting = probe(base_model, tuned_model, config.forgetting, use_bf16(config.precision), config.batch_size)
     similarity = _encode(

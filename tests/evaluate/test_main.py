@@ -86,6 +86,7 @@ def evaluated(
     )
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
+    files.write_text(paths.BASE_WEIGHTS, files.digest(Path("base_model/model.safetensors")))
     files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
     files.write_text(paths.CONFIG / "evaluate.yaml", text)
     for stage in ("embed", "train"):
@@ -350,6 +351,16 @@ def test_a_reranker_and_other_models_are_scored_beside(
     assert ">other</th>" in page or ">other<" in page
     # Whatever finds all sixty sections is the same behind the reranker.
     assert metrics["reranked"]["base"] == metrics["reranked"]["tuned"] == metrics["reranked"]["compare:same"]
+
+
+def test_a_base_model_with_other_weights_than_embed_had_is_not_measured(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluated(tmp_path, models["bert"], models["bert"])
+    encoder.save(models["xlmr"], Path("base_model"))  # as a download of a new revision
+    with pytest.raises(UserError, match="the weights of the base model, a/base, have changed since it encoded"):
+        evaluate.work()
 
 
 def test_a_model_that_is_not_there_is_said_before_any_work(
