@@ -15,18 +15,12 @@ from stages.errors import UserError
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.randomisation import p_values
+from stages.evaluate.scores import LABELS
 
 _DRAWS = 10_000
 _CONFIDENCE = 0.95
 _SEED = 0
 _METRIC = "ndcg@10"
-_SYSTEMS = {
-    "base": "base",
-    "bm25": "BM25",
-    "hybrid": "hybrid(base)",
-    "tuned": "tuned",
-    "tuned_hybrid": "hybrid(tuned)",
-}
 
 Columns = dict[str, list[Any]]
 Values = npt.NDArray[np.float64]
@@ -130,7 +124,7 @@ def _scores(
         for name in right["sets"][row]:
             of_sets.setdefault(name, []).append(place)
     for name, places in of_sets.items():
-        for system, label in _SYSTEMS.items():
+        for system, label in LABELS.items():
             old, new = _values(left, system)[a[places]], _values(right, system)[b[places]]
             if system == "tuned" or np.abs(new - old).max() > 1e-9:
                 found, p = difference(old, new, groups[places])

@@ -66,6 +66,7 @@ def most_changed(
     judged: Judged,
     asked: Asked,
     parts: Sequence[npt.NDArray[np.int64]],
+    *,
     gains: npt.NDArray[np.float64],
     base: Rankings,
     tuned: Rankings,

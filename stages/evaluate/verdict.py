@@ -63,6 +63,7 @@ def judge(
     kinds: Mapping[str, SetScores],
     similarity: float,
     config: EvaluateConfig,
+    *,
     doubt: str | None = None,
     guarded: int = 0,
     asked: int = 0,

@@ -56,7 +56,9 @@ def test_which_sizes(whole: int, dimensions: list[int]) -> None:
 def test_int8_is_what_is_exported_of_passages_and_queries() -> None:
     greatest = float(np.abs(PASSAGES).max())
     ranges = np.array([[-greatest] * 128, [greatest] * 128])  # one for all numbers
-    asked, table = (quantize_embeddings(of, "int8", ranges=ranges).astype(np.float64) for of in (QUERIES, PASSAGES))
+    asked, table = (
+        np.asarray(quantize_embeddings(of, "int8", ranges=ranges), np.float64) for of in (QUERIES, PASSAGES)
+    )
     cosines = asked @ table.T / np.outer(np.linalg.norm(asked, axis=1), np.linalg.norm(table, axis=1))
     found = vectors._int8(QUERIES, PASSAGES, CORPUS)
     assert found.sections[:, :10].tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
