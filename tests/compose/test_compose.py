@@ -405,6 +405,16 @@ def model_folders() -> None:
         edit(file, "", "")
 
 
+def test_a_model_that_is_not_in_the_hub_cache_keeps_its_prompts_by_path_in_its_own_file(project: Path) -> None:
+    model_folders()
+    edit("params.yaml", "model: minilm", "model: bge_small")
+    edit("conf/model/bge_small.yaml", "path: null", "path: own")
+    assert work().startswith("11 stages configured")
+    embed = Path("data/config/embed.yaml").read_text()
+    assert "path: own\n" in embed
+    assert f"query_prompt: '{BGE}'\n" in embed
+
+
 def test_what_is_named_and_there_is_taken(project: Path) -> None:
     model_folders()
     edit("params.yaml", "pin: data/none.jsonl", "pin: own")
