@@ -135,7 +135,7 @@ def read(folder: Path) -> Found:
     groups, kinds = np.array(table["group"]), np.array(table["kind"])
 
     def scored(rows: Any) -> SetScores:
-        return score(values, np.flatnonzero(rows), groups, config.draws, config.confidence, config.seed)
+        return score(values, np.flatnonzero(rows), groups, config)
 
     real, generated = (np.array([name in of for of in table["sets"]]) for name in ("real", "synthetic"))
     of_kinds = {str(kind): scored(generated & (kinds == kind)) for kind in sorted(set(kinds[generated]))}
@@ -146,7 +146,7 @@ def read(folder: Path) -> Found:
         scored(real),
         "base" if similarity > UNCHANGED else "tuned",
         metrics["verdict"],
-        judge("synthetic", scored(generated), of_kinds, similarity, config, doubt).verdict,
+        judge("synthetic", scored(generated), of_kinds, similarity, config, doubt=doubt).verdict,
     )
 
 

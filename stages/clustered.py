@@ -1,4 +1,4 @@
-"""Errors of means over queries that are not independent."""
+"""Errors of means over queries that are not independent, and how many groups of them can tell anything."""
 
 import math
 
@@ -20,3 +20,8 @@ def standard_error(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64
         return math.inf
     sums = np.bincount(group_of, weights=values - values.mean())
     return math.sqrt(float((sums**2).sum()) * number / (number - 1)) / len(values)
+
+
+def least_groups(confidence: float) -> int:
+    """How many groups it takes to be so sure of anything: as many as a two-sided sign test, if all of them agree."""
+    return 1 + math.ceil(-math.log2(1 - confidence))

@@ -58,14 +58,18 @@ def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
 def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     """Load the base model with its prompts and length limit set, so that they are saved with it.
 
-    Raises UserError where the model is missing, broken, or is not what its config says.
+    Prompts and limit that its config does not say are the folder's own. Raises UserError where the model is missing,
+    broken, or is not what its config says.
     """
+    prompts = {"query": model.query_prompt, "document": model.passage_prompt}
     loaded = load_folder(
         models.locate(model),
-        prompts={"query": model.query_prompt, "document": model.passage_prompt},
+        prompts={kind: prompt for kind, prompt in prompts.items() if prompt is not None},
         similarity_fn_name="cosine",
         **options,
     )
+    if model.passage_prompt is None and not loaded.prompts["document"]:  # by its other names
+        loaded.prompts["document"] = loaded.prompts.get("passage") or loaded.prompts.get("corpus") or ""
     dimension = loaded.get_embedding_dimension()
     if model.dimension is not None and dimension != model.dimension:
         raise UserError(
@@ -73,6 +77,9 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
             f"{model.dimension}`: correct it, or name the model that was meant"
         )
     positions = _positions(loaded)
+    if model.max_tokens is None:
+        loaded.max_seq_length = min((limit for limit in (loaded.max_seq_length, positions) if limit), default=None)
+        return loaded
     if positions is not None and model.max_tokens > positions:
         raise UserError(
             f"{model.name} reads {positions} tokens at most, its file in conf/model/ says `max_tokens: "

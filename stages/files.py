@@ -159,4 +159,4 @@ def sha256(path: Path) -> str:
 
 def digest(*paths: Path) -> str:
     """16 hex digits that stand for the contents of files."""
-    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).hexdigest()[:16]
+    return hashlib.sha256(b"".join(bytes.fromhex(sha256(path)) for path in paths)).hexdigest()[:16]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
-from stages import named
+from stages import files, named, paths
 from stages.errors import UserError
 from stages.settings import between
 
@@ -17,10 +17,11 @@ class ModelConfig:
 
     name: str = MISSING  # its name on the model hub, or for people where it has none there
     package: str | None = MISSING  # an installed Python package that carries the files, and the folder inside
-    path: str | None = MISSING  # a local folder (conf/model/path.yaml sets it from `model_path:`)
-    query_prompt: str = MISSING  # put before each query, to the letter
-    passage_prompt: str = MISSING  # put before each passage
-    max_tokens: int = between(8, 32768)  # longer inputs are cut here; counts prompt and special tokens
+    path: str | None = MISSING  # a local folder, before all else (conf/model/path.yaml sets it from `model_path:`)
+    # Of these three null is what the model's own folder says
+    query_prompt: str | None = MISSING  # put before each query, to the letter
+    passage_prompt: str | None = MISSING  # put before each passage
+    max_tokens: int | None = between(8, 32768)  # longer inputs are cut here; counts prompt and special tokens
     dimension: int | None = MISSING  # of its vectors; null: whatever the model says
     license: str = MISSING  # of the weights, for the model card
     language: str | None = MISSING  # ISO 639-1, of a model that knows one alone; null: many, or not known
@@ -37,6 +38,25 @@ def locate(model: ModelConfig) -> Path:
     looked, ways = _ways_to_get(model)
     steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
     raise UserError(f"the base model, {model.name}, is not in {looked}. Three ways to get it:{steps}")
+
+
+def weights(model: ModelConfig) -> str:
+    """A digest of the model's weights on this machine."""
+    folder = locate(model)
+    found = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
+    return files.digest(*found)
+
+
+def refuse_others_than_embedded(model: ModelConfig) -> None:
+    """Raises UserError where the vectors of `embed` are of other weights, as before a download of a new revision.
+
+    DVC sees of the model its config, and of a folder what `model_path:` names.
+    """
+    if weights(model) != paths.BASE_WEIGHTS.read_text(encoding="utf-8"):
+        raise UserError(
+            f"the weights of the base model, {model.name}, have changed since it encoded {paths.VECTORS}: run `dvc "
+            "repro --single-item --force embed`, then `dvc repro`"
+        )
 
 
 def _candidates(model: ModelConfig) -> list[Path]:
@@ -57,10 +77,11 @@ def _candidates(model: ModelConfig) -> list[Path]:
 def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
     """Where the model was looked for, and what helps."""
     installed = "use the model that comes with this project: `model: minilm` in params.yaml"
-    own = "`model: path` and `model_path: <folder>` in params.yaml"
+    own = "set `path: <folder>` in its file in conf/model/"  # beside its prompts there
     if model.path is not None:
         return model.path, (
-            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml",
+            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml for `model: path`, else "
+            "`path:` in the model's file in conf/model/",
             "download one, then name its folder there: hf download <its name> --local-dir <folder>",
             installed,
         )

@@ -24,7 +24,10 @@ def is_none(file: Path) -> bool:
 def launcher(file: str | None) -> None:
     """Raises UserError where `launcher:` names a file that is not there."""
     if file is not None and not Path(file).is_file():
-        raise UserError(f"launcher: {file} is not there: write it with `accelerate config --config_file …`")
+        raise UserError(
+            f"launcher: {file} is not there: write it with `accelerate config --config_file …`, or set "
+            "`launcher: null` in params.yaml"
+        )
 
 
 def pinned(place: str) -> Path | None:
@@ -36,7 +39,7 @@ def pinned(place: str) -> Path | None:
     if holds_model(pin):
         return pin
     if not pin.is_file() or not is_none(pin):
-        raise UserError(f"pin: {pin} is no folder of a model; without one: `pin: data/none.jsonl` in params.yaml")
+        raise UserError(f"params.yaml: pin: {pin} is no folder of a model; for none: data/none.jsonl")
     return None
 
 
@@ -45,7 +48,8 @@ def compared(folders: Sequence[str]) -> None:
     for folder in folders:
         if not holds_model(Path(folder)):
             raise UserError(
-                f"evaluate.compare: {folder} is no folder of a model; each must hold a Sentence Transformers model"
+                f"evaluate.compare: {folder} is no folder of a model; each must hold a Sentence Transformers model: "
+                "name others in params.yaml"
             )
 
 
@@ -53,6 +57,6 @@ def reranker(folder: str | None) -> None:
     """Raises UserError where `evaluate.reranker` names a folder that holds no model."""
     if folder is not None and not holds_model(Path(folder)):
         raise UserError(
-            f"evaluate.reranker: {folder} is no folder of a model; it must hold a cross-encoder\nName another folder, "
-            "or null"
+            f"evaluate.reranker: {folder} is no folder of a model; it must hold a cross-encoder: name another folder, "
+            "or null, in params.yaml"
         )

@@ -24,6 +24,7 @@ REPLIES = DATA / "queries/replies.jsonl"
 COST = DATA / "queries/cost.json"
 
 VECTORS = DATA / "vectors"
+BASE_WEIGHTS = VECTORS / "weights.txt"  # their digest
 TUNED_VECTORS = DATA / "tuned_vectors"
 
 DATASET = DATA / "dataset"

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from stages import files, paths, real_queries
+from stages.clustered import least_groups
 from stages.ranking import Corpus
 
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 TEST_SETS = tuple(TITLES)
-_LEAST_GROUPS = 6  # of real queries: fewer cannot be told from luck, even if all of them gain (a sign test, at .95)
+HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
+_LEAST_GROUPS = least_groups(0.95)  # of real queries: fewer cannot be told from luck, even if all of them gain
 DEV = "dev"  # chooses: the checkpoint, the hybrid's weight
 
 

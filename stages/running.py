@@ -68,6 +68,9 @@ def run(stage: str, work: Callable[[], str]) -> None:
         _fail(stage, str(error))
     except KeyboardInterrupt:
         _fail(stage, "interrupted; run `dvc repro` again to go on")
+    except FileNotFoundError as error:
+        name = error.filename or str(error).rpartition(": ")[2]  # pyarrow and safetensors leave `filename` empty
+        _fail(stage, f"{name} is not there: run `dvc repro {stage}`, which makes what the stage reads")
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

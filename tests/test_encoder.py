@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models
 
-from stages import encoder
+from stages import encoder, files
 from stages.encoder import Kind, encode, load_base, load_folder, tokenize
 from stages.errors import UserError
 from stages.text import passage_text
@@ -143,6 +143,19 @@ def test_what_the_config_says_is_saved_with_the_model(folder: Path, tmp_path: Pa
     files = [path for path in (tmp_path / "saved").rglob("*") if path.is_file()]
     assert "README.md" not in {path.name for path in files}
     assert not [path for path in files if str(tmp_path).encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("passage", ["document", "passage", "corpus"])
+def test_what_the_config_does_not_say_is_the_folders_own(passage: str, folder: Path, tmp_path: Path) -> None:
+    own = {"query": "Represent: ", passage: "D: "}
+    files.write_json(folder / "config_sentence_transformers.json", {"prompts": own})
+    base = load_base(model_config(folder, query_prompt=None, passage_prompt=None, max_tokens=None))
+    encoder.save(base, tmp_path / "saved")
+    for model in (base, load_folder(tmp_path / "saved")):
+        assert (model.prompts["query"], model.prompts["document"], model.max_seq_length) == ("Represent: ", "D: ", 20)
+    # What it does say is stronger, nothing too.
+    model = load_base(model_config(folder, query_prompt=None, passage_prompt="", max_tokens=30))
+    assert (model.prompts["query"], model.prompts["document"], model.max_seq_length) == ("Represent: ", "", 30)
 
 
 def cut_short(name: str) -> Callable[[Path], object]:

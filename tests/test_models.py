@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from stages import files, paths
 from stages.errors import UserError
-from stages.models import ModelConfig, locate
+from stages.models import ModelConfig, locate, refuse_others_than_embedded, weights
 
 
 def model(name: str = "org/model", package: str | None = None, path: str | None = None) -> ModelConfig:
@@ -42,14 +43,35 @@ def test_a_download_is_found_as_the_hub_library_finds_it(tmp_path: Path, monkeyp
     assert found == str(newest / "config.json")
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin"])
+def test_other_weights_than_those_that_were_embedded_with_are_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = write_model(tmp_path / "own")
+    (own / name).write_bytes(b"one")
+    base = model(path="own")
+    files.write_text(paths.BASE_WEIGHTS, weights(base))
+    refuse_others_than_embedded(base)
+    (own / name).write_bytes(b"two")
+    with pytest.raises(
+        UserError, match="org/model, have changed since it encoded data/vectors: run `dvc repro --single"
+    ):
+        refuse_others_than_embedded(base)
+
+
 @pytest.mark.parametrize(
     ("missing", "looked", "ways"),
     [
-        (model(), "the local model hub cache", ("hf download org/model", "model: path", "model: minilm")),
+        (
+            model(),
+            "the local model hub cache",
+            ("hf download org/model", "`path: <folder>` in its file", "model: minilm"),
+        ),
         (
             model(package="no_such_package/model"),
             "the Python package no_such_package",
-            ("pip install -e .", "hf download org/model", "model_path: <folder>"),
+            ("pip install -e .", "hf download org/model", "`path: <folder>` in its file"),
         ),
         (model(path="no/folder"), "no/folder", ("model_path:", "hf download", "model: minilm")),
     ],

@@ -65,7 +65,13 @@ def wait_until_gone(pid: int) -> None:
     ("work", "line"),
     [
         ("raise UserError('no [bold]file[/] here: :x: run it again')", "no [bold]file[/] here: :x: run it again"),
-        ("open('nowhere/file')", "No such file or directory: nowhere/file"),
+        *(
+            (
+                f"{read}('nowhere/file')",
+                "nowhere/file is not there: run `dvc repro ingest`, which makes what the stage reads",
+            )
+            for read in ("open", "read_table", "load_file")
+        ),
         ("open('.dvc', 'w')", "Is a directory: .dvc"),
         ("os.link('.dvc', 'other')", "Operation not permitted: .dvc"),
         ("open('/dev/full', 'w').write('x' * 100_000)", "No space left on device: while writing"),
@@ -82,7 +88,8 @@ def wait_until_gone(pid: int) -> None:
 )
 def test_an_error_is_exit_1_and_one_line(work: str, line: str, repository: Path) -> None:
     program = (
-        "import os, signal, sqlite3, time\nfrom safetensors import SafetensorError\n"
+        "import os, signal, sqlite3, time\nfrom pyarrow.parquet import read_table\n"
+        "from safetensors import SafetensorError\nfrom safetensors.numpy import load_file\n"
         "from stages.errors import UserError\nfrom stages.running import run\n"
         f"def work():\n    {work}\n    return ''\nrun('ingest', work)"
     )

@@ -1,6 +1,6 @@
 """`fieldtune compare`: the evaluations of two commits, query by query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,15 @@ from stages import paths
 from stages.commands.terminal import plain
 from stages.console import console
 from stages.errors import UserError
+from stages.evaluate import bootstrap
+from stages.evaluate.bootstrap import Interval
+from stages.evaluate.randomisation import p_values
+from stages.evaluate.scores import LABELS
 
 _DRAWS = 10_000
 _CONFIDENCE = 0.95
 _SEED = 0
 _METRIC = "ndcg@10"
-_SYSTEMS = {
-    "base": "base",
-    "bm25": "BM25",
-    "hybrid": "hybrid(base)",
-    "tuned": "tuned",
-    "tuned_hybrid": "hybrid(tuned)",
-}
 
 Columns = dict[str, list[Any]]
 Values = npt.NDArray[np.float64]
@@ -76,10 +73,12 @@ def read(revision: str | None) -> Columns:
     except RevError as error:
         raise UserError(f"{revision} is no revision of this repository: {error}") from error
     except (DvcException, FileNotFoundError) as error:
-        raise UserError(
-            f"{revision} has no {paths.PER_QUERY} that can be read here ({error}): commit dvc.lock after `dvc repro`, "
-            f"or get the file, `dvc fetch --all-commits {paths.PER_QUERY}`"
-        ) from error
+        if api.DVCFileSystem(rev=revision).isfile(paths.PER_QUERY.as_posix()):
+            raise UserError(
+                f"{revision}: its {paths.PER_QUERY} is not in the local DVC cache: run `dvc fetch --all-commits "
+                f"{paths.PER_QUERY}` where a DVC remote has it, or check that commit out and run `dvc repro`"
+            ) from error
+        raise UserError(f"{revision} has no {paths.PER_QUERY}: commit dvc.lock after `dvc repro`") from error
     return found
 
 
@@ -118,39 +117,36 @@ def _scores(
     shown = Table(title="NDCG@10 on the queries of both", title_justify="left")
     shown.add_column("query set")
     shown.add_column("system")
-    for name in (*names, "difference", f"{_CONFIDENCE:.0%} interval", "p"):
+    for name in (*names, "difference", f"{100 * _CONFIDENCE:g} % interval", "p"):
         shown.add_column(name, justify="right")
     of_sets: dict[str, list[int]] = {}
     for place, row in enumerate(b.tolist()):
         for name in right["sets"][row]:
             of_sets.setdefault(name, []).append(place)
     for name, places in of_sets.items():
-        for system, label in _SYSTEMS.items():
+        for system, label in LABELS.items():
             old, new = _values(left, system)[a[places]], _values(right, system)[b[places]]
             if system == "tuned" or np.abs(new - old).max() > 1e-9:
-                found = difference(old, new, groups[places])
+                found, p = difference(old, new, groups[places])
                 shown.add_row(
                     f"{name} ({len(places):,})",
                     label,
                     f"{old.mean():.3f}",
                     f"{new.mean():.3f}",
-                    f"{found['mean']:+.3f}",
-                    f"{found['low']:+.3f} to {found['high']:+.3f}",
-                    f"{found['p']:.2g}",
+                    f"{found.mean:+.3f}",
+                    f"{found.low:+.3f} to {found.high:+.3f}" if found.told else "too few groups",
+                    f"{p:.2g}",
                 )
     return shown
 
 
-def difference(old: Values, new: Values, groups: npt.NDArray[np.int64]) -> Mapping[str, float]:
-    """How much higher `new` is than `old`, both [queries]: mean, interval and p, as `evaluate` works them out."""
-    from stages.evaluate import bootstrap
-    from stages.evaluate.randomisation import p_values
-
+def difference(old: Values, new: Values, groups: npt.NDArray[np.int64]) -> tuple[Interval, float]:
+    """How much higher `new` is than `old`, both [queries], and p, as `evaluate` works them out."""
     change = (new - old)[None]
     drawn = bootstrap.means(change, groups, _DRAWS, _SEED)[0]
     number = len(np.unique(groups))
     found = bootstrap.interval(float(change.mean()), drawn, _CONFIDENCE, number, (-1.0, 1.0))
-    return {**found.json(), "p": float(p_values(change, groups, _DRAWS, _SEED)[0])}
+    return found, float(p_values(change, groups, _DRAWS, _SEED)[0])
 
 
 def _queries(

@@ -13,6 +13,7 @@ from stages import files, paths, tables
 from stages.commands import params
 from stages.commands.keys import Keys, keys
 from stages.commands.query_rows import NONE, has_answer, one_line, query_of
+from stages.commands.ranked import check_ranking
 from stages.console import console, note
 from stages.errors import UserError
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:  # torch takes seconds, and a mistake is to be said at once
 
 _ENOUGH = 100  # queries with answers, for a verdict on what people type
 _AT_ONCE = 100  # queries ranked before the first of them is judged
-_MOST = 100  # sections of each system: what is ranked
 _FRAME = 11  # lines of a screen around the passage's text
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would steer the terminal
 _KEYS = "y answers it   n does not   s skip the query   q quit"
@@ -58,11 +58,7 @@ def judge(queries: Path | None, out: Path, top: int) -> str:
 
 
 def _check(out: Path, top: int) -> None:
-    if not 1 <= top <= _MOST:
-        raise UserError(f"--top is {top}: it must be from 1 to {_MOST}")
-    for path in (paths.PASSAGES, paths.VECTORS / "passages.safetensors"):
-        if not path.is_file():
-            raise UserError(f"{path} is not there: run `dvc repro embed`, which goes as far as is needed here")
+    check_ranking(top)
     if out.suffix.lower() in tables.SUFFIXES and out.suffix.lower() != ".jsonl":
         raise UserError(f"--out {out}: it is written as JSONL, so give it a name that ends in .jsonl")
 

@@ -7,13 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from stages import files, paths
+from stages.commands.ranked import check_ranking
 from stages.commands.terminal import plain
 from stages.console import console
 from stages.errors import UserError
+from stages.evaluate.scores import LABELS
 
 _LETTERS = 110  # of a passage's text
-_NAMES = {"base": "base", "bm25": "BM25", "tuned": "tuned"}
-_MOST = 100  # what is ranked
 
 
 def search(words: str, top: int) -> str:
@@ -23,11 +23,7 @@ def search(words: str, top: int) -> str:
     """
     if not words.strip():
         raise UserError('say what to search for: fieldtune search "words"')
-    if not 1 <= top <= _MOST:
-        raise UserError(f"--top is {top}: it must be from 1 to {_MOST}")
-    for path in (paths.PASSAGES, paths.VECTORS / "passages.safetensors"):
-        if not path.is_file():
-            raise UserError(f"{path} is not there: run `dvc repro embed`, which goes as far as is needed here")
+    check_ranking(top)
     from stages.commands.pooling import Systems
 
     passages = list(files.read_jsonl(paths.PASSAGES))
@@ -44,7 +40,7 @@ def side_by_side(found: Mapping[str, Sequence[tuple[int, float]]], passages: Seq
     shown = Table(show_lines=True)
     shown.add_column("", justify="right")
     for name in found:
-        shown.add_column(_NAMES[name], ratio=1, overflow="fold")
+        shown.add_column(LABELS[name], ratio=1, overflow="fold")
     places = {name: [_place(passages[row]) for row, _ in rows] for name, rows in found.items()}
     for rank in range(max(map(len, found.values()), default=0)):
         cells = []

@@ -33,7 +33,8 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     _check_names([path for path in (documents, queries, pairs) if path], known)
     folder = documents.resolve()
     places = {folder: _files_of(folder, documents, known)}
-    lines = [f"documents: {shown(folder)} ({len(places[folder]):,} files)"]
+    count = len(places[folder])
+    lines = [f"documents: {shown(folder)} ({count:,} {'file' if count == 1 else 'files'})"]
     set_now = {name: Path(str(now.get(name) or NONE)) for name in ("queries", "pairs")}
     kept = set_now if Path(str(now.get("documents"))).resolve() == folder else {}
     given = {"queries": queries, "pairs": pairs}
@@ -158,7 +159,7 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[s
         raise UserError(f"{shown(table)} has no rows")
     parts = [f"{answered:,} with an answer"] if answered else []
     if log:
-        parts.append(f"{log:,} without one: `fieldtune judge` finds answers for those")
+        parts.append(f"{log:,} without an answer: `fieldtune judge` finds them")
     return ", ".join(parts), misnamed([columns])
 
 
@@ -183,7 +184,7 @@ def _generator(asked: str | None, now: object, documents: str, pairs: str) -> tu
     why = _misfit(str(now), documents, pairs)
     if why is None:
         return str(now), beside if now != "pairs" else ""
-    return _ANY, f", for {now} does not fit: {why}{beside}"
+    return _ANY, f" (not {now}: {why}){beside}"
 
 
 def _misfit(name: str, documents: str, pairs: str) -> str | None:

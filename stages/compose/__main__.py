@@ -1,9 +1,20 @@
 """Stage `compose`: params.yaml and conf/ → data/config/<stage>.yaml. Run as `python -m stages.compose`."""
 
+from pathlib import Path
+
 from stages import files, models, named, paths
-from stages.compose.compose import STAGES, Config, compose, stage_yaml
+from stages.compose.compose import STAGES, Config, compose, overruled, stage_yaml
+from stages.errors import UserError
 from stages.running import run
 from stages.train.config import refuse_too_large
+
+_NONE = "for none: data/none.jsonl"
+_PLACES = {  # `pin` besides: `named.pinned`
+    "documents": "name a folder, or run `fieldtune use <folder>`",
+    "queries": _NONE,
+    "pairs": _NONE,
+    "model_path": f"name the folder of a model; {_NONE}",
+}
 
 
 def work() -> str:
@@ -11,11 +22,18 @@ def work() -> str:
     _look_for_what_is_named(config)
     for stage in STAGES:
         files.write_text(paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
-    return f"{len(STAGES)} stages configured; base model {config.model.name}"
+    said = f"{len(STAGES)} stages configured; base model {config.model.name}"
+    if stronger := overruled(paths.PARAMS, paths.CONF):
+        said += f"; the preset is stronger than {paths.PARAMS}: {', '.join(stronger)}"
+    return said
 
 
 def _look_for_what_is_named(config: Config) -> None:
     """Raises UserError where what a later stage would take is not there, or does not fit the base model."""
+    for name, instead in _PLACES.items():
+        place = Path(getattr(config, name))
+        if not place.exists() and not _comes_by_dvc(place):
+            raise UserError(f"{paths.PARAMS}: {name}: {place} is not there; {instead}")
     models.locate(config.model)
     for stage in (config.embed, config.train, config.evaluate):
         named.launcher(stage.launcher)
@@ -23,6 +41,12 @@ def _look_for_what_is_named(config: Config) -> None:
     named.reranker(config.evaluate.reranker)
     if named.pinned(config.pin) is None and config.model.dimension is not None:  # what is pinned is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)
+
+
+def _comes_by_dvc(place: Path) -> bool:
+    """Whether DVC may yet bring or make a place: a `.dvc` file or a stage, as the sample's, stands above it."""
+    above = (place, *place.parents[:-1])  # the root's own stages make no place
+    return any(Path(f"{folder}.dvc").is_file() or (folder / "dvc.yaml").is_file() for folder in above)
 
 
 if __name__ == "__main__":

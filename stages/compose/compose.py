@@ -63,6 +63,35 @@ _NOT_ABOVE = (
     ("baseline.worth_it", "baseline.good_enough"),
     ("evaluate.negligible", "evaluate.meaningful"),
 )
+_NONE = "for none write data/none.jsonl"
+# What other tools call them
+_CALLED = {
+    "lr": "train.learning_rate",
+    "num_epochs": "train.epochs",
+    "num_train_epochs": "train.epochs",
+    "batch": "train.batch_size",
+    "per_device_train_batch_size": "train.batch_size",
+    "mini_batch_size": "train.microbatch_tokens",
+    "warmup_ratio": "train.warmup",
+    "warmup_steps": "train.warmup",
+    "lora_r": "train.lora",
+    "matryoshka_dims": "train.matryoshka",
+    "num_hard_negatives": "train.negatives",
+    "early_stopping_patience": "train.patience",
+    "fp16": "precision",
+    "bf16": "precision",
+    "chunk_size": "ingest.max_tokens",
+    "chunk_overlap": "ingest.overlap",
+}
+_CLOSE = 0.75  # from here two names are alike: epoch and epochs are, lr and lora are not
+# What OmegaConf says of a value of the wrong type, and what it must be
+_TYPES = {
+    "converted to Float": "a number",
+    "converted to Integer": "a whole number",
+    "not a valid bool": "true or false",
+    "to string": "a text",
+    "is not a ListConfig": "a list",
+}
 
 
 @dataclass
@@ -124,6 +153,18 @@ def compose(params_file: Path, conf: Path) -> Config:
     wrong = [found for stage in STAGES for found in violations(getattr(settings, stage), stage)]
     _refuse(_sentence(layers, key, said) for key, said in [*wrong, *_contradictions(config)])
     return settings
+
+
+def overruled(params_file: Path, conf: Path) -> list[str]:
+    """What the preset sets to another value than params.yaml has: for each key a few words."""
+    params, *preset = _params_and_preset(params_file, conf)
+    there = dict(_leaves(params.values))
+    return [
+        f"{key} {value} instead of {there[key]}"
+        for layer in preset
+        for key, value in _leaves(layer.values)
+        if key in there and there[key] != value
+    ]
 
 
 def stage_yaml(config: Config, stage: str) -> str:
@@ -230,14 +271,34 @@ def _explain(error: Exception, key: str) -> str:
     key = getattr(error, "full_key", None) or key
     known = _known_keys()
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-        close = difflib.get_close_matches(key, known, n=1)
-        return f"{key} is no known key" + (f"; did you mean {close[0]}?" if close else "")
+        return f"{key} is no known key; {_meant(key)}"
     if below := [name.removeprefix(f"{key}.") for name in known if name.startswith(f"{key}.")]:
         return f"{key} must hold keys and values: {', '.join(name for name in below if '.' not in name)}"
     reason = str(getattr(error, "msg", None) or error).splitlines()[0]
     if "not Optional" in reason or "value 'None'" in reason:
-        return f"no value for {key}"
+        return _no_value(key)
+    if wanted := next((wanted for said, wanted in _TYPES.items() if said in reason), None):
+        value = getattr(error, "value", None)
+        such = f", such as [{value!r}]" if wanted == "a list" else ""
+        return f"{key} is {value!r}: it must be {wanted}{such}"
     return f"{key}: {reason}" if key else reason
+
+
+def _meant(key: str) -> str:
+    """What a key that is not known was meant for, or else which ones there are."""
+    above, _, name = key.rpartition(".")
+    beside = {known.rpartition(".")[2]: known for known in _known_keys() if known.rpartition(".")[0] == above}
+    called = _CALLED.get(name, name)
+    close = difflib.get_close_matches(called.rpartition(".")[2], beside, n=1, cutoff=_CLOSE)
+    elsewhere = [known for known in _known_keys() if known == called or known.rpartition(".")[2] == called]
+    if close or elsewhere:
+        return f"did you mean {beside[close[0]] if close else elsewhere[0]}?"
+    settable = [one for one in beside if not above or one not in (*PLACES, *GROUPS)]
+    return f"{above or 'there'} {'has' if above else 'are'}: {', '.join(settable)}"
+
+
+def _no_value(key: str) -> str:
+    return f"no value for {key}" + (f": {_NONE}" if key in PLACES and key != "documents" else "")
 
 
 def _unresolved(
@@ -249,7 +310,7 @@ def _unresolved(
             OmegaConf.select(config, key, throw_on_missing=True)
         except (MissingMandatoryValue, InterpolationToMissingValueError):
             _, place = _origin(layers, key)
-            yield f"{groups.get(place.partition('.')[0], params_file)}: no value for {place}"
+            yield f"{groups.get(place.partition('.')[0], params_file)}: {_no_value(place)}"
         except OmegaConfBaseException as error:
             file, place = _origin(layers, key)
             yield f"{file}: {_explain(error, place)}"

@@ -18,12 +18,12 @@ from stages.dataset.guidance import size_guidance
 from stages.dataset.report import describe, dropped_examples
 from stages.dataset.split import groups, split
 from stages.errors import UserError
-from stages.query_sets import generated_id, real_id, row_of
+from stages.query_sets import HARD, generated_id, real_id, row_of
+from stages.real_queries import RealQuery
 from stages.running import run
 from stages.settings import load
 
 SIDES = ("train", "dev", "test")
-HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
 _MODELS = ("claude", "local")  # of the providers: those that are asked for so many queries a passage
 Row = dict[str, Any]
 
@@ -74,12 +74,15 @@ def work() -> str:
         for row, query in enumerate(written)
     ]
     texts = [query.text for query in generated]
-    lexical = ranking.bm25(texts, corpus).sections
+    dense = lexical = np.empty((len(texts), 0), dtype=np.int64)  # without the round trip nobody looks
+    if config.round_trip:
+        dense = ranking.dense(vectors["queries"], vectors["passages"], corpus).sections
+        lexical = ranking.bm25(texts, corpus).sections
     dropped = filters.keep(
         texts,
         [query.section for query in generated],
         [query.right for query in generated],
-        [ranking.dense(vectors["queries"], vectors["passages"], corpus).sections, lexical],
+        [dense, lexical],
         config.round_trip,
         [query.query for query in real],
     )
@@ -89,16 +92,7 @@ def work() -> str:
     queries = [*generated, *own]
     query_vectors = np.concatenate([vectors["queries"], vectors["real"][[row_of(query.id) for query in own]]])
     kept = [row for row in range(len(queries)) if row not in dropped]
-    sections = sorted({queries[row].section for row in kept})
-    sides = split(
-        [group[section] for section in sections],
-        [corpus.sections[section] for section in sections],
-        config.dev,
-        config.test,
-        config.seed,
-        {group[query.section] for query in own},
-    )
-    side_of = dict(zip(sections, sides, strict=True))
+    side_of = _side_of({queries[row].section for row in kept}, {query.section for query in own}, group, corpus, config)
     rows = {side: [row for row in kept if side_of[queries[row].section] == side] for side in SIDES}
     for side, found in rows.items():
         if not found:
@@ -107,16 +101,8 @@ def work() -> str:
                 "`documents:`, `queries:` and `generator:` in params.yaml; more passages need queries"
             )
 
-    # Qrels: every answer's copies answer too.
     qrels = _Qrels(passages, corpus, group)
-    for row, (query, places) in enumerate(zip(real, answers_of, strict=True)):
-        answering = {other for place in places for other in copies.alike[place]}
-        if query.group == "test":
-            qrels.add("real", real_id(row), places[0], answering)
-            if query.overlap <= HARD:
-                qrels.add("real_hard", real_id(row), places[0], answering)
-        elif query.group == "dev":
-            qrels.add("dev", real_id(row), places[0], answering)
+    _add_real(qrels, real, answers_of, copies.alike)
     for name, side in (("synthetic", "test"), ("dev", "dev")):
         for row in rows[side]:
             qrels.add(name, queries[row].id, queries[row].section, queries[row].right)
@@ -165,20 +151,20 @@ def work() -> str:
     }
     with files.replace_dir(paths.DATASET) as folder:
         for side, found in rows.items():
+            asking = [queries[row] for row in found]
             mined, random_ones = hard_negatives.mine(
                 query_vectors[found],
-                [queries[row].passage for row in found],
+                [query.passage for query in asking],
                 vectors["passages"],
                 passage_cluster,
                 config.negatives,
                 config.seed,
             )
-            width = min(len(chosen) for chosen in mined)
-            mined = [chosen[:width] for chosen in mined]
-            _write_side(folder, side, [queries[row] for row in found], mined, passages, corpus.texts)
+            width = min(map(len, mined))
+            _write_side(folder, side, asking, [chosen[:width] for chosen in mined], passages, corpus.texts)
             report[side] = {
-                "pairs": len(found),
-                "passages": len({queries[row].passage for row in found}),
+                "pairs": len(asking),
+                "passages": len({query.passage for query in asking}),
                 "negatives": width,
                 "random_negatives": random_ones,
             }
@@ -204,6 +190,22 @@ def work() -> str:
     )
 
 
+def _side_of(
+    sections: set[int], for_training: set[int], group: Sequence[int], corpus: ranking.Corpus, config: DatasetConfig
+) -> dict[int, str]:
+    """Each section's side; the groups of those `for_training` are on that one."""
+    order = sorted(sections)
+    sides = split(
+        [group[section] for section in order],
+        [corpus.sections[section] for section in order],
+        config.dev,
+        config.test,
+        config.seed,
+        {group[section] for section in for_training},
+    )
+    return dict(zip(order, sides, strict=True))
+
+
 class _Qrels:
     """Rows of qrels.parquet."""
 
@@ -226,6 +228,16 @@ class _Qrels:
 
     def write(self, path: Path) -> None:
         files.write_table(path, self._columns)
+
+
+def _add_real(
+    qrels: _Qrels, real: Sequence[RealQuery], answers_of: Sequence[Sequence[int]], alike: Sequence[set[int]]
+) -> None:
+    """The real queries of the test and dev sets: every answer's copies, `alike`, answer too."""
+    for row, (query, places) in enumerate(zip(real, answers_of, strict=True)):
+        sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": ["dev"], "train": []}
+        for name in sets[query.group]:
+            qrels.add(name, real_id(row), places[0], {other for place in places for other in alike[place]})
 
 
 def _write_side(

@@ -6,7 +6,7 @@ Run as `python -m stages.embed`.
 from collections import Counter
 from collections.abc import Mapping
 
-from stages import encoder, files, paths, processes, real_queries
+from stages import encoder, files, models, paths, processes, real_queries
 from stages.console import note
 from stages.embed.config import EmbedConfig
 from stages.models import ModelConfig
@@ -38,6 +38,8 @@ def work() -> str:
         bf16=bf16,
         batch_size=config.batch_size,
     )
+    if processes.rank() == 0:
+        files.write_text(paths.BASE_WEIGHTS, models.weights(config.model))
     arithmetic = "bf16" if bf16 else "fp32"
     return f"{len(passages):,} passages and {len(generated) + len(real):,} queries encoded in {arithmetic}"
 

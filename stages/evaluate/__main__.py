@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from stages import encoder, files, hybrid, metrics, paths, processes, query_sets, ranking, real_queries
+from stages import encoder, files, hybrid, metrics, models, paths, processes, query_sets, ranking, real_queries
 from stages.console import note
 from stages.drift import UNCHANGED, mean_cosine
 from stages.encoder import Kind
@@ -35,7 +35,7 @@ from stages.settings import load
 from stages.stored_rankings import read_rankings
 
 _EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
-_UPSTREAM = ("ingest", "real", "generate", "embed", "dataset", "baseline", "train", "evaluate")
+_SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash the report has
 
 
 def work() -> str:
@@ -50,6 +50,7 @@ def work() -> str:
     dev, test = judged.rows([query_sets.DEV]), judged.rows(query_sets.TEST_SETS)
     reranker = None if config.reranker is None else load_reranker(Path(config.reranker))
     others = named_models(config.compare)
+    models.refuse_others_than_embedded(config.model)
     tuned_model, base_model = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
     forgetting = probe(base_model, tuned_model, config.forgetting, use_bf16(config.precision), config.batch_size)
     similarity = _encode(
@@ -65,15 +66,11 @@ def work() -> str:
     if forgetting.forgot:
         note(forgetting.said)
 
-    systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
     tuned_passages = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
     tuned_queries = query_sets.vectors(judged.ids, paths.TUNED_VECTORS)
-    tuned = ranking.dense(tuned_queries, tuned_passages, corpus)
-    answers = [judged.relevant[row] for row in dev]
-    weight = hybrid.choose_weight(tuned[dev], systems["bm25"][dev], answers, judged.groups[dev], corpus)
-    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, systems["bm25"], corpus, weight)}
-    known = [(base_model, systems["base"]), (tuned_model, tuned)]
-    systems = {system: systems[system] for system in SYSTEMS} | _compared(config, others, known, judged.texts, corpus)
+    systems, weight = _rankings(judged, dev, corpus, tuned_queries, tuned_passages)
+    known = [(base_model, systems["base"]), (tuned_model, systems["tuned"])]
+    systems |= _compared(config, others, known, judged.texts, corpus)
     values = {system: metrics.per_query(found, judged.relevant) for system, found in systems.items()}
 
     trained = set(files.read_table(paths.TRAIN_IDS)["positive_id"])
@@ -82,7 +79,7 @@ def work() -> str:
     rows |= of_queries.parts(rows)
 
     def scored(of: npt.NDArray[np.int64]) -> SetScores:
-        return score(values, of, judged.groups, config.draws, config.confidence, config.seed)
+        return score(values, of, judged.groups, config)
 
     sets = {name: scored(of) for name, of in rows.items()}
     kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
@@ -95,9 +92,9 @@ def work() -> str:
         kinds,
         similarity,
         config,
-        chosen["doubt"],
-        chosen["guarded"],
-        sets["real"].n if "real" in sets else 0,
+        doubt=chosen["doubt"],
+        guarded=chosen["guarded"],
+        asked=sets["real"].n if "real" in sets else 0,
     )
 
     main_rows = rows[main_set]
@@ -109,12 +106,12 @@ def work() -> str:
         judged,
         of_queries,
         strata(of_queries, test),
-        gains,
-        systems["base"],
-        systems["tuned"],
-        corpus.sections,
-        beginnings(passages, corpus),
-        _EXAMPLES,
+        gains=gains,
+        base=systems["base"],
+        tuned=systems["tuned"],
+        sections=corpus.sections,
+        texts=beginnings(passages, corpus),
+        count=_EXAMPLES,
     )
     curve = None
     if config.data_curve and "pinned" not in history:  # a pinned model was not trained here
@@ -142,7 +139,7 @@ def work() -> str:
             "the model": files.folder_size(paths.MODEL),
             f"vectors of the {len(passages):,} passages": tuned_passages.nbytes,
         },
-        settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in _UPSTREAM)),
+        settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in _SETTINGS)),
         vectors=vectors,
         probe=forgetting,
         reranked=reranked,
@@ -156,11 +153,16 @@ def work() -> str:
     written.write_curve(curve)
     files.write_json(paths.METRICS, written.metrics(told, similarity))
     files.write_json(paths.SUMMARY, written.summary(sets[main_set], judgement))
-    gain = sets[main_set].lead("tuned", "base")
-    found = {system: sets[main_set].means[system]["ndcg@10"] for system in SYSTEMS}
+    return _line(told)
+
+
+def _line(report: Report) -> str:
+    """The report in one line."""
+    judgement, scores = report.judgement, report.sets[report.main_set]
+    found = {system: scores.means[system]["ndcg@10"] for system in SYSTEMS}
     return (
-        f"{judgement.verdict}: NDCG@10 {found['base']:.3f} → {found['tuned']:.3f} on {sets[main_set].n:,} {main_set} "
-        f"queries, {said(gain, config.confidence)}; "
+        f"{judgement.verdict}: NDCG@10 {found['base']:.3f} → {found['tuned']:.3f} on {scores.n:,} {report.main_set} "
+        f"queries, {said(scores.lead('tuned', 'base'), report.confidence)}; "
         f"BM25 {found['bm25']:.3f}, hybrid {found['hybrid']:.3f}, hybrid(tuned) {found['tuned_hybrid']:.3f}; "
         f"recommended: {judgement.recommend}; {paths.REPORT}"
     )
@@ -194,6 +196,25 @@ def _encode(
     return mean_cosine(old, new)
 
 
+def _rankings(
+    judged: Judged,
+    dev: npt.NDArray[np.int64],
+    corpus: Corpus,
+    queries: npt.NDArray[np.float32],
+    passages: npt.NDArray[np.float32],
+) -> tuple[dict[str, Rankings], float]:
+    """Rankings of the judged queries by each of SYSTEMS, and the tuned model's share of its hybrid.
+
+    The `dev` rows choose it; `queries` and `passages` are the tuned model's vectors.
+    """
+    systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
+    tuned, bm25 = ranking.dense(queries, passages, corpus), systems["bm25"]
+    answers = [judged.relevant[row] for row in dev]
+    weight = hybrid.choose_weight(tuned[dev], bm25[dev], answers, judged.groups[dev], corpus)
+    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, bm25, corpus, weight)}
+    return {system: systems[system] for system in SYSTEMS}, weight
+
+
 def _reranked(
     config: EvaluateConfig,
     model: CrossEncoder,
@@ -217,7 +238,7 @@ def _reranked(
     )
     answers = [judged.relevant[row] for row in some]
     values = {system: metrics.per_query(found, answers) for system, found in ranked.items()}
-    return score(values, np.arange(count), judged.groups[some], config.draws, config.confidence, config.seed)
+    return score(values, np.arange(count), judged.groups[some], config)
 
 
 def _curve(

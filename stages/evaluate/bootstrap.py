@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stages.clustered import least_groups
+
 _CHUNK = 1 << 24  # group weights held at once
 
 Draws = npt.NDArray[np.float64]
@@ -27,9 +29,10 @@ class Interval:
     high: float
     told: bool = True  # False: of too few groups to tell, `low` and `high` are all that is possible
 
-    def json(self) -> dict[str, float]:
-        """The row of metrics.json."""
-        return {"mean": self.mean, "low": self.low, "high": self.high}
+    def json(self) -> dict[str, float | None]:
+        """The row of metrics.json; null are the ends of what cannot be told."""
+        low, high = (self.low, self.high) if self.told else (None, None)
+        return {"mean": self.mean, "low": low, "high": high}
 
 
 def means(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], draws: int, seed: int) -> Draws:
@@ -69,8 +72,3 @@ def _tail(confidence: float, groups: int) -> float:
     from scipy.stats import norm, t
 
     return float(norm.cdf(math.sqrt(groups / (groups - 1)) * t.ppf((1 - confidence) / 2, groups - 1)))
-
-
-def least_groups(confidence: float) -> int:
-    """How many groups it takes to be so sure of anything: as many as a two-sided sign test, if all of them agree."""
-    return 1 + math.ceil(-math.log2(1 - confidence))

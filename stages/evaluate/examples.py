@@ -8,12 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stages.evaluate.asked import REAL, Asked
-from stages.query_sets import Judged
+from stages.query_sets import HARD, Judged
 from stages.ranking import Corpus, Rankings
 
 _FIRST = 3  # results shown of each system
 _LETTERS = 160  # shown of a passage's text
-HARD = 0.5  # a query that repeats at most this share of its answer's heading is a hard one
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,7 @@ def most_changed(
     judged: Judged,
     asked: Asked,
     parts: Sequence[npt.NDArray[np.int64]],
+    *,
     gains: npt.NDArray[np.float64],
     base: Rankings,
     tuned: Rankings,

@@ -11,19 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stages.evaluate.data_curve import DataCurve
-from stages.evaluate.scores import SYSTEMS, SetScores
+from stages.evaluate.scores import LABELS, SYSTEMS, SetScores
 
 _INK = "#010203"  # stands for the page's text colour, which light and dark mode choose
 _TUNED, _OTHERS = "#d1495b", "#2a7fb8"
 _GOOD = "#2e8b57"
 _WIDTH = 4.4  # inches, as a phone; the page makes it wider where there is room
-LABELS = {
-    "base": "base",
-    "bm25": "BM25",
-    "hybrid": "hybrid(base)",
-    "tuned": "tuned",
-    "tuned_hybrid": "hybrid(tuned)",
-}
 
 
 def gains_svg(scores: Mapping[str, SetScores], titles: Mapping[str, str], negligible: float, meaningful: float) -> str:

@@ -13,9 +13,9 @@ from stages.evaluate.asked import TITLES as PART_TITLES
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.examples import Example
-from stages.evaluate.figure import LABELS, curves_svg, data_curve_svg, gains_svg, systems_svg
+from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
 from stages.evaluate.probe import Probe
-from stages.evaluate.scores import AGAINST, COMPARED, SetScores
+from stages.evaluate.scores import AGAINST, COMPARED, LABELS, SetScores
 from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import NAMES, Judgement
 from stages.query_sets import TITLES as SET_TITLES
@@ -85,7 +85,7 @@ class Report:
     history: Mapping[str, Any]  # the training's history.json
     cost: Mapping[str, Mapping[str, float]]  # of the queries, by model
     sizes: Mapping[str, int]  # bytes, by what they are of
-    settings: str  # hash of all settings
+    settings: str  # hash of those of the training and these scores
     vectors: Sequence[VectorScore] = ()
     probe: Probe | None = None
     reranked: SetScores | None = None

@@ -10,10 +10,18 @@ import numpy.typing as npt
 
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
+from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.randomisation import p_values
 from stages.metrics import Values, means
 
-SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+LABELS = {
+    "base": "base",
+    "bm25": "BM25",
+    "hybrid": "hybrid(base)",
+    "tuned": "tuned",
+    "tuned_hybrid": "hybrid(tuned)",
+}
+SYSTEMS = tuple(LABELS)
 COMPARED = "compare:"  # stands before the name of a model that was compared besides
 AGAINST = ("base", "bm25", "hybrid")  # what the tuned model is compared with
 METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
@@ -85,9 +93,7 @@ def score(
     values: Mapping[str, dict[str, Values]],
     rows: npt.NDArray[np.int64],
     groups: npt.NDArray[np.int64],
-    draws: int,
-    confidence: float,
-    seed: int,
+    config: EvaluateConfig,
 ) -> SetScores:
     """Score the queries in `rows`. `values` holds system → metric → [queries], `groups` [queries] their groups."""
     number = len(np.unique(groups[rows]))
@@ -95,14 +101,15 @@ def score(
     sampled: dict[str, dict[str, bootstrap.Draws]] = {system: {} for system in values}
     names = [(system, metric) for system in values for metric in METRICS]
     table = np.stack([values[system][metric][rows] for system, metric in names])
-    drawn = bootstrap.means(table, groups[rows], draws, seed)
+    drawn = bootstrap.means(table, groups[rows], config.draws, config.seed)
     for (system, metric), row, mean in zip(names, drawn, table.mean(axis=1).tolist(), strict=True):
         sampled[system][metric] = row
-        intervals[system][metric] = bootstrap.interval(mean, row, confidence, number, (0.0, 1.0))
+        intervals[system][metric] = bootstrap.interval(mean, row, config.confidence, number, (0.0, 1.0))
     pairs = [(other, metric) for other in AGAINST for metric in METRICS]
     differences = np.stack([values["tuned"][metric][rows] - values[other][metric][rows] for other, metric in pairs])
     p: dict[str, dict[str, float]] = {other: {} for other in AGAINST}
-    for (other, metric), found in zip(pairs, p_values(differences, groups[rows], draws, seed).tolist(), strict=True):
+    by_luck = p_values(differences, groups[rows], config.draws, config.seed)
+    for (other, metric), found in zip(pairs, by_luck.tolist(), strict=True):
         p[other][metric] = round(found, 6)
     return SetScores(
         n=len(rows),
@@ -111,5 +118,5 @@ def score(
         intervals=intervals,
         p=p,
         _draws=sampled,
-        _confidence=confidence,
+        _confidence=config.confidence,
     )

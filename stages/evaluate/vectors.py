@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages import metrics, ranking
+from stages import int8_vectors, metrics, ranking
 from stages.ranking import Corpus, Rankings
 
 _LEAST = 32  # numbers of a vector
@@ -44,7 +44,7 @@ def vector_scores(
         asked, table = _cut(queries, dimension), _cut(passages, dimension)
         rankings = {
             "float32": ranking.dense(asked, table, corpus),
-            "int8": ranking.dense(asked, _int8(table), corpus),
+            "int8": _int8(asked, table, corpus),
             "binary": _binary(asked, table, corpus),
         }
         for precision, ranked in rankings.items():
@@ -68,12 +68,11 @@ def _cut(vectors: Vectors, dimension: int) -> Vectors:
     return unit
 
 
-def _int8(vectors: Vectors) -> Vectors:
-    """The vectors as 8 bits keep them: 255 steps from the least to the greatest value of each dimension."""
-    low, high = vectors.min(axis=0), vectors.max(axis=0)
-    step = np.where(high > low, (high - low) / 255, 1).astype(np.float32)
-    kept: Vectors = np.round((vectors - low) / step) * step + low
-    return kept
+def _int8(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:
+    """Both as the export has them, by cosine."""
+    kept = int8_vectors.ranges(passages)
+    asked, table = (int8_vectors.int8(of, kept).astype(np.float32) for of in (queries, passages))
+    return ranking.dense(_cut(asked, asked.shape[1]), _cut(table, table.shape[1]), corpus)
 
 
 def _binary(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:

@@ -21,7 +21,7 @@ difference lies above 0.
 | all others | ship |
 
 Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `least_groups` were asked, every
-interval there reaches down to -1; people are told that there are too few groups.
+interval reaches down to -1 here, and is null there; people are told that there are too few groups.
 
 Recommended is the system that costs least to run among those that the best one does not beat beyond luck; of a tuned
 model that is not to be kept neither itself nor its hybrid.
@@ -30,8 +30,9 @@ model that is not to be kept neither itself nor its hybrid.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stages.clustered import least_groups
 from stages.drift import UNCHANGED
-from stages.evaluate.bootstrap import Interval, least_groups
+from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
@@ -62,6 +63,7 @@ def judge(
     kinds: Mapping[str, SetScores],
     similarity: float,
     config: EvaluateConfig,
+    *,
     doubt: str | None = None,
     guarded: int = 0,
     asked: int = 0,
@@ -212,7 +214,7 @@ def _luck(scores: SetScores, gain: Interval, config: EvaluateConfig) -> str:
         f"With {scores.n:,} queries, a gain under {scores.detectable:.3f} cannot be told from luck; you have "
         f"{gain.mean:+.3f}. Two equal models would differ as much in {chance} of such tests (randomisation test)."
     )
-    if scores.detectable > config.meaningful:
+    if scores.detectable > config.meaningful > 0:
         needed = scores.needed(config.meaningful)
         text += f" To tell a gain of {config.meaningful:.2f} from luck takes about {needed:,} queries."
     return text

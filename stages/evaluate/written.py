@@ -42,15 +42,16 @@ def metrics(report: Report, similarity: float) -> dict[str, Any]:
 
 
 def summary(scores: SetScores, judgement: Judgement) -> dict[str, Any]:
-    """What `dvc exp show` and `dvc metrics diff` show: NDCG@10 on the main query set."""
+    """What `dvc exp show` and `dvc metrics diff` show: on the main query set NDCG@10, and MRR@10 of the two models."""
     gain = scores.lead("tuned", "base")
+    ends = {"gain_low": gain.low, "gain_high": gain.high}
     return {
         "verdict": judgement.verdict,
         "recommend": judgement.recommend,
         **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS},
         "gain": round(gain.mean, 4),
-        "gain_low": round(gain.low, 4),
-        "gain_high": round(gain.high, 4),
+        **{name: round(end, 4) if gain.told else None for name, end in ends.items()},
+        **{f"{system}_mrr": round(scores.means[system]["mrr@10"], 4) for system in ("base", "tuned")},
     }
 
 

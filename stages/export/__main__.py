@@ -20,7 +20,8 @@ import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 
 from stages import encoder, files, paths, query_sets, ranking
-from stages.console import progress
+from stages.console import note, progress
+from stages.drift import UNCHANGED
 from stages.errors import UserError
 from stages.export.card import Example, card
 from stages.export.config import ExportConfig
@@ -93,7 +94,21 @@ def work() -> str:
             said += f", {summary}"
         files.write_json(folder / "parity.json", report)
         write_manifest(folder)
+    if (warning := not_to_deploy(files.read_json(paths.METRICS))) is not None:
+        note(warning)
     return said
+
+
+def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
+    """What to say where the verdict, in the evaluation's metrics.json, is against the model that is exported."""
+    if metrics["verdict"] != "keep_base":
+        return None
+    if metrics["similarity_to_base"] > UNCHANGED:
+        return "The verdict is keep_base, and the export is the base model: it need not be deployed anew."
+    return (
+        "The verdict is keep_base: the export holds the tuned model nevertheless. Do not deploy it in place of the "
+        f"base model; the report recommends {metrics['recommend']}."
+    )
 
 
 def _examples(

@@ -87,7 +87,7 @@ def card(
         prompts=prompts,
         max_tokens=max_tokens,
         dimension=dimension,
-        confidence=f"{confidence:.0%}",
+        confidence=f"{100 * confidence:g} %",
         examples=examples,
     )
 

@@ -27,7 +27,7 @@ def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
     model = ir.load(path)
     model.opset_imports["com.microsoft"] = 1
     rows: dict[ir.Value, tuple[ir.Value, ir.Value]] = {}
-    for node in _linear(model.graph):
+    for node in linear(model.graph):
         if node.name not in keep:
             _quantize(model.graph, node, rows)
     RemoveUnusedNodesPass()(model)  # the weights in float32
@@ -37,7 +37,7 @@ def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
 def layers(fp32: Path) -> list[list[str]]:
     """Names of what `write_int8` quantizes; products of one input, as query, key and value, are one layer."""
     by_input: dict[ir.Value, list[str]] = {}
-    for node in _linear(ir.load(fp32).graph):
+    for node in linear(ir.load(fp32).graph):
         assert node.inputs[0] is not None and node.name is not None
         by_input.setdefault(node.inputs[0], []).append(node.name)
     return list(by_input.values())
@@ -57,7 +57,7 @@ def by_harm(fp32: Path, path: Path, distance: Callable[[Path], float]) -> list[l
     return [all_layers[row] for row in sorted(range(len(harm)), key=lambda row: (-harm[row], row))]
 
 
-def _linear(graph: ir.Graph) -> list[ir.Node]:
+def linear(graph: ir.Graph) -> list[ir.Node]:
     """The products with weights; those of activations, in attention, stay in float32."""
     return [
         node

@@ -65,13 +65,7 @@ def draw(
     """
     name, of_set = next(iter(judged.sets.items()))
     rows = sorted(random.Random(seed).sample(of_set.tolist(), min(most, len(of_set))))
-    drawn = Judged(
-        ids=[judged.ids[row] for row in rows],
-        texts=[judged.texts[row] for row in rows],
-        relevant=[judged.relevant[row] for row in rows],
-        groups=judged.groups[rows],
-        sets={},
-    )
+    drawn = judged.at(np.array(rows))
     part = part_of_corpus(drawn, corpus, queries[rows], passages, size, seed)
     return Check(
         query_set=name,

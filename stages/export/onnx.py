@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from stages.console import progress
 from stages.errors import UserError
+from stages.export.int8_graph import linear
 
 _OPSET = 20  # the first with Gelu, in one operator of five a sixth faster; runtimes since January 2024 read it
 
@@ -116,10 +117,9 @@ def write_fp32(model: SentenceTransformer, path: Path) -> None:
 
 def _name_linear(graph: ir.Graph) -> None:
     """Name the matrix products with weights as torch names the module that has them, to be told in a summary."""
-    for node in graph:
-        if node.op_type == "MatMul" and node.inputs[1] is not None and node.inputs[1].const_value is not None:
-            scopes = ast.literal_eval(node.metadata_props["pkg.torch.onnx.name_scopes"])
-            node.name = scopes[-2].removeprefix("model.0.model.")  # the last is the function that the module calls
+    for node in linear(graph):
+        scopes = ast.literal_eval(node.metadata_props["pkg.torch.onnx.name_scopes"])
+        node.name = scopes[-2].removeprefix("model.0.model.")  # the last is the function that the module calls
 
 
 class OnnxEncoder:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, named, paths, processes, query_sets, ranking, state
+from stages import encoder, files, models, named, paths, processes, query_sets, ranking, state
 from stages.console import Bar, note, progress
 from stages.corpus_part import part_by_words, part_of_corpus
 from stages.encoder import Kind
@@ -118,6 +118,7 @@ def tune(
     before, bf16 = inputs.before, inputs.bf16
     base = before.score
     evaluator.latest = None  # of a model before this one
+    models.refuse_others_than_embedded(config.model)
     model = encoder.load_base(config.model)
     rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
     outcomes: list[Outcome] = []

@@ -1,5 +1,7 @@
 """`fieldtune compare` in a real repository of git and DVC: which queries are compared, and what is said of them."""
 
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -108,6 +110,31 @@ def test_what_cannot_be_compared_is_said(
     with pytest.raises(SystemExit, match="1"):
         cli.main(["compare", *arguments])
     assert said in capsys.readouterr().out
+
+
+def test_too_few_groups_have_no_interval(
+    team: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "width", 120)
+    files.write_table(paths.PER_QUERY, {**NOW, "group": [n // 20 for n in range(40)]})
+    cli.main(["compare", "first"])
+    said = capsys.readouterr().out
+    assert "95 % interval" in said
+    assert re.search(r"real \(38\) +│ tuned +│ 0.500 │ 0.534 │ +\+0.034 │ too few groups", said)
+    assert "1.000 to" not in said
+
+
+def test_what_the_cache_does_not_have_is_said_with_what_brings_it(
+    team: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(team / ".dvc/cache")
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["compare", "first"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith(
+        "✗ first: its data/evaluation/per_query.parquet is not in the local DVC cache: run `dvc fetch"
+    )
+    assert "target repository" not in said
 
 
 def test_nothing_in_common(team: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,9 +106,9 @@ def test_a_team_begins_with_its_own_documents(team: Path, said: Said) -> None:
     before = tree()
     assert said.by("./own/docs/", "own/real.csv") == [
         "documents: own/docs (2 files)",
-        "queries: own/real.csv (2 with an answer, 1 without one: `fieldtune judge` finds answers for those)",
+        "queries: own/real.csv (2 with an answer, 1 without an answer: `fieldtune judge` finds them)",
         "pairs: none",
-        "generator: keyphrases, for sample does not fit: its queries are of the sample's documents",
+        "generator: keyphrases (not sample: its queries are of the sample's documents)",
         "added to DVC: own/docs, own/real.csv",
         "commit it: git add params.yaml own/.gitignore own/docs.dvc own/real.csv.dvc && git commit",
         "next: dvc repro",
@@ -176,7 +176,7 @@ def test_columns_that_may_be_misnamed_are_said(team: Path, said: Said) -> None:
     Path("q.csv").write_text("query;file;heading\nhow so;guide.md;Guide\n")
     run("git", "add", "own", "q.csv")
     assert said.by("own/docs", "q.csv")[1:3] == [
-        "queries: q.csv (1 without one: `fieldtune judge` finds answers for those)",
+        "queries: q.csv (1 without an answer: `fieldtune judge` finds them)",
         "! columns file, heading are not known; a place is source and section, passage, or passage_id",
     ]
 
@@ -195,14 +195,20 @@ def test_what_lies_outside_is_used_where_it_is(team: Path, said: Said) -> None:
     assert said.by("link")[0] == f"documents: {outside}/docs (2 files)"
 
 
+def test_one_file_is_one_file(team: Path, said: Said) -> None:
+    Path("one").mkdir()
+    Path("one/guide.md").write_text("# Guide\n")
+    assert said.by("one")[0] == "documents: one (1 file)"
+
+
 @pytest.mark.parametrize(
     ("now", "arguments", "generator", "why"),
     [
         *((name, [], name, "") for name in ANY),
-        ("sample", [], "keyphrases", ", for sample does not fit: its queries are of the sample's documents"),
-        ("recorded", [], "keyphrases", ", for recorded does not fit: its queries are of the sample's documents"),
-        ("pairs", [], "keyphrases", ", for pairs does not fit: it needs `--pairs FILE`"),
-        ("gone", [], "keyphrases", ", for gone does not fit: conf/generator/gone.yaml is not there; there are: "),
+        ("sample", [], "keyphrases", " (not sample: its queries are of the sample's documents)"),
+        ("recorded", [], "keyphrases", " (not recorded: its queries are of the sample's documents)"),
+        ("pairs", [], "keyphrases", " (not pairs: it needs `--pairs FILE`)"),
+        ("gone", [], "keyphrases", " (not gone: conf/generator/gone.yaml is not there; there are: "),
         ("sample", ["--generator", "local"], "local", ""),
         ("local", ["--pairs", "p.csv"], "local", " (with the pairs; `--generator pairs`: those alone)"),
         ("pairs", ["--pairs", "p.csv"], "pairs", ""),

@@ -34,7 +34,7 @@ MODELS = {  # query prompt, passage prompt, maximum length, dimension, as the mo
     "e5_large": ("query: ", "passage: ", 512, 1024),
     "e5_multilingual": ("query: ", "passage: ", 512, 768),
     "bge_m3": ("", "", 8192, 1024),
-    "path": ("", "", 256, None),
+    "path": (None, None, None, None),  # the folder's own
 }
 MODEL_FILES = "bge_base, bge_m3, bge_small, e5_large, e5_multilingual, minilm, path"
 
@@ -44,6 +44,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The repository's conf/ and a params.yaml of the test's own, as the working directory."""
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     (tmp_path / "params.yaml").write_text(PARAMS)
+    (tmp_path / "own/docs").mkdir(parents=True)
+    (tmp_path / "own/real.csv").touch()
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data/none.jsonl", tmp_path / "data")
     (tmp_path / ".dvc").mkdir()  # the stage's lock lies beside DVC's cache
@@ -76,9 +78,60 @@ MISTAKES = {
         *("params.yaml", "epochs:", "epoch:"),
         "params.yaml: train.epoch is no known key; did you mean train.epochs?",
     ),
-    "wrong type": ("params.yaml", "epochs: 3", "epochs: many", "params.yaml: train.epochs: Value 'many' of type 'str'"),
-    "a fraction": ("params.yaml", "batch_size: 64", "batch_size: 6.5", "params.yaml: train.batch_size: Value '6.5'"),
-    "a list for a number": ("params.yaml", "epochs: 3", "epochs: [3]", "params.yaml: train.epochs: Value '[3]'"),
+    "an unknown key like none": (
+        *("params.yaml", "epochs:", "foo:"),
+        "params.yaml: train.foo is no known key; train has: launcher, epochs, rounds, learning_rate, ",
+    ),
+    "an unknown stage": ("params.yaml", "train:", "foo: 1\ntrain:", "params.yaml: foo is no known key; there are: doc"),
+    "a name of other tools": (
+        *("params.yaml", "epochs:", "lr:"),
+        "params.yaml: train.lr is no known key; did you mean train.learning_rate?",
+    ),
+    "a name of other tools, of what all stages share": (
+        *("params.yaml", "epochs:", "fp16:"),
+        "params.yaml: train.fp16 is no known key; did you mean train.precision?",
+    ),
+    "a name of other tools at another stage": (
+        *("params.yaml", "train:", "export: {batch: 3}\ntrain:"),
+        "params.yaml: export.batch is no known key; did you mean export.batch_size?",
+    ),
+    "a name of other tools, alone": (
+        *("params.yaml", "train:", "chunk_size: 3\ntrain:"),
+        "params.yaml: chunk_size is no known key; did you mean ingest.max_tokens?",
+    ),
+    "wrong type": (
+        "params.yaml",
+        "epochs: 3",
+        "epochs: one",
+        "params.yaml: train.epochs is 'one': it must be a number",
+    ),
+    "a fraction": (
+        *("params.yaml", "batch_size: 64", "batch_size: 6.5"),
+        "params.yaml: train.batch_size is 6.5: it must be a whole number",
+    ),
+    "a list for a number": (
+        *("params.yaml", "epochs: 3", "epochs: [3]"),
+        "params.yaml: train.epochs is [3]: it must be a number",
+    ),
+    "a number for a list": (
+        *("params.yaml", "epochs: 3", "matryoshka: 256"),
+        "params.yaml: train.matryoshka is 256: it must be a list, such as [256]",
+    ),
+    "a word for a switch": (
+        *("params.yaml", "epochs: 3", "symmetric: maybe"),
+        "params.yaml: train.symmetric is 'maybe': it must be true or false",
+    ),
+    "a list for a word": ("params.yaml", "own/docs", "[a]", "params.yaml: documents is ['a']: it must be a text"),
+    "no place": (
+        "params.yaml",
+        "pin: data/none.jsonl",
+        "pin:",
+        "params.yaml: no value for pin: for none write data/none",
+    ),
+    "a place that is missing": (
+        *("params.yaml", "pairs: data/none.jsonl\n", ""),
+        "params.yaml: no value for pairs: for none write data/none.jsonl",
+    ),
     "a value for a section": (
         *("params.yaml", "train:", "embed: 3\ntrain:"),
         "params.yaml: embed must hold keys and values: model, launcher, precision, batch_size",
@@ -172,7 +225,7 @@ MISTAKES = {
     ),
     "wrong type in a group": (
         *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: lots"),
-        "conf/model/minilm.yaml: model.max_tokens: Value 'lots'",
+        "conf/model/minilm.yaml: model.max_tokens is 'lots': it must be a whole number",
     ),
     "out of range in a group": (
         *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: 2"),
@@ -303,8 +356,28 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("pin: data/none.jsonl", "pin: nosuch", "pin: nosuch is no folder of a model; without one: `pin: data/none"),
-        ("pin: data/none.jsonl", "pin: docs", "pin: docs is no folder of a model; without one: `pin: data/none"),
+        (
+            "own/docs",
+            "nosuch",
+            "params.yaml: documents: nosuch is not there; name a folder, or run `fieldtune use <folder>`",
+        ),
+        ("own/real.csv", "no.csv", "params.yaml: queries: no.csv is not there; for none: data/none.jsonl"),
+        (
+            "pairs: data/none.jsonl",
+            "pairs: no.csv",
+            "params.yaml: pairs: no.csv is not there; for none: data/none.jsonl",
+        ),
+        (
+            "model_path: data/none.jsonl",
+            "model_path: nosuch",
+            "params.yaml: model_path: nosuch is not there; name the folder of",
+        ),
+        (
+            "pin: data/none.jsonl",
+            "pin: nosuch",
+            "params.yaml: pin: nosuch is no folder of a model; for none: data/none",
+        ),
+        ("pin: data/none.jsonl", "pin: docs", "params.yaml: pin: docs is no folder of a model; for none: data/none"),
         ("train:", "launcher: no.yaml\ntrain:", "launcher: no.yaml is not there: write it with `accelerate config"),
         ("epochs: 3", "launcher: no.yaml", "launcher: no.yaml is not there: write it with `accelerate config"),
         (
@@ -332,12 +405,45 @@ def model_folders() -> None:
         edit(file, "", "")
 
 
+def test_a_model_that_is_not_in_the_hub_cache_keeps_its_prompts_by_path_in_its_own_file(project: Path) -> None:
+    model_folders()
+    edit("params.yaml", "model: minilm", "model: bge_small")
+    edit("conf/model/bge_small.yaml", "path: null", "path: own")
+    assert work().startswith("11 stages configured")
+    embed = Path("data/config/embed.yaml").read_text()
+    assert "path: own\n" in embed
+    assert f"query_prompt: '{BGE}'\n" in embed
+
+
 def test_what_is_named_and_there_is_taken(project: Path) -> None:
     model_folders()
     edit("params.yaml", "pin: data/none.jsonl", "pin: own")
     edit("params.yaml", "epochs: 3", "matryoshka: [500]")  # left from another model: what is pinned is not trained
     edit("params.yaml", "train:", "launcher: two.yaml\nevaluate: {compare: [own], reranker: cross}\ntrain:")
     assert work().startswith("11 stages configured")
+
+
+def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: Path) -> None:
+    edit("params.yaml", "own/docs", "pulled/docs")
+    edit("params.yaml", "own/real.csv", "made/real.csv")
+    edit("pulled/docs.dvc", "", "")
+    edit("made/dvc.yaml", "", "")
+    assert work().startswith("11 stages configured")
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("train: {epochs: 2, batch_size: 64, warmup: 0.2}", "train.epochs 2 instead of 3"),
+        ("{train: {learning_rate: 7.0e-5}, generator: keyphrases}", "generator keyphrases instead of recorded"),
+        ("{train: {epochs: 3.0}, model: minilm}", None),
+    ],
+)
+def test_what_a_preset_overrules_is_said(project: Path, preset: str, said: str | None) -> None:
+    edit("params.yaml", "experiment: null", "experiment: mine")
+    edit("conf/experiment/mine.yaml", "", preset)
+    end = f"; the preset is stronger than params.yaml: {said}" if said else ""
+    assert work() == f"11 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
 
 
 def test_compose_imports_nothing_heavy(project: Path) -> None:

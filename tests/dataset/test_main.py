@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from stages import paths
+from stages import paths, ranking
 from stages.dataset.__main__ import work
 from stages.errors import UserError
 from tests.dataset.workspace import Workspace, changed, documents, jaccard
@@ -211,6 +211,18 @@ def test_counts_of_the_report_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "synthetic": read["test"]["pairs"],
         "dev": read["dev"]["pairs"],
     }
+
+
+def test_without_the_round_trip_nothing_is_ranked_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = documents(40)
+    made.write(tmp_path)
+    config = tmp_path / paths.CONFIG / "dataset.yaml"
+    config.write_text(config.read_text().replace("round_trip: 100", "round_trip: 0"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("dense", "bm25"):
+        monkeypatch.setattr(ranking, name, lambda *_: pytest.fail("a ranking that nobody reads"))
+    work()
+    assert report()["dropped"]["round_trip"] == 0
 
 
 def test_hard_real_queries_say_little_of_the_heading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,10 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
     expected = [model.encode_document(passages), model.encode_query(queries), model.encode_query(real)]
     for name, vectors in zip(NAMES, expected, strict=True):
         np.testing.assert_allclose(files.read_vectors(folder / f"data/vectors/{name}.safetensors"), vectors, atol=1e-5)
-    assert sorted(path.name for path in (folder / paths.VECTORS).iterdir()) == [f"{name}.safetensors" for name in NAMES]
+    assert sorted(path.name for path in (folder / paths.VECTORS).iterdir()) == [
+        *(f"{name}.safetensors" for name in NAMES),
+        "weights.txt",
+    ]
 
 
 def test_no_real_queries_are_a_table_without_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

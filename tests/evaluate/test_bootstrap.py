@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from stages.clustered import least_groups
 from stages.evaluate import bootstrap
-from stages.evaluate.bootstrap import Interval, interval, least_groups, means
+from stages.evaluate.bootstrap import Interval, interval, means
 
 DIFFERENCES = (-1.0, 1.0)
 

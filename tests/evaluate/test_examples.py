@@ -33,7 +33,15 @@ def ranked(*row: int) -> Rankings:
 
 def changed(gains: list[float], rows: list[int], count: int = 9) -> tuple[list[Example], list[Example]]:
     return most_changed(
-        JUDGED, ASKED, [np.array(rows)], np.array(gains), ranked(3, 0, 1, 2), ranked(2, 1), SECTIONS, TEXTS, count
+        JUDGED,
+        ASKED,
+        [np.array(rows)],
+        gains=np.array(gains),
+        base=ranked(3, 0, 1, 2),
+        tuned=ranked(2, 1),
+        sections=SECTIONS,
+        texts=TEXTS,
+        count=count,
     )
 
 
@@ -70,7 +78,15 @@ def test_each_choice_of_a_reader_has_examples() -> None:
     # real ones by seen and by overlap, generated ones by kind
     assert sorted(part.tolist() for part in parts) == [[0], [1], [2], [3, 4], [5]]
     wins, _ = most_changed(
-        JUDGED, ASKED, parts, np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), ranked(0), ranked(1), SECTIONS, TEXTS, 1
+        JUDGED,
+        ASKED,
+        parts,
+        gains=np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        base=ranked(0),
+        tuned=ranked(1),
+        sections=SECTIONS,
+        texts=TEXTS,
+        count=1,
     )
     assert [win.query for win in wins] == [f"query {n}" for n in (5, 4, 2, 1, 0)]
     assert [win.hard for win in wins] == [True, False, False, True, True]

@@ -4,7 +4,8 @@ import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
-from stages.evaluate.figure import LABELS, curves_svg, data_curve_svg, gains_svg, systems_svg
+from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
+from stages.evaluate.scores import LABELS
 from stages.query_sets import TITLES
 from tests.evaluate.made_up import curve, scores
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import pytrec_eval
 import torch
+import yaml
 from sentence_transformers import SentenceTransformer
 
 import stages.baseline.__main__ as baseline
@@ -23,6 +24,7 @@ from tests.dataset.workspace import Workspace
 from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
 
+ROOT = Path(__file__).parents[2]
 SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
 METRICS = {
     "ndcg_cut_10": "ndcg@10",
@@ -84,9 +86,10 @@ def evaluated(
     )
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
+    files.write_text(paths.BASE_WEIGHTS, files.digest(Path("base_model/model.safetensors")))
     files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
     files.write_text(paths.CONFIG / "evaluate.yaml", text)
-    for stage in ("ingest", "real", "generate", "embed", "train"):
+    for stage in ("embed", "train"):
         files.write_text(paths.CONFIG / f"{stage}.yaml", "")
     files.write_json(paths.MODEL_HISTORY, {})
     files.write_json(paths.COST, {})
@@ -171,7 +174,8 @@ def test_every_number_is_trec_evals(
     assert metrics["hybrid_weight"]["hybrid"] == said_before["hybrid_weight"]
 
     summary = json.loads(paths.SUMMARY.read_text(encoding="utf-8"))
-    assert len(summary) == 10
+    assert len(summary) == 12
+    assert summary["base_mrr"] == round(metrics["real"]["base"]["mrr@10"], 4)
     assert summary["tuned"] == round(metrics["real"]["tuned"]["ndcg@10"], 4)
     with paths.SYSTEMS_PLOT.open(encoding="utf-8", newline="") as file:
         bars = {row["system"]: float(row["ndcg@10"]) for row in csv.DictReader(file)}
@@ -188,6 +192,14 @@ def test_every_number_is_trec_evals(
     }  # fmt: skip
     assert [(row["dimension"], row["precision"]) for row in rest] == [(32, "int8"), (32, "binary")]
     assert metrics["forgetting"]["n"] == 60
+
+
+def test_evaluate_depends_on_the_settings_whose_hash_it_tells_and_on_no_others() -> None:
+    """Else how many requests are sent at once would encode the corpus anew."""
+    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["evaluate"]["deps"]
+    configs = {f"data/config/{stage}.yaml" for stage in evaluate._SETTINGS if stage != "evaluate"}
+    assert {dep for dep in deps if dep.startswith("data/config/")} == configs
+    assert not {Path(name).stem for name in configs} & {"ingest", "real", "generate"}
 
 
 def test_a_copy_of_the_base_is_not_to_be_shipped(
@@ -339,6 +351,16 @@ def test_a_reranker_and_other_models_are_scored_beside(
     assert ">other</th>" in page or ">other<" in page
     # Whatever finds all sixty sections is the same behind the reranker.
     assert metrics["reranked"]["base"] == metrics["reranked"]["tuned"] == metrics["reranked"]["compare:same"]
+
+
+def test_a_base_model_with_other_weights_than_embed_had_is_not_measured(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluated(tmp_path, models["bert"], models["bert"])
+    encoder.save(models["xlmr"], Path("base_model"))  # as a download of a new revision
+    with pytest.raises(UserError, match="the weights of the base model, a/base, have changed since it encoded"):
+        evaluate.work()
 
 
 def test_a_model_that_is_not_there_is_said_before_any_work(

@@ -6,7 +6,7 @@ import pytest
 from stages.evaluate import bootstrap
 from stages.evaluate.randomisation import p_values
 from stages.evaluate.scores import SYSTEMS, score
-from tests.evaluate.made_up import scores
+from tests.evaluate.made_up import config, scores
 
 NAMES = ("ndcg@10", "mrr@10", "recall@10", "recall@100", "success@1", "first_rank")
 
@@ -15,7 +15,7 @@ def test_a_block_of_metrics_json() -> None:
     numbers = np.random.default_rng(0)
     values = {system: {name: numbers.random(50) for name in NAMES} for system in SYSTEMS}
     rows, groups = np.arange(5, 45), np.arange(50) // 2
-    block = score(values, rows, groups, draws=300, confidence=0.9, seed=1).json()
+    block = score(values, rows, groups, config(draws=300, confidence=0.9, seed=1)).json()
 
     assert list(block) == [*SYSTEMS, "gain", "intervals", "detectable", "n", "groups"]
     assert (block["n"], block["groups"]) == (40, 21)  # half of the groups 2 and 22, and 3 … 21

@@ -53,19 +53,16 @@ def test_which_sizes(whole: int, dimensions: list[int]) -> None:
     assert vectors._dimensions(whole) == dimensions
 
 
-def test_int8_is_sentence_transformers() -> None:
-    kept = quantize_embeddings(PASSAGES, precision="uint8")
-    low, high = PASSAGES.min(axis=0), PASSAGES.max(axis=0)
-    step = (high - low) / 255
-    # Theirs cuts to the step below, ours takes the nearest.
-    assert np.abs(vectors._int8(PASSAGES) - (kept * step + low)).max() <= step.max() * 1.01
-    assert np.abs(vectors._int8(PASSAGES) - PASSAGES).max() <= step.max() / 2 * 1.01
-    assert len(np.unique(vectors._int8(PASSAGES)[:, 0])) <= 256
-
-
-def test_a_dimension_that_never_changes_stays_as_it_is() -> None:
-    table = np.array([[0.6, 0.8], [0.6, -0.8]], dtype=np.float32)
-    np.testing.assert_allclose(vectors._int8(table), table, atol=1e-6)
+def test_int8_is_what_is_exported_of_passages_and_queries() -> None:
+    greatest = float(np.abs(PASSAGES).max())
+    ranges = np.array([[-greatest] * 128, [greatest] * 128])  # one for all numbers
+    asked, table = (
+        np.asarray(quantize_embeddings(of, "int8", ranges=ranges), np.float64) for of in (QUERIES, PASSAGES)
+    )
+    cosines = asked @ table.T / np.outer(np.linalg.norm(asked, axis=1), np.linalg.norm(table, axis=1))
+    found = vectors._int8(QUERIES, PASSAGES, CORPUS)
+    assert found.sections[:, :10].tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
+    np.testing.assert_allclose(found.scores[:, :10], -np.sort(-cosines, axis=1)[:, :10], atol=1e-5)
 
 
 def test_bits_choose_and_the_whole_query_ranks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,19 +66,19 @@ def test_rows_of_the_table(of: SetScores, similarity: float, verdict: str, reaso
 
 def test_why_training_kept_the_base_is_said() -> None:
     of = tuned(0.0, 0.0, 0.0)
-    found = judge("real", of, {}, 1.0, config(), "on dev the gain may be luck")
+    found = judge("real", of, {}, 1.0, config(), doubt="on dev the gain may be luck")
     assert (found.verdict, found.reasons[1]) == (
         "keep_base",
         "Training kept the base model: on dev the gain may be luck.",
     )
-    assert "Training" not in judge("real", of, {}, 0.9, config(), "on dev the gain may be luck").reasons[1]
+    assert "Training" not in judge("real", of, {}, 0.9, config(), doubt="on dev the gain may be luck").reasons[1]
 
 
 def test_that_real_queries_guarded_is_said() -> None:
     of = tuned(0.1, 0.05, 0.15)
     said = "40 of the real queries could have kept the base model"
-    assert any(said in reason for reason in judge("real", of, {}, 0.9, config(), None, 40).reasons)
-    assert not any(said in reason for reason in judge("synthetic", of, {}, 0.9, config(), None, 40).reasons)
+    assert any(said in reason for reason in judge("real", of, {}, 0.9, config(), guarded=40).reasons)
+    assert not any(said in reason for reason in judge("synthetic", of, {}, 0.9, config(), guarded=40).reasons)
     assert not any("could have kept" in reason for reason in judged(of).reasons)
 
 
@@ -147,6 +147,11 @@ def test_what_can_be_told_from_luck_is_said() -> None:
     assert any("To tell a gain of 0.05 from luck takes about 250 queries." in reason for reason in wide)
 
 
+def test_where_any_gain_is_meaningful_no_number_of_queries_is_asked_for() -> None:
+    found = judge("real", tuned(0.1, 0.0, 0.2), {}, 0.9, config(meaningful=0.0, negligible=0.0))
+    assert not any("takes about" in reason for reason in found.reasons)
+
+
 def test_the_room_over_the_base_is_said() -> None:
     assert any("hardly worth it there" in reason for reason in judged(good(0.05, 0.01, 0.09)).reasons)
     generated = judged(good(0.05, 0.01, 0.09), "synthetic").reasons
@@ -167,7 +172,7 @@ def test_the_reader_is_told_what_was_asked() -> None:
     assert generated.reasons[0].startswith("On 200 generated queries")
     assert "There are no real queries" in generated.reasons[-1]
     assert not any("There are no real queries" in reason for reason in real.reasons)
-    few = judge("synthetic", tuned(0.1, 0.05, 0.15), {}, 0.9, config(), None, 0, 2)
+    few = judge("synthetic", tuned(0.1, 0.05, 0.15), {}, 0.9, config(), asked=2)
     assert "2 real queries are too few to tell anything: generated ones" in few.reasons[-1]
 
 

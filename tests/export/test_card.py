@@ -22,7 +22,7 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
         "metrics": inputs.metrics(), "dataset": inputs.DATASET, "history": inputs.HISTORY,
         "prompts": {"query": 'say "hi": ', "document": ""}, "max_tokens": 1024,
     }  # fmt: skip
-    return ModelCard(card(model, **parts | changes, dimension=32, confidence=0.9))
+    return ModelCard(card(model, **{"confidence": 0.9} | parts | changes, dimension=32))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_scores_stand_with_their_intervals_set_by_set() -> None:
     assert "### Real queries (60)" in text
     assert "| **this model** | 0.800 (0.770 to 0.830) | 0.800 (0.770 to 0.830) | 0.800 |" in text
     assert "| base model | +0.100 (+0.090 to +0.110) | +0.100 (+0.090 to +0.110) |" in text
-    assert "the 90% bootstrap interval" in text
+    assert "the 90 % bootstrap interval" in text
     assert "## Verdict: `ship`\n\n- A gain of 0.05 or more is meaningful." in text
     assert "| train | 60 | 15 |" in text
 
@@ -64,7 +64,13 @@ def test_scores_stand_with_their_intervals_set_by_set() -> None:
 def test_a_gain_of_too_few_groups_has_no_interval() -> None:
     text = written(metrics={**inputs.metrics(), "real": scores(12, groups=5).json()}).text
     assert "| base model | +0.100 (too few groups) | +0.100 (too few groups) |" in text
-    assert "-1.000" not in text
+    assert "| **this model** | 0.800 (too few groups) | 0.800 (too few groups) | 0.800 |" in text
+    assert "1.000" not in text
+
+
+@pytest.mark.parametrize(("confidence", "said"), [(0.95, "95 %"), (0.975, "97.5 %"), (0.995, "99.5 %")])
+def test_the_confidence_is_not_rounded(confidence: float, said: str) -> None:
+    assert f"in brackets the {said} bootstrap interval" in written(confidence=confidence).text
 
 
 def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:

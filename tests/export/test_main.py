@@ -264,10 +264,29 @@ def test_the_layer_that_hurts_is_kept_in_float32_and_said(workspace: Path) -> No
     assert (paths.EXPORT / "onnx/model_int8.onnx").is_file()
 
 
-def test_without_onnx_the_rest_is_there(workspace: Path) -> None:
+def test_without_onnx_the_rest_is_there(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     inputs.configure(workspace, "onnx: true", "onnx: false")
+    files.write_json(paths.METRICS, {**inputs.metrics(), "verdict": "keep_base", "recommend": "bm25"})
     assert "ONNX" not in export.work()
+    assert capsys.readouterr().out.startswith(
+        "  The verdict is keep_base: the export holds the tuned model nevertheless."
+    )
     assert sorted(path.name for path in paths.EXPORT.iterdir()) == ["manifest.json", "model", "parity.json", "vectors"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "similarity", "said"),
+    [
+        ("ship", 0.9, None),
+        ("marginal", 0.9, None),
+        ("keep_base", 0.9, "Do not deploy it in place of the base model; the report recommends bm25."),
+        ("keep_base", 1.0, "the export is the base model"),
+    ],
+)
+def test_a_verdict_against_the_export_is_said(verdict: str, similarity: float, said: str | None) -> None:
+    found = export.not_to_deploy({"verdict": verdict, "similarity_to_base": similarity, "recommend": "bm25"})
+    assert (found is None) == (said is None)
+    assert (said or "") in (found or "")
 
 
 def test_vectors_of_another_model_are_refused(workspace: Path) -> None:

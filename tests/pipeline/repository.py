@@ -72,7 +72,6 @@ def make(folder: Path) -> None:
             "keyphrases_share: 0.5": "keyphrases_share: 1.0",  # half of the way from random weights is nowhere
         },
     )
-    edit(folder / "conf/model/path.yaml", {"max_tokens: 256": "max_tokens: 64"})
     git(folder, "init", "--quiet", "--initial-branch", "main")
     commit(folder, "a team's own repository")
 

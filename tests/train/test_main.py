@@ -383,6 +383,17 @@ def test_a_wrong_model_is_an_error_before_any_work(
     assert not (folder / paths.MODEL).exists()
 
 
+def test_a_base_model_with_other_weights_than_embed_had_is_not_trained(
+    folder: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.write_text(folder / paths.BASE_WEIGHTS, "0123456789abcdef")
+    with pytest.raises(SystemExit):
+        run()
+    assert capsys.readouterr().out.startswith(
+        "✗ train  the weights of the base model, someone/tiny, have changed since"
+    )
+
+
 def test_dvc_draws_both_curves_of_two_commits(done: Done, tmp_path: Path) -> None:
     def call(*command: str) -> str:
         return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout

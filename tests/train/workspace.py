@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from stages import encoder, files, paths, ranking
+from stages import encoder, files, models, paths, ranking
 from stages.embed.config import EmbedConfig
 from stages.hard_negatives import HardNegatives
 from stages.models import ModelConfig
@@ -131,6 +131,7 @@ def write(folder: Path) -> None:
         bf16=False,
         batch_size=2,
     )
+    files.write_text(folder / paths.BASE_WEIGHTS, models.weights(model_config(folder / "own/model")))
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, queries)
     files.write_jsonl(folder / paths.REAL, map(asdict, real))
