@@ -320,6 +320,14 @@ def _contradictions(config: DictConfig) -> Iterator[tuple[str, str]]:
     for low, high in _NOT_ABOVE:
         if OmegaConf.select(config, low) > OmegaConf.select(config, high):
             yield low, f"is {OmegaConf.select(config, low)}: above {high}, {OmegaConf.select(config, high)}"
+    train = config.train
+    if train.patience is not None and train.patience + 1 >= train.evaluations:
+        yield (
+            "train.patience",
+            f"is {train.patience}: with train.evaluations {train.evaluations} no run would end early",
+        )
+    if train.rounds > 1 and not config.dataset.negatives.count:
+        yield "train.rounds", f"is {train.rounds}: each further one mines, and dataset.negatives.count is 0"
 
 
 def _sentence(layers: Sequence[_Layer], key: str, said: str) -> str:

@@ -162,6 +162,18 @@ MISTAKES = {
         *("params.yaml", "epochs: 3", "negatives: 9"),
         "params.yaml: train.negatives is 9: above dataset.negatives.count, 4",
     ),
+    "patience that ends nothing": (
+        *("params.yaml", "epochs: 3", "evaluations: 3\n  patience: 2"),
+        "params.yaml: train.patience is 2: with train.evaluations 3 no run would end early",
+    ),
+    "rounds that mine nothing": (
+        *(
+            "params.yaml",
+            "train:\n  epochs: 3",
+            "dataset: {negatives: {count: 0}}\ntrain:\n  negatives: 0\n  rounds: 2",
+        ),
+        "params.yaml: train.rounds is 2: each further one mines, and dataset.negatives.count is 0",
+    ),
     "a number in a list out of range": (
         *("params.yaml", "epochs: 3", "matryoshka: [256, 4]"),
         "params.yaml: train.matryoshka is [256, 4]: each must lie between 8 and 16384",
