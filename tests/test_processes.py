@@ -45,8 +45,16 @@ def folder(tmp_path: Path) -> Path:
     [
         {"batch_size": 20, "negatives": 1, "mask_margin": 0.9, "symmetric": True},
         # Batches that do not come out even, in microbatches that are not as many in each process.
-        {"batch_size": 9, "negatives": 1, "hold": 0.5, "microbatch_tokens": 64, "learning_rate": 5e-3},
-        {"batch_size": 20, "gradient_cache": True, "matryoshka": [8], "microbatch_tokens": 64},
+        {
+            "batch_size": 9,
+            "negatives": 1,
+            "hold": 0.5,
+            "gradient_cache": True,
+            "matryoshka": [8],
+            "microbatch_tokens": 64,
+            "learning_rate": 2e-3,
+            "epochs": 4,
+        },
     ],
 )
 def test_training_in_two_processes_is_training_in_one(

@@ -16,7 +16,6 @@ from stages.repair import repair
 def read(path: Path, source: str, _: Fields) -> Found:
     """Rows by commas, semicolons, tabs or bars: one section, whose first row is its header."""
     text = text_of(path)
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
 
     def rows(delimiter: str) -> Iterator[list[str]]:
         return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -27,5 +26,9 @@ def read(path: Path, source: str, _: Fields) -> Found:
         cells, with_it = Counter(widths).most_common(1)[0] if widths else (1, 0)
         return (with_it / len(widths), cells) if cells > 1 else (0.0, 1)
 
-    table = markdown.table(list(rows(max(",;\t|", key=regularity))))
+    limit = csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    try:
+        table = markdown.table(list(rows(max(",;\t|", key=regularity))))
+    finally:
+        csv.field_size_limit(limit)
     return plain_section(source, table, repair(path.stem)), {}
