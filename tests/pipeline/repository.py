@@ -76,8 +76,8 @@ def make(folder: Path) -> None:
     commit(folder, "a team's own repository")
 
 
-def _write_documents(docs: Path, real: Path) -> set[str]:
-    """Write the documents and the queries; return all their words."""
+def _write_documents(docs: Path, real: Path) -> list[str]:
+    """Write the documents and the queries; return all their words, in an order that is always the same."""
     docs.mkdir(parents=True)
     rows = ["query,source,section"]
     texts = []
@@ -90,7 +90,7 @@ def _write_documents(docs: Path, real: Path) -> set[str]:
         (docs / f"guide{number}.md").write_text("\n".join(lines), encoding="utf-8")
         texts += lines
     real.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return {word.strip(".,#?") for word in " ".join([*texts, *rows]).replace(",", " ").split()}
+    return sorted({word.strip(".,#?") for word in " ".join([*texts, *rows]).replace(",", " ").split()})
 
 
 def edit(path: Path, changes: dict[str, str]) -> None:
