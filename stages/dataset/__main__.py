@@ -236,8 +236,9 @@ def _add_real(
     """The real queries of the test and dev sets: every answer's copies, `alike`, answer too."""
     for row, (query, places) in enumerate(zip(real, answers_of, strict=True)):
         sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": ["dev"], "train": []}
+        answering = {other for place in places for other in alike[place]}
         for name in sets[query.group]:
-            qrels.add(name, real_id(row), places[0], {other for place in places for other in alike[place]})
+            qrels.add(name, real_id(row), places[0], answering)
 
 
 def _write_side(

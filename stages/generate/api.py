@@ -22,6 +22,7 @@ import aiohttp
 import certifi
 
 from stages.errors import UserError
+from stages.generate.reply import without_halves
 
 _VERSION = "2026-10-21"
 _LONGEST_WAIT = 600.0  # seconds; a server that asks for more is asked again after it
@@ -67,10 +68,9 @@ def answer(message: Any) -> Answer:
     """Read the JSON of a message. Raises UnclearError where it is none."""
     try:
         text = "".join(block["text"] for block in message["content"] if block["type"] == "text")
-        text = text.encode(errors="ignore").decode()  # JSON can hold half of a character, and UTF-8 cannot
         usage = message.get("usage") or {}
         tokens = [int(usage.get(f"{way}_tokens") or 0) for way in ("input", "output")]
-        return Answer(text, str(message.get("stop_reason")), *tokens)
+        return Answer(without_halves(text), str(message.get("stop_reason")), *tokens)
     except (TypeError, KeyError, ValueError, AttributeError):
         raise UnclearError("a reply that is no message") from None
 

@@ -19,6 +19,11 @@ class UnusableError(Exception):
     """A reply that gives no queries; its message is the reason, without any text of the passage or the reply."""
 
 
+def without_halves(text: str) -> str:
+    """Text without halves of characters, which JSON can hold and UTF-8 cannot."""
+    return text.encode(errors="ignore").decode()
+
+
 def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
     """The (kind, query) pairs of a reply for which `count` queries were asked; one fewer or more is fine.
 
@@ -34,8 +39,7 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
         kind, query = item.get("kind"), item.get("query")
         if kind not in KINDS or not isinstance(query, str):
             raise UnusableError("not the JSON asked for")
-        query = query.encode(errors="ignore").decode()  # JSON can hold half of a character, and UTF-8 cannot
-        found.append((str(kind), " ".join(query.split())))
+        found.append((str(kind), " ".join(without_halves(query).split())))
     if not found or abs(len(found) - count) > 1:
         raise UnusableError("wrong number of queries")
     whole = _bare(passage["text"])
