@@ -43,9 +43,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import passage_text, section_hash
+from fieldtune.corpus.vectors import write_vectors
+from fieldtune.runtime import paths
 from stages.compose.compose import compose, stage_yaml
-from stages.text import passage_text, section_hash
 
 ROOT = Path(__file__).parents[1]
 DIMENSION = 384
@@ -66,16 +68,16 @@ experiment: null
 """
 PARTS = {  # functions that are timed
     "dataset": (
-        "stages.files.read_vectors",
-        "stages.ranking.corpus",
+        "fieldtune.corpus.files.read_vectors",
+        "fieldtune.retrieval.ranking.corpus",
         "stages.dataset.near_duplicates.words",
         "stages.dataset.near_duplicates.near_copies",
         "stages.dataset.answers.find_copies",
-        "stages.ranking.dense",
-        "stages.ranking.bm25",
-        "stages.hard_negatives.mine",
+        "fieldtune.retrieval.ranking.dense",
+        "fieldtune.retrieval.ranking.bm25",
+        "fieldtune.retrieval.hard_negatives.mine",
     ),
-    "embed": ("stages.encoder.write_all",),
+    "embed": ("fieldtune.models.encoder.write_all",),
     "ingest": (),
 }
 Row = dict[str, Any]
@@ -164,7 +166,7 @@ def make(folder: Path, passages: int, queries: int) -> None:
     noise = unit(draw.standard_normal((len(asked), DIMENSION), dtype=np.float32))
     near = unit(vectors[list(asked)] + noise)
     for kind, table in (("passages", vectors), ("queries", near), ("real", near[:0])):
-        files.write_vectors(folder / paths.VECTORS / f"{kind}.safetensors", table)
+        write_vectors(folder / paths.VECTORS, kind, table)
 
 
 def prepare(folder: Path) -> None:

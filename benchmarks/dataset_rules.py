@@ -33,14 +33,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stages import encoder, files, metrics, paths, query_sets, ranking
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
+from fieldtune.models import encoder
+from fieldtune.models.precision import use_bf16
+from fieldtune.retrieval import judged_queries, metrics, ranking
+from fieldtune.runtime import paths
 from stages.compose.compose import Config, compose, stage_yaml
 from stages.dataset.answers import find_copies
-from stages.precision import use_bf16
 
 ROOT = Path(__file__).parents[1]
 INPUTS = (paths.PASSAGES.parent, paths.REAL.parent, paths.QUERIES.parent, paths.VECTORS)
-QUERY_VECTORS = paths.VECTORS / "queries.safetensors"
+QUERY_VECTORS = vectors_file(paths.VECTORS, "queries")
 SIDES = ("train", "dev", "test")
 
 Scores = dict[str, dict[str, float]]  # query set → `base` and `tuned` → NDCG@10
@@ -80,7 +85,7 @@ def prepare(folder: Path, config: Config, passages: int) -> None:
     ]
     # Written as a whole, which takes the place of the link.
     files.write_jsonl(folder / paths.QUERIES, (queries[row] for row in rows))
-    files.write_vectors(folder / QUERY_VECTORS, files.read_vectors(QUERY_VECTORS)[rows])
+    write_vectors(folder / paths.VECTORS, "queries", read_vectors(paths.VECTORS, "queries")[rows])
     for stage in ("dataset", "train"):
         files.write_text(folder / paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
 
@@ -109,9 +114,9 @@ def split_at_random(config: Config) -> None:
             files.write_table(paths.DATASET / f"{side}{suffix}.parquet", chosen)
 
     passages = list(files.read_jsonl(paths.PASSAGES))
-    corpus = ranking.corpus(passages)
+    corpus = Corpus.from_passages(passages)
     section_of = corpus.section_of.tolist()
-    vectors = files.read_vectors(paths.VECTORS / "passages.safetensors")
+    vectors = read_vectors(paths.VECTORS, "passages")
     copies = find_copies([p["text"] for p in passages], vectors, corpus, config.dataset.near_duplicates)
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
     before = files.read_table(paths.QRELS)
@@ -135,14 +140,14 @@ def _all_sides(suffix: str) -> dict[str, list[Any]]:
 
 def score(config: Config) -> Scores:
     """NDCG@10 of the base model and of the model in the working directory, on each query set."""
-    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
-    judged = query_sets.read(query_sets.TEST_SETS, corpus)
+    corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
+    judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
     model = encoder.load_folder(paths.MODEL)
     bf16, batch_size = use_bf16(config.evaluate.precision), config.evaluate.batch_size
     queries = encoder.encode(model, judged.texts, "query", bf16=bf16, batch_size=batch_size)
     passages = encoder.encode(model, corpus.texts, "document", bf16=bf16, batch_size=batch_size)
-    base_queries = query_sets.vectors(judged.ids, paths.VECTORS)
-    base_passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
+    base_queries = judged_queries.vectors(judged.ids, paths.VECTORS)
+    base_passages = read_vectors(paths.VECTORS, "passages")
     values = {
         "base": metrics.per_query(ranking.dense(base_queries, base_passages, corpus), judged.relevant),
         "tuned": metrics.per_query(ranking.dense(queries, passages, corpus), judged.relevant),

@@ -27,12 +27,14 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from stages import beir, files, paths
-from stages.drift import UNCHANGED
+from fieldtune.corpus import beir, files
+from fieldtune.models import tuned_model
+from fieldtune.models.drift import UNCHANGED
+from fieldtune.runtime import paths
+from fieldtune.runtime.settings import load
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SYSTEMS, SetScores, score
 from stages.evaluate.verdict import judge
-from stages.settings import load
 from tests.pipeline import repository
 
 ONCE = ("ingest", "real", "generate", "embed")
@@ -128,7 +130,7 @@ def read(folder: Path) -> Found:
     with chdir(folder):
         config = load("evaluate", EvaluateConfig)
         table, metrics = files.read_table(paths.PER_QUERY), files.read_json(paths.METRICS)
-        doubt = files.read_json(paths.MODEL_HISTORY)["chosen"]["doubt"]
+        doubt = files.read_json(paths.MODEL / tuned_model.HISTORY)["chosen"]["doubt"]
     values = {
         system: {metric: np.array(table[f"{system}_{metric}"]) for metric in table_metrics(table)} for system in SYSTEMS
     }

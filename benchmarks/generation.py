@@ -19,7 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
 from tests.generate import fake_anthropic, workspace
 
 

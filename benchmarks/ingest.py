@@ -23,7 +23,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
 from stages.compose.compose import compose, stage_yaml
 
 _ROOT = Path(__file__).parents[1]

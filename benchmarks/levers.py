@@ -26,19 +26,23 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from benchmarks.training import EPOCHS, Clock, settings, tutorial_trainer
-from stages import encoder, files, metrics, paths, query_sets, ranking
-from stages.corpus_part import part_of_corpus
-from stages.precision import use_bf16
-from stages.query_sets import Judged
-from stages.ranking import Corpus
-from stages.settings import load
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import read_vectors, vectors_file
+from fieldtune.models import encoder
+from fieldtune.models.precision import use_bf16
+from fieldtune.retrieval import judged_queries, metrics, ranking
+from fieldtune.retrieval.corpus_part import part_of_corpus
+from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.runtime import paths
+from fieldtune.runtime.settings import load
 from stages.train import rounds
-from stages.train.__main__ import base_vectors
 from stages.train.batches import by_passage
 from stages.train.choice import mixture
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator
 from stages.train.trainer import train
+from stages.train.tuning import base_vectors
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -70,26 +74,28 @@ class Domain:
     def __init__(self) -> None:
         self.config = load("train", TrainConfig)
         self.bf16 = use_bf16("auto")
-        self.corpus: Corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
+        self.corpus: Corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
         self.pairs = files.read_table(paths.TRAIN)
         self.clusters = files.read_table(paths.CLUSTERS)["cluster"]
         self.cluster_of = dict(zip(self.corpus.texts, self.clusters, strict=True))
-        self.passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
-        self.dev = query_sets.read(("dev",), self.corpus)
-        self.test = query_sets.read(query_sets.TEST_SETS, self.corpus)
+        self.passages = read_vectors(paths.VECTORS, "passages")
+        self.dev = judged_queries.read(("dev",), self.corpus)
+        self.test = judged_queries.read(judged_queries.TEST_SETS, self.corpus)
         queries = list(files.read_jsonl(paths.QUERIES))
         self.kinds = {
             name: {
-                query_id: queries[query_sets.row_of(query_id)]["kind"] for query_id in judged.ids if query_id[0] == "q"
+                query_id: queries[judged_queries.row_of(query_id)]["kind"]
+                for query_id in judged.ids
+                if query_id[0] == "q"
             }
             for name, judged in (("dev", self.dev), ("test", self.test))
         }
-        asked = query_sets.vectors(self.dev.ids, paths.VECTORS)
+        asked = judged_queries.vectors(self.dev.ids, paths.VECTORS)
         part = part_of_corpus(self.dev, self.corpus, asked, self.passages, 600, 0)
         self.evaluator = DevEvaluator(self.dev, self.corpus, part, self.bf16, batch_size=64)
         self.base = {
             **self._scores("dev", self.dev, asked, self.passages),
-            **self._scores("test", self.test, query_sets.vectors(self.test.ids, paths.VECTORS), self.passages),
+            **self._scores("test", self.test, judged_queries.vectors(self.test.ids, paths.VECTORS), self.passages),
         }
 
     def scores(self, model: SentenceTransformer) -> dict[str, float]:
@@ -146,7 +152,7 @@ def prepare() -> None:
     from stages.dataset.__main__ import work as dataset
     from stages.embed.__main__ import work as embed
 
-    if not (paths.VECTORS / "passages.safetensors").is_file():
+    if not (vectors_file(paths.VECTORS, "passages")).is_file():
         print(embed(), flush=True)
     if not paths.QRELS.is_file():
         print(dataset(), flush=True)

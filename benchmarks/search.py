@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages import ranking
+from fieldtune.retrieval import ranking
 
 DIMENSION = 384
 K = 4 * ranking.DEPTH

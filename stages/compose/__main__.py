@@ -1,15 +1,20 @@
 """Stage `compose`: params.yaml and conf/ → data/config/<stage>.yaml. Run as `python -m stages.compose`."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 from pathlib import Path
 
-from stages import files, models, named, paths
+from fieldtune.corpus import files
+from fieldtune.models import base_models, checks
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.stage import run
 from stages.compose.compose import STAGES, Config, compose, overruled, stage_yaml
-from stages.errors import UserError
-from stages.running import run
 from stages.train.config import refuse_too_large
 
-_NONE = "for none: data/none.jsonl"
-_PLACES = {  # `pin` besides: `named.pinned`
+_NONE = f"for none: {paths.NONE}"
+_PLACES = {  # `pin` besides: `checks.pinned`
     "documents": "name a folder, or run `fieldtune use <folder>`",
     "queries": _NONE,
     "pairs": _NONE,
@@ -34,12 +39,12 @@ def _look_for_what_is_named(config: Config) -> None:
         place = Path(getattr(config, name))
         if not place.exists() and not _comes_by_dvc(place):
             raise UserError(f"{paths.PARAMS}: {name}: {place} is not there; {instead}")
-    models.locate(config.model)
+    base_models.locate(config.model)
     for stage in (config.embed, config.train, config.evaluate):
-        named.launcher(stage.launcher)
-    named.compared(config.evaluate.compare)
-    named.reranker(config.evaluate.reranker)
-    if named.pinned(config.pin) is None and config.model.dimension is not None:  # what is pinned is not trained
+        checks.launcher(stage.launcher)
+    checks.compared(config.evaluate.compare)
+    checks.reranker(config.evaluate.reranker)
+    if checks.pinned(config.pin) is None and config.model.dimension is not None:  # what is pinned is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)
 
 

@@ -26,19 +26,20 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import violations
 from stages.baseline.config import BaselineConfig
 from stages.curve.config import CurveConfig
 from stages.dataset.config import DatasetConfig
 from stages.embed.config import EmbedConfig
-from stages.errors import UserError
 from stages.evaluate.config import EvaluateConfig
 from stages.export.config import ExportConfig
 from stages.generate.config import GenerateConfig, GeneratorConfig
 from stages.ingest.config import IngestConfig
-from stages.models import ModelConfig
 from stages.real.config import RealConfig
 from stages.sample.config import SampleConfig
-from stages.settings import violations
 from stages.train.config import TrainConfig
 
 STAGES = (
@@ -63,7 +64,7 @@ _NOT_ABOVE = (
     ("baseline.worth_it", "baseline.good_enough"),
     ("evaluate.negligible", "evaluate.meaningful"),
 )
-_NONE = "for none write data/none.jsonl"
+_NONE = f"for none write {paths.NONE}"
 # What other tools call them
 _CALLED = {
     "lr": "train.learning_rate",

@@ -3,10 +3,15 @@
 Run as `python -m stages.curve`.
 """
 
-from stages import files, paths
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
+from fieldtune.corpus import files
+from fieldtune.retrieval import curve_points
+from fieldtune.runtime import paths
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.curve.config import CurveConfig
-from stages.running import run
-from stages.settings import load
 
 
 def work() -> str:
@@ -16,7 +21,7 @@ def work() -> str:
 
         return measure(config)
     with files.replace_dir(paths.CURVE) as folder:
-        files.write_json(folder / paths.CURVE_POINTS.name, [])
+        files.write_json(folder / curve_points.POINTS, [])
     return "not asked for (`evaluate.data_curve`)"
 
 

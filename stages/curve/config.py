@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from stages.settings import between, one_of
+from fieldtune.runtime.settings import between, one_of
 
 
 @dataclass

@@ -9,15 +9,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stages import encoder, files, metrics, paths, processes, query_sets, ranking, state
-from stages.console import note
+from fieldtune.corpus import files
+from fieldtune.corpus.vectors import read_vectors, vectors_file
+from fieldtune.models import encoder, processes
+from fieldtune.models.encoder import Kind
+from fieldtune.models.precision import use_bf16
+from fieldtune.retrieval import curve_points, judged_queries, metrics, ranking
+from fieldtune.runtime import paths, state
+from fieldtune.runtime.console import note
+from fieldtune.runtime.settings import load
 from stages.curve.config import CurveConfig
 from stages.curve.shares import nested
-from stages.encoder import Kind
-from stages.precision import use_bf16
-from stages.settings import load
-from stages.train.__main__ import Tuned, read_inputs, tune
 from stages.train.config import TrainConfig
+from stages.train.tuning import Tuned, read_inputs, tune
 
 Vectors = npt.NDArray[np.float32]
 _CHOSEN = "chosen.json"  # beside the model's files
@@ -44,7 +48,7 @@ def measure(config: CurveConfig) -> str:
     pairs, pair_ids = files.read_table(paths.TRAIN), files.read_table(paths.TRAIN_IDS)["positive_id"]
     inputs = read_inputs(training, pairs)
     corpus, bf16 = inputs.corpus, use_bf16(config.precision)
-    judged = query_sets.read(query_sets.TEST_SETS, corpus)
+    judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
     name, rows = next(iter(judged.sets.items()))
     ids, texts = [judged.ids[row] for row in rows], [judged.texts[row] for row in rows]
     answers = [judged.relevant[row] for row in rows]
@@ -52,8 +56,8 @@ def measure(config: CurveConfig) -> str:
     def score(model: Path | None) -> list[float]:
         """NDCG@10 of the model in a folder, all processes together; None: of the base, whose vectors are there."""
         if model is None:
-            queries = query_sets.vectors(ids, paths.VECTORS)
-            passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
+            queries = judged_queries.vectors(ids, paths.VECTORS)
+            passages = read_vectors(paths.VECTORS, "passages")
         else:
             loaded = encoder.load_folder(model)
 
@@ -76,7 +80,7 @@ def measure(config: CurveConfig) -> str:
         paths.PASSAGES,
         paths.QUERIES,
         paths.REAL,
-        paths.VECTORS / "queries.safetensors",
+        vectors_file(paths.VECTORS, "queries"),
     )
     measured = state.root() / "curve" / files.digest(*depends)
     cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
@@ -132,6 +136,6 @@ def _write(points: Sequence[Point], ids: Sequence[str]) -> None:
         return
     with files.replace_dir(paths.CURVE) as folder:
         rows = [{name: value for name, value in asdict(point).items() if name != "values"} for point in points]
-        files.write_json(folder / paths.CURVE_POINTS.name, rows)
+        files.write_json(folder / curve_points.POINTS, rows)
         columns = {f"{point.share:g}": point.values for point in points}
-        files.write_table(folder / paths.CURVE_QUERIES.name, {"query_id": list(ids), **columns})
+        files.write_table(folder / curve_points.PER_QUERY, {"query_id": list(ids), **columns})

@@ -1,5 +1,8 @@
 """Stage `dataset`: queries and passages → a data set without leaks. Run as `python -m stages.dataset`."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 import itertools
 from collections import Counter
 from collections.abc import Sequence
@@ -10,18 +13,22 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, disable_progress_bars
 
-from stages import files, hard_negatives, paths, ranking, real_queries
-from stages.console import note
+from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.retrieval import hard_negatives, ranking
+from fieldtune.retrieval.judged_queries import HARD, generated_id, real_id, row_of
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.dataset import answers, filters, near_duplicates
 from stages.dataset.config import DatasetConfig
 from stages.dataset.guidance import size_guidance
 from stages.dataset.report import describe, dropped_examples
 from stages.dataset.split import groups, split
-from stages.errors import UserError
-from stages.query_sets import HARD, generated_id, real_id, row_of
-from stages.real_queries import RealQuery
-from stages.running import run
-from stages.settings import load
 
 SIDES = ("train", "dev", "test")
 _MODELS = ("claude", "local")  # of the providers: those that are asked for so many queries a passage
@@ -44,10 +51,8 @@ def work() -> str:
     config = load("dataset", DatasetConfig)
     passages = list(files.read_jsonl(paths.PASSAGES))
     real = real_queries.read()
-    vectors = {
-        name: files.read_vectors(paths.VECTORS / f"{name}.safetensors") for name in ("passages", "queries", "real")
-    }
-    corpus = ranking.corpus(passages)
+    vectors = {name: read_vectors(paths.VECTORS, name) for name in ("passages", "queries", "real")}
+    corpus = Corpus.from_passages(passages)
     section_of = corpus.section_of.tolist()
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
     section_row = {section: row for row, section in enumerate(corpus.sections)}
@@ -191,7 +196,7 @@ def work() -> str:
 
 
 def _side_of(
-    sections: set[int], for_training: set[int], group: Sequence[int], corpus: ranking.Corpus, config: DatasetConfig
+    sections: set[int], for_training: set[int], group: Sequence[int], corpus: Corpus, config: DatasetConfig
 ) -> dict[int, str]:
     """Each section's side; the groups of those `for_training` are on that one."""
     order = sorted(sections)
@@ -209,7 +214,7 @@ def _side_of(
 class _Qrels:
     """Rows of qrels.parquet."""
 
-    def __init__(self, passages: Sequence[Row], corpus: ranking.Corpus, group: Sequence[int]) -> None:
+    def __init__(self, passages: Sequence[Row], corpus: Corpus, group: Sequence[int]) -> None:
         self._corpus = corpus
         self._group = group
         self._passages: dict[int, list[str]] = {}

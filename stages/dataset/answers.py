@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.corpus.passages import Corpus
 from stages.dataset import near_duplicates
 from stages.dataset.config import NearDuplicates
 from stages.dataset.near_duplicates import Pairs, clusters, union
-from stages.ranking import Corpus
 
 _BLOCK = 1 << 14  # pairs whose vectors are compared at once
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from stages.hard_negatives import HardNegatives
-from stages.settings import between
+from fieldtune.retrieval.hard_negatives import HardNegatives
+from fieldtune.runtime.settings import between
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stages.text import normalised
+from fieldtune.corpus.unicode import normalised
 
 REASONS = ("ambiguous", "repeated", "same_as_a_real_query", "round_trip")  # in this order; the first that fits counts
 

@@ -16,7 +16,7 @@ from itertools import count, pairwise
 import numpy as np
 import numpy.typing as npt
 
-from stages.text import words_of
+from fieldtune.retrieval.words import words_of
 
 _RECENT = 50  # texts compared per shared shingle: a template's thousand copies link up in chains, in linear time
 _BITS = 21  # of a word's number, so that a shingle fits 63; past two million words numbers repeat, harmlessly

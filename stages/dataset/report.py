@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.corpus.scripts import NO_BLANKS
+from fieldtune.corpus.unicode import normalised
+from fieldtune.retrieval.words import overlap
 from stages.dataset.filters import REASONS
-from stages.text import NO_BLANKS, normalised, overlap
 
 _EXAMPLES = 5  # of each reason
 _LOOKED_AT = 10_000  # queries, and passages, drawn where there are more: a share is then known within 1 %

@@ -3,17 +3,22 @@
 Run as `python -m stages.embed`.
 """
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 from collections import Counter
 from collections.abc import Mapping
 
-from stages import encoder, files, models, paths, processes, real_queries
-from stages.console import note
+from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.passages import passage_text
+from fieldtune.models import base_models, encoder, processes
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.models.precision import use_bf16
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.embed.config import EmbedConfig
-from stages.models import ModelConfig
-from stages.precision import use_bf16
-from stages.running import run
-from stages.settings import load
-from stages.text import passage_text
 
 _FOREIGN = 0.2  # share of the passages; the guess of a language errs on short and technical ones
 
@@ -39,7 +44,7 @@ def work() -> str:
         batch_size=config.batch_size,
     )
     if processes.rank() == 0:
-        files.write_text(paths.BASE_WEIGHTS, models.weights(config.model))
+        files.write_text(paths.VECTORS / base_models.WEIGHTS, base_models.weights(config.model))
     arithmetic = "bf16" if bf16 else "fp32"
     return f"{len(passages):,} passages and {len(generated) + len(real):,} queries encoded in {arithmetic}"
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from stages.models import ModelConfig
-from stages.settings import between, one_of
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.runtime.settings import between, one_of
 
 
 @dataclass

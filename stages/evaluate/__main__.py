@@ -3,6 +3,9 @@
 Run as `python -m stages.evaluate`.
 """
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,10 +14,22 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
-from stages import encoder, files, hybrid, metrics, models, paths, processes, query_sets, ranking, real_queries
-from stages.console import note
-from stages.drift import UNCHANGED, mean_cosine
-from stages.encoder import Kind
+from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.models import base_models, encoder, processes
+from fieldtune.models.drift import UNCHANGED, mean_cosine
+from fieldtune.models.encoder import Kind
+from fieldtune.models.precision import use_bf16
+from fieldtune.models.tuned_model import HISTORY
+from fieldtune.retrieval import curve_points, fusion, judged_queries, metrics, ranking
+from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.ranking import Rankings
+from fieldtune.retrieval.stored_rankings import read_rankings
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.evaluate import asked, report, written
 from stages.evaluate.comparison import named_models, same_model
 from stages.evaluate.config import EvaluateConfig
@@ -27,12 +42,6 @@ from stages.evaluate.reranker import rerank
 from stages.evaluate.scores import COMPARED, SYSTEMS, SetScores, score
 from stages.evaluate.vectors import vector_scores
 from stages.evaluate.verdict import judge, said
-from stages.precision import use_bf16
-from stages.query_sets import Judged
-from stages.ranking import Corpus, Rankings
-from stages.running import run
-from stages.settings import load
-from stages.stored_rankings import read_rankings
 
 _EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
 _SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash the report has
@@ -42,15 +51,15 @@ def work() -> str:
     config = load("evaluate", EvaluateConfig)
     processes.together("evaluate", config.launcher)
     passages = list(files.read_jsonl(paths.PASSAGES))
-    corpus = ranking.corpus(passages)
+    corpus = Corpus.from_passages(passages)
     queries = list(files.read_jsonl(paths.QUERIES))
     real = real_queries.read()
     baseline = files.read_json(paths.BASELINE_METRICS)
-    judged = query_sets.read((*query_sets.TEST_SETS, query_sets.DEV), corpus)
-    dev, test = judged.rows([query_sets.DEV]), judged.rows(query_sets.TEST_SETS)
+    judged = judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus)
+    dev, test = judged.rows([judged_queries.DEV]), judged.rows(judged_queries.TEST_SETS)
     reranker = None if config.reranker is None else load_reranker(Path(config.reranker))
     others = named_models(config.compare)
-    models.refuse_others_than_embedded(config.model)
+    base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
     tuned_model, base_model = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
     forgetting = probe(base_model, tuned_model, config.forgetting, use_bf16(config.precision), config.batch_size)
     similarity = _encode(
@@ -66,8 +75,8 @@ def work() -> str:
     if forgetting.forgot:
         note(forgetting.said)
 
-    tuned_passages = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    tuned_queries = query_sets.vectors(judged.ids, paths.TUNED_VECTORS)
+    tuned_passages = read_vectors(paths.TUNED_VECTORS, "passages")
+    tuned_queries = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
     systems, weight = _rankings(judged, dev, corpus, tuned_queries, tuned_passages)
     known = [(base_model, systems["base"]), (tuned_model, systems["tuned"])]
     systems |= _compared(config, others, known, judged.texts, corpus)
@@ -75,7 +84,7 @@ def work() -> str:
 
     trained = set(files.read_table(paths.TRAIN_IDS)["positive_id"])
     of_queries = asked.describe(judged, corpus, passages, queries, real, trained)
-    rows = {name: of for name, of in judged.sets.items() if name in query_sets.TEST_SETS}
+    rows = {name: of for name, of in judged.sets.items() if name in judged_queries.TEST_SETS}
     rows |= of_queries.parts(rows)
 
     def scored(of: npt.NDArray[np.int64]) -> SetScores:
@@ -84,7 +93,7 @@ def work() -> str:
     sets = {name: scored(of) for name, of in rows.items()}
     kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
     main_set = next(iter(sets))
-    history = files.read_json(paths.MODEL_HISTORY)
+    history = files.read_json(paths.MODEL / HISTORY)
     chosen = {"doubt": None, "guarded": 0} | history.get("chosen", {})
     judgement = judge(
         main_set,
@@ -191,8 +200,8 @@ def _encode(
         bf16=use_bf16(config.precision),
         batch_size=config.batch_size,
     )
-    old = files.read_vectors(paths.VECTORS / "passages.safetensors")
-    new = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
+    old = read_vectors(paths.VECTORS, "passages")
+    new = read_vectors(paths.TUNED_VECTORS, "passages")
     return mean_cosine(old, new)
 
 
@@ -210,7 +219,7 @@ def _rankings(
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
     tuned, bm25 = ranking.dense(queries, passages, corpus), systems["bm25"]
     answers = [judged.relevant[row] for row in dev]
-    weight = hybrid.choose_weight(tuned[dev], bm25[dev], answers, judged.groups[dev], corpus)
+    weight = fusion.choose_weight(tuned[dev], bm25[dev], answers, judged.groups[dev], corpus)
     systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, bm25, corpus, weight)}
     return {system: systems[system] for system in SYSTEMS}, weight
 
@@ -229,8 +238,8 @@ def _reranked(
     ranked = rerank(
         model,
         [judged.texts[row] for row in some],
-        query_sets.vectors([judged.ids[row] for row in some], paths.VECTORS),
-        files.read_vectors(paths.VECTORS / "passages.safetensors"),
+        judged_queries.vectors([judged.ids[row] for row in some], paths.VECTORS),
+        read_vectors(paths.VECTORS, "passages"),
         {system: found[some] for system, found in systems.items()},
         corpus,
         bf16=use_bf16(config.precision),
@@ -249,12 +258,12 @@ def _curve(
     similarity: float,
 ) -> DataCurve:
     """What the stage `curve` measured on these rows of the judged queries, with the tuned model."""
-    measured = files.read_table(paths.CURVE_QUERIES)
+    measured = files.read_table(paths.CURVE / curve_points.PER_QUERY)
     row_of = {query: row for row, query in enumerate(measured["query_id"])}
     order = [row_of[judged.ids[row]] for row in rows]
     trained = [
         Trained(**point, values=np.array(measured[f"{point['share']:g}"])[order])
-        for point in files.read_json(paths.CURVE_POINTS)
+        for point in files.read_json(paths.CURVE / curve_points.POINTS)
     ]
     unchanged = similarity > UNCHANGED
     pairs = files.read_table(paths.TRAIN_IDS)["positive_id"]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.query_sets import Judged, row_of
-from stages.ranking import Corpus
-from stages.real_queries import RealQuery
-from stages.text import heading_overlap
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.retrieval.judged_queries import Judged, row_of
+from fieldtune.retrieval.words import heading_overlap
 
 REAL = "real"  # the kind of every real query
 TITLES = {

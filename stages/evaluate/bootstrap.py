@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages.clustered import least_groups
+from fieldtune.retrieval.significance import least_groups
 
 _CHUNK = 1 << 24  # group weights held at once
 

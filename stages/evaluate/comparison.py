@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, named
+from fieldtune.models import checks, encoder
 
 
 def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
@@ -15,7 +15,7 @@ def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
 
     Raises UserError where one is not there or does not load.
     """
-    named.compared(folders)
+    checks.compared(folders)
     names = [Path(folder).name for folder in folders]
     models: dict[str, SentenceTransformer] = {}
     for folder, name in zip(folders, names, strict=True):

@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages.clustered import least_groups
+from fieldtune.retrieval.metrics import Values
+from fieldtune.retrieval.significance import least_groups
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import enough
 from stages.evaluate.verdict import said
-from stages.metrics import Values
 
 _HALF = 0.5
 

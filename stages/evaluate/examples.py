@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval.judged_queries import HARD, Judged
+from fieldtune.retrieval.ranking import Rankings
 from stages.evaluate.asked import REAL, Asked
-from stages.query_sets import HARD, Judged
-from stages.ranking import Corpus, Rankings
 
 _FIRST = 3  # results shown of each system
 _LETTERS = 160  # shown of a passage's text

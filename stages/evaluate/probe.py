@@ -10,7 +10,10 @@ from typing import Any
 
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, metrics, ranking
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.models import encoder
+from fieldtune.retrieval import metrics, ranking
 
 PROBE = Path(__file__).parent / "probe.jsonl"
 
@@ -50,7 +53,7 @@ class Probe:
 def probe(base: SentenceTransformer, tuned: SentenceTransformer, limit: float, bf16: bool, batch_size: int) -> Probe:
     """Score both models on the set."""
     rows = list(files.read_jsonl(PROBE))
-    corpus = ranking.corpus(
+    corpus = Corpus.from_passages(
         [{"source": "", "section": str(n), "title": row["title"], "text": row["text"]} for n, row in enumerate(rows)]
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fieldtune.retrieval.judged_queries import TITLES as SET_TITLES
 from stages.evaluate.asked import TITLES as PART_TITLES
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.data_curve import DataCurve
@@ -18,7 +19,6 @@ from stages.evaluate.probe import Probe
 from stages.evaluate.scores import AGAINST, COMPARED, LABELS, SetScores
 from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import NAMES, Judgement
-from stages.query_sets import TITLES as SET_TITLES
 
 _HERE = Path(__file__).parent
 TITLES = SET_TITLES | PART_TITLES

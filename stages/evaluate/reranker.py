@@ -8,15 +8,17 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import CrossEncoder
 
-from stages import named, ranking
-from stages.console import progress
-from stages.errors import UserError
-from stages.ranking import Corpus, Rankings
+from fieldtune.corpus.passages import Corpus
+from fieldtune.models import checks
+from fieldtune.retrieval import ranking
+from fieldtune.retrieval.ranking import Rankings
+from fieldtune.runtime.console import progress
+from fieldtune.runtime.errors import UserError
 
 
 def load(folder: Path) -> CrossEncoder:
     """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError where it does not load."""
-    named.reranker(str(folder))
+    checks.reranker(str(folder))
     try:
         loaded: CrossEncoder = CrossEncoder(str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32})
     except Exception as error:  # what a broken file raises depends on the file

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.retrieval.metrics import Values, means
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.randomisation import p_values
-from stages.metrics import Values, means
 
 LABELS = {
     "base": "base",

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages import int8_vectors, metrics, ranking
-from stages.ranking import Corpus, Rankings
+from fieldtune.corpus.passages import Corpus
+from fieldtune.models import int8_vectors
+from fieldtune.retrieval import metrics, ranking
+from fieldtune.retrieval.ranking import Rankings
 
 _LEAST = 32  # numbers of a vector
 _CANDIDATES = 4 * ranking.DEPTH  # passages that bits choose, and are then scored with the whole query

@@ -30,8 +30,8 @@ model that is not to be kept neither itself nor its hybrid.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stages.clustered import least_groups
-from stages.drift import UNCHANGED
+from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval.significance import least_groups
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.metrics import Values
+from fieldtune.runtime import paths
 from stages.evaluate.asked import Asked
 from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.report import Report
 from stages.evaluate.scores import SYSTEMS, SetScores
 from stages.evaluate.verdict import Judgement
-from stages.metrics import Values
-from stages.query_sets import Judged
 
 
 def metrics(report: Report, similarity: float) -> dict[str, Any]:

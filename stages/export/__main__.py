@@ -8,6 +8,9 @@ parity.json                 how near the vectors and the ONNX files are to the m
 manifest.json               size and sha256 of every file
 """
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 import random
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,10 +22,17 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, paths, query_sets, ranking
-from stages.console import note, progress
-from stages.drift import UNCHANGED
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.models import encoder, tuned_model
+from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval import judged_queries, ranking
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note, progress
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.export.card import Example, card
 from stages.export.config import ExportConfig
 from stages.export.int8_graph import by_harm, write_int8
@@ -31,8 +41,6 @@ from stages.export.manifest import write_manifest
 from stages.export.onnx import OnnxEncoder, parity, write_fp32
 from stages.export.passage_vectors import write_passage_vectors
 from stages.export.reload import encode_afresh
-from stages.running import run
-from stages.settings import load
 
 Vectors = npt.NDArray[np.float32]
 
@@ -47,10 +55,10 @@ _PROMPTS = "config_sentence_transformers.json"
 def work() -> str:
     config = load("export", ExportConfig)
     passages = list(files.read_jsonl(paths.PASSAGES))
-    corpus = ranking.corpus(passages)
-    vectors = files.read_vectors(paths.TUNED_VECTORS / "passages.safetensors")
-    judged = query_sets.read(query_sets.TEST_SETS, corpus)
-    query_vectors = query_sets.vectors(judged.ids, paths.TUNED_VECTORS)
+    corpus = Corpus.from_passages(passages)
+    vectors = read_vectors(paths.TUNED_VECTORS, "passages")
+    judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
+    query_vectors = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
     check = draw(
         judged,
         corpus,
@@ -112,10 +120,10 @@ def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
 
 
 def _examples(
-    judged: query_sets.Judged,
+    judged: judged_queries.Judged,
     queries: Vectors,
     passages: Sequence[Mapping[str, Any]],
-    corpus: ranking.Corpus,
+    corpus: Corpus,
     vectors: Vectors,
     seed: int,
 ) -> list[Example]:
@@ -142,13 +150,13 @@ def _write_model(
         paths.MODEL,
         folder,
         copy_function=shutil.copyfile,
-        ignore=shutil.ignore_patterns(paths.MODEL_HISTORY.name, paths.MODEL_PASSAGES.name),
+        ignore=shutil.ignore_patterns(tuned_model.HISTORY, tuned_model.PASSAGES),
     )
     text = card(
         config.model,
         files.read_json(paths.METRICS),
         files.read_json(paths.DATASET_REPORT),
-        files.read_json(paths.MODEL_HISTORY),
+        files.read_json(paths.MODEL / tuned_model.HISTORY),
         prompts=model.prompts,
         max_tokens=model.max_seq_length,
         dimension=dimension,

@@ -10,9 +10,9 @@ from typing import Any
 from huggingface_hub import ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from stages.drift import UNCHANGED
-from stages.models import ModelConfig
-from stages.query_sets import TEST_SETS, TITLES
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval.judged_queries import TEST_SETS, TITLES
 
 _TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "retrieval", "fieldtune"]
 _SYSTEMS = {

@@ -1,5 +1,8 @@
 """An ONNX graph in int8, for onnxruntime on the CPU, and which of its layers hurt most."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 from collections.abc import Callable, Collection
 from pathlib import Path
 

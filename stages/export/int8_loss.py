@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stages import metrics, ranking
-from stages.corpus_part import part_of_corpus
-from stages.query_sets import Judged
-from stages.ranking import Corpus
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval import metrics, ranking
+from fieldtune.retrieval.corpus_part import part_of_corpus
+from fieldtune.retrieval.judged_queries import Judged
 
 Vectors = npt.NDArray[np.float32]
 

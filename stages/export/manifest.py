@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TypedDict
 
-from stages import files
+from fieldtune.corpus import files
 
 NAME = "manifest.json"
 

@@ -1,5 +1,8 @@
 """A Sentence Transformers model as one ONNX graph in float32, and how near two encodings are."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 import ast
 import logging
 import os
@@ -18,8 +21,8 @@ from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from sentence_transformers import SentenceTransformer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from stages.console import progress
-from stages.errors import UserError
+from fieldtune.runtime.console import progress
+from fieldtune.runtime.errors import UserError
 from stages.export.int8_graph import linear
 
 _OPSET = 20  # the first with Gelu, in one operator of five a sixth faster; runtimes since January 2024 read it

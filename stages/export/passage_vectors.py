@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from stages import int8_vectors
+from fieldtune.models import int8_vectors
 
 RANGES = "int8_ranges.npy"
 

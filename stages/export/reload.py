@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 
 
 def encode_afresh(

@@ -1,14 +1,19 @@
 """Stage `generate`: passages → data/queries/. Run as `python -m stages.generate`."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 from collections import Counter
 from pathlib import Path
 
-from stages import files, named, paths
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
+from stages.generate.cached_replies import REPLIES
 from stages.generate.config import BOUGHT, GenerateConfig
 from stages.generate.provider import Provider, Query
-from stages.running import run
-from stages.settings import load
 
 
 def provider(name: str, config: GenerateConfig) -> Provider:
@@ -31,8 +36,8 @@ def provider(name: str, config: GenerateConfig) -> Provider:
 def has_rows(file: Path) -> bool:
     """Whether a file of pairs has any. Raises UserError where it is not there."""
     if not file.is_file():
-        raise UserError(f"pairs: {file} is not there; set `pairs:` in params.yaml (none: data/none.jsonl)")
-    return not named.is_none(file)
+        raise UserError(f"pairs: {file} is not there; set `pairs:` in params.yaml (none: {paths.NONE})")
+    return not files.is_blank(file)
 
 
 def write_bought(providers: list[Provider]) -> None:
@@ -44,7 +49,7 @@ def write_bought(providers: list[Provider]) -> None:
 
         bought = [provider for provider in providers if isinstance(provider, Bought)]
         keys = [key for provider in bought for key in provider.keys]
-        files.write_jsonl(paths.REPLIES, (reply.row() for reply in bought[0].store.replies(keys)))
+        files.write_jsonl(REPLIES, (reply.row() for reply in bought[0].store.replies(keys)))
         costs = of(bought[0].store, keys)
     files.write_json(paths.COST, costs)
 
@@ -73,7 +78,7 @@ def work() -> str:
     kinds = dict(sorted(Counter(query.kind for query in queries).items()))
     files.write_jsonl(paths.QUERIES, (query.row() for query in queries))
     files.write_json(
-        paths.QUERIES_REPORT,
+        paths.QUERIES.with_name("report.json"),
         {"queries": len(queries), "passages_with_queries": covered, "kinds": kinds, **counts},
     )
     write_bought(providers)

@@ -21,7 +21,7 @@ from typing import Any
 import aiohttp
 import certifi
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.generate.reply import without_halves
 
 _VERSION = "2026-10-21"

@@ -14,8 +14,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from stages.console import note
-from stages.errors import UserError
+from fieldtune.runtime.console import note
+from fieldtune.runtime.errors import UserError
 from stages.generate import money
 from stages.generate.api import Answer, BrokenError, NotThereError, RefusedError, RejectedError, UnclearError, answer
 from stages.generate.buying import Buying

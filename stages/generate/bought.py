@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from stages.console import note, progress
-from stages.errors import UserError
+from fieldtune.runtime.console import note, progress
+from fieldtune.runtime.errors import UserError
 from stages.generate import api, cached_replies, money
 from stages.generate.batches import Batches
 from stages.generate.buying import Buying

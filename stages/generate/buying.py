@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from stages.console import Bar, note
-from stages.errors import UserError
+from fieldtune.runtime.console import Bar, note
+from fieldtune.runtime.errors import UserError
 from stages.generate.api import Answer, Api
 from stages.generate.config import MessagesConfig
 from stages.generate.money import USD, Price, usd

@@ -8,13 +8,16 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
 from stages.generate.store import Reply
+
+REPLIES = paths.QUERIES.with_name("replies.jsonl")
 
 
 def read() -> Iterator[Reply]:
     """The replies of the last run that this commit knows; nothing where there was none or it was not pulled."""
-    rows = files.read_jsonl(paths.REPLIES) if paths.REPLIES.is_file() else _from_cache()
+    rows = files.read_jsonl(REPLIES) if REPLIES.is_file() else _from_cache()
     for row in rows:
         yield Reply.of_row(row)
 
@@ -29,7 +32,7 @@ def _from_cache() -> Iterator[dict[str, Any]]:
     level = dvc_log.level
     dvc_log.setLevel(logging.CRITICAL)
     try:
-        with DVCFileSystem(".", config={"core": {"remote": ""}}).open(paths.REPLIES.as_posix(), "rb") as file:
+        with DVCFileSystem(".", config={"core": {"remote": ""}}).open(REPLIES.as_posix(), "rb") as file:
             for line in file:
                 yield json.loads(line)
     except (OSError, DvcException, DataIndexDirError):  # no such output, or its files are not in the cache

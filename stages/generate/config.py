@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from stages.settings import between, one_of, some_of
+from fieldtune.runtime.settings import between, one_of, some_of
 
 BOUGHT = ("claude", "claude_batch", "local")  # providers that ask a model
 

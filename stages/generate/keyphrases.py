@@ -8,8 +8,10 @@ from typing import Any
 
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from fieldtune.corpus.passages import passage_text
+from fieldtune.corpus.scripts import LETTERS, SENTENCE_END
+from fieldtune.retrieval.words import joined, paired
 from stages.generate.provider import Query
-from stages.text import LETTERS, SENTENCE_END, joined, paired, passage_text
 
 # Nobody types more; characters count where a script has no blanks between words
 _MOST_WORDS = 24

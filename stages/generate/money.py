@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.generate.config import MessagesConfig
 
 USD = 1_000_000_000

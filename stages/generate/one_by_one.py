@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.generate import money
 from stages.generate.api import BrokenError, RefusedError, RejectedError, UnclearError
 from stages.generate.buying import Buying

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stages import tables
-from stages.console import note
-from stages.errors import UserError
+from fieldtune.corpus import tables
+from fieldtune.corpus.tables import cell
+from fieldtune.runtime.console import note
+from fieldtune.runtime.errors import UserError
+from fieldtune.sources.places import NAMES, Places
 from stages.generate.provider import KINDS, Query
-from stages.places import NAMES, Places
-from stages.tables import cell
 
 _SHOWN = 3  # rows without a place, at the terminal
 

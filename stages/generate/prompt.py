@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.generate.config import MessagesConfig
 
 KINDS = ("task", "question", "keyword", "problem")

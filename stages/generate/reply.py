@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from fieldtune.corpus.scripts import SENTENCE_END
 from stages.generate.prompt import KINDS
-from stages.text import SENTENCE_END
 
 _LONGEST = 300  # characters; nobody types more
 _COPY = 40  # characters; as long a stretch of the passage's own text is no accident

@@ -23,8 +23,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from stages import state
-from stages.errors import UserError
+from fieldtune.runtime import state
+from fieldtune.runtime.errors import UserError
 from stages.generate.money import USD
 
 _SCHEMA = """

@@ -1,22 +1,26 @@
 """Stage `ingest`: documents → data/passages/. Run as `python -m stages.ingest`."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 import importlib.util
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stages import files, paths, state
-from stages.console import note, progress
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.runtime import paths, state
+from fieldtune.runtime.console import note, progress
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.ingest import boilerplate, readers
 from stages.ingest.config import IngestConfig
 from stages.ingest.formats import Fields
 from stages.ingest.found import find, said
 from stages.ingest.steps import Read, Rules
 from stages.ingest.workers import Workers
-from stages.running import run
-from stages.settings import load
 
 _SHOWN = 5  # files that cannot be read, at the terminal
 

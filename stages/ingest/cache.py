@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from stages.console import note
+from fieldtune.runtime.console import note
 
 _LARGEST = 64 << 20  # bytes before compression: what is longer is read again rather than held in memory twice
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from stages.settings import any_words, between
+from fieldtune.runtime.settings import any_words, between
 
 
 @dataclass

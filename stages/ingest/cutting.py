@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypeVar
 
+from fieldtune.corpus.passages import passage_text, section_hash
+from fieldtune.corpus.scripts import SENTENCE_END
 from stages.ingest.sections import Section
-from stages.text import SENTENCE_END, passage_text, section_hash
 
 _SPECIAL_TOKENS = 2  # that the encoder puts around each text
 _LARGEST_TITLE = 0.5  # share of the limit; the end of a longer title gives way to the text

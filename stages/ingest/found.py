@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stages import beir
-from stages.errors import UserError
+from fieldtune.corpus import beir
+from fieldtune.runtime.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from stages import files
+from fieldtune.corpus import files, scripts, unicode
 from stages.ingest.formats import (
     Fields,
     Found,
@@ -70,7 +70,7 @@ _HERE = Path(__file__).parent
 SOURCES = (
     *sorted((_HERE / "formats").glob("*.py")),
     *(_HERE / f"{name}.py" for name in ("language", "readers", "sections")),
-    *(_HERE.parent / f"{name}.py" for name in ("repair", "text")),
+    *(Path(str(module.__file__)) for module in (scripts, unicode)),
 )
 # What readers do: for the key of a cache.
 VERSION = " ".join(

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from markdown_it import MarkdownIt
 
-from stages.text import LETTERS
+from fieldtune.corpus.scripts import LETTERS
 
 # `---` on the first line counts as front matter only where a key follows: else it is a rule over text.
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>[\w\"'-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from stages import files, text
+from fieldtune.corpus import files, passages, scripts
 from stages.ingest import boilerplate, cutting, language, readers
 from stages.ingest.cache import Cache, key_of
 from stages.ingest.formats import Fields, UnreadableError
@@ -16,7 +16,7 @@ from stages.ingest.sections import Section
 
 _STEPS = files.digest(Path(__file__))
 # Of what cutting does.
-_CUTTING = files.digest(*(Path(str(module.__file__)) for module in (boilerplate, cutting, language, text)))
+_CUTTING = files.digest(*(Path(str(module.__file__)) for module in (boilerplate, cutting, language, passages, scripts)))
 
 
 @dataclass(frozen=True)

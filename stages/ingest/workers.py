@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TypeVar
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.ingest.steps import Cut, Read, Rules, Steps
 
 _FEW = 16  # files that one process has done before others have started

@@ -1,5 +1,8 @@
 """Stage `real`: the user's real queries → data/real/, each with its sections. Run as `python -m stages.real`."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,15 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stages import beir, files, paths, tables
-from stages.console import note
-from stages.errors import UserError
-from stages.places import misnamed
+from fieldtune.corpus import beir, files, tables
+from fieldtune.corpus.real_queries import GROUPS
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
+from fieldtune.sources.places import misnamed
 from stages.real.config import RealConfig
 from stages.real.matching import Matched, match
-from stages.real_queries import GROUPS
-from stages.running import run
-from stages.settings import load
 
 _SHOWN = 5  # rows without a place, at the terminal
 
@@ -24,7 +28,7 @@ def rows(config: RealConfig) -> Iterator[tables.Row]:
     """The rows of the file, then those of a BEIR folder. Raises UserError where the file is not there."""
     file, folder = Path(config.queries), Path(config.documents)
     if not file.is_file():
-        raise UserError(f"queries: {file} is not there; set `queries:` in params.yaml (none: data/none.jsonl)")
+        raise UserError(f"queries: {file} is not there; set `queries:` in params.yaml (none: {paths.NONE})")
     yield from tables.read(file)
     if beir.is_beir(folder):
         yield from beir.rows(folder)
@@ -66,7 +70,7 @@ def work() -> str:
 
 def _none_found(config: RealConfig, found: Matched, passage: Mapping[str, Any]) -> str:
     """What to say where all rows that name a place miss: the verdict would silently rest on generated queries."""
-    of, without = config.queries, "set `queries: data/none.jsonl`"
+    of, without = config.queries, f"set `queries: {paths.NONE}`"
     if beir.is_beir(Path(config.documents)):
         of, without = f"{of} and the qrels of {config.documents}", f"{without}, and take the qrels away"
     lines = [

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stages.errors import UserError
-from stages.real_queries import GROUPS
-from stages.tables import cell
+from fieldtune.corpus.real_queries import GROUPS
+from fieldtune.corpus.tables import cell
+from fieldtune.runtime.errors import UserError
 
 
 def group_of(where: str, row: Mapping[str, Any]) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stages.errors import UserError
-from stages.places import NAMES, Places
-from stages.ranking import section_id
+from fieldtune.corpus.passages import section_id
+from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.corpus.tables import Row, cell
+from fieldtune.corpus.unicode import normalised
+from fieldtune.retrieval.words import heading_overlap
+from fieldtune.runtime.errors import UserError
+from fieldtune.sources.places import NAMES, Places
 from stages.real.groups import group_of
-from stages.real_queries import RealQuery
-from stages.tables import Row, cell
-from stages.text import heading_overlap, normalised
 
 _LISTED = 200  # rows without a place
 _WITH_CANDIDATES = 20  # of them, since candidates take time to find

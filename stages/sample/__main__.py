@@ -1,15 +1,19 @@
 """Stage `sample`: two pinned wheels → documents and real queries. Run as `python -m stages.sample`."""
 
+import fieldtune.runtime.environment  # noqa: F401
+
+# isort: split
 from zipfile import ZipFile
 
-from stages import files, paths, state
-from stages.console import progress
-from stages.running import run
+from fieldtune.corpus import files
+from fieldtune.runtime import paths, state
+from fieldtune.runtime.console import progress
+from fieldtune.runtime.settings import load
+from fieldtune.runtime.stage import run
 from stages.sample.config import SampleConfig
 from stages.sample.examples import real_queries
 from stages.sample.operations import markdown, services
 from stages.sample.wheels import wheel
-from stages.settings import load
 
 
 def work() -> str:

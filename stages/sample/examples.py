@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from zipfile import ZipFile
 
+from fieldtune.retrieval.words import overlap
 from stages.sample.operations import SERVICES, Service
-from stages.text import overlap
 
 _TITLE = re.compile(r"^\*\*(.+?)\*\*\s*$", re.MULTILINE)
 _LEAST_WORDS = 3

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stages import files
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.runtime.errors import UserError
 from stages.sample.config import Wheel
 
 

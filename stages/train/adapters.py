@@ -4,7 +4,7 @@ from typing import Any
 
 from sentence_transformers import SentenceTransformer
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 
 
 def add(model: SentenceTransformer, rank: int) -> None:

@@ -12,8 +12,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer import SentenceTransformerDataCollator
 from torch.utils.data import BatchSampler, Sampler
 
-from stages import encoder
-from stages.encoder import Kind
+from fieldtune.models import encoder
+from fieldtune.models.encoder import Kind
 
 Row = dict[str, Any]
 

@@ -9,7 +9,7 @@ from scipy.stats import t
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
-from stages.clustered import standard_error
+from fieldtune.retrieval.significance import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 

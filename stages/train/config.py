@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from stages.errors import UserError
-from stages.hard_negatives import HardNegatives
-from stages.models import ModelConfig
-from stages.settings import between, numbers_between, one_of
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.retrieval.hard_negatives import HardNegatives
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import between, numbers_between, one_of
 
 
 def refuse_too_large(sizes: Sequence[int], dimension: int) -> None:

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
-from stages import encoder, metrics, ranking
-from stages.query_sets import Judged
-from stages.ranking import Corpus
+from fieldtune.corpus.passages import Corpus
+from fieldtune.models import encoder
+from fieldtune.retrieval import metrics, ranking
+from fieldtune.retrieval.judged_queries import Judged
 
 METRIC = "dev_ndcg@10"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from stages.drift import UNCHANGED, mean_cosine
+from fieldtune.models.drift import UNCHANGED, mean_cosine
 from stages.train.trainer import Outcome
 
 _FELL = 0.9  # of the first loss

@@ -10,8 +10,8 @@ import random
 import numpy as np
 import numpy.typing as npt
 
-from stages.clustered import standard_error
-from stages.query_sets import Judged
+from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.significance import standard_error
 
 _FEWEST = 30  # real queries; less tell nothing
 _FEWEST_IN_HALF = 10

@@ -9,8 +9,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
 
-from stages import processes
-from stages.tokens import is_flat, joined
+from fieldtune.models import processes
+from fieldtune.models.tokens import is_flat, joined
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sentence_transformers.util import batch_to_device
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.train import adapters
 from stages.train.loss import MultiQueryRankingLoss
 

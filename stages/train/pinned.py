@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from stages import encoder, files, paths
-from stages.console import note
-from stages.errors import UserError
-from stages.ranking import Corpus
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.models import encoder, tuned_model
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note
+from fieldtune.runtime.errors import UserError
 from stages.train.dev import METRIC, DevEvaluator, Measured
 
 _NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned anew
@@ -26,7 +28,7 @@ def take(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corp
             "set `model:` in params.yaml to the one it was tuned from"
         )
     score = evaluator(model)[METRIC]
-    before = pinned / paths.MODEL_PASSAGES.name
+    before = pinned / tuned_model.PASSAGES
     tuned_on = set(before.read_text(encoding="utf-8").split()) if before.is_file() else set()
     new = len(set(known(corpus.texts)) - tuned_on)
     stale = bool(tuned_on) and new >= _NEW_PASSAGES * len(corpus.texts)
@@ -38,13 +40,13 @@ def take(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corp
             "dev": [{"dev_step": 0, METRIC: base}, {"dev_step": 1, METRIC: round(score, 6)}],
             "pinned": {"passages": len(corpus.texts), "new": new if tuned_on else None, "stale": stale},
         }
-        files.write_json(folder / paths.MODEL_HISTORY.name, told)
+        files.write_json(folder / tuned_model.HISTORY, told)
         if tuned_on:
-            files.write_text(folder / paths.MODEL_PASSAGES.name, before.read_text(encoding="utf-8"))
+            files.write_text(folder / tuned_model.PASSAGES, before.read_text(encoding="utf-8"))
     if score <= base:
         note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune anew")
     elif stale:
-        note(f"{share} are new to the pinned model: tune anew (`pin: data/none.jsonl` in params.yaml)")
+        note(f"{share} are new to the pinned model: tune anew (`pin: {paths.NONE}` in params.yaml)")
     said = f"{share} are new to it" if tuned_on else "what it was tuned on is not known"
     return f"{pinned} is used as it is; {said}; dev NDCG@10 {base:.3f} → {score:.3f}"
 

@@ -9,10 +9,12 @@ import numpy.typing as npt
 from safetensors.torch import load_model, save_model
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, hard_negatives, processes
-from stages.console import note
-from stages.encoder import Kind
-from stages.ranking import Corpus
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.models import encoder, processes
+from fieldtune.models.encoder import Kind
+from fieldtune.retrieval import hard_negatives
+from fieldtune.runtime.console import note
 from stages.train.config import TrainConfig
 from stages.train.trainer import Outcome
 

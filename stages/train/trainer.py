@@ -25,10 +25,11 @@ from transformers import (
     set_seed,
 )
 
-from stages import files, flat_attention, processes
-from stages.console import Bar
-from stages.encoder import Kind
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.models import flat_attention, processes
+from fieldtune.models.encoder import Kind
+from fieldtune.runtime.console import Bar
+from fieldtune.runtime.errors import UserError
 from stages.train import adapters, memory
 from stages.train.batches import Collator, Shares, Vectors
 from stages.train.config import TrainConfig, refuse_too_large

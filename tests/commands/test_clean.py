@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import cli
+from fieldtune.commands import cli
 
 ROOT = Path(__file__).parents[2]
 KEPT = {"replies.sqlite", "wheels/botocore.whl", "locks/train-0123456789ab"}
@@ -49,7 +49,9 @@ def test_what_comes_again_goes_and_what_was_bought_stays(state: Path, capsys: py
 def test_nothing_goes_while_a_stage_runs_in_any_copy_of_the_repository(
     state: Path, capsys: pytest.CaptureFixture[str], stage: str
 ) -> None:
-    code = f"import sys; from stages.running import run; run({stage!r}, lambda: print(1, flush=True) or input())"
+    code = (
+        f"import sys; from fieldtune.runtime.stage import run; run({stage!r}, lambda: print(1, flush=True) or input())"
+    )
     copy = state.parent / "copy"  # as an experiment in a folder of its own, which shares the cache
     (copy / ".dvc").mkdir(parents=True)
     (copy / ".dvc/config").write_text(f"[cache]\n    dir = {state.parent}/.dvc/cache\n")

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages import cli, files, paths
-from stages.commands import compare
-from stages.console import console
+from fieldtune.commands import cli, compare
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import console
 from stages.evaluate import bootstrap
 from tests.pipeline.repository import commit, dvc, git
 

@@ -23,11 +23,16 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from stages import cli, encoder, files, paths, ranking, tables
-from stages.commands.pooling import Candidate, Systems
-from stages.console import console
+from fieldtune.commands import cli
+from fieldtune.commands.pooling import Candidate, Systems
+from fieldtune.corpus import files, tables
+from fieldtune.corpus.passages import Corpus, passage_text, section_hash, section_id
+from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
+from fieldtune.models import encoder
+from fieldtune.retrieval import ranking
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import console
 from stages.real.matching import match
-from stages.text import passage_text, section_hash
 from tests.tiny_model import WORDS, tiny_model
 from tests.train import workspace
 
@@ -106,7 +111,7 @@ class Person:
 
 
 def sections(pool: Sequence[Candidate]) -> list[str]:
-    return [ranking.section_id(candidate.source, candidate.section) for candidate in pool]
+    return [section_id(candidate.source, candidate.section) for candidate in pool]
 
 
 def pool_of(query: str, top: int = 5) -> list[str]:
@@ -129,7 +134,7 @@ def by_hand(query: str, passages: Rows, model: Path, vectors: Path) -> dict[str,
     asked = SentenceTransformer(str(model), local_files_only=True).encode_query(
         query, prompt=workspace.PROMPTS["query"]
     )
-    scores = files.read_vectors(vectors / "passages.safetensors") @ asked
+    scores = read_vectors(vectors, "passages") @ asked
     best: dict[str, int] = {}
     for row in np.argsort(-scores).tolist():
         best.setdefault(f"{passages[row]['source']}#{passages[row]['section']}", row)
@@ -138,7 +143,7 @@ def by_hand(query: str, passages: Rows, model: Path, vectors: Path) -> dict[str,
 
 def test_the_pool_is_the_best_five_sections_of_each_system(team: Path) -> None:
     passages = list(files.read_jsonl(paths.PASSAGES))
-    corpus = ranking.corpus(passages)
+    corpus = Corpus.from_passages(passages)
     pools = Systems(passages).pools(QUERIES, 5)
     assert len({len(pool) for pool in pools}) > 1
     for query, pool in zip(QUERIES, pools, strict=True):
@@ -268,11 +273,11 @@ def test_typed_queries_outlive_control_c_and_models_that_do_not_load(
 def test_vectors_of_other_passages(team: Path, person: Person) -> None:
     query = str(log(QUERIES[0]))
     shutil.copytree(paths.VECTORS, "kept")
-    fewer = files.read_vectors(paths.VECTORS / "passages.safetensors")[1:]
-    files.write_vectors(paths.TUNED_VECTORS / "passages.safetensors", fewer)
+    fewer = read_vectors(paths.VECTORS, "passages")[1:]
+    write_vectors(paths.TUNED_VECTORS, "passages", fewer)
     said = person.judges("q\n", query)
     assert "data/tuned_vectors is of other passages: the tuned model is left out" in said
-    files.write_vectors(paths.VECTORS / "passages.safetensors", fewer)
+    write_vectors(paths.VECTORS, "passages", fewer)
     assert person.refused(query) == (
         "✗ data/vectors is not of the passages that are there now: run `dvc repro embed`\n"
     )
@@ -295,7 +300,7 @@ def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
         assert person.refused(*arguments) == f"✗ {line}"
     shutil.rmtree("own/model")
     assert person.refused(str(log(QUERIES[0]))).startswith("✗ the base model, someone/tiny, is not in own/model.")
-    (paths.VECTORS / "passages.safetensors").unlink()
+    (vectors_file(paths.VECTORS, "passages")).unlink()
     assert person.refused().startswith("✗ data/vectors/passages.safetensors is not there: run `dvc repro embed`")
     paths.PASSAGES.unlink()
     assert person.refused().startswith("✗ data/passages/passages.jsonl is not there: run `dvc repro embed`")
@@ -311,7 +316,7 @@ class Terminal:
         self._inner = inner
         kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "stages.cli", "judge", *arguments],
+            [sys.executable, "-m", "fieldtune.commands.cli", "judge", *arguments],
             env={**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", "OMP_NUM_THREADS": "1"},
             stdin=inner,
             stdout=inner,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stages.commands.keys import keys
+from fieldtune.commands.keys import keys
 
 
 @pytest.fixture

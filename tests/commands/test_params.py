@@ -7,8 +7,8 @@ import yaml
 from omegaconf import OmegaConf
 from ruamel.yaml import YAML
 
-from stages.commands import params
-from stages.errors import UserError
+from fieldtune.commands import params
+from fieldtune.runtime.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import stages.commands.push as module
-from stages import files
-from stages.commands.push import push
-from stages.errors import UserError
+import fieldtune.commands.push as module
+from fieldtune.commands.push import push
+from fieldtune.corpus import files
+from fieldtune.runtime.errors import UserError
 from stages.export.manifest import write_manifest
 from tests.commands import fake_hub
 from tests.commands.fake_hub import TOKEN, Hub
@@ -65,7 +65,7 @@ def fieldtune(hub: Hub, *arguments: str, token: str | None = TOKEN) -> "subproce
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment |= {"HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(Path("home").resolve())}
     environment |= {"PYTHONPATH": str(ROOT)} | ({"HF_TOKEN": token} if token else {})
-    command = [sys.executable, "-m", "stages.cli", "push", *arguments]
+    command = [sys.executable, "-m", "fieldtune.commands.cli", "push", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -5,11 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages import cli, encoder, files, paths, ranking
-from stages.commands.pooling import Systems
-from stages.commands.search import side_by_side
-from stages.console import console
-from stages.text import passage_text
+from fieldtune.commands import cli
+from fieldtune.commands.pooling import Systems
+from fieldtune.commands.search import side_by_side
+from fieldtune.corpus.passages import Corpus, passage_text
+from fieldtune.corpus.vectors import read_vectors, vectors_file
+from fieldtune.models import encoder
+from fieldtune.retrieval import ranking
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import console
 from tests.commands.test_judge import QUERIES, STEERING, made_passages, template  # noqa: F401
 from tests.train import workspace
 
@@ -26,14 +30,14 @@ def test_each_system_has_its_own_best_sections(team: Path) -> None:
         loaded = encoder.load_folder(model)
         loaded.prompts = dict(workspace.PROMPTS)
         asked = encoder.encode(loaded, [QUERIES[0]], "query", bf16=False, batch_size=2)[0]
-        scores = files.read_vectors(vectors / "passages.safetensors") @ asked
+        scores = read_vectors(vectors, "passages") @ asked
         best: dict[str, int] = {}
         for row in np.argsort(-scores).tolist():
             best.setdefault(PASSAGES[row]["section"], row)
         expected = list(best.values())[:4]
         assert [row for row, _ in found[name]] == expected
         assert [score for _, score in found[name]] == pytest.approx(scores[expected].tolist(), abs=1e-5)
-    words = ranking.bm25([QUERIES[0]], ranking.corpus([{**row, "section": row["id"]} for row in PASSAGES]))
+    words = ranking.bm25([QUERIES[0]], Corpus.from_passages([{**row, "section": row["id"]} for row in PASSAGES]))
     assert found["bm25"][0][1] == pytest.approx(words.scores[0, 0])
 
 
@@ -46,7 +50,7 @@ def test_what_is_printed(team: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_without_a_tuned_model_there_are_two_columns(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (team / paths.TUNED_VECTORS / "passages.safetensors").unlink()
+    (team / vectors_file(paths.TUNED_VECTORS, "passages")).unlink()
     cli.main(["search", QUERIES[1]])
     assert "no tuned model yet" in capsys.readouterr().out
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages import cli, files
+from fieldtune.commands import cli
+from fieldtune.corpus import files
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """\

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldtune.runtime.errors import UserError
 from stages.compose.__main__ import work
 from stages.compose.compose import STAGES, compose, stage_yaml
-from stages.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """\

@@ -13,16 +13,20 @@ import pytest
 from omegaconf import OmegaConf
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, metrics, paths, ranking
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus, passage_text
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.models import encoder
+from fieldtune.retrieval import curve_points, metrics, ranking
+from fieldtune.retrieval.judged_queries import real_id
+from fieldtune.runtime import paths
 from stages.curve import points
 from stages.curve.__main__ import work
 from stages.curve.config import CurveConfig
 from stages.curve.shares import nested
-from stages.query_sets import real_id
-from stages.text import passage_text
-from stages.train.__main__ import Tuned, read_inputs, tune
 from stages.train.trainer import Outcome
-from tests.test_processes import LAUNCHER
+from stages.train.tuning import Tuned, read_inputs, tune
+from tests.models.test_processes import LAUNCHER
 from tests.tiny_model import tiny_model
 from tests.train import workspace
 
@@ -70,14 +74,14 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 def test_it_measures_three_shares_and_leaves_no_state(done: tuple[Path, str]) -> None:
     folder, said = done
-    measured = files.read_json(folder / paths.CURVE_POINTS)
+    measured = files.read_json(folder / paths.CURVE / curve_points.POINTS)
     assert [point["base_kept"] for point in measured] == [True, False, False]
     assert [(point["share"], point["passages"], point["pairs"]) for point in measured] == [
         (0.125, 5, 10),
         (0.25, 10, 20),
         (0.5, 20, 40),
     ]
-    table = files.read_table(folder / paths.CURVE_QUERIES)
+    table = files.read_table(folder / paths.CURVE / curve_points.PER_QUERY)
     assert list(table) == ["query_id", "0.125", "0.25", "0.5"]
     assert table["query_id"] == [real_id(row) for row in range(workspace.PASSAGES)]
     means = [np.mean(table[f"{point['share']:g}"]) for point in measured]
@@ -110,14 +114,14 @@ def test_a_share_is_what_the_training_makes_of_those_rows_alone(
     assert tuned.outcome.steps == 60  # 20 passages are one batch, as 40 would be
     encoder.save(tuned.model, Path("half"))
     model = SentenceTransformer("half", local_files_only=True)
-    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
+    corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
     asked = [row["query"] for row in files.read_jsonl(paths.REAL)]
     found = ranking.dense(model.encode_query(asked), model.encode_document(texts), corpus)
     expected = metrics.per_query(found, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
     folder_of_done, _ = done
-    assert files.read_json(folder_of_done / paths.CURVE_POINTS)[2]["base_kept"] == (tuned.share == 0)
-    measured = files.read_table(folder_of_done / paths.CURVE_QUERIES)["0.5"]
+    assert files.read_json(folder_of_done / paths.CURVE / curve_points.POINTS)[2]["base_kept"] == (tuned.share == 0)
+    measured = files.read_table(folder_of_done / paths.CURVE / curve_points.PER_QUERY)["0.5"]
     assert np.mean(np.isclose(measured, expected, atol=1e-6)) > 0.9  # near ranks may change by batches
     assert np.mean(measured) == pytest.approx(expected.mean(), abs=0.01)
 
@@ -179,12 +183,12 @@ def test_where_the_base_is_kept_its_vectors_score(folder: Path, monkeypatch: pyt
     monkeypatch.chdir(folder)
     configure(folder, learning_rate=1e-8, epochs=1, evaluations=1)
     work()
-    assert [point["base_kept"] for point in files.read_json(paths.CURVE_POINTS)] == [True, True, True]
-    table = files.read_table(paths.CURVE_QUERIES)
+    assert [point["base_kept"] for point in files.read_json(paths.CURVE / curve_points.POINTS)] == [True, True, True]
+    table = files.read_table(paths.CURVE / curve_points.PER_QUERY)
     assert table["0.125"] == table["0.25"] == table["0.5"]
-    passages = files.read_vectors(paths.VECTORS / "passages.safetensors")
-    corpus = ranking.corpus(list(files.read_jsonl(paths.PASSAGES)))
-    found = ranking.dense(files.read_vectors(paths.VECTORS / "real.safetensors"), passages, corpus)
+    passages = read_vectors(paths.VECTORS, "passages")
+    corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
+    found = ranking.dense(read_vectors(paths.VECTORS, "real"), passages, corpus)
     expected = metrics.per_query(found, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
     assert table["0.125"] == expected.tolist()
 
@@ -199,11 +203,14 @@ def test_two_processes_measure_what_one_does(folder: Path, monkeypatch: pytest.M
     status, said = workspace.run("curve", folder)
     assert status == 0, said
     assert sum(line.startswith("✓ curve") for line in said.splitlines()) == 1
-    two = files.read_json(folder / paths.CURVE_POINTS), files.read_table(folder / paths.CURVE_QUERIES)
+    two = (
+        files.read_json(folder / paths.CURVE / curve_points.POINTS),
+        files.read_table(folder / paths.CURVE / curve_points.PER_QUERY),
+    )
     monkeypatch.chdir(folder)
     configure(folder, epochs=4, evaluations=1)
     work()
-    one = files.read_json(paths.CURVE_POINTS), files.read_table(paths.CURVE_QUERIES)
+    one = files.read_json(paths.CURVE / curve_points.POINTS), files.read_table(paths.CURVE / curve_points.PER_QUERY)
     assert two[0][1:] == one[0][1:]
     for share in ("0.25", "0.5"):
         assert two[1][share] == pytest.approx(one[1][share], abs=1e-6)
@@ -230,4 +237,4 @@ def test_there_is_none_of_a_pinned_model(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(folder)
     configure(folder, pin="own/model")
     assert work() == "none of a pinned model, which was not trained here"
-    assert files.read_json(paths.CURVE_POINTS) == []
+    assert files.read_json(paths.CURVE / curve_points.POINTS) == []

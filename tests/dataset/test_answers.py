@@ -2,7 +2,7 @@
 
 import pytest
 
-from stages import ranking
+from fieldtune.corpus.passages import Corpus
 from stages.dataset.answers import Copies, find_copies
 from stages.dataset.config import NearDuplicates
 from tests.dataset.workspace import Workspace, changed, jaccard
@@ -12,7 +12,7 @@ LIMITS = NearDuplicates(cosine=0.9, overlap=0.8)
 
 def copies(made: Workspace) -> Copies:
     bodies = [row["text"] for row in made.passages]
-    return find_copies(bodies, made.vectors("passages"), ranking.corpus(made.passages), LIMITS)
+    return find_copies(bodies, made.vectors("passages"), Corpus.from_passages(made.passages), LIMITS)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from stages import paths, ranking
+from fieldtune.retrieval import ranking
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from stages.dataset.__main__ import work
-from stages.errors import UserError
 from tests.dataset.workspace import Workspace, changed, documents, jaccard
 
 ROOT = Path(__file__).parents[2]

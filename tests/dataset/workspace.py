@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import section_hash
+from fieldtune.corpus.vectors import write_vectors
+from fieldtune.runtime import paths
 from stages.real.matching import match
-from stages.text import section_hash
 
 DIMENSION = 64
 CONFIG = """\
@@ -99,7 +101,7 @@ class Workspace:
         files.write_jsonl(folder / paths.REAL, map(asdict, match(asked, self.passages).queries))
         files.write_text(folder / paths.REAL_LOG, "")
         for kind in self._vectors:
-            files.write_vectors(folder / paths.VECTORS / f"{kind}.safetensors", self.vectors(kind))
+            write_vectors(folder / paths.VECTORS, kind, self.vectors(kind))
         files.write_text(folder / paths.CONFIG / "dataset.yaml", CONFIG)
         files.write_text(folder / ".dvc/config", "")
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, paths
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import passage_text
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.models import encoder
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from stages.embed.__main__ import foreign, work
-from stages.errors import UserError
-from stages.text import passage_text
 from tests.train import workspace
 
 NAMES = ("passages", "queries", "real")
@@ -34,7 +37,7 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
     queries, real = ([row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, paths.REAL))
     expected = [model.encode_document(passages), model.encode_query(queries), model.encode_query(real)]
     for name, vectors in zip(NAMES, expected, strict=True):
-        np.testing.assert_allclose(files.read_vectors(folder / f"data/vectors/{name}.safetensors"), vectors, atol=1e-5)
+        np.testing.assert_allclose(read_vectors(folder / paths.VECTORS, name), vectors, atol=1e-5)
     assert sorted(path.name for path in (folder / paths.VECTORS).iterdir()) == [
         *(f"{name}.safetensors" for name in NAMES),
         "weights.txt",
@@ -46,7 +49,7 @@ def test_no_real_queries_are_a_table_without_rows(folder: Path, monkeypatch: pyt
     workspace.configure(folder, workspace.embed_config(precision="bf16"))
     monkeypatch.chdir(folder)
     assert work() == "40 passages and 120 queries encoded in bf16"
-    assert files.read_vectors(paths.VECTORS / "real.safetensors").shape == (0, 32)
+    assert read_vectors(paths.VECTORS, "real").shape == (0, 32)
 
 
 def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from fieldtune.models.base_models import ModelConfig
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.data_curve import DataCurve, Point
@@ -13,7 +14,6 @@ from stages.evaluate.report import Report, html
 from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
 from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import Judgement
-from stages.models import ModelConfig
 
 MEANS = {"base": 0.70, "bm25": 0.72, "hybrid": 0.74, "tuned": 0.80, "tuned_hybrid": 0.78}
 OTHERS = ("mrr@10", "recall@1", "recall@5", "recall@10", "recall@100", "success@1")

@@ -2,17 +2,17 @@
 
 import numpy as np
 
-from stages import ranking
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.retrieval.judged_queries import Judged
 from stages.evaluate.asked import describe
-from stages.query_sets import Judged
-from stages.real_queries import RealQuery
 
 IDS = ["d#copy-image", "d#copy-image-2", "d#share-disk", "d#tag"]
 PASSAGES = [
     {"id": id_, "source": "d", "document": "d", "section": section, "title": "", "text": ""}
     for id_, section in zip(IDS, ("Copy Image", "Copy Image", "Share Disk", "Tag"), strict=True)
 ]
-CORPUS = ranking.corpus(PASSAGES)
+CORPUS = Corpus.from_passages(PASSAGES)
 REAL = [RealQuery(f"real {n}", "test", [], [], overlap) for n, overlap in enumerate((0.25, 1.0))]
 GENERATED = [{"kind": "task"}, {"kind": "keyword"}, {"kind": "task"}]
 JUDGED = Judged(
@@ -43,7 +43,7 @@ def test_the_heading_is_that_of_which_real_queries_are_measured() -> None:
     passages = [{"id": str(number), "text": "", **passage} for number, passage in enumerate(passages)]
     queries = ["the setup", "stop it", "anything"]
     judged = Judged([f"q00000{n}" for n in range(3)], queries, [{0}, {1}, {2}], np.arange(3), {})
-    found = describe(judged, ranking.corpus(passages), passages, [{"kind": "task"}] * 3, [], set())
+    found = describe(judged, Corpus.from_passages(passages), passages, [{"kind": "task"}] * 3, [], set())
     assert found.overlaps.tolist() == [1.0, 0.5, 1.0]  # a record without a title has nothing to repeat
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from stages.clustered import least_groups
+from fieldtune.retrieval.significance import least_groups
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval, interval, means
 

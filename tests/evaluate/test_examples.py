@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from stages import ranking
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.ranking import DEPTH, Rankings
 from stages.evaluate.asked import Asked
 from stages.evaluate.examples import Example, Found, beginnings, most_changed, strata
-from stages.query_sets import Judged
-from stages.ranking import DEPTH, Rankings
 
 SECTIONS = ["a#A", "b#B", "c#C", "d#D"]
 TEXTS = ["text a", "text b", "text c", "text d"]
@@ -98,6 +98,6 @@ def test_a_section_begins_as_its_first_passage_does() -> None:
         {"source": "a", "section": "A", "title": "", "text": "Second piece."},
         {"source": "a", "section": "B", "title": "", "text": "word " * 100},
     ]
-    short, long = beginnings(rows, ranking.corpus(rows))
+    short, long = beginnings(rows, Corpus.from_passages(rows))
     assert short == "First piece here."
     assert long == "word " * 31 + "word …"

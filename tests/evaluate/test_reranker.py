@@ -9,10 +9,11 @@ import torch
 from sentence_transformers import CrossEncoder
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
-from stages import ranking
-from stages.errors import UserError
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval import ranking
+from fieldtune.retrieval.ranking import DEPTH, Rankings
+from fieldtune.runtime.errors import UserError
 from stages.evaluate import reranker
-from stages.ranking import DEPTH, Rankings
 from tests.tiny_model import WORDS, tiny_model
 
 
@@ -32,7 +33,7 @@ ROWS = [
     {"source": "d", "section": f"s{n // 2 if n < 4 else n}", "title": WORDS[n], "text": " ".join(WORDS[n : n + 6])}
     for n in range(12)
 ]
-CORPUS = ranking.corpus(ROWS)  # the first two sections have two passages each
+CORPUS = Corpus.from_passages(ROWS)  # the first two sections have two passages each
 
 
 def ranked(*rows: list[int]) -> Rankings:

@@ -5,7 +5,8 @@ import numpy.typing as npt
 import pytest
 from sentence_transformers.util.quantization import quantize_embeddings
 
-from stages import metrics, ranking
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval import metrics, ranking
 from stages.evaluate import vectors
 from stages.evaluate.vectors import vector_scores
 
@@ -18,7 +19,7 @@ def unit(rows: npt.NDArray[np.float64]) -> vectors.Vectors:
 NUMBERS = np.random.default_rng(0)
 PASSAGES = unit(NUMBERS.normal(size=(300, 128)))
 QUERIES = unit(PASSAGES[:40] + 0.15 * NUMBERS.normal(size=(40, 128)))
-CORPUS = ranking.corpus([{"source": "d", "section": str(n), "title": "", "text": ""} for n in range(300)])
+CORPUS = Corpus.from_passages([{"source": "d", "section": str(n), "title": "", "text": ""} for n in range(300)])
 RELEVANT = [{row} for row in range(40)]
 
 
@@ -68,7 +69,7 @@ def test_int8_is_what_is_exported_of_passages_and_queries() -> None:
 def test_bits_choose_and_the_whole_query_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     passages = np.array([[0.1, 0.9], [0.9, -0.1], [-0.9, 0.1]], dtype=np.float32)  # bits ++, +-, -+
     queries = np.array([[0.2, -0.98], [0.9, 0.3]], dtype=np.float32)
-    corpus = ranking.corpus([{"source": "d", "section": s, "title": "", "text": ""} for s in "abc"])
+    corpus = Corpus.from_passages([{"source": "d", "section": s, "title": "", "text": ""} for s in "abc"])
     found = vectors._binary(queries, passages, corpus)
     # query 1: a .2 - .98, b .2 + .98, c -.2 - .98; query 2: a 1.2, b .6, c -.6
     assert found.sections[0, :3].tolist() == [1, 0, 2]

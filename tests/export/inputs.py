@@ -7,9 +7,13 @@ from typing import Any
 import torch
 from sentence_transformers import SentenceTransformer
 
-from stages import encoder, files, paths, ranking
-from stages.query_sets import real_id
-from stages.text import passage_text
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import passage_text, section_id
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.models import encoder, tuned_model
+from fieldtune.retrieval import ranking
+from fieldtune.retrieval.judged_queries import real_id
+from fieldtune.runtime import paths
 from tests.evaluate.made_up import scores
 from tests.tiny_model import WORDS, tiny_model
 
@@ -88,9 +92,9 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
         batch_size=8,
     )
     encoder.save(model.to(dtype), folder / paths.MODEL)
-    files.write_json(folder / paths.MODEL_HISTORY, HISTORY)
+    files.write_json(folder / paths.MODEL / tuned_model.HISTORY, HISTORY)
     tuned = folder / paths.TUNED_VECTORS
-    real, corpus = (files.read_vectors(tuned / f"{name}.safetensors") for name in ("real", "passages"))
+    real, corpus = (read_vectors(tuned, name) for name in ("real", "passages"))
     answers = [f"Part {found}" for found in ranking.nearest(real, corpus, 1)[0][:, 0]]
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, generated)
@@ -106,7 +110,7 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
         {
             "set": ["real"] * QUERIES,
             "query_id": [real_id(row) for row in range(QUERIES)],
-            "section": [ranking.section_id("doc.md", section) for section in answers],
+            "section": [section_id("doc.md", section) for section in answers],
             "passage_id": [f"doc.md#{section.lower().replace(' ', '-')}" for section in answers],
             "relevance": [1] * QUERIES,
             "group": list(range(QUERIES)),

@@ -7,8 +7,8 @@ import pytest
 from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
+from fieldtune.models.base_models import ModelConfig
 from stages.export.card import Example, card
-from stages.models import ModelConfig
 from tests.evaluate.made_up import scores
 from tests.export import inputs
 

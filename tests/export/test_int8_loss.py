@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval.judged_queries import Judged
 from stages.export.int8_loss import draw
-from stages.query_sets import Judged
-from stages.ranking import Corpus
 
 ONE_HOT = np.eye(3, dtype=np.float32)
 CORPUS = Corpus(["a", "b", "c"], np.arange(3), ["text a", "text b", "text c"])

@@ -23,8 +23,11 @@ from sentence_transformers.util import quantize_embeddings
 from transformers import AutoTokenizer
 
 import stages.export.__main__ as export
-from stages import files, paths
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.corpus.vectors import read_vectors, write_vectors
+from fieldtune.models import tuned_model
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from stages.export.onnx import OnnxEncoder, parity
 from tests.export import inputs
 from tests.tiny_model import WORDS
@@ -131,7 +134,7 @@ def test_the_corpus_is_there_row_by_row_without_its_texts(done: Done) -> None:
     assert table["id"].to_pylist() == [row["id"] for row in passages]
     seen = [f"{row['title']}\n{row['text']}".encode() for row in passages]
     assert table["text_sha256"].to_pylist() == [hashlib.sha256(text).hexdigest() for text in seen]
-    tuned = files.read_vectors(done.folder / paths.TUNED_VECTORS / "passages.safetensors")
+    tuned = read_vectors(done.folder / paths.TUNED_VECTORS, "passages")
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), dtype=np.float32), tuned)
 
 
@@ -245,7 +248,7 @@ def test_the_card_of_a_pinned_model_has_its_own_prompts_and_limit(workspace: Pat
     inputs.configure(workspace, f"query_prompt: '{inputs.PROMPTS['query']}'", "query_prompt: 'of the base: '")
     inputs.configure(workspace, "max_tokens: 64", "max_tokens: 32")
     pinned = {"passages": inputs.PASSAGES, "new": None, "stale": False}
-    files.write_json(paths.MODEL_HISTORY, {"loss": [], "dev": [], "pinned": pinned})
+    files.write_json(paths.MODEL / tuned_model.HISTORY, {"loss": [], "dev": [], "pinned": pinned})
     export.work()
     card = (paths.EXPORT / "model/README.md").read_text(encoding="utf-8")
     assert '| query | `"word1 word2 "` |' in card
@@ -290,8 +293,8 @@ def test_a_verdict_against_the_export_is_said(verdict: str, similarity: float, s
 
 
 def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
-    path = paths.TUNED_VECTORS / "passages.safetensors"
-    files.write_vectors(path, np.roll(files.read_vectors(path), 1, axis=0))
+    rolled = np.roll(read_vectors(paths.TUNED_VECTORS, "passages"), 1, axis=0)
+    write_vectors(paths.TUNED_VECTORS, "passages", rolled)
     with pytest.raises(UserError, match=r"data/tuned_vectors was not made by data/model: run `dvc repro`"):
         export.work()
     assert not paths.EXPORT.exists()

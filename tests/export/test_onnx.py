@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.export.onnx import OnnxEncoder, Parity, parity, write_fp32
 from tests.tiny_model import WORDS, tiny_model
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stages import encoder
-from stages.errors import UserError
+from fieldtune.models import encoder
+from fieldtune.runtime.errors import UserError
 from stages.export.reload import encode_afresh
 from tests.tiny_model import tiny_model
 

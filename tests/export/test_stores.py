@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import stages.export.__main__ as stage
-from stages import paths
+from fieldtune.runtime import paths
 from tests.export import fake_elasticsearch, inputs, postgres
 from tests.export.test_main import encode_here
 from tests.test_readme import README

@@ -10,7 +10,7 @@ from pathlib import Path
 import anthropic
 import pytest
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.generate import api
 from stages.generate.prompt import Prompt
 from tests.generate import workspace

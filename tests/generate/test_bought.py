@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
 from tests.generate import workspace
 from tests.generate.fake_anthropic import Fake, queries_for
 from tests.generate.workspace import KEY, SECRET, configure, covered, outputs, passages, prepare, report, run, store
@@ -230,7 +231,7 @@ def test_no_server_is_said(tmp_path: Path) -> None:
 
 
 def test_without_a_key_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stages.errors import UserError
+    from fieldtune.runtime.errors import UserError
     from stages.generate.__main__ import work
 
     prepare(tmp_path, "http://127.0.0.1:9", range(3))

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from stages import cli, files, paths
-from stages.errors import UserError
+from fieldtune.commands import cli
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from stages.generate.__main__ import work
 from tests.generate.workspace import ROOT, passages
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stages import files, paths
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from stages.generate.__main__ import work
 
 CONFIG = """\
@@ -50,7 +51,7 @@ def test_queries_stand_in_the_order_of_passages_then_of_providers() -> None:
         ("a.md#beta", "beta", "keyword", "keyphrases"),
         ("a.md#beta", "All about beta", "keyword", "keyphrases"),
     ]
-    assert files.read_json(paths.QUERIES_REPORT) == {
+    assert files.read_json(paths.QUERIES.with_name("report.json")) == {
         "queries": 8,
         "passages_with_queries": 2,
         "kinds": {"keyword": 6, "question": 2},

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from stages.errors import UserError
+from fieldtune.corpus.passages import section_hash
+from fieldtune.runtime.errors import UserError
 from stages.generate.pairs import Pairs
-from stages.text import section_hash
 
 
 def passage(id_: str, text: str, section: str | None = None, whole: str | None = None) -> dict[str, Any]:

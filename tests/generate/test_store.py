@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.generate.store import Committer, Outcome, Reply, Store
 from tests.generate.workspace import ROOT
 

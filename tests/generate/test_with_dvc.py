@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages import files
+from fieldtune.corpus import files
 from tests.generate import fake_anthropic
 from tests.generate.fake_anthropic import Fake
 from tests.generate.workspace import KEY

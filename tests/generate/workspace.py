@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-import stages.running
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.runtime import paths, stage
+from fieldtune.runtime.settings import load
 from stages.generate.__main__ import work
 from stages.generate.config import GenerateConfig, MessagesConfig
 from stages.generate.store import Store
-from stages.settings import load
 
 ROOT = Path(__file__).parents[2]
 KEY = "the-secret-key"
@@ -90,7 +90,7 @@ def run(folder: Path, code: int = 0) -> str:
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setenv("ANTHROPIC_API_KEY", KEY)
         try:
-            stages.running.run("generate", work)
+            stage.run("generate", work)
         except SystemExit as ended:
             assert isinstance(ended.code, int)
             status = ended.code
@@ -106,7 +106,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def report(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = files.read_json(folder / paths.QUERIES_REPORT)
+    found: dict[str, Any] = files.read_json(folder / paths.QUERIES.with_name("report.json"))
     return found
 
 

@@ -12,9 +12,9 @@ import pytest
 from markdown_it import MarkdownIt
 from tokenizers import Tokenizer
 
+from fieldtune.corpus.passages import section_hash
 from stages.ingest.cutting import blocks, passages
 from stages.ingest.sections import Section, markdown_sections
-from stages.text import section_hash
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stages import files
-from stages.errors import UserError
+from fieldtune.corpus import files
+from fieldtune.runtime.errors import UserError
 from stages.ingest.found import Found, find
 
 SUFFIXES = (".md", ".markdown", ".txt", ".jsonl")

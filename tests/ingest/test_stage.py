@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from stages import files, paths
-from stages.errors import UserError
-from stages.files import write_text
+from fieldtune.corpus import files
+from fieldtune.corpus.files import write_text
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from stages.ingest import cutting, readers, steps
 from stages.ingest.__main__ import work
 from tests.ingest import made_files

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from fieldtune.runtime import paths
+from tests.imports import ROOT, modules, package, reached
+
 STAGES = (
     "compose",
     "ingest",
@@ -23,7 +25,7 @@ STAGES = (
     "export",
 )
 ALL = ("sample", *STAGES)
-IMPORTED = {"curve": {"train"}}  # stages whose code is another's too
+IMPORTED = {"curve": {"stages/train"}}  # stages whose code is another's too
 
 
 def declared(stage: str) -> dict[str, Any]:
@@ -32,47 +34,34 @@ def declared(stage: str) -> dict[str, Any]:
     return found
 
 
-def imported(module: Path) -> Iterator[Path]:
-    """The modules of this repository that a module imports, packages' `__init__` included."""
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        names: list[str] = []
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            pytest.fail(f"{module}: a relative import, which this test does not follow")
-        for name in names:
-            if name.split(".")[0] == "stages":
-                path = ROOT.joinpath(*name.split("."))
-                yield from (p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file())
+def outputs(stage: str) -> list[str]:
+    found = declared(stage)
+    return [out if isinstance(out, str) else next(iter(out)) for out in [*found["outs"], *found.get("metrics", [])]]
 
 
-def modules_of(stage: str) -> set[Path]:
-    todo = [ROOT / "stages" / "__init__.py", *(ROOT / "stages" / stage).rglob("*.py")]
-    seen = set(todo)
-    while todo:
-        new = set(imported(todo.pop())) - seen
-        seen |= new
-        todo += new
-    return seen
-
-
-@pytest.mark.parametrize("stage", ALL)
-def test_a_stage_depends_on_every_module_it_imports_and_on_no_other(stage: str) -> None:
-    packages = {f"stages/{name}" for name in {stage} | IMPORTED.get(stage, set())}
-    listed = {dep for dep in declared(stage)["deps"] if dep.startswith("stages/")}
-    needed = {path.relative_to(ROOT).as_posix() for path in modules_of(stage)}
-    # An empty __init__ changes nothing.
-    needed = {path for path in needed if not (path.endswith("__init__.py") and not (ROOT / path).read_text())}
-    needed = {path for path in needed if "/".join(path.split("/")[:2]) not in packages} | packages
-    assert listed == needed
+def reached_by(stage: str) -> set[Path]:
+    return reached(modules(f"stages/{stage}"))
 
 
 @pytest.mark.parametrize("stage", [stage for stage in ALL if stage != "compose"])
-def test_no_stage_imports_another(stage: str) -> None:
-    others = {path.relative_to(ROOT).parts[1] for path in modules_of(stage)} & set(ALL)
-    assert others == {stage} | IMPORTED.get(stage, set())
+def test_a_stage_depends_on_the_folders_whose_code_it_reaches_and_on_no_other(stage: str) -> None:
+    listed = {dep for dep in declared(stage)["deps"] if dep.startswith(("stages/", "fieldtune/"))}
+    reaches = {package(path) for path in reached_by(stage)}
+    assert listed == reaches - {"fieldtune/runtime", "fieldtune", "stages"}
+    assert {name for name in reaches if name.startswith("stages/")} == {f"stages/{stage}"} | IMPORTED.get(stage, set())
+
+
+def test_compose_depends_on_the_settings_of_all_stages_and_what_these_reach() -> None:
+    listed = {dep for dep in declared("compose")["deps"] if dep.startswith(("stages", "fieldtune"))}
+    reaches = {name for path in reached_by("compose") if (name := package(path)).startswith("fieldtune/")}
+    assert listed == {"stages"} | (reaches - {"fieldtune/runtime"})
+
+
+def test_compose_alone_imports_other_stages_and_of_them_their_settings() -> None:
+    of_others = {path for path in reached_by("compose") if path.parent.parent == ROOT / "stages"}
+    of_others = {path for path in of_others if path.parent.name != "compose" and path.name != "__init__.py"}
+    assert {path.name for path in of_others} == {"config.py"}
+    assert {path.parent.name for path in of_others} == {*ALL} - {"compose"}
 
 
 @pytest.mark.parametrize("stage", ALL)
@@ -80,9 +69,10 @@ def test_a_stage_runs_its_package_and_reads_its_own_config(stage: str) -> None:
     found = declared(stage)
     assert found["cmd"] == f"python -m stages.{stage}"
     if stage == "compose":
-        assert "params" not in found
+        assert found["params"] == [{"params.yaml": None}]
     else:
-        assert found["params"] == [{f"data/config/{stage}.yaml": None}]
+        assert f"data/config/{stage}.yaml" in found["deps"]
+        assert "params" not in found
 
 
 def test_stages_run_in_the_order_of_the_file_with_baseline_before_train() -> None:
@@ -96,13 +86,34 @@ def test_compose_keeps_a_config_of_every_stage_in_git() -> None:
     }
 
 
-def test_every_path_of_the_code_is_inside_an_output_or_in_git() -> None:
-    from stages import paths
+def constants(module: Path) -> Iterator[str]:
+    """The names of `fieldtune.runtime.paths` that a module uses."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "paths":
+            yield node.attr
 
-    outs = [out if isinstance(out, str) else next(iter(out)) for stage in ALL for out in declared(stage)["outs"]]
-    outs += [next(iter(out)) for out in declared("evaluate")["metrics"]]
-    in_git = {"data", "conf", "params.yaml", "data/config", "data/sample/recorded.jsonl"}
+
+def within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+NOT_READ = {"DATA", "CONFIG", "NONE"}  # what these folders hold is named by others; nothing is in the last
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_each_place_that_a_stage_names_is_its_dependency_or_inside_its_output(stage: str) -> None:
+    deps = [dep for dep in declared(stage)["deps"] if not dep.startswith("$")]
+    deps += [next(iter(file)) for file in declared(stage).get("params", [])]
+    names = {name for module in reached_by(stage) if module.parent.name != "runtime" for name in constants(module)}
+    for name in names - NOT_READ:
+        path = getattr(paths, name).as_posix()
+        known = path in deps or path in [f"data/config/{s}.yaml" for s in ALL]
+        assert known or any(within(path, out) for out in outputs(stage)), f"paths.{name} in the stage {stage}"
+
+
+def test_every_place_of_the_code_is_a_dependency_or_an_output() -> None:
+    known = {out for stage in ALL for out in outputs(stage)}
+    known |= {dep for stage in ALL for dep in declared(stage)["deps"]} | {"params.yaml", "data/none.jsonl"}
     for name, path in vars(paths).items():
-        if isinstance(path, Path) and path.as_posix() not in in_git:
-            inside = any(path.as_posix() == out or path.as_posix().startswith(f"{out}/") for out in outs)
-            assert inside, f"paths.{name}: {path} is no stage's output"
+        if isinstance(path, Path) and name not in NOT_READ:
+            assert path.as_posix() in known, f"paths.{name}: {path} is inside a folder: name it beside what reads it"

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from stages.errors import UserError
-from stages.places import Places
+from fieldtune.corpus.passages import section_hash
+from fieldtune.runtime.errors import UserError
+from fieldtune.sources.places import Places
 from stages.real.matching import Matched, match
-from stages.text import section_hash
 
 
 def passage(source: str, section: str, text: str, piece: int = 1, document: str = "") -> dict[str, Any]:

@@ -7,8 +7,9 @@ from zipfile import ZipFile
 import openpyxl
 import pytest
 
-from stages import files, paths, real_queries
-from stages.errors import UserError
+from fieldtune.corpus import files, real_queries
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
 from stages.real.__main__ import work
 from tests.real.test_matching import PASSAGES
 

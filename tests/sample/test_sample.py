@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stages import files, paths
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
 from stages.sample.__main__ import work
 from tests.sample.tiny_wheels import LONG, service, sha256, write_awscli, write_botocore
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.sample.config import Wheel
 from stages.sample.wheels import wheel
 from tests.sample.tiny_wheels import sha256, write_awscli

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from stages import paths
+from fieldtune.runtime import paths
 from tests.export import inputs
 from tests.serve.running import ROOT, Running, running
 

@@ -52,7 +52,7 @@ def running(
     *options: str,
     key: str = "",
     ready: int = 1,
-    python: Sequence[str] = ("-m", "stages.cli", "serve"),
+    python: Sequence[str] = ("-m", "fieldtune.commands.cli", "serve"),
 ) -> Iterator[Running]:
     """Start `fieldtune serve` on an export; killed at the end if it still runs. `ready` counts its processes."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "FIELDTUNE_"))}

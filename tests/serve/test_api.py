@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from stages import files
+from fieldtune.corpus import files
 from tests.serve.running import Running, cosines, running, text, vectors
 from tests.tiny_model import DIMENSION
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, save
 
-from stages.serve.backends import OnnxBackend
+from fieldtune.serve.backends import OnnxBackend
 
 
 @pytest.fixture

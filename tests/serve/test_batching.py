@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.serve.backends import Vectors, padded
-from stages.serve.batching import Batcher, QueueFull, _Job, runs, take
+from fieldtune.serve.backends import Vectors, padded
+from fieldtune.serve.batching import Batcher, QueueFull, _Job, runs, take
 
 
 class Lengths:

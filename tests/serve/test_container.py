@@ -24,7 +24,7 @@ class Missing:
             raise ModuleNotFoundError(f"the container has no {name}")
 MISSING = set(sys.argv.pop(1).split(","))
 sys.meta_path.insert(0, Missing())
-runpy.run_module("stages.commands.serve", run_name="__main__", alter_sys=True)
+runpy.run_module("fieldtune.commands.serve", run_name="__main__", alter_sys=True)
 """
 
 
@@ -63,11 +63,11 @@ def test_its_packages_are_enough(export: Path, tmp_path: Path) -> None:
 def test_what_it_copies_and_runs_is_there() -> None:
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
     copied = [shlex.split(line)[1] for line in lines if line.startswith("COPY ")]
-    assert copied == ["pyproject.toml", "stages", "data/export"]
+    assert copied == ["pyproject.toml", "fieldtune", "data/export"]
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert [f"!{name}" for name in copied] == [line for line in ignored if line.startswith("!")]
     entry = re.search(r"^ENTRYPOINT (.*)$", "\n".join(lines), flags=re.MULTILINE)
     assert entry
-    assert yaml.safe_load(entry[1])[:3] == ["python", "-m", "stages.commands.serve"]
+    assert yaml.safe_load(entry[1])[:3] == ["python", "-m", "fieldtune.commands.serve"]
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
     assert compose["services"]["search"]["build"] == "."

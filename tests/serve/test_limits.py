@@ -17,9 +17,9 @@ import pytest
 from pydantic import ValidationError
 from starlette.types import Message
 
-from stages.serve import app, tokens
-from stages.serve.exported import read
-from stages.serve.schema import ApiError, EmbeddingsRequest, parse
+from fieldtune.serve import app, tokens
+from fieldtune.serve.exported import read
+from fieldtune.serve.schema import ApiError, EmbeddingsRequest, parse
 from tests.serve.running import Running, running, text, vectors
 from tests.serve.test_starting import settings
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from uvicorn.config import STARTUP_FAILURE
 
-from stages import cli
-from stages.commands.serve import cores
-from stages.errors import UserError
+from fieldtune.commands import cli
+from fieldtune.commands.serve import cores
+from fieldtune.runtime.errors import UserError
+from fieldtune.serve import app, backends, exported, logs, server
+from fieldtune.serve.app import Service
+from fieldtune.serve.settings import ServeSettings
 from stages.export.passage_vectors import write_passage_vectors
-from stages.serve import app, backends, exported, logs, server
-from stages.serve.app import Service
-from stages.serve.settings import ServeSettings
 from tests.serve.running import ROOT
 
 
@@ -32,7 +32,11 @@ def settings(folder: Path, model: str = "auto") -> ServeSettings:
 
 def serve(*options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "stages.cli", "serve", *options], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "fieldtune.commands.cli", "serve", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -166,7 +170,7 @@ def test_cores_are_those_that_the_container_may_use(
 
 
 def test_other_commands_do_not_wait_for_what_the_service_imports() -> None:
-    program = "import stages.cli, sys; print(*sys.modules)"
+    program = "import fieldtune.commands.cli, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     heavy = {"fastapi", "uvicorn", "onnxruntime", "tokenizers", "torch", "huggingface_hub", "prometheus_client"}
     assert heavy.isdisjoint(done.stdout.split())

@@ -8,8 +8,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from torch.utils.data import SequentialSampler
 
-from stages import encoder
-from stages.encoder import Kind, Tokens
+from fieldtune.models import encoder
+from fieldtune.models.encoder import Kind, Tokens
 from stages.train.batches import Collator, Shares, Vectors, by_passage
 from tests.tiny_model import WORDS, tiny_model
 from tests.train.workspace import PROMPTS

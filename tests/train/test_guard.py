@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.query_sets import Judged
+from fieldtune.retrieval.judged_queries import Judged
 from stages.train import guard
 
 

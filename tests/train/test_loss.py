@@ -10,7 +10,7 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from stages.encoder import Kind
+from fieldtune.models.encoder import Kind
 from stages.train.batches import Collator, Vectors, by_passage
 from stages.train.loss import MultiQueryRankingLoss, above_margin
 from tests.tiny_model import DIMENSION, WORDS, tiny_model

@@ -16,11 +16,15 @@ import pytest
 from safetensors import safe_open
 from sentence_transformers import SentenceTransformer
 
-from stages import files, paths, running
-from stages.text import passage_text
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import passage_text
+from fieldtune.corpus.vectors import read_vectors, write_vectors
+from fieldtune.models import base_models, tuned_model
+from fieldtune.runtime import paths, stage
 from stages.train import __main__ as main
 from stages.train import trainer
-from stages.train.__main__ import base_vectors, work
+from stages.train.__main__ import work
+from stages.train.tuning import base_vectors
 from tests.train import workspace
 
 LEFT = [
@@ -51,7 +55,7 @@ class Done:
 
     @property
     def history(self) -> dict[str, Any]:
-        history: dict[str, Any] = files.read_json(self.folder / paths.MODEL_HISTORY)
+        history: dict[str, Any] = files.read_json(self.folder / paths.MODEL / tuned_model.HISTORY)
         return history
 
     @property
@@ -77,12 +81,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The stage in this process: to load the libraries takes longer than to train."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("stages.console.console.width", 200)
+    monkeypatch.setattr("fieldtune.runtime.console.console.width", 200)
 
     def trained(**changes: Any) -> Done:
         workspace.configure(folder, workspace.train_config(**changes))
         capsys.readouterr()
-        running.run("train", work)
+        stage.run("train", work)
         return Done(folder, re.sub(r"\(\d+ s\)", "(… s)", capsys.readouterr().out))
 
     return trained
@@ -159,8 +163,8 @@ def test_base_vectors_are_found_by_the_ids_of_generated_and_real_queries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    files.write_vectors(paths.VECTORS / "queries.safetensors", np.array([[0], [1], [2]], dtype=np.float32))
-    files.write_vectors(paths.VECTORS / "real.safetensors", np.array([[10], [11]], dtype=np.float32))
+    write_vectors(paths.VECTORS, "queries", np.array([[0], [1], [2]], dtype=np.float32))
+    write_vectors(paths.VECTORS, "real", np.array([[10], [11]], dtype=np.float32))
     files.write_table(paths.DATASET / "train_ids.parquet", {"query_id": ["q000002", "r000001", "q000000"]})
     passages = np.array([[20], [21], [21]], dtype=np.float32)
     found = base_vectors(["two", "eleven", "nought"], ["twenty", "copy", "copy"], passages)
@@ -170,9 +174,8 @@ def test_base_vectors_are_found_by_the_ids_of_generated_and_real_queries(
 
 def test_masking_leaves_out_what_the_base_model_finds_alike(folder: Path, run: Run) -> None:
     """To the base model all passages are one: nothing is left to learn from."""
-    path = folder / paths.VECTORS / "passages.safetensors"
-    same = np.repeat(files.read_vectors(path)[:1], workspace.PASSAGES, axis=0)
-    files.write_vectors(path, same)
+    same = np.repeat(read_vectors(folder / paths.VECTORS, "passages")[:1], workspace.PASSAGES, axis=0)
+    write_vectors(folder / paths.VECTORS, "passages", same)
     losses = [row["loss"] for row in run(epochs=1, mask_margin=0.9).history["loss"]]
     assert losses == [0.0]
 
@@ -386,7 +389,7 @@ def test_a_wrong_model_is_an_error_before_any_work(
 def test_a_base_model_with_other_weights_than_embed_had_is_not_trained(
     folder: Path, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    files.write_text(folder / paths.BASE_WEIGHTS, "0123456789abcdef")
+    files.write_text(folder / paths.VECTORS / base_models.WEIGHTS, "0123456789abcdef")
     with pytest.raises(SystemExit):
         run()
     assert capsys.readouterr().out.startswith(
@@ -406,7 +409,7 @@ def test_dvc_draws_both_curves_of_two_commits(done: Done, tmp_path: Path) -> Non
     history = done.history
     histories = [history, {**history, "loss": history["loss"][:-1], "dev": history["dev"][:-1]}]
     for number, history in enumerate(histories):
-        files.write_json(tmp_path / paths.MODEL_HISTORY, history)
+        files.write_json(tmp_path / paths.MODEL / tuned_model.HISTORY, history)
         call("git", "add", ".")
         call("git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", str(number))
     drawn = json.loads(call("dvc", "plots", "diff", "HEAD~1", "HEAD", "--json"))["data"]

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-from stages.errors import UserError
+from fieldtune.runtime.errors import UserError
 from stages.train import adapters, memory
 from stages.train.batches import Collator, by_passage
 from stages.train.loss import MultiQueryRankingLoss

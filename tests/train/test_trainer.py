@@ -11,8 +11,8 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 from torch.nn import Dropout
 
-from stages import files
-from stages.console import Bar, progress
+from fieldtune.corpus import files
+from fieldtune.runtime.console import Bar, progress
 from stages.train import memory, trainer
 from stages.train.batches import Collator, by_passage
 from stages.train.config import TrainConfig

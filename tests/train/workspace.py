@@ -14,13 +14,16 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from stages import encoder, files, models, paths, ranking
+from fieldtune.corpus import files
+from fieldtune.corpus.passages import passage_text, section_id
+from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.corpus.vectors import write_vectors
+from fieldtune.models import base_models, encoder
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.retrieval.hard_negatives import HardNegatives
+from fieldtune.retrieval.judged_queries import generated_id, real_id
+from fieldtune.runtime import paths
 from stages.embed.config import EmbedConfig
-from stages.hard_negatives import HardNegatives
-from stages.models import ModelConfig
-from stages.query_sets import generated_id, real_id
-from stages.real_queries import RealQuery
-from stages.text import passage_text
 from stages.train.config import TrainConfig
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
 
@@ -116,7 +119,7 @@ def write(folder: Path) -> None:
             asked = [WORDS[word] for word in drawn.sample(words, 3)]
             query = " ".join(["zyxgenerated", *asked])
             queries.append({"passage_id": passages[-1]["id"], "query": query, "kind": "task", "provider": "test"})
-        section = ranking.section_id("doc.md", passages[-1]["section"])
+        section = section_id("doc.md", passages[-1]["section"])
         query = f"zyxreal {WORDS[words[0]]} {number}"
         real.append(RealQuery(query, "test", sections=[section], passages=[passages[-1]["id"]], overlap=0.0))
     model = tiny_model(folder / "own/transformer")
@@ -131,7 +134,9 @@ def write(folder: Path) -> None:
         bf16=False,
         batch_size=2,
     )
-    files.write_text(folder / paths.BASE_WEIGHTS, models.weights(model_config(folder / "own/model")))
+    files.write_text(
+        folder / paths.VECTORS / base_models.WEIGHTS, base_models.weights(model_config(folder / "own/model"))
+    )
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, queries)
     files.write_jsonl(folder / paths.REAL, map(asdict, real))
@@ -155,7 +160,7 @@ def write(folder: Path) -> None:
         {
             "set": ["dev"] * len(dev),
             "query_id": [generated_id(row) for row in dev],
-            "section": [ranking.section_id("doc.md", f"Part {row // 3}") for row in dev],
+            "section": [section_id("doc.md", f"Part {row // 3}") for row in dev],
             "passage_id": [passages[row // 3]["id"] for row in dev],
             "relevance": [1] * len(dev),
             "group": [row // 3 for row in dev],
@@ -170,7 +175,7 @@ def write(folder: Path) -> None:
 def ask(folder: Path, texts: Sequence[str]) -> None:
     """Make these the real queries, one for each passage in their order, with vectors and judgements."""
     passages = list(files.read_jsonl(folder / paths.PASSAGES))[: len(texts)]
-    sections = [ranking.section_id("doc.md", row["section"]) for row in passages]
+    sections = [section_id("doc.md", row["section"]) for row in passages]
     rows = [
         RealQuery(text, "test", sections=[section], passages=[row["id"]], overlap=0.0)
         for text, section, row in zip(texts, sections, passages, strict=True)
@@ -179,7 +184,7 @@ def ask(folder: Path, texts: Sequence[str]) -> None:
     model = encoder.load_folder(folder / "own/model")
     model.prompts = dict(PROMPTS)
     vectors = encoder.encode(model, texts, "query", bf16=False, batch_size=2)
-    files.write_vectors(folder / paths.VECTORS / "real.safetensors", vectors)
+    write_vectors(folder / paths.VECTORS, "real", vectors)
     judged = files.read_table(folder / paths.QRELS)
     more = {
         "set": ["real"] * len(texts),

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found, markdown
 from stages.ingest.formats.text import text_of
 from stages.ingest.sections import plain_section
-from stages.repair import repair
 
 
 def read(path: Path, source: str, _: Fields) -> Found:

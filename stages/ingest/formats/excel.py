@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found, markdown, ole
 from stages.ingest.sections import Part, outlined
-from stages.repair import repair
 
 Sheets = Iterator[tuple[str, Iterator[list[str]]]]  # names and rows
 

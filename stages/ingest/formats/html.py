@@ -8,11 +8,11 @@ from bs4 import BeautifulSoup, Tag
 from bs4.dammit import EncodingDetector
 from markdownify import MarkdownConverter
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found
 from stages.ingest.formats.markdown import fenced
 from stages.ingest.formats.text import decoded
 from stages.ingest.sections import Part, Section, outlined
-from stages.repair import repair
 
 _UNSEEN = {"script", "style", "nav", "footer", "noscript", "template", "svg", "button", "select", "iframe"}
 _UNSEEN_ROLES = {"navigation", "contentinfo", "search"}

@@ -6,10 +6,10 @@ from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found
 from stages.ingest.formats.text import text_of
 from stages.ingest.sections import Section, markdown_sections
-from stages.repair import repair
 
 # Those of a few bytes, such as examples in a text about them, stay.
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[\w+/=%-]{64,}")

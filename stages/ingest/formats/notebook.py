@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found, UnreadableError, markdown
 from stages.ingest.formats.records import load_json
-from stages.repair import repair
 
 
 def read(path: Path, source: str, _: Fields) -> Found:

@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found, UnreadableError
 from stages.ingest.formats.repeated_lines import without_repeated
 from stages.ingest.sections import Section, slug
-from stages.repair import repair
 
 _NARROWEST = 30  # bytes of a line in a column
 _LINE_HYPHEN = "\ufffe"  # PDFium's mark for a hyphen and the line's end behind it

@@ -8,11 +8,11 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found, ole
 from stages.ingest.formats.markdown import cell, table
 from stages.ingest.formats.repeated_lines import without_repeated
 from stages.ingest.sections import Part, outlined
-from stages.repair import repair
 
 
 def read(path: Path, source: str, _: Fields) -> Found:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found, UnreadableError
 from stages.ingest.sections import Section
-from stages.repair import repair
 
 _BATCH = 1000  # rows
 

@@ -4,10 +4,10 @@ import codecs
 import contextlib
 from pathlib import Path
 
+from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Fields, Found, UnreadableError
 from stages.ingest.language import guess
 from stages.ingest.sections import plain_section
-from stages.repair import repair
 
 # Encodings from before Unicode. The Latin ones are hard to tell apart.
 _LATIN = ("cp1252", "cp1250", "cp1254", "cp1257")

@@ -1,0 +1,42 @@
+"""`fieldtune clean`: frees what `.fieldtune/` keeps to save time. What was bought or downloaded stays."""
+
+import fcntl
+import shutil
+from pathlib import Path
+
+from fieldtune.corpus import files
+from fieldtune.runtime import state
+from fieldtune.runtime.errors import UserError
+
+
+def clean(dry_run: bool) -> str:
+    """Delete what trainings and data curves that were never ended have left, and what ingest remembers of documents.
+
+    Both are made again where they are needed: an unfinished training begins anew, documents are read anew. Returns
+    what went, or would go, with sizes. Raises UserError where a stage runs that uses them, here or in an experiment.
+    """
+    root = state.root()
+    for stage in ("ingest", "train", "curve"):
+        for lock in sorted((root / "locks").glob(f"{stage}-*")):
+            if process := _holder(lock):
+                raise UserError(f"the stage {stage} is running (process {process}): wait for it or end it")
+    # SQLite's -wal and -shm are of no use without their file.
+    kept = [root / "checkpoints", root / "curve", *sorted(root.glob("ingest.sqlite*"))]
+    found = [path for path in kept if path.exists()]
+    lines = []
+    for path in found:
+        size = files.folder_size(path) if path.is_dir() else path.stat().st_size
+        lines.append(f"{size / 1e6:10.3f} MB  {'would go: ' if dry_run else 'deleted: '}{path}")
+        if not dry_run:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return "\n".join(lines) or f"nothing to delete in {root}"
+
+
+def _holder(lock: Path) -> str:
+    """The process that holds a stage's lock, or nothing."""
+    with lock.open("r") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read() or "one that has just begun"
+    return ""

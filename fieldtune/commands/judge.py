@@ -1,0 +1,217 @@
+"""`fieldtune judge`: real queries with answers, judged by a person with a few keys."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from fieldtune.commands import params
+from fieldtune.commands.keys import Keys, keys
+from fieldtune.commands.query_rows import has_answer, one_line, query_of
+from fieldtune.commands.ranked import check_ranking
+from fieldtune.corpus import files, tables
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import console, note
+from fieldtune.runtime.errors import UserError
+
+if TYPE_CHECKING:  # torch takes seconds, and a mistake is to be said at once
+    from fieldtune.commands.pooling import Candidate
+
+_ENOUGH = 100  # queries with answers, for a verdict on what people type
+_AT_ONCE = 100  # queries ranked before the first of them is judged
+_FRAME = 11  # lines of a screen around the passage's text
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would steer the terminal
+_KEYS = "y answers it   n does not   s skip the query   q quit"
+
+Row = dict[str, str]
+
+
+def judge(queries: Path | None, out: Path, top: int) -> str:
+    """Show a person what the systems find for each query, and add what answers it to `out`, a JSONL of real queries.
+
+    `queries` is a table with `query`; None: the search log of `queries:` in params.yaml, or queries that are typed
+    where there is none left. Those are kept beside `out` as they are typed, and asked first the next time. Queries
+    that `out` has are not asked again. Each query is written when it is judged. The
+    first `top` sections of each system are shown. Returns what was done and what to type next. Raises UserError where
+    the stages before have not run, and for a table that cannot be read.
+    """
+    _check(out, top)
+    _, settings = params.read()
+    left = _left(queries, out)
+    if queries is not None and not left:
+        return f"all queries of {queries} are in {out} already"
+    counts = Counter[str]()
+
+    def save(rows: Sequence[Row]) -> None:
+        _append(out, rows)
+        counts["judged"] += 1
+        counts["answered"] += has_answer(rows[0])
+
+    try:
+        _judge(left or _typed(out), top, save)
+    except KeyboardInterrupt:  # the query at hand is lost, and no other
+        note("")
+    return _summary(counts, out, Path(str(settings.get("queries"))))
+
+
+def _check(out: Path, top: int) -> None:
+    check_ranking(top)
+    if out.suffix.lower() in tables.SUFFIXES and out.suffix.lower() != ".jsonl":
+        raise UserError(f"--out {out}: it is written as JSONL, so give it a name that ends in .jsonl")
+
+
+def _left(queries: Path | None, out: Path) -> list[str]:
+    """The queries of the table that are not in `out`, each once, in the table's order."""
+    if queries is not None and not queries.is_file():
+        raise UserError(f"{queries} is not there")
+    table = queries or paths.REAL_LOG
+    asked = _queries_of(table)
+    if queries is not None and not asked:
+        raise UserError(f"{queries} has no rows")
+    return _not_in(out, asked)
+
+
+def _not_in(out: Path, asked: Iterable[str]) -> list[str]:
+    there = set(_queries_of(out))
+    return [query for query in asked if query not in there]
+
+
+def _queries_of(table: Path) -> list[str]:
+    """The distinct queries of a table, in its order; none where it is not there."""
+    found: dict[str, None] = {}
+    for where, row in tables.read(table) if table.is_file() else ():
+        found[query_of(where, row)] = None
+    return list(found)
+
+
+def _kept(out: Path) -> Path:
+    """The file of the queries that were typed for `out`."""
+    return out.with_name(f"{out.stem}.queries.jsonl")
+
+
+def _typed(out: Path) -> list[str]:
+    """Queries that a person typed earlier and did not judge, and those typed now: before any result is seen, since
+    results would put words into their mouth. Each is kept at once.
+    """
+    kept = _kept(out)
+    queries = _not_in(out, _queries_of(kept))
+    if queries:
+        note(f"{len(queries):,} queries that were typed earlier come first ({kept})")
+    note("Type queries as people would, one a line; an empty line ends.")
+    seen = {*queries, *_queries_of(out)}
+    for query in _lines():
+        if query not in seen:
+            seen.add(query)
+            _append(kept, [{"query": query}])
+            queries.append(query)
+    if queries:
+        note(f"kept in {kept}")
+    return queries
+
+
+def _lines() -> Iterator[str]:
+    """What is typed, until a line is empty or the input ends."""
+    try:
+        while query := one_line(console.input("  query: ")):
+            yield query
+    except EOFError:
+        return
+
+
+def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], None]) -> None:
+    """Hand the rows of each query that was judged to `save`, until the person quits."""
+    if not queries:
+        return
+    from fieldtune.commands.pooling import Systems
+
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    with console.status("loading the models"):
+        systems = Systems(passages)
+    for start in range(0, len(queries), _AT_ONCE):
+        some = queries[start : start + _AT_ONCE]
+        pools = systems.pools(some, top)
+        with keys() as pressed:
+            for number, (query, pool) in enumerate(zip(some, pools, strict=True), start=start + 1):
+                answer = _ask(query, f"query {number:,} of {len(queries):,}", pool, passages, pressed)
+                if answer == "q":
+                    return
+                if isinstance(answer, list):
+                    save(answer)
+
+
+def _ask(
+    query: str, place: str, pool: Sequence["Candidate"], passages: Sequence[Mapping[str, Any]], pressed: Keys
+) -> list[Row] | str:
+    """The rows of one query, or `s` or `q`."""
+    rows: list[Row] = []
+    for number, candidate in enumerate(pool, start=1):
+        pressed.forget()
+        _show(query, f"{place}, passage {number} of {len(pool)}", [passages[row] for row in candidate.passages])
+        while (key := pressed.next() or "q") not in "ynsq":
+            pass
+        if key in "sq":
+            return key
+        if key == "y":
+            rows.append({"query": query, **_place(candidate, passages)})
+    return rows or [{"query": query}]
+
+
+def _place(candidate: "Candidate", passages: Sequence[Mapping[str, Any]]) -> Row:
+    if candidate.section:
+        return {"source": candidate.source, "section": candidate.section}
+    # A heading without words: no section would mean the whole file.
+    return {"passage_id": passages[candidate.passages[0]]["id"]}
+
+
+def _show(query: str, place: str, passages: Sequence[Mapping[str, Any]]) -> None:
+    """One section on one screen: the query, where the section stands, and the passages that were found of it."""
+    console.clear()
+    lines = max(3, (console.height - _FRAME) // len(passages) - 1)
+    _print(query, 2, "bold")
+    _print(place, 1, "dim")
+    _print(f"\n{passages[0]['source']} # {passages[0]['section']}", 3, "cyan")
+    _print(passages[0]["title"], 2, "bold cyan")
+    for passage in passages:
+        _print(f"\n{passage['text']}", lines + 1)
+    _print(f"\n{_KEYS}", 3, "dim")
+
+
+def _print(text: str, lines: int, style: str = "") -> None:
+    """Print a text without what would steer the terminal, cut to so many lines of it."""
+    wrapped = Text(_CONTROL.sub("", text), style=style).wrap(console, console.width, tab_size=4)
+    for line in wrapped[:lines]:
+        console.print(line)
+    if len(wrapped) > lines:
+        console.print("…", style="dim")
+
+
+def _append(out: Path, rows: Sequence[Row]) -> None:
+    """Add rows to what the file holds by now."""
+    before = out.read_bytes() if out.is_file() else b""
+    if before and not before.endswith(b"\n"):
+        before += b"\n"
+    new = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with files.replace_file(out) as temporary:
+        temporary.write_bytes(before + new.encode())
+
+
+def _summary(counts: Counter[str], out: Path, now: Path) -> str:
+    """What was judged, and what comes next; `now` is the table that params.yaml names."""
+    said = f"{counts['judged']:,} queries judged, {counts['answered']:,} of them with an answer"
+    if left := len(_not_in(out, _queries_of(_kept(out)))):
+        said += f"\n{left:,} typed queries are not judged yet: {_kept(out)} keeps them for the next `fieldtune judge`"
+    if not out.is_file():
+        return said
+    there = len({query_of(where, row) for where, row in tables.read(out) if has_answer(row)})
+    enough = f"{_ENOUGH - there:,} more until {_ENOUGH}, from where" if there < _ENOUGH else "enough, so that"
+    lines = [said, f"{out} has {there:,} queries with answers: {enough} the verdict is about what people type"]
+    if now.resolve() == out.resolve():
+        return "\n".join([*lines, "next: dvc repro"])
+    lines.append(f"next: `queries: {out.as_posix()}` in params.yaml, then `dvc repro`")
+    if now not in (paths.SAMPLE_REAL, paths.NONE):
+        lines.append(f"that takes the place of {now}: to keep both, put their rows into one table")
+    return "\n".join(lines)

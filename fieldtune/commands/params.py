@@ -1,0 +1,77 @@
+"""params.yaml, edited for a person who has written comments into it."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
+
+# What every reader of YAML takes for a text, DVC's (1.2) as well as ours (1.1).
+_PLAIN = re.compile(r"[A-Za-z_/][\w./+@=-]*")
+
+
+def read() -> tuple[str, dict[str, Any]]:
+    """The text of params.yaml, line ends as they are, and its values.
+
+    Raises UserError where it is not there, or is no keys and values.
+    """
+    if not paths.PARAMS.is_file():
+        raise UserError(f"{paths.PARAMS} is not there: run this from the root of the repository")
+    try:
+        text = paths.PARAMS.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{paths.PARAMS} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    return text, _values(text)
+
+
+def edited(text: str, values: Mapping[str, str]) -> str:
+    """`text` with other values for some keys of its first level; no other byte of it changes.
+
+    Raises UserError where that cannot be done, as with a value over several lines.
+    """
+    before = _values(text)
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    nodes = {key.value: node for key, node in root.value} if root else {}
+    changes = {key: value for key, value in values.items() if before.get(key) != value}
+    new = text
+    for key in sorted(changes.keys() & nodes.keys(), key=lambda key: -nodes[key].start_mark.index):
+        start, end = nodes[key].start_mark.index, nodes[key].end_mark.index
+        space = "" if new[start - 1].isspace() else " "  # `key:` with nothing behind it
+        new = new[:start] + space + _scalar(changes[key]) + new[end:]
+    missing = [f"{key}: {_scalar(changes[key])}\n" for key in changes if key not in nodes]
+    if missing and new and not new.endswith("\n"):
+        new += "\n"
+    new += "".join(missing)
+    if not _reads(new, {**before, **values}):
+        said = ", ".join(f"`{key}: {_scalar(value)}`" for key, value in changes.items())
+        raise UserError(f"{paths.PARAMS} is written in a way that cannot be edited here; set there: {said}")
+    return new
+
+
+def _reads(text: str, values: Mapping[str, Any]) -> bool:
+    try:
+        return _values(text) == values
+    except UserError:
+        return False
+
+
+def _values(text: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{paths.PARAMS}{where}: not valid YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(values or {}, dict):
+        raise UserError(f"{paths.PARAMS} must hold keys and values")
+    return values or {}
+
+
+def _scalar(value: str) -> str:
+    """A text as YAML spells it."""
+    plain = _PLAIN.fullmatch(value) and yaml.safe_load(value) == value
+    return value if plain else json.dumps(value, ensure_ascii=False)

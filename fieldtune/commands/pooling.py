@@ -1,0 +1,112 @@
+"""What several systems find for a query, in one pool that does not tell which of them found what.
+
+Pooling as TREC judges with it: the best of each system are judged, and what none of them finds counts as no answer.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.corpus.passages import Corpus, passage_text, section_id
+from fieldtune.corpus.vectors import read_vectors, vectors_file
+from fieldtune.models import encoder
+from fieldtune.models.precision import use_bf16
+from fieldtune.retrieval import ranking
+from fieldtune.retrieval.ranking import Rankings
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import note
+from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.settings import load
+from stages.embed.config import EmbedConfig
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A section that may answer a query."""
+
+    source: str
+    section: str
+    passages: list[int]  # what each system that found it found of it, as rows of passages.jsonl
+
+
+class Systems:
+    """The base model, BM25 and, where `dvc repro` has got that far, the tuned model, over the passages."""
+
+    def __init__(self, passages: Sequence[dict[str, Any]]) -> None:
+        """`passages`: rows of passages.jsonl.
+
+        Raises UserError where the base model is missing, or its vectors are not of these passages.
+        """
+        config = load("embed", EmbedConfig)
+        self._passages = passages
+        # Each passage as a section of its own, since the one that was found is what is shown of a section.
+        ids = [row["id"] for row in passages]
+        self._corpus = Corpus(ids, np.arange(len(ids)), [passage_text(row) for row in passages])
+        self._bf16 = use_bf16(config.precision)
+        self._batch_size = config.batch_size
+        base = read_vectors(paths.VECTORS, "passages")
+        if len(base) != len(passages):
+            raise UserError(f"{paths.VECTORS} is not of the passages that are there now: run `dvc repro embed`")
+        self._models = {"base": (encoder.load_base(config.model), base)}
+        if (paths.MODEL / "modules.json").is_file() and vectors_file(paths.TUNED_VECTORS, "passages").is_file():
+            tuned = read_vectors(paths.TUNED_VECTORS, "passages")
+            if len(tuned) == len(passages):
+                self._models["tuned"] = encoder.load_folder(paths.MODEL), tuned
+            else:
+                note(f"{paths.TUNED_VECTORS} is of other passages: the tuned model is left out")
+
+    def pools(self, queries: Sequence[str], top: int) -> list[list[Candidate]]:
+        """For each query the sections that are among the first `top` of any system, in an order that is a hash's."""
+        found = self._ranked(queries)
+        return [self._pool(query, [system[row] for system in found.values()], top) for row, query in enumerate(queries)]
+
+    def best(self, query: str, top: int) -> dict[str, list[tuple[int, float]]]:
+        """For each system, base first, the best passage of each of its first `top` sections, with its score.
+
+        Passages are rows of passages.jsonl.
+        """
+        ranked = self._ranked([query])
+        found: dict[str, list[tuple[int, float]]] = {}
+        for name in ("base", "bm25", "tuned"):
+            if name in ranked:
+                best = self._sections(ranked[name].sections[0], top)
+                scores = dict(zip(ranked[name].sections[0].tolist(), ranked[name].scores[0].tolist(), strict=True))
+                found[name] = [(row, scores[row]) for row in best.values()]
+        return found
+
+    def _ranked(self, queries: Sequence[str]) -> dict[str, Rankings]:
+        """Rankings of passages by each system."""
+        found = {"bm25": ranking.bm25(queries, self._corpus)}
+        for name, (model, vectors) in self._models.items():
+            asked = encoder.encode(
+                model, queries, "query", bf16=self._bf16, batch_size=self._batch_size, label="encoding queries"
+            )
+            found[name] = ranking.dense(asked, vectors, self._corpus)
+        return found
+
+    def _sections(self, passages: npt.NDArray[np.int64], top: int) -> dict[tuple[str, str], int]:
+        """The first `top` sections of a ranking of passages, each with its first passage."""
+        best: dict[tuple[str, str], int] = {}
+        for row in passages[passages >= 0].tolist():
+            place = self._passages[row]["source"], self._passages[row]["section"]
+            if len(best) == top and place not in best:
+                break
+            best.setdefault(place, row)
+        return best
+
+    def _pool(self, query: str, found: Sequence[Rankings], top: int) -> list[Candidate]:
+        pool: dict[tuple[str, str], set[int]] = {}
+        for system in found:
+            for place, row in self._sections(system.sections, top).items():
+                pool.setdefault(place, set()).add(row)
+        return [
+            Candidate(*place, sorted(pool[place])) for place in sorted(pool, key=lambda place: _draw(query, *place))
+        ]
+
+
+def _draw(query: str, source: str, section: str) -> str:
+    return hashlib.sha256(f"{query}\n{section_id(source, section)}".encode()).hexdigest()

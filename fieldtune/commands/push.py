@@ -1,0 +1,217 @@
+"""`fieldtune push`: the export to the Hugging Face Hub, a folder, or a DVC remote."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from fieldtune.corpus import files
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import console
+from fieldtune.runtime.errors import UserError
+from stages.export.manifest import NAME as MANIFEST
+from stages.export.manifest import Entry, read_manifest
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, ModelInfo
+
+_PATHS = ("/", "./", "../", "~")
+_DVC = "dvc:"
+
+
+def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) -> str:
+    """Copy an export to `target`: `owner/name` on the Hub, a path that begins with /, ./, ../ or ~, or `dvc:<remote>`.
+
+    The Hub gets the model where SentenceTransformer("owner/name") looks for it, and of the corpus nothing unless
+    `vectors`; the others get the whole folder. Returns what went, or would go, with sizes, and what was deleted there.
+    Raises UserError where the export is not whole, or the target does not take it.
+    """
+    listed = _whole(folder)
+    if target.startswith(_DVC):
+        return _to_dvc(target.removeprefix(_DVC), folder, listed, dry_run)
+    if target.startswith(_PATHS):
+        return _to_path(Path(target).expanduser().resolve(), folder, listed, dry_run)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", target, re.ASCII):
+        raise UserError(
+            f"{target} is neither owner/name on the Hub, nor a path (/, ./, ../ or ~ first), nor dvc:<remote>"
+        )
+    return _to_hub(target, folder, listed, public, vectors, dry_run)
+
+
+def _whole(folder: Path) -> dict[str, Entry]:
+    """The files of an export as its manifest has them. Raises UserError where one is not so."""
+    manifest = folder / MANIFEST
+    listed = read_manifest(folder)
+    if listed is None:
+        raise UserError(f"{folder} is no export: {manifest} is not there, or lists none: run `dvc repro export`")
+    for name, of in listed.items():
+        path = folder / name
+        if not path.is_file() or files.sha256(path) != of["sha256"]:
+            raise UserError(f"{path} is not as {manifest} says: run `dvc repro export`")
+    return listed
+
+
+def _to_hub(name: str, folder: Path, listed: Mapping[str, Entry], public: bool, vectors: bool, dry_run: bool) -> str:
+    """One commit that adds the files, and takes away those of an earlier push that are not among them."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    placed = _on_hub(listed, vectors)
+    manifest = {place: listed[source] for place, source in placed.items()}
+    # The next push knows from it which files are not somebody else's.
+    content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
+    sizes = {place: of["bytes"] for place, of in manifest.items()} | {MANIFEST: len(content)}
+    api = HfApi()
+    where = f"{api.endpoint}/{name}"
+    if get_token() is None:
+        if dry_run:
+            kind = "public" if public else "private"
+            return _said("would go to", f"{where} ({kind}); what is there was not asked: no token", sizes)
+        raise UserError("no token of the Hub: run `hf auth login`, or set HF_TOKEN (https://hf.co/settings/tokens)")
+    doing = "asking" if dry_run else "pushing to"
+    try:
+        with console.status(f"{doing} {name}"):
+            if not dry_run:
+                api.create_repo(name, private=not public, exist_ok=True)
+            there = api.model_info(name) if not dry_run or api.repo_exists(name) else None
+            private = bool(there.private) if there else not public
+            if not private and not public:
+                raise UserError(f"{name} is there already and is public: make it private there, or say `--public`")
+            where += f" ({'private' if private else 'public'})"
+            if private and public:
+                where += ", as it was: its settings there can make it public"
+            left = sorted(_of_earlier_push(api, there) - set(sizes)) if there else []
+            if dry_run:
+                return _said("would go to", where, sizes, left)
+            done = api.create_commit(
+                name,
+                [
+                    *(CommitOperationAdd(place, folder / source) for place, source in placed.items()),
+                    CommitOperationAdd(MANIFEST, content),
+                    *(CommitOperationDelete(file) for file in left),
+                ],
+                commit_message="Export of fieldtune",
+            )
+    except HfHubHTTPError as error:
+        raise UserError(_refused(name, error.response.status_code, error.server_message)) from error
+    except OfflineModeIsEnabled as error:
+        raise UserError("HF_HUB_OFFLINE is set, which keeps everything from the Hub: unset it") from error
+    except UserError:
+        raise
+    except Exception as error:  # of the network or the disk, in whatever class the library has it
+        raise UserError(f"{doing} {api.endpoint} failed ({type(error).__name__}: {error}): try again") from error
+    return f"{_said('went to', where, sizes, left)}\n{done.commit_url}"
+
+
+def _on_hub(listed: Iterable[str], vectors: bool) -> dict[str, str]:
+    """The files to push: their place on the Hub, where a model lies at the top, and in the export."""
+    parts = ("model/", "onnx/", "vectors/") if vectors else ("model/", "onnx/")
+    return {name.removeprefix("model/"): name for name in sorted(listed) if name.startswith(parts)}
+
+
+def _of_earlier_push(api: "HfApi", there: "ModelInfo") -> set[str]:
+    """The files of a repository that an earlier push brought, by its manifest.
+
+    Pushes had none at first: without it they are the graphs and vectors.
+    """
+    names = {file.rfilename for file in there.siblings or []}
+    manifest = None
+    if MANIFEST in names:
+        with TemporaryDirectory() as folder:
+            api.hf_hub_download(there.id, MANIFEST, revision=there.sha, local_dir=folder)
+            manifest = read_manifest(Path(folder))
+    if manifest is None:
+        return {name for name in names if name.startswith(("onnx/", "vectors/"))}
+    return names & set(manifest) - {"README.md", ".gitattributes"}
+
+
+def _refused(name: str, status: int, message: str | None) -> str:
+    if status == 401:
+        return "the Hub does not know this token: `hf auth login`, or another HF_TOKEN (https://hf.co/settings/tokens)"
+    if status == 403:
+        return f"the token may not write to {name}: make one with write access for it (https://hf.co/settings/tokens)"
+    return f"the Hub refused {name} ({status}{f': {message}' if message else ''})"
+
+
+def _to_path(place: Path, folder: Path, listed: Mapping[str, Entry], dry_run: bool) -> str:
+    own = folder.resolve()
+    if place.is_relative_to(own) or own.is_relative_to(place):
+        raise UserError(f"{place} and the export {own} lie in one another: name another place")
+    _check_replaceable(place)
+    if not dry_run:
+        with files.replace_dir(place) as temporary:
+            for name in (*listed, MANIFEST):
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, temporary / name)
+    return _said("would go to" if dry_run else "went to", str(place), _sizes(folder, listed))
+
+
+def _check_replaceable(place: Path) -> None:
+    """Raise UserError where something is there that is neither an empty folder nor an export and nothing else."""
+    if place.exists() and not place.is_dir():
+        raise UserError(f"{place} is there and is no folder: name another place")
+    listed = read_manifest(place)
+    for path in sorted(place.rglob("*")):
+        name = path.relative_to(place).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if listed is None:
+            raise UserError(f"{place} is there and is no export ({name} is in it): name a new folder in it")
+        if name not in listed and name != MANIFEST:
+            raise UserError(f"{name} in {place} is not of the export there and would be lost: move it, then push again")
+
+
+def _to_dvc(remote: str, folder: Path, listed: Mapping[str, Entry], dry_run: bool) -> str:
+    if folder != paths.EXPORT:
+        raise UserError(f"DVC has {paths.EXPORT} alone: push {folder} to a path or the Hub")
+    from dvc.config import Config
+
+    remotes = Config(str(Path(".dvc").resolve()))["remote"]  # `dvc remote list` breaks long lines
+    if remote not in remotes:
+        there = ", ".join(sorted(remotes)) or "none"
+        raise UserError(f"DVC has no remote {remote!r} (there are: {there}): dvc remote add {remote or '<name>'} <url>")
+    export = paths.EXPORT.as_posix()
+    if json.loads(_dvc("status", "--json", "--", export)):  # DVC would push what dvc.lock names, as far as it has it
+        raise UserError(
+            f"DVC does not have {export} as it is now (`dvc status {export}` says why): run `dvc repro export`, or "
+            "`dvc commit export` to keep it as it is"
+        )
+    if not dry_run:
+        _dvc("push", "--remote", remote, "--", export)
+        if lacks := json.loads(_dvc("status", "--cloud", "--remote", remote, "--json", "--", export)):
+            raise UserError(
+                f"DVC's remote {remote} has not all of {export} ({next(iter(lacks))} is missing): run "
+                "`dvc commit export`, then push again"
+            )
+    return _said("would go to" if dry_run else "went to", f"DVC's remote {remote}", _sizes(folder, listed))
+
+
+def _dvc(*arguments: str) -> str:
+    """Run a command of DVC; returns what it prints. Raises UserError with its words where it fails."""
+    with console.status(f"dvc {' '.join(arguments)}"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _sizes(folder: Path, listed: Mapping[str, Entry]) -> dict[str, int]:
+    """Bytes of the whole export."""
+    return {**{name: of["bytes"] for name, of in listed.items()}, MANIFEST: (folder / MANIFEST).stat().st_size}
+
+
+def _said(verb: str, where: str, sizes: Mapping[str, int], deleted: Iterable[str] = ()) -> str:
+    lines = [f"{size / 1e6:10.3f} MB  {name}" for name, size in sorted(sizes.items())]
+    lines += [f"{'deleted':>13}  {name}" for name in deleted]
+    return "\n".join([*lines, f"{sum(sizes.values()) / 1e6:10.3f} MB  {verb} {where}"])

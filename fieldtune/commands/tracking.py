@@ -1,0 +1,119 @@
+"""What git and DVC know of a place, and making DVC know it: a clone, and a queued experiment, have no other files."""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fieldtune.runtime.console import console
+from fieldtune.runtime.errors import UserError
+
+_PIPELINE = "dvc.yaml"  # the sample's stage, whose outputs may be used, has a file of its own
+
+
+@dataclass(frozen=True)
+class Out:
+    """An output of a stage, or what a .dvc file names."""
+
+    path: Path  # absolute
+    file: str  # that declares it, relative to the repository
+    get: str  # the command that brings it here
+
+
+def outs() -> list[Out]:
+    """All that DVC has. Raises UserError where the repository's files of DVC cannot be read."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repo:
+            return [
+                Out(
+                    Path(out.fs_path),
+                    out.stage.path_in_repo,
+                    f"dvc {'pull' if out.stage.is_data_source else 'repro'} {out.stage.addressing}",
+                )
+                for out in repo.index.outs
+                if out.protocol == "local"
+            ]
+    except DvcException as error:
+        raise UserError(f"DVC cannot read this repository: {error}") from error
+
+
+def refuse_outputs(place: Path, known: Sequence[Out]) -> None:
+    """Raise UserError where `place` (absolute) is, holds or lies in what the pipeline itself writes."""
+    for out in known:
+        if out.file == _PIPELINE and (place.is_relative_to(out.path) or out.path.is_relative_to(place)):
+            raise UserError(
+                f"{shown(place)} cannot be used: the pipeline writes {shown(out.path)}; name a place of your own files"
+            )
+
+
+def untracked(place: Path, files: Sequence[Path], known: Sequence[Out]) -> list[Path]:
+    """Those of the files at `place` that neither git nor DVC has; all paths are absolute."""
+    listed = _git("--literal-pathspecs", "ls-files", "-z", "--", shown(place)).stdout
+    tracked = {Path.cwd() / name for name in listed.split("\0") if name} | {out.path for out in known}
+    return [file for file in files if file not in tracked and tracked.isdisjoint(file.parents)]
+
+
+def ignored(place: Path, files: Sequence[Path]) -> list[Path]:
+    """Those of the files at `place` that .dvcignore keeps from DVC; all paths are absolute."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        if place.is_dir():
+            seen = {Path(name) for name in repo.dvcignore.find(repo.fs, str(place))}
+            return [file for file in files if file not in seen]
+        return [file for file in files if repo.dvcignore.is_ignored(repo.fs, str(file))]
+
+
+def add(places: Sequence[Path]) -> None:
+    """`dvc add`. Raises UserError with what it says where it fails."""
+    names = [shown(place) for place in places]
+    for name in names:
+        if _git("check-ignore", "--quiet", "--", f"{name}.dvc", codes=(0, 1)).returncode == 0:
+            raise UserError(
+                f"git ignores {name}.dvc, the file that `dvc add {name}` would write: take the rule that "
+                f"`git check-ignore -v {name}.dvc` shows out of .gitignore, or put {name} elsewhere"
+            )
+    with console.status(f"dvc add {' '.join(names)}"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", "add", "--", *names],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise UserError(f"`dvc add {' '.join(names)}` failed: {done.stdout.strip()}")
+
+
+def uncommitted(names: Sequence[str]) -> list[str]:
+    """Those of the files (relative to the repository) that are there and differ from the last commit."""
+    changes = _git("--literal-pathspecs", "status", "--porcelain", "-z", "--no-renames", "--", *names).stdout
+    return [change[3:] for change in changes.split("\0") if change]
+
+
+def shown(place: Path) -> str:
+    """A place inside the repository relative to its root, another as it is; with forward slashes."""
+    root = Path.cwd()
+    return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
+
+
+def _git(*arguments: str, codes: Sequence[int] = (0,)) -> "subprocess.CompletedProcess[str]":
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise UserError("git is not installed, and this repository needs it") from error
+    if done.returncode not in codes:
+        raise UserError(f"`git {shlex.join(arguments)}` failed: {done.stderr.strip()}")
+    return done

@@ -1,0 +1,203 @@
+"""`fieldtune use`: a team's own documents and queries in params.yaml, known to git or DVC."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+
+from fieldtune.commands import params, tracking
+from fieldtune.commands.query_rows import has_answer, query_of
+from fieldtune.commands.tracking import Out, shown
+from fieldtune.corpus import beir, files, tables
+from fieldtune.runtime import paths
+from fieldtune.runtime.errors import UserError
+from fieldtune.sources.places import NAMES, misnamed
+from stages.ingest.found import is_hidden
+from stages.real.groups import group_of
+
+_ANY = "keyphrases"  # the generator that needs nothing but documents
+_PAID = ("claude", "claude_batch")
+
+
+def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None) -> str:
+    """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
+
+    Without tables of their own, documents that are set already keep theirs. Everything is checked before anything is
+    written. Returns what was set and what to type next. Raises UserError
+    for a place that is not there or that the pipeline writes, a table without its columns, and a generator that has
+    no file or cannot write queries for these documents.
+    """
+    text, now = params.read()
+    known = tracking.outs()
+    _check_names([path for path in (documents, queries, pairs) if path], known)
+    folder = documents.resolve()
+    places = {folder: _files_of(folder, documents, known)}
+    count = len(places[folder])
+    lines = [f"documents: {shown(folder)} ({count:,} {'file' if count == 1 else 'files'})"]
+    set_now = {name: Path(str(now.get(name) or paths.NONE)) for name in ("queries", "pairs")}
+    kept = set_now if Path(str(now.get("documents"))).resolve() == folder else {}
+    given = {"queries": queries, "pairs": pairs}
+    tables_of = {name: _table(given[name] or kept.get(name)) for name in given}
+    if tables_of["queries"] == tables_of["pairs"] != _table(paths.NONE):
+        raise UserError("queries and pairs are one file: what is trained on cannot be tested with")
+    for name, table in tables_of.items():
+        if table != _table(paths.NONE):
+            if given[name] is None and not table.is_file():
+                raise UserError(
+                    f"{shown(table)} is {_not_there(table, known)}; params.yaml names it: name another, or {paths.NONE}"
+                )
+            places[table] = [table]
+            counts, warning = _rows(name, table, folder, known)
+            said = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
+        else:
+            own = name == "queries" and beir.is_beir(folder)
+            said = "those of the folder, which is laid out as BEIR" if own else "none"
+        lines.append(f"{name}: {said}")
+        if table == _table(paths.NONE) and set_now[name] not in (paths.NONE, paths.SAMPLE_REAL):
+            lines.append(f"! {set_now[name]} is no longer used")
+    values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
+    values["generator"], why = _generator(generator, now.get("generator"), values["documents"], values["pairs"])
+    lines.append(f"generator: {values['generator']}{why}")
+    new = params.edited(text, values)
+    lines += _make_known(places, known)
+    if new != text:
+        files.write_text(paths.PARAMS, new)
+    written = [f"{shown(place)}.dvc" for place in places] + [shown(place.parent / ".gitignore") for place in places]
+    inside = [name for name in written if not Path(name).is_absolute()]
+    if changed := tracking.uncommitted([paths.PARAMS.as_posix(), *inside]):
+        lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
+    if values["generator"] in _PAID:
+        lines.append("what its queries cost: dvc repro ingest && fieldtune estimate")
+    return "\n".join([*lines, "next: dvc repro"])
+
+
+def _table(given: Path | None) -> Path:
+    """The absolute path of a table, none being a table too; not of what it links to, which may be in DVC's cache."""
+    path = given or paths.NONE
+    return path.parent.resolve() / path.name
+
+
+def _make_known(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> list[str]:
+    """`dvc add` the places whose files neither git nor DVC has; what was done, and what others will not have."""
+    lines, to_add = [], []
+    for place, there in places.items():
+        if not place.is_relative_to(Path.cwd()):
+            lines.append(f"! {shown(place)} is outside the repository: whoever clones this will not have it")
+            continue
+        if hidden := tracking.ignored(place, there):
+            if len(hidden) == len(there):
+                raise UserError(f"{shown(place)} is named by .dvcignore, so that DVC cannot have it: change that")
+            lines.append(
+                f"! .dvcignore names {len(hidden):,} of the files in {shown(place)}: they are read here, but DVC does "
+                "not see them change, and whoever clones this will not have them"
+            )
+        missing = tracking.untracked(place, there, known)
+        if len(missing) == len(there):
+            to_add.append(place)
+        elif missing:
+            lines.append(
+                f"! git has part of {shown(place)}, but {len(missing):,} of its files are neither in git nor in DVC: "
+                f"whoever clones this will not have them (git add {shlex.quote(shown(place))})"
+            )
+    if to_add:
+        tracking.add(to_add)
+        lines.append(f"added to DVC: {', '.join(map(shown, to_add))}")
+    return lines
+
+
+def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
+    """The files of the documents folder that are not hidden."""
+    tracking.refuse_outputs(folder, known)
+    if not folder.is_dir():
+        raise UserError(f"{given} is " + ("a file: name its folder" if folder.is_file() else _not_there(folder, known)))
+    there = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    hidden = [path for path in there if is_hidden(path, folder)]
+    inside = folder.is_relative_to(Path.cwd())
+    # DVC takes hidden files, too, but not those that .dvcignore names, nor what is in a .git.
+    unseen = {*tracking.ignored(folder, hidden)} if inside and hidden else set()
+    _check_names([path for path in there if path not in unseen], known)
+    found = [path for path in there if path.is_file() and not is_hidden(path, folder)]
+    if not found:
+        raise UserError(f"{given} has no files")
+    return found
+
+
+def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
+    """Raise UserError for what DVC cannot take: a name that is not UTF-8, a link to nothing."""
+    for path in there:
+        name = os.fsencode(shown(path)).decode(errors="backslashreplace")
+        if name != shown(path):
+            raise UserError(f"{name}: a file name that is not UTF-8, which DVC needs: rename it")
+        if path.is_symlink() and not path.exists():
+            get = _get(path.absolute(), known) or "remove it, or mend it"
+            raise UserError(f"{shown(path)} is a link to what is not there: {get}")
+
+
+def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[str, str | None]:
+    """Counts of a table's rows, in words, and a warning of its columns.
+
+    Raises UserError where it cannot be what it is to be.
+    """
+    tracking.refuse_outputs(table, known)
+    if not table.is_file():
+        raise UserError(f"{shown(table)} is " + ("a folder" if table.is_dir() else _not_there(table, known)))
+    if table.is_relative_to(folder) and not beir.is_beir(folder):
+        raise UserError(f"{shown(table)} lies among the documents, and would be read as one: put it elsewhere")
+    answered = log = 0
+    columns: dict[str, None] = {}
+    for where, row in tables.read(Path(shown(table))):
+        query_of(where, row)
+        if name == "queries":
+            group_of(where, row)
+        columns |= dict.fromkeys(row)
+        placed = has_answer(row)
+        if name == "pairs" and not placed:
+            raise UserError(f"{where}: no place of its answer: a column is needed, {', '.join(NAMES)} (with section)")
+        answered, log = answered + placed, log + (not placed)
+    if not answered + log:
+        raise UserError(f"{shown(table)} has no rows")
+    parts = [f"{answered:,} with an answer"] if answered else []
+    if log:
+        parts.append(f"{log:,} without an answer: `fieldtune judge` finds them")
+    return ", ".join(parts), misnamed([columns])
+
+
+def _not_there(place: Path, known: Sequence[Out]) -> str:
+    """The end of a sentence; says how what DVC has is brought here."""
+    get = _get(place, known)
+    return f"not here, but DVC knows it: {get}" if get else "not there"
+
+
+def _get(place: Path, known: Sequence[Out]) -> str | None:
+    """The command that brings what DVC has here."""
+    return next((out.get for out in known if place.is_relative_to(out.path)), None)
+
+
+def _generator(asked: str | None, now: object, documents: str, pairs: str) -> tuple[str, str]:
+    """The generator to use, and a few words on why where it is not the one that was asked for or is set."""
+    beside = "" if pairs == paths.NONE.as_posix() else " (with the pairs; `--generator pairs`: those alone)"
+    if asked is not None:
+        if why := _misfit(asked, documents, pairs):
+            raise UserError(f"--generator {asked}: {why}")
+        return asked, ""
+    why = _misfit(str(now), documents, pairs)
+    if why is None:
+        return str(now), beside if now != "pairs" else ""
+    return _ANY, f" (not {now}: {why}){beside}"
+
+
+def _misfit(name: str, documents: str, pairs: str) -> str | None:
+    """Why a generator cannot write queries for these documents; None: it can."""
+    file = paths.CONF / "generator" / f"{name}.yaml"
+    if not file.is_file():
+        there = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
+        return f"{file} is not there; there are: {there}"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    providers = settings.get("providers") or []
+    if "recorded" in providers and documents != paths.SAMPLE_DOCS.as_posix():
+        return "its queries are of the sample's documents"
+    if providers == ["pairs"] and pairs == paths.NONE.as_posix():
+        return "it needs `--pairs FILE`"
+    return None

@@ -1,0 +1,147 @@
+"""Reading and writing files, so that a file is there whole or not at all."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fieldtune.runtime.errors import UserError
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; rename it to `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replace_dir(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error.
+
+    A folder that is there is renamed aside for that, and deleted once the new one is in its place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    aside = _temporary(path.with_name(f"{path.name}.old"))
+    _settle(path, temporary, aside)  # what a killed run left
+    temporary.mkdir()
+    try:
+        yield temporary
+        if path.is_dir() and not path.is_symlink():
+            path.rename(aside)
+        temporary.rename(path)
+    finally:
+        _settle(path, temporary, aside)
+
+
+def _settle(path: Path, temporary: Path, aside: Path) -> None:
+    """Put a folder that is aside back where no new one took its place; delete it where one did."""
+    shutil.rmtree(temporary, ignore_errors=True)
+    if aside.exists():
+        # Under the temporary name first: what is aside is always whole.
+        aside.rename(temporary if path.exists() else path)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with replace_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    with replace_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    # Not splitlines(): JSON leaves U+2028 and U+0085 unescaped inside strings.
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            if line.strip():
+                yield json.loads(line)
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read JSONL that people wrote: each object with the number of its line; blank lines are left out.
+
+    Raises UserError that names the file, and the line where it is not a JSON object.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise UserError(f"{path}, line {number} is not JSON: {error.msg}") from error
+                except ValueError as error:
+                    raise UserError(f"{path}, line {number} has a number of too many digits") from error
+                except RecursionError as error:
+                    raise UserError(f"{path}, line {number} is nested too deeply") from error
+                if not isinstance(row, dict):
+                    raise UserError(f"{path}, line {number} must be an object: {{…}}")
+                yield number, row
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+
+
+def write_table(path: Path, columns: Mapping[str, list[Any]]) -> None:
+    """Write named columns of equal length to one Parquet file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with replace_file(path) as temporary:
+        pq.write_table(pa.table(dict(columns)), temporary)
+
+
+def read_table(path: Path) -> dict[str, list[Any]]:
+    """Read a Parquet file into named columns."""
+    import pyarrow.parquet as pq
+
+    table: dict[str, list[Any]] = pq.read_table(path).to_pydict()
+    return table
+
+
+def is_blank(file: Path) -> bool:
+    """Whether a file holds nothing but white space, as data/none.jsonl does, which stands for none."""
+    with file.open("rb") as lines:
+        return not any(line.strip() for line in lines)
+
+
+def folder_size(path: Path) -> int:
+    """Bytes of all files below `path`."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file's contents."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(*paths: Path) -> str:
+    """16 hex digits that stand for the contents of files."""
+    return hashlib.sha256(b"".join(bytes.fromhex(sha256(path)) for path in paths)).hexdigest()[:16]

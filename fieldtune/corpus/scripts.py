@@ -1,0 +1,14 @@
+"""Writing systems: what words are made of, which scripts have no blanks between them, where sentences end."""
+
+import re
+import unicodedata
+
+# Vowel signs of Hindi, Thai and others, which `\w` leaves out. For use inside `[…]`, as are the next two.
+MARKS = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c).startswith("M"))
+LETTERS = r"\w" + MARKS  # what words are made of
+# Thai, Lao, Burmese, Khmer, Japanese and Chinese have no blanks between words.
+NO_BLANKS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])\s*|\n+")

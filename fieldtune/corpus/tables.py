@@ -1,0 +1,78 @@
+"""Tables that people wrote: JSONL, CSV, TSV or the first sheet of an XLSX, row by row with the place of each."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from fieldtune.corpus import files
+from fieldtune.corpus.unicode import repair
+from fieldtune.runtime.errors import UserError
+
+SUFFIXES = (".jsonl", ".csv", ".tsv", ".xlsx")
+
+_SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}  # a CSV of a German Excel has semicolons
+
+Row = tuple[str, dict[str, Any]]  # where it stands, as people say it, and its cells by column name
+
+
+def read(path: Path) -> Iterator[Row]:
+    """The rows of a table; any other suffix is read as JSONL. Raises UserError for what is no such table."""
+    if path.suffix.lower() in _SEPARATORS:
+        yield from _csv(path)
+    elif path.suffix.lower() == ".xlsx":
+        yield from _xlsx(path)
+    else:
+        for number, row in files.read_rows(path):
+            yield f"{path}, line {number}", row
+
+
+def cell(row: Mapping[str, Any], name: str) -> str:
+    """A cell's text, without white space around it, spelled as documents are (`repair`); "" where there is none."""
+    value = row.get(name)
+    return "" if value is None else repair(str(value)).strip()
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            separator = _separator(file, _SEPARATORS[path.suffix.lower()])
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=separator, strict=True)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+            for row in reader:
+                yield f"{path}, line {reader.line_num}", row
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.reader.line_num} is not CSV: {error}") from error
+
+
+def _separator(file: IO[str], separators: str) -> str:
+    """The first separator by which the header names the column that every table has; else the first."""
+    header = file.readline()
+    for separator in separators:
+        try:
+            names = next(csv.reader([header], delimiter=separator), [])
+        except csv.Error:  # said with its line when the table is read
+            break
+        if "query" in (name.strip() for name in names):
+            return separator
+    return separators[0]
+
+
+def _xlsx(path: Path) -> Iterator[Row]:
+    import openpyxl
+
+    try:
+        with path.open("rb") as file:
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # some programs write wrong ones
+            header, *rows = [*sheet.iter_rows(values_only=True)] or [()]
+    except Exception as error:  # of zip, XML and openpyxl's own: all say that it is none
+        raise UserError(f"{path} is no XLSX file that can be read: save it again, or as CSV") from error
+    columns = [str(name or "").strip() for name in header]
+    for number, values in enumerate(rows, start=2):
+        if any(value is not None for value in values):
+            yield f"{path}, row {number}", dict(zip(columns, values, strict=False))

@@ -1,0 +1,109 @@
+"""The judged queries: who asks, what answers, and in which sets they are counted."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.retrieval.significance import least_groups
+from fieldtune.runtime import paths
+
+TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
+TEST_SETS = tuple(TITLES)
+HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
+_LEAST_GROUPS = least_groups(0.95)  # of real queries: fewer cannot be told from luck, even if all of them gain
+DEV = "dev"  # chooses: the checkpoint, the hybrid's weight
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Queries with their answers. A query may be in several sets; all arrays are in the order of `ids`."""
+
+    ids: list[str]  # `q<row of queries.jsonl>` or `r<row of the distinct real queries>`
+    texts: list[str]
+    relevant: list[set[int]]  # sections, as indices into the corpus
+    groups: npt.NDArray[np.int64]  # the split group of the first answer: queries of one group are not independent
+    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows; of the test sets the verdict rests on the first
+
+    def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
+        """The rows of the queries that are in any of the sets, sorted."""
+        found = [self.sets[name] for name in names if name in self.sets]
+        return np.unique(np.concatenate(found)) if found else np.array([], dtype=np.int64)
+
+    def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
+        """Some of the queries, in the order of `rows`; of no set."""
+        ids, texts, relevant = ([of[row] for row in rows.tolist()] for of in (self.ids, self.texts, self.relevant))
+        return Judged(ids, texts, relevant, self.groups[rows], {})
+
+
+def generated_id(row: int) -> str:
+    return f"q{row:06d}"
+
+
+def real_id(row: int) -> str:
+    return f"r{row:06d}"
+
+
+def row_of(query_id: str) -> int:
+    """The row that `generated_id` or `real_id` named."""
+    return int(query_id[1:])
+
+
+def read(names: Iterable[str], corpus: Corpus) -> Judged:
+    """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
+
+    They come in the order of the names, but for real queries that are too few to tell anything: those come last.
+    """
+    qrels = files.read_table(paths.QRELS)
+    section_index = {section: number for number, section in enumerate(corpus.sections)}
+    rows: dict[str, int] = {}
+    relevant: list[set[int]] = []
+    groups: list[int] = []
+    in_set: dict[str, list[int]] = {name: [] for name in names}
+    columns = (qrels[name] for name in ("set", "query_id", "section", "group"))
+    for name, query, section, group in zip(*columns, strict=True):
+        if name not in in_set:
+            continue
+        if query not in rows:
+            rows[query] = len(rows)
+            relevant.append(set())
+            groups.append(group)
+        row = rows[query]
+        relevant[row].add(section_index[section])
+        if not in_set[name] or in_set[name][-1] != row:
+            in_set[name].append(row)
+    texts = _texts(list(rows))
+    sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
+    group_of = np.array(groups, dtype=np.int64)
+    if "synthetic" in sets and "real" in sets and len(np.unique(group_of[sets["real"]])) < _LEAST_GROUPS:
+        sets = {name: sets[name] for name in sorted(sets, key=lambda name: name.startswith("real"))}
+    return Judged(list(rows), texts, relevant, group_of, sets)
+
+
+def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]:
+    """What queries.jsonl says in that column of each query; `real` of a real one."""
+    rows = list(files.read_jsonl(paths.QUERIES))
+    return [rows[row_of(query)][column] if query[0] == "q" else "real" for query in ids]
+
+
+def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:
+    """The vectors of queries by id, [len(ids), dimension], from `queries` and `real` of a vectors folder."""
+    tables = {kind: read_vectors(folder, name) for kind, name in _FILES.items()}
+    return np.array([tables[query[0]][row_of(query)] for query in ids], dtype=np.float32)
+
+
+_FILES = {"q": "queries", "r": "real"}
+
+
+def _texts(ids: Sequence[str]) -> list[str]:
+    texts = {
+        "q": [row["query"] for row in files.read_jsonl(paths.QUERIES)],
+        "r": [query.query for query in real_queries.read()],
+    }
+    return [texts[query[0]][row_of(query)] for query in ids]

@@ -1,0 +1,177 @@
+"""Rankings of sections: by vectors, by BM25, and by both fused.
+
+A section's score is its best passage's (MaxP), so that cutting differently never changes the question. Equal
+scores rank as trec_eval ranks them: the id that sorts last comes first; equal means equal in float32, as there.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval.words import bm25_words
+
+DEPTH = 100  # sections ranked per query
+_RRF_K = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion, the constant of the paper
+_PASSAGES = 4 * DEPTH  # passages fetched per query at first; more where their sections do not fill the depth
+_CHUNK = 1 << 26  # scores held at once (256 MiB of float32)
+_COLUMNS = 1 << 17  # passages scored at once
+
+Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # passages and their scores, [queries, k] each
+Scored = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # sections and their scores, of one query
+
+
+@dataclass(frozen=True)
+class Rankings:
+    """The first sections of each query, best first; short rankings are filled with -1 and -inf."""
+
+    sections: npt.NDArray[np.int64]  # [queries, DEPTH]: index into Corpus.sections
+    scores: npt.NDArray[np.float64]  # [queries, DEPTH]
+
+    def __getitem__(self, rows: Any) -> "Rankings":
+        return Rankings(self.sections[rows], self.scores[rows])
+
+
+def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> Found:
+    """Exact search: the k passages of highest cosine for each query, best first; all of them where there are fewer.
+
+    Chunked over both, so that memory is bounded whatever the sizes.
+    """
+    import torch
+
+    k = min(k, len(passages))
+    columns = max(1, min(len(passages), _COLUMNS))
+    rows = max(1, _CHUNK // columns)
+    found, scores = [], []
+    table = torch.from_numpy(np.ascontiguousarray(passages))
+    for top in range(0, len(queries), rows):
+        block = torch.from_numpy(np.ascontiguousarray(queries[top : top + rows]))
+        best_scores = torch.empty(len(block), 0)
+        best = torch.empty(len(block), 0, dtype=torch.int64)
+        for left in range(0, len(passages), columns):
+            part = block @ table[left : left + columns].T
+            values, places = part.topk(min(k, part.shape[1]), dim=1)
+            joined = torch.cat([best_scores, values], dim=1)
+            best_scores, chosen = joined.topk(min(k, joined.shape[1]), dim=1)
+            best = torch.cat([best, places + left], dim=1).gather(1, chosen)
+        found.append(best.numpy())
+        scores.append(best_scores.numpy())
+    if not found:
+        return np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
+    return np.concatenate(found), np.concatenate(scores)
+
+
+def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], of: Corpus) -> Rankings:
+    """Rank sections by the cosine of unit vectors."""
+    return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), of)
+
+
+def rescored(
+    queries: npt.NDArray[np.float32],
+    passages: npt.NDArray[np.float32],
+    candidates: npt.NDArray[np.int64],
+    of: Corpus,
+) -> Rankings:
+    """Rank sections by the product of each query with its candidates, [queries, k] rows of the passages."""
+
+    def rows() -> Iterator[Scored]:
+        for query, found in zip(queries, candidates, strict=True):
+            scores = passages[found] @ query
+            order = np.argsort(-scores, kind="stable")
+            yield from _collapsed(found[order][None], scores[order][None], of)
+
+    return _ranked(rows(), len(queries), of)
+
+
+def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], of: Corpus) -> Rankings:
+    """The same sections of each query in the order of other scores, those of the query's sections."""
+
+    def rows() -> Iterator[Scored]:
+        for sections, given in zip(rankings.sections, scores, strict=True):
+            found = sections[sections >= 0]
+            yield found, np.array([given[section] for section in found.tolist()], dtype=np.float32)
+
+    return _ranked(rows(), len(rankings.sections), of)
+
+
+def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
+    """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s.
+
+    Sections that share no word with the query are not in its ranking.
+    """
+    import bm25s
+    import Stemmer
+
+    options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english")}
+    words = bm25_words(of.texts, **options)
+    if not any(words.ids) or not queries:
+        return _ranked([], len(queries), of)
+    asked = bm25_words(queries, return_ids=False, **options)
+    index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
+    index.index(words, show_progress=False)
+
+    def search(rows: npt.NDArray[np.int64], k: int) -> Found:
+        found, scores = index.retrieve([asked[row] for row in rows], k=k, show_progress=False)
+        return found.astype(np.int64, copy=False), np.where(scores > 0, scores, np.float32(-np.inf))
+
+    return _by_section(search, len(queries), of)
+
+
+def fuse(left: Rankings, right: Rankings, of: Corpus, weight: float = 0.5) -> Rankings:
+    """Reciprocal rank fusion of two rankings of the same queries; `weight` is the left one's share, 0 to 1."""
+
+    def rows() -> Iterator[Scored]:
+        for a, b in zip(left.sections, right.sections, strict=True):
+            scores: dict[int, float] = {}
+            for ranking, share in ((a, weight), (b, 1 - weight)):
+                for rank, section in enumerate(ranking[ranking >= 0].tolist(), start=1):
+                    scores[section] = scores.get(section, 0.0) + share / (_RRF_K + rank)
+            yield np.array(list(scores), dtype=np.int64), np.array(list(scores.values()), dtype=np.float32)
+
+    return _ranked(rows(), len(left.sections), of)
+
+
+def _by_section(search: Callable[[npt.NDArray[np.int64], int], Found], queries: int, of: Corpus) -> Rankings:
+    """Rank the sections of what `search` finds: it gives the best k passages of some rows of the queries.
+
+    More are fetched for a query until its last section scores above the last passage fetched: else a section of
+    many passages, or many passages of one score, would hide sections that belong into the ranking.
+    """
+    sections = np.full((queries, DEPTH), -1, dtype=np.int64)
+    scores = np.full((queries, DEPTH), -np.inf)
+    todo = [(np.arange(queries), min(_PASSAGES, len(of.texts)))]
+    while todo:
+        rows, k = todo.pop()
+        if len(rows) > (most := max(1, _CHUNK // max(k, 1))):
+            todo.append((rows[most:], k))
+            rows = rows[:most]
+        found, values = search(rows, k)
+        ranked = _ranked(_collapsed(found, values, of), len(rows), of)
+        sections[rows], scores[rows] = ranked.sections, ranked.scores
+        last = values[:, -1]
+        undecided = (ranked.scores[:, -1] <= last) & (last > -np.inf)
+        if k < len(of.texts) and undecided.any():
+            todo.append((rows[undecided], min(4 * k, len(of.texts))))
+    return Rankings(sections, scores)
+
+
+def _collapsed(found: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], of: Corpus) -> Iterator[Scored]:
+    for passages, values in zip(found, scores, strict=True):
+        known = values > -np.inf
+        # Passages come best first, so that a section's first one is its best.
+        sections, first = np.unique(of.section_of[passages[known]], return_index=True)
+        yield sections, values[known][first]
+
+
+def _ranked(rows: Iterable[Scored], count: int, of: Corpus) -> Rankings:
+    """The rankings of `count` queries; those without a row find nothing."""
+    sections = np.full((count, DEPTH), -1, dtype=np.int64)
+    scores = np.full((count, DEPTH), -np.inf)
+    for row, (ids, values) in enumerate(rows):
+        order = np.lexsort((-of.tie_order[ids], -values))[:DEPTH]
+        sections[row, : len(order)] = ids[order]
+        scores[row, : len(order)] = values[order]
+    return Rankings(sections, scores)

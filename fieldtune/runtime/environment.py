@@ -1,0 +1,47 @@
+"""The environment that libraries read as they load, and the watch that ends a stage with whoever started it.
+
+A stage that DVC started ends when DVC does, and a process that a stage launched when the stage does: killing `dvc`
+leaves its child alive. Each `__main__` imports this first, before its libraries: they take seconds to load, in which
+`dvc` may be gone already.
+"""
+
+import os
+
+# Threads that wait for one another spin, and rob whatever else runs: beside one other busy process encoding took
+# 60 s instead of 9. Read when torch loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Otherwise onnxruntime reports to Microsoft, and keeps an identifier of the machine for it. Read when it loads.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+if "DVC_STAGE" in os.environ or "FIELDTUNE_LAUNCHED" in os.environ:
+    import itertools
+    import signal
+    import threading
+    import time
+
+    import psutil
+
+    _MARKS = {"DVC_STAGE", "FIELDTUNE_LAUNCHED"}  # in the environment of what DVC, and of what a stage, starts
+
+    def _up_to_dvc() -> list[psutil.Process]:
+        """This process and those above it, the one that started all last: some shells (dash) stay between."""
+        chain = [psutil.Process()]
+        while (parent := chain[-1].parent()) is not None:
+            chain.append(parent)
+            try:
+                if not _MARKS & parent.environ().keys():
+                    break
+            except psutil.Error:
+                break
+        return chain
+
+    def _end_with(chain: list[psutil.Process]) -> None:
+        try:
+            while all(child.ppid() == parent.pid for child, parent in itertools.pairwise(chain)):
+                time.sleep(0.5)
+        except psutil.Error:
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=_end_with, args=(_up_to_dvc(),), daemon=True).start()

@@ -1,0 +1,407 @@
+"""The HTTP service: OpenAI's embeddings API over an export, and search over its vectors."""
+
+import asyncio
+import base64
+import hmac
+import logging
+import os
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fieldtune.serve import backends, exported, metrics, schema, search, tokens
+from fieldtune.serve.backends import Vectors
+from fieldtune.serve.batching import Batcher, QueueFull
+from fieldtune.serve.exported import Kind
+from fieldtune.serve.schema import ApiError, EmbeddingsRequest, SearchRequest
+from fieldtune.serve.settings import ServeSettings
+
+API_KEY = "FIELDTUNE_API_KEY"  # environment variable; empty or not set: whoever reaches the service may use it
+_WATCHED = ("/health", "/ready", "/metrics")  # asked every few seconds by machines: not in the log
+_UPLOAD = 30.0  # seconds that a request's body may take
+_TAG = {"query": "query", "passage": "document"}  # `<name>:<tag>`, for clients that cannot send `input_type`
+
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """The loaded model with what is needed around it."""
+
+    def __init__(self, settings: ServeSettings) -> None:
+        of = exported.read(settings.folder)
+        which = backends.chosen(of, settings.model)
+        self.settings = settings
+        self.exported = of
+        weights = of.weights(which)
+        of.check([of.tokenizer, *weights, of.vectors])
+        self.reader = tokens.Reader(of)
+        self.backend = backends.open_backend(of, which, settings.threads)
+        self.index = search.read(of.vectors, self.backend.dimension) if of.vectors.is_file() else None
+        self.batcher = Batcher(
+            self.backend,
+            batch_tokens=settings.batch_tokens or self.backend.batch_tokens,
+            queue_tokens=settings.queue_tokens,
+        )
+        self.sha256 = of.sha256.get(weights[0].relative_to(of.folder).as_posix())
+        self.started = int(time.time())
+        self.models = [settings.name, *(f"{settings.name}:{tag}" for tag in _TAG)]
+        self._in_hand = 0
+        self._tokenizing = ThreadPoolExecutor(2, "tokenizer")
+
+    def kind(self, model: str | None, input_type: schema.InputType | None) -> Kind:
+        """Which prompt; raises ApiError for a model that is not here and for a contradiction."""
+        if model is not None and model not in self.models:
+            raise ApiError(
+                404,
+                f"the model {model[:100]!r} does not exist; there is: {', '.join(self.models)}",
+                code="model_not_found",
+                param="model",
+            )
+        named = _TAG.get((model or "").removeprefix(self.settings.name).removeprefix(":"))
+        asked = schema.KINDS[input_type] if input_type else None
+        if named and asked and named != asked:
+            raise ApiError(400, f"`model` says {model}, `input_type` says {input_type}", param="input_type")
+        return "query" if "query" in (named, asked) else "document"
+
+    @contextmanager
+    def in_hand(self) -> Iterator[None]:
+        """A request's place among those that are worked on. Raises ApiError (429) where there is none left."""
+        if self._in_hand >= self.settings.max_requests:
+            raise _too_many(1)
+        self._in_hand += 1
+        metrics.IN_FLIGHT.inc()
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
+            metrics.IN_FLIGHT.dec()
+
+    async def read(self, inputs: Sequence[str] | Sequence[Sequence[int]], kind: Kind) -> tokens.Tokens:
+        """The inputs' tokens. Raises ApiError for too many inputs or tokens, and for ids that are none."""
+        limit = self.settings.max_inputs
+        if len(inputs) > limit:
+            raise ApiError(422, f"{len(inputs):,} inputs are more than the {limit:,} of a request", param="input")
+        of_texts = bool(inputs) and isinstance(inputs[0], str)
+        read: Callable[..., tokens.Tokens] = self.reader.texts if of_texts else self.reader.ids
+        try:
+            if sum(map(len, inputs)) <= tokens.SHORT:
+                found = read(inputs, kind)
+            else:
+                found = await asyncio.get_running_loop().run_in_executor(self._tokenizing, read, inputs, kind)
+        except tokens.UnknownToken as error:
+            raise ApiError(400, str(error), param="input") from error
+        if found.count > (limit := self.settings.max_tokens):
+            raise ApiError(422, f"{found.count:,} tokens are more than the {limit:,} of a request", param="input")
+        metrics.TRUNCATED.inc(len(found.truncated))
+        return found
+
+    async def encode(self, request: Request, read: tokens.Tokens) -> Vectors:
+        """The tokens' vectors. Raises ApiError where the queue is full, and ClientGone where nobody waits any more."""
+        request.state.log.update(inputs=len(read.ids), tokens=read.count, truncated=len(read.truncated))
+        work = asyncio.ensure_future(self.batcher.encode(read.ids))
+        gone = asyncio.ensure_future(_disconnected(request))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise ClientGone
+            return work.result()
+        except QueueFull as error:
+            raise _too_many(error.retry_after) from error
+        finally:
+            work.cancel()
+            gone.cancel()
+
+    def cut(self, vectors: Vectors, dimensions: int | None) -> Vectors:
+        """Unit vectors of the first `dimensions` numbers. Raises ApiError where the model was not trained for it."""
+        own = self.backend.dimension
+        if dimensions is None or dimensions == own:
+            return vectors
+        if dimensions not in self.exported.matryoshka:
+            sizes = ", ".join(str(size) for size in sorted({*self.exported.matryoshka, own}))
+            raise ApiError(400, f"`dimensions` is {dimensions}; this model's vectors have: {sizes}", param="dimensions")
+        short = vectors[:, :dimensions]
+        return np.asarray(short / np.linalg.norm(short, axis=1, keepdims=True), dtype=np.float32)
+
+    def described(self, name: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "object": "model",
+            "created": self.started,
+            "owned_by": "fieldtune",
+            "dimension": self.backend.dimension,
+            "matryoshka": self.exported.matryoshka,
+            "max_tokens": self.exported.max_tokens,
+            "backend": self.backend.name,
+            "sha256": self.sha256,
+        }
+
+
+class ClientGone(Exception):
+    """The client closed its connection before it had its answer."""
+
+
+def create_app(settings: ServeSettings) -> ASGIApp:
+    """Load the export and build the application. Raises UserError where the export is not whole."""
+    service = Service(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        batches = asyncio.create_task(service.batcher.run())
+        log.info("ready", extra={"fields": {"process": os.getpid(), **service.described(settings.name)}})
+        yield
+        batches.cancel()
+        log.info("stopped", extra={"fields": {"process": os.getpid()}})
+
+    # Without /docs, a page whose scripts come from elsewhere.
+    app = FastAPI(title="fieldtune", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    app.include_router(_watched)
+    app.include_router(_v1)
+    app.add_exception_handler(ApiError, _said)
+    app.add_exception_handler(HTTPException, _of_routing)
+    app.add_exception_handler(ClientGone, _gone)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _failed)
+    return Watched(app)
+
+
+# What machines that watch the service ask.
+
+_watched = APIRouter()
+
+
+@_watched.get("/health")
+async def health() -> dict[str, str]:
+    """The process is alive."""
+    return {"status": "ok"}
+
+
+@_watched.get("/ready")
+async def ready(request: Request) -> Response:
+    """Requests are answered: the model is loaded, and the service is not being stopped."""
+    if _draining(request.scope):
+        return _json({"status": "stopping"}, 503)
+    return _json({"status": "ready"})
+
+
+@_watched.get("/metrics")
+async def prometheus() -> Response:
+    return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+# What clients ask.
+
+
+async def _authorized(
+    given: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
+) -> None:
+    key = os.environ.get(API_KEY, "")
+    if not key:
+        return
+    if given is None:
+        message = "no API key: send it as `Authorization: Bearer <key>`"
+    elif hmac.compare_digest(given.credentials.encode(), key.encode()):
+        return
+    else:
+        message = "this is not the API key of this service"
+    raise ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
+
+
+_v1 = APIRouter(prefix="/v1", dependencies=[Depends(_authorized)])
+
+
+def _body(kind: type[BaseModel]) -> dict[str, Any]:
+    """The body for /openapi.json: it is read by hand, for its size and its errors."""
+    content = {"application/json": {"schema": kind.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+@_v1.post("/embeddings", openapi_extra=_body(EmbeddingsRequest))
+async def embeddings(request: Request) -> Response:
+    service: Service = request.app.state.service
+    body = await _read(request, service.settings.max_bytes)
+    with service.in_hand():
+        asked = schema.parse(EmbeddingsRequest, body)
+        kind = service.kind(asked.model, asked.input_type)
+        service.cut(np.ones((1, service.backend.dimension), dtype=np.float32), asked.dimensions)
+        read = await service.read(_inputs(asked), kind)
+        vectors = service.cut(await service.encode(request, read), asked.dimensions)
+        encoded = (
+            [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
+            if asked.encoding_format == "base64"
+            else list(vectors)
+        )
+        return _json(
+            {
+                "object": "list",
+                "model": service.settings.name,
+                "data": [
+                    {"object": "embedding", "index": row, "embedding": vector} for row, vector in enumerate(encoded)
+                ],
+                "usage": {"prompt_tokens": read.count, "total_tokens": read.count},
+                "truncated": read.truncated,
+            }
+        )
+
+
+@_v1.post("/search", openapi_extra=_body(SearchRequest))
+async def find(request: Request) -> Response:
+    """The passages nearest to a query; their texts are not in the export."""
+    service: Service = request.app.state.service
+    if service.index is None:
+        raise ApiError(404, "the export has no vectors/passages.parquet to search in")
+    body = await _read(request, service.settings.max_bytes)
+    with service.in_hand():
+        asked = schema.parse(SearchRequest, body)
+        service.kind(asked.model, "query")
+        if not asked.query:
+            raise ApiError(400, "`query` is empty", param="query")
+        read = await service.read([asked.query], "query")
+        vectors = await service.encode(request, read)
+        hits = await asyncio.to_thread(service.index.nearest, vectors[0], asked.top_k)
+        return _json(
+            {
+                "object": "list",
+                "model": service.settings.name,
+                "data": [{"object": "search.result", "id": hit.id, "score": hit.score} for hit in hits],
+                "usage": {"prompt_tokens": read.count, "total_tokens": read.count},
+                "truncated": bool(read.truncated),
+            }
+        )
+
+
+@_v1.get("/models")
+async def models(request: Request) -> Response:
+    service: Service = request.app.state.service
+    return _json({"object": "list", "data": [service.described(name) for name in service.models]})
+
+
+@_v1.get("/models/{name:path}")
+async def model(request: Request, name: str) -> Response:
+    service: Service = request.app.state.service
+    service.kind(name, None)
+    return _json(service.described(name))
+
+
+def _inputs(asked: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int]]:
+    """The inputs as a list. Raises ApiError for none, and for an empty one."""
+    given: Any = asked.input
+    inputs = [given] if isinstance(given, str) or (given and isinstance(given[0], int)) else given
+    if not inputs:
+        raise ApiError(400, "`input` is empty", param="input")
+    if (empty := next((row for row, each in enumerate(inputs) if len(each) == 0), None)) is not None:
+        raise ApiError(400, f"`input`: number {empty} is empty", param="input")
+    checked: Sequence[str] | Sequence[Sequence[int]] = inputs
+    return checked
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """The body. Raises ApiError where it is larger than `limit` bytes (413), before it is all here, or late (408)."""
+    too_large = ApiError(413, f"the body is larger than {limit:,} bytes")
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise too_large
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(_UPLOAD):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise too_large
+                parts.append(part)
+    except TimeoutError as error:
+        raise ApiError(408, f"the body was not here after {_UPLOAD:.0f} s", headers={"Connection": "close"}) from error
+    return b"".join(parts)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_many(retry_after: int) -> ApiError:
+    return ApiError(
+        429,
+        f"too many requests are waiting: try again in {retry_after} s",
+        type="rate_limit_error",
+        code="queue_full",
+        headers={"Retry-After": str(retry_after)},
+    )
+
+
+def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, headers, media_type="application/json")
+
+
+async def _said(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return _json(error.body, error.status, error.headers)
+
+
+async def _of_routing(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = ApiError(error.status_code, f"{request.method} {request.url.path[:100]}: {error.detail}")
+    return _json(said.body, error.status_code, dict(error.headers or {}))
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # nobody reads it; as nginx logs it
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return _json(ApiError(500, "the service failed; its log says more", type="server_error").body, 500)
+
+
+class Watched:
+    """Around the application: an id, a line in the log and the metrics for each request."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._paths = {*_WATCHED, "/v1/embeddings", "/v1/search", "/v1/models"}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+        name = uuid.uuid4().hex
+        fields: dict[str, Any] = {}
+        scope.setdefault("state", {})["log"] = fields
+
+        async def sent(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append((b"x-request-id", name.encode()))
+                if _draining(scope):
+                    message["headers"].append((b"connection", b"close"))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sent)
+        finally:
+            seconds = time.perf_counter() - started
+            path = scope["path"] if scope["path"] in self._paths else "other"
+            metrics.REQUESTS.labels(path, status).inc()
+            metrics.REQUEST_SECONDS.labels(path).observe(seconds)
+            if path not in _WATCHED:
+                at = {"id": name, "method": scope["method"], "path": path, "status": status}
+                log.info("request", extra={"fields": {**at, "ms": round(1000 * seconds, 2), **fields}})
+
+
+def _draining(scope: Scope) -> bool:
+    """Whether the server stops; set by `server.Lingering`."""
+    return bool(scope.get("state", {}).get("draining"))

@@ -1,0 +1,88 @@
+"""What requests may say, and the words for what is wrong with them, as OpenAI's API has both."""
+
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+
+from fieldtune.serve.exported import Kind
+
+InputType = Literal["query", "passage", "document", "search_query", "search_document"]
+KINDS: dict[InputType, Kind] = {
+    "query": "query",
+    "search_query": "query",
+    "passage": "document",
+    "document": "document",
+    "search_document": "document",
+}
+# An error a member would be gigabytes of them for a large body.
+_Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
+_Ids = Annotated[list[StrictInt], Field(fail_fast=True)]
+_IdLists = Annotated[list[_Ids], Field(fail_fast=True)]
+_INPUT = "`input` must be a text, a list of texts, a list of token ids or a list of such lists"
+Request = TypeVar("Request", bound=BaseModel)
+
+
+class EmbeddingsRequest(BaseModel):
+    """The body of `POST /v1/embeddings`."""
+
+    # An unknown parameter is refused by `parse`, once and not for each.
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
+
+    input: StrictStr | _Texts | _Ids | _IdLists = Field(
+        description="A text, texts, the token ids of one (by this model's tokenizer), or of several."
+    )
+    model: StrictStr | None = Field(None, description="One of /v1/models; the only model if left out.")
+    encoding_format: Literal["float", "base64"] = Field("float", description="base64: of little-endian float32.")
+    dimensions: StrictInt | None = Field(None, description="Shorter vectors, where the model was trained for them.")
+    input_type: InputType | None = Field(None, description="Chooses the model's prompt; passage if left out.")
+    user: Any = Field(None, description="Not used.")
+
+
+class SearchRequest(BaseModel):
+    """The body of `POST /v1/search`."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
+
+    query: StrictStr
+    top_k: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+    model: StrictStr | None = None
+
+
+class ApiError(Exception):
+    """A request that cannot be answered, with the status and the body of OpenAI's errors."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+        self.body = {"error": {"message": message, "type": type, "param": param, "code": code}}
+
+
+def parse(kind: type[Request], body: bytes) -> Request:
+    """A body as JSON of `kind`. Raises ApiError (400) with the first thing that is wrong, without the body's words."""
+    try:
+        found = kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    else:
+        if found.model_extra:
+            known = ", ".join(kind.model_fields)
+            raise ApiError(400, f"there is no such parameter; there are: {known}", code="unknown_parameter")
+        return found
+    if first["type"] == "json_invalid":
+        raise ApiError(400, f"the body is not JSON in UTF-8: {first['msg'].removeprefix('Invalid JSON: ')}")
+    if not first["loc"]:
+        raise ApiError(400, "the body must be a JSON object")
+    param = str(first["loc"][0])
+    if first["type"] == "missing":
+        raise ApiError(400, f"`{param}` is missing", param=param, code="missing_required_parameter")
+    raise ApiError(400, _INPUT if param == "input" else f"`{param}`: {first['msg']}", param=param)

@@ -1,0 +1,79 @@
+"""A request's inputs as the model reads them: behind the prompt, between special tokens, cut at the limit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from fieldtune.serve.exported import Exported, Kind
+
+# Characters, or token ids: read in less time than it takes to wake a thread. While the tokenizer reads a longer text
+# alone, no other thread runs.
+SHORT = 2000
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The inputs of one request as the model reads them."""
+
+    ids: list[list[int]]
+    truncated: list[int]  # inputs that were cut, by their place in the request
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.ids))
+
+
+class UnknownToken(ValueError):
+    """A token id that the model's vocabulary does not have."""
+
+
+class Reader:
+    """Tokenizes; may be used from several threads."""
+
+    def __init__(self, exported: Exported) -> None:
+        self._tokenizer = Tokenizer.from_file(str(exported.tokenizer))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(exported.max_tokens)
+        self._max_tokens = exported.max_tokens
+        self._prompts = exported.prompts
+        self.vocabulary = self._tokenizer.get_vocab_size()
+        bare = self._tokenizer.encode("a")
+        first = bare.special_tokens_mask.index(0)
+        last = len(bare.ids) - bare.special_tokens_mask[::-1].index(0)
+        self._before, self._behind = bare.ids[:first], bare.ids[last:]
+        self._prompt_ids = {
+            kind: self._tokenizer.encode(prompt, add_special_tokens=False).ids if prompt else []
+            for kind, prompt in self._prompts.items()
+        }
+
+    def texts(self, texts: Sequence[str], kind: Kind) -> Tokens:
+        prompted = [f"{self._prompts[kind]}{text}" for text in texts]
+        one = len(prompted) == 1 and len(prompted[0]) <= SHORT  # not worth waking the tokenizer's threads
+        found = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
+        return Tokens([each.ids for each in found], [row for row, each in enumerate(found) if each.overflowing])
+
+    def ids(self, inputs: Sequence[Sequence[int]], kind: Kind) -> Tokens:
+        """Token ids of this model's tokenizer, with its special tokens around them or without.
+
+        Raises UnknownToken for an id outside the vocabulary.
+        """
+        read, truncated = [], []
+        room = self._max_tokens - len(self._before) - len(self._behind)
+        for row, given in enumerate(inputs):
+            if bad := next((token for token in given if not 0 <= token < self.vocabulary), None):
+                raise UnknownToken(
+                    f"token id {bad} is not in this model's vocabulary of {self.vocabulary} (ids must be of its own "
+                    "tokenizer; LangChain sends those of OpenAI's unless `check_embedding_ctx_length=False`)"
+                )
+            ids = self._prompt_ids[kind] + self._bare(list(given))
+            if len(ids) > room:
+                truncated.append(row)
+            read.append([*self._before, *ids[:room], *self._behind])
+        return Tokens(read, truncated)
+
+    def _bare(self, ids: list[int]) -> list[int]:
+        before, behind = len(self._before), len(self._behind)
+        if before + behind and ids[:before] == self._before and ids[len(ids) - behind :] == self._behind:
+            return ids[before : len(ids) - behind]
+        return ids

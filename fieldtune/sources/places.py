@@ -1,0 +1,217 @@
+"""Where a query's answer stands: the places that people name, found in the passages."""
+
+import difflib
+import heapq
+import posixpath
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Any
+
+import bm25s
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.corpus.tables import cell
+from fieldtune.corpus.unicode import repair
+from fieldtune.retrieval.words import bm25_words, words_of
+
+NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first that a row has says the place
+_COLUMNS = {*NAMES, "section", "query", "group", "overlap", "kind"}
+_SHINGLE = 3  # words
+_SAME_TEXT = 0.8  # share of a text's shingles that a section holds, for the text to be taken from it
+_LOOKED_AT = 20  # sections compared with a text that is nowhere to the letter
+_FEWEST_WORDS = 3  # of a text: `1987` or `yes` stands anywhere, and answers little
+_MOST_TEXTS = 3  # different sections that hold a text, for all of them to be its place
+_CANDIDATES = 3
+_CLOSE = 0.4  # of difflib's ratio
+_COMPARED = 100  # names, by difflib, which is slow
+
+_Place = tuple[str, ...]
+
+
+class Places:
+    """Finds passages by what a row of a table says: `text_sha256` (of a section's text, `section_hash`),
+    `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
+    `section` (a heading or its slug; without one the whole file). A file may be named with the documents folder
+    in front of it. Of a text, three words are the least, and it may stand in three different sections at most.
+    """
+
+    def __init__(self, passages: Sequence[Mapping[str, Any]], documents: str = "") -> None:
+        """`passages`: rows of passages.jsonl; `documents`: the folder that they came from, as params.yaml names it."""
+        self._passages = passages
+        self._documents = _parts(documents)
+        self._found: dict[_Place, list[int]] = defaultdict(list)
+        by_slug: dict[_Place, list[int]] = {}
+        records: dict[_Place, list[int]] = {}
+        for row, passage in enumerate(passages):
+            source, section, id_ = _source_of(passage), passage["section"], repair(passage["id"])
+            of_section = self._found["section", source, section]
+            if not of_section:  # the first piece: its id ends in the section's slug
+                by_slug.setdefault(("section", source, id_.removeprefix(f"{source}#")), of_section)
+                if passage["document"] != passage["source"]:
+                    place = "passage_id", section
+                    records[place] = [] if place in records else of_section  # an id in two files says no place
+            of_section.append(row)
+            self._found["passage_id", id_].append(row)
+            self._found["text_sha256", passage["section_sha256"]].append(row)
+            self._found["source", source].append(row)
+        self._found = defaultdict(list, {**records, **by_slug, **self._found})
+
+    def find(self, row: Mapping[str, Any]) -> list[int] | None:
+        """The passages at the place that a row names, all pieces of its sections; [] where it is not in the
+        documents, None where the row names none.
+        """
+        for name in NAMES[:2]:
+            if said := cell(row, name):
+                return self._found.get((name, said), [])
+        if text := cell(row, "passage"):
+            found = self._by_text(text)
+            return [] if self._unclear(text, found) else found
+        if source := self._source(row):
+            section = cell(row, "section")
+            return self._found.get(("section", source, section) if section else ("source", source), [])
+        return None
+
+    def best(self, query: str, candidates: Sequence[int]) -> int:
+        """Which of these passages shares most words with a query (BM25); the first where words do not tell."""
+        if len(candidates) == 1 or not (tokens := _tokens(query)):
+            return candidates[0]
+        scores = self._index.get_scores(tokens)
+        return max(candidates, key=lambda row: (float(scores[row]), -row))
+
+    def why_not(self, row: Mapping[str, Any]) -> str:
+        """Why a place that is in the documents was not taken; "" where it is not there."""
+        said_by = next((name for name in NAMES if cell(row, name)), "")
+        said = cell(row, said_by)
+        if said_by == "passage":
+            return self._unclear(said, self._by_text(said))
+        if said_by == "passage_id" and self._found.get((said_by, said)) == []:
+            return "several files have a record of this id: name it with its file before it, as `file#id`"
+        return ""
+
+    def nearest(self, row: Mapping[str, Any]) -> list[str]:
+        """What a place that was not found may mean: up to three ids of passages, or files."""
+        if text := cell(row, "passage"):
+            return [self._passages[found]["id"] for found in self._similar(text)[:_CANDIDATES]]
+        source, section = self._source(row), cell(row, "section")
+        if ("source", source) in self._found:
+            headings = {self._passages[found]["section"]: found for found in self._found["source", source]}
+            return [f"{source}#{name}" for name in _close(section, list(headings))]
+        if source:
+            files = [place[1] for place in self._found if place[0] == "source"]
+            same = [file for file in files if PurePosixPath(file).name == PurePosixPath(source).name]
+            return same[:_CANDIDATES] or _close(source, files)
+        said = cell(row, "passage_id")
+        of_file = self._found.get(("source", said.rpartition("#")[0]), range(len(self._passages)))
+        return _close(said, [self._passages[found]["id"] for found in of_file])
+
+    def _source(self, row: Mapping[str, Any]) -> str:
+        """The file that a row names, as the passages name it where they have it."""
+        said = cell(row, "source")
+        if not said or ("source", said) in self._found:
+            return said
+        parts, folder = _parts(said), self._documents
+        if folder and said.startswith("/"):  # of another clone, too: a queued experiment runs in a copy
+            rests = [parts[at + len(folder) :] for at in range(len(parts)) if parts[at : at + len(folder)] == folder]
+        else:
+            ends = [folder[at:] for at in range(len(folder))]
+            rests = [parts, *(parts[len(end) :] for end in ends if parts[: len(end)] == end)]
+        names = ["/".join(rest) for rest in rests]
+        return next((name for name in names if ("source", name) in self._found), said)
+
+    def _by_text(self, text: str) -> list[int]:
+        wanted = _bare(text)
+        if len(wanted.split()) < _FEWEST_WORDS:
+            return []
+        places = []
+        place = self._all_texts.find(wanted)
+        while place >= 0:
+            places.append(int(np.searchsorted(self._starts, place, side="right")) - 1)
+            place = self._all_texts.find(wanted, place + 1)
+        if not places:
+            shingles = _shingles(wanted)
+            for row in self._similar(text):
+                whole = " ".join(self._passages[piece]["text"] for piece in self._section_of(row))
+                if len(shingles & _shingles(_bare(whole))) >= _SAME_TEXT * len(shingles):
+                    places.append(row)
+                    break
+        return list(dict.fromkeys(piece for row in places for piece in self._section_of(row)))
+
+    def _unclear(self, text: str, found: Sequence[int]) -> str:
+        if len(_bare(text).split()) < _FEWEST_WORDS:
+            return f"fewer than {_FEWEST_WORDS} words are too short a text to be found by"
+        texts = len({self._passages[row]["section_sha256"] for row in found})
+        return f"its text stands in {texts:,} different sections" if texts > _MOST_TEXTS else ""
+
+    def _section_of(self, row: int) -> list[int]:
+        passage = self._passages[row]
+        return self._found["section", _source_of(passage), passage["section"]]
+
+    def _similar(self, text: str) -> list[int]:
+        tokens = _tokens(text)
+        if not tokens:
+            return []
+        scores = self._index.get_scores(tokens)
+        order = np.argsort(-scores, kind="stable")[:_LOOKED_AT]
+        return [row for row in order.tolist() if scores[row] > 0]
+
+    @cached_property
+    def _index(self) -> bm25s.BM25:
+        index = bm25s.BM25()
+        index.index(bm25_words(passage["text"] for passage in self._passages), show_progress=False)
+        return index
+
+    @cached_property
+    def _all_texts(self) -> str:
+        """All texts in one, each on a line: `_bare` leaves no line breaks."""
+        return "\n".join(_bare(passage["text"]) for passage in self._passages)
+
+    @cached_property
+    def _starts(self) -> npt.NDArray[np.int64]:
+        lengths = [len(part) + 1 for part in self._all_texts.split("\n")]
+        return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+
+
+def misnamed(rows: Iterable[Mapping[str, Any]]) -> str | None:
+    """What to say of a table that has no column for a place, but others that may be meant as one; else None."""
+    names = dict.fromkeys(name for row in rows for name in row if name)
+    unknown = [name for name in names if name not in _COLUMNS]
+    if not unknown or not names.keys().isdisjoint(NAMES):
+        return None
+    are = f"column {unknown[0]} is" if len(unknown) == 1 else f"columns {', '.join(unknown)} are"
+    return f"{are} not known; a place is source and section, passage, or passage_id"
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePosixPath(posixpath.normpath(path)).parts
+
+
+def _source_of(passage: Mapping[str, Any]) -> str:
+    """A passage's file as tables name it: file systems may spell it in another form of Unicode."""
+    return repair(passage["source"])
+
+
+def _tokens(text: str) -> list[str]:
+    found: list[str] = bm25_words([text], return_ids=False)[0]
+    return found
+
+
+def _close(name: str, names: list[str]) -> list[str]:
+    """The names that are most alike; of many, among those that share most pairs of letters."""
+    folded = {other.casefold(): other for other in names}
+    pairs = set(pairwise(name.casefold()))
+    compared = heapq.nlargest(_COMPARED, folded, key=lambda other: len(pairs.intersection(pairwise(other))))
+    return [folded[found] for found in difflib.get_close_matches(name.casefold(), compared, _CANDIDATES, _CLOSE)]
+
+
+def _bare(text: str) -> str:
+    """Words alone, in lower case, with one blank around each: a text is found in another as whole words."""
+    return f" {' '.join(words_of(text.replace('_', ' ')))} "
+
+
+def _shingles(bare: str) -> set[tuple[str, ...]]:
+    words = bare.split()
+    return {tuple(words[i : i + _SHINGLE]) for i in range(len(words) - _SHINGLE + 1)}

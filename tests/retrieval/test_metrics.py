@@ -1,0 +1,135 @@
+"""Metrics worked out by hand, and against trec_eval (pytrec_eval) through the ranking's own order."""
+
+import math
+
+import numpy as np
+import pytest
+import pytrec_eval
+from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
+
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval import metrics, ranking
+from fieldtune.retrieval.ranking import DEPTH, Rankings
+
+TREC = {
+    "ndcg_cut_10": "ndcg@10",
+    **{f"recall_{depth}": f"recall@{depth}" for depth in (1, 5, 10, 100)},
+    "success_1": "success@1",
+}
+NAMES = ["ndcg@10", "mrr@10", "recall@1", "recall@5", "recall@10", "recall@100", "success@1", "first_rank"]
+
+
+def rankings(*rows: list[int]) -> Rankings:
+    filled = [row + [-1] * (DEPTH - len(row)) for row in rows]
+    return Rankings(np.array(filled), np.where(np.array(filled) < 0, -np.inf, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("found", "relevant", "expected"),
+    [
+        # the one answer first
+        ([4, 1, 2], {4}, (1, 1, 1, 1, 1, 1, 1, 1)),
+        # answers at 2 and 4 of 2: DCG 1/log2(3) + 1/log2(5) = 1.061606, ideal 1 + 1/log2(3) = 1.630930
+        ([5, 7, 2, 3], {7, 3}, (1.061606 / 1.630930, 1 / 2, 0, 1, 1, 1, 0, 2)),
+        # one of three answers found, at 3: DCG 1/log2(4) = .5, ideal 1 + 1/log2(3) + 1/2 = 2.130930
+        ([5, 7, 2], {2, 8, 9}, (0.5 / 2.130930, 1 / 3, 0, 1 / 3, 1 / 3, 1 / 3, 0, 3)),
+        # an answer at rank 11 counts for recall@100 and its rank alone
+        ([*range(20, 30), 3], {3}, (0, 0, 0, 0, 0, 1, 0, 11)),
+        # twelve answers, ten of them first: the ideal has room for ten
+        ([*range(10)], {*range(12)}, (1, 1, 1 / 12, 5 / 12, 10 / 12, 10 / 12, 1, 1)),
+        # nothing found at all
+        ([], {3}, (0, 0, 0, 0, 0, 0, 0, 101)),
+    ],
+)
+def test_one_query_by_hand(found: list[int], relevant: set[int], expected: tuple[float, ...]) -> None:
+    values = metrics.per_query(rankings(found), [relevant])
+    assert list(values) == NAMES
+    assert [float(of[0]) for of in values.values()] == pytest.approx(expected, abs=1e-6)
+
+
+def test_means_are_over_the_rows_asked_for() -> None:
+    values = metrics.per_query(rankings([1], [2, 1], [3]), [{1}, {1}, {1}])
+    assert metrics.means(values)["mrr@10"] == 0.5  # (1 + 1/2 + 0) / 3
+    assert metrics.means(values, np.array([1, 2]))["mrr@10"] == 0.25
+
+
+def test_no_queries_have_no_values() -> None:
+    empty = Rankings(np.zeros((0, DEPTH), dtype=np.int64), np.zeros((0, DEPTH)))
+    assert {of.shape for of in metrics.per_query(empty, []).values()} == {(0,)}
+
+
+@pytest.mark.parametrize("sections", [4, 9, 60, 300])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_agrees_with_trec_eval_ties_included(sections: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    queries, passages = 40, 2 * sections
+    # Few distinct numbers, exact in binary, so that many scores are equal; ids sort unlike their numbers.
+    asked = random.integers(0, 3, (queries, 6)).astype(np.float32)
+    table = random.integers(0, 3, (passages, 6)).astype(np.float32)
+    names = [f"{'ZaéB'[number % 4]}{number}.md" for number in range(sections)]
+    of = [*range(sections), *random.integers(0, sections, sections).tolist()]
+    corpus = Corpus.from_passages([{"source": names[n], "section": "S", "title": "", "text": ""} for n in of])
+    relevant = [
+        set(random.choice(sections, random.integers(1, min(sections, 15) + 1), replace=False).tolist())
+        for _ in range(queries)
+    ]
+
+    found = ranking.dense(asked, table, corpus)
+    ours = metrics.per_query(found, relevant)
+
+    # trec_eval ranks by itself: it gets every section's score, the highest of its passages.
+    scores = asked @ table.T
+    run = {
+        str(query): {
+            name: float(scores[query, [p for p, section in enumerate(of) if section == number]].max())
+            for number, name in enumerate(corpus.sections)
+        }
+        for query in range(queries)
+    }
+    qrels = {str(query): {corpus.sections[section]: 1 for section in relevant[query]} for query in range(queries)}
+    judged = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"})
+    theirs = judged.evaluate(run)
+    ties = sum(len(set(row.values())) < len(row) for row in run.values())
+    assert ties > queries / 4  # else the test would say nothing of ties
+    for query in range(queries):
+        expected = theirs[str(query)]
+        for measure, name in TREC.items():
+            assert math.isclose(ours[name][query], expected[measure], abs_tol=1e-6), (query, name)
+        reciprocal = expected["recip_rank"] if expected["recip_rank"] >= 0.1 else 0.0  # ours is cut at 10
+        assert math.isclose(ours["mrr@10"][query], reciprocal, abs_tol=1e-6)
+        rank = 1 / expected["recip_rank"] if expected["recip_rank"] else math.inf
+        assert ours["first_rank"][query] == (round(rank) if rank <= DEPTH else DEPTH + 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_agrees_with_sentence_transformers_evaluator(seed: int) -> None:
+    """On rankings without ties: it breaks them by the id that sorts first, trec_eval by the one that sorts last."""
+    random = np.random.default_rng(seed)
+    queries, sections = int(random.integers(1, 40)), int(random.integers(2, 250))
+    names = [f"s{number}" for number in range(sections)]
+    relevant = [
+        set(random.choice(sections, random.integers(1, min(sections, 15) + 1), replace=False).tolist())
+        for _ in range(queries)
+    ]
+    found = [random.permutation(sections)[: random.integers(0, DEPTH + 1)].tolist() for _ in range(queries)]
+    ours = metrics.means(metrics.per_query(rankings(*found), relevant))
+    evaluator = InformationRetrievalEvaluator(
+        queries={str(query): "" for query in range(queries)},
+        corpus=dict.fromkeys(names, ""),
+        relevant_docs={str(query): {names[section] for section in relevant[query]} for query in range(queries)},
+        accuracy_at_k=[1],
+        precision_recall_at_k=[1, 5, 10, 100],
+        mrr_at_k=[10],
+        ndcg_at_k=[10],
+        map_at_k=[],
+    )
+    theirs = evaluator.compute_metrics(
+        [[{"corpus_id": names[section], "score": -float(rank)} for rank, section in enumerate(row)] for row in found]
+    )
+    expected = {
+        "ndcg@10": theirs["ndcg@k"][10],
+        "mrr@10": theirs["mrr@k"][10],
+        **{f"recall@{depth}": theirs["recall@k"][depth] for depth in (1, 5, 10, 100)},
+        "success@1": theirs["accuracy@k"][1],
+    }
+    assert {name: ours[name] for name in expected} == pytest.approx(expected, abs=1e-6)

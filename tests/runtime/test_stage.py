@@ -1,0 +1,174 @@
+"""How a stage ends: with its summary, with one clear line, or with its parent. Real processes, real signals."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+LOCK = """
+import time
+from fieldtune.runtime.stage import run
+def work():
+    print("working", flush=True)
+    time.sleep(60)
+run("train", work)
+"""
+WAITER = "import fieldtune.runtime.stage as r; r._WAIT_FOR_ORPHAN = {wait}; r.run({stage!r}, lambda: 'all done')"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    (tmp_path / ".dvc").mkdir()
+    return tmp_path
+
+
+def start(program: str, folder: Path, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@contextlib.contextmanager
+def working(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A stage `train` that holds its lock."""
+    process = start(LOCK, folder)
+    assert process.stdout
+    try:
+        assert process.stdout.readline() == "working\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until_gone(pid: int) -> None:
+    """Wait for the end of a process, which may stay as a zombie that nobody waits for."""
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("work", "line"),
+    [
+        ("raise UserError('no [bold]file[/] here: :x: run it again')", "no [bold]file[/] here: :x: run it again"),
+        *(
+            (
+                f"{read}('nowhere/file')",
+                "nowhere/file is not there: run `dvc repro ingest`, which makes what the stage reads",
+            )
+            for read in ("open", "read_table", "load_file")
+        ),
+        ("open('.dvc', 'w')", "Is a directory: .dvc"),
+        ("os.link('.dvc', 'other')", "Operation not permitted: .dvc"),
+        ("open('/dev/full', 'w').write('x' * 100_000)", "No space left on device: while writing"),
+        (
+            "raise SafetensorError('I/O error: No space left on device (os error 28)')",
+            "No space left on device: free some, then run `dvc repro` again",
+        ),
+        (
+            "raise sqlite3.OperationalError('database or disk is full')",
+            "No space left on device: free some, then run `dvc repro` again",
+        ),
+        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted; run `dvc repro` again to go on"),
+    ],
+)
+def test_an_error_is_exit_1_and_one_line(work: str, line: str, repository: Path) -> None:
+    program = (
+        "import os, signal, sqlite3, time\nfrom pyarrow.parquet import read_table\n"
+        "from safetensors import SafetensorError\nfrom safetensors.numpy import load_file\n"
+        "from fieldtune.runtime.errors import UserError\nfrom fieldtune.runtime.stage import run\n"
+        f"def work():\n    {work}\n    return ''\nrun('ingest', work)"
+    )
+    process = start(program, repository)
+    out, err = process.communicate()
+    assert (process.returncode, out, err) == (1, f"✗ ingest  {line}\n", "")
+
+
+def test_a_defect_of_ours_keeps_its_traceback(repository: Path) -> None:
+    process = start("from fieldtune.runtime.stage import run; run('ingest', lambda: 1 / 0)", repository)
+    _, err = process.communicate()
+    assert process.returncode == 1
+    assert "ZeroDivisionError" in err
+
+
+def test_a_second_run_of_a_stage_reports_the_first_after_a_while(repository: Path) -> None:
+    with working(repository) as first:
+        second = start(WAITER.format(stage="train", wait=0.5), repository)
+        out, err = second.communicate()
+        assert (second.returncode, err) == (1, "")
+        assert out == f"✗ train  another train stage is running here (process {first.pid}): wait for it or end it\n"
+
+
+def test_a_second_run_goes_on_when_the_first_is_gone(repository: Path) -> None:
+    with working(repository) as first:
+        second = start(WAITER.format(stage="train", wait=60), repository)
+        time.sleep(1)
+        assert second.poll() is None
+        first.kill()
+        out, _ = second.communicate(timeout=30)
+    assert second.returncode == 0
+    assert out.startswith("✓ train  all done  (")
+
+
+def test_other_stages_and_other_working_directories_do_not_wait(repository: Path) -> None:
+    other = repository / "other"
+    (other / ".dvc").mkdir(parents=True)
+    # A temporary experiment has its own directory and the main repository's cache.
+    (other / ".dvc/config.local").write_text(f"[cache]\n    dir = {repository / '.dvc/cache'}\n")
+    with working(repository):
+        for folder, stage in ((repository, "embed"), (other, "train")):
+            process = start(WAITER.format(stage=stage, wait=0.5), folder)
+            out, _ = process.communicate()
+            assert (process.returncode, out.split("  ")[1]) == (0, "all done")
+    assert not (other / ".fieldtune").exists()
+
+
+@pytest.mark.parametrize("command", ["exec {python} stage.py", "{python} stage.py; true"], ids=["no shell", "a shell"])
+def test_a_stage_ends_when_dvc_is_killed(command: str, repository: Path) -> None:
+    """Killing `dvc` leaves its child alive; some shells stand between the two, and outlive `dvc` as well."""
+    (repository / "stage.py").write_text(LOCK.replace('"working"', "__import__('os').getpid()"))
+    started = command.format(python=sys.executable)
+    program = f"import os, subprocess; subprocess.run({started!r}, shell=True, env={{**os.environ, 'DVC_STAGE': 'x'}})"
+    dvc = start(program, repository)
+    assert dvc.stdout
+    stage = int(dvc.stdout.readline())
+    try:
+        time.sleep(1)
+        assert psutil.Process(stage).is_running()
+        dvc.kill()
+        wait_until_gone(stage)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(stage, signal.SIGKILL)
+        dvc.communicate()
+
+
+def test_a_stage_that_dvc_did_not_start_outlives_its_parent(repository: Path) -> None:
+    program = (
+        "import time; from fieldtune.runtime.stage import run\n"
+        "def work():\n    time.sleep(2); open('done', 'w'); return ''\n"
+    )
+    (repository / "stage.py").write_text(program + "print('on', flush=True); run('train', work)")
+    parent = start("import subprocess, sys; subprocess.run([sys.executable, 'stage.py'])", repository)
+    assert parent.stdout
+    parent.stdout.readline()
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 20
+    while not (repository / "done").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
