@@ -15,7 +15,7 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, misnamed
 from stages.ingest.found import is_hidden
-from stages.real.groups import group_of
+from stages.real.splits import split_of
 
 _ANY = "keyphrases"  # the generator that needs nothing but documents
 _PAID = ("claude", "claude_batch")
@@ -150,7 +150,7 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[s
     for where, row in tables.read(Path(shown(table))):
         query_of(where, row)
         if name == "queries":
-            group_of(where, row)
+            split_of(where, row)
         columns |= dict.fromkeys(row)
         placed = has_answer(row)
         if name == "pairs" and not placed:

@@ -17,7 +17,7 @@ def holds_model(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _MODEL_FILES)
 
 
-def launcher(file: str | None) -> None:
+def check_launcher(file: str | None) -> None:
     """Raises UserError where `launcher:` names a file that is not there."""
     if file is not None and not Path(file).is_file():
         raise UserError(
@@ -26,7 +26,7 @@ def launcher(file: str | None) -> None:
         )
 
 
-def pinned(place: str) -> Path | None:
+def pinned_model(place: str) -> Path | None:
     """The folder of the model that `pin:` names; None where it names none, an empty file.
 
     Raises UserError where there is neither.
@@ -39,7 +39,7 @@ def pinned(place: str) -> Path | None:
     return None
 
 
-def compared(folders: Sequence[str]) -> None:
+def check_compared(folders: Sequence[str]) -> None:
     """Raises UserError where `evaluate.compare` names a folder that holds no model."""
     for folder in folders:
         if not holds_model(Path(folder)):
@@ -49,7 +49,7 @@ def compared(folders: Sequence[str]) -> None:
             )
 
 
-def reranker(folder: str | None) -> None:
+def check_reranker(folder: str | None) -> None:
     """Raises UserError where `evaluate.reranker` names a folder that holds no model."""
     if folder is not None and not holds_model(Path(folder)):
         raise UserError(

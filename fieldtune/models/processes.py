@@ -24,10 +24,10 @@ from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.stage import LAUNCHED
 
 _ROWS = 65536  # that are added up at once
-_alone = False
+_single = False
 
 
-def together(stage: str, launcher: str | None) -> None:
+def launch(stage: str, launcher: str | None) -> None:
     """Run the stage once for each process that `launcher`, a file of `accelerate config`, names; then end this one.
 
     Returns at once, with the processes connected, in one that was launched; and where there is no launcher, or one of
@@ -41,7 +41,7 @@ def together(stage: str, launcher: str | None) -> None:
         )  # accelerate names it always
         PartialState(cpu=not torch.cuda.is_available())
     elif launcher is not None:
-        checks.launcher(launcher)
+        checks.check_launcher(launcher)
         config = yaml.safe_load(Path(launcher).read_text(encoding="utf-8"))
         if config.get("num_processes") == 1:
             return
@@ -65,19 +65,19 @@ def together(stage: str, launcher: str | None) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def as_single_process() -> Iterator[None]:
     """A block in which each process counts as the only one: what it does may end in one of them and not in others."""
-    global _alone
-    _alone = True
+    global _single
+    _single = True
     try:
         yield
     finally:
-        _alone = False
+        _single = False
 
 
 def count() -> int:
     """How many processes there are."""
-    if _alone:
+    if _single:
         return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 

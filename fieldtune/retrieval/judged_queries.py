@@ -11,13 +11,13 @@ import numpy.typing as npt
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.vectors import read_vectors
-from fieldtune.retrieval.significance import least_groups
+from fieldtune.retrieval.significance import fewest_clusters
 from fieldtune.runtime import paths
 
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 TEST_SETS = tuple(TITLES)
 HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
-_LEAST_GROUPS = least_groups(0.95)  # of real queries: fewer cannot be told from luck, even if all of them gain
+_FEWEST_CLUSTERS = fewest_clusters(0.95)  # of real queries: fewer cannot be told from luck, even if all of them gain
 DEV = "dev"  # chooses: the checkpoint, the hybrid's weight
 
 
@@ -28,7 +28,7 @@ class Judged:
     ids: list[str]  # `q<row of queries.jsonl>` or `r<row of the distinct real queries>`
     texts: list[str]
     relevant: list[set[int]]  # sections, as indices into the corpus
-    groups: npt.NDArray[np.int64]  # the split group of the first answer: queries of one group are not independent
+    clusters: npt.NDArray[np.int64]  # the split unit of the first answer: queries of one cluster are not independent
     sets: dict[str, npt.NDArray[np.int64]]  # set name → rows; of the test sets the verdict rests on the first
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
@@ -39,7 +39,7 @@ class Judged:
     def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
         """Some of the queries, in the order of `rows`; of no set."""
         ids, texts, relevant = ([of[row] for row in rows.tolist()] for of in (self.ids, self.texts, self.relevant))
-        return Judged(ids, texts, relevant, self.groups[rows], {})
+        return Judged(ids, texts, relevant, self.clusters[rows], {})
 
 
 def generated_id(row: int) -> str:
@@ -64,26 +64,26 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
     section_index = {section: number for number, section in enumerate(corpus.sections)}
     rows: dict[str, int] = {}
     relevant: list[set[int]] = []
-    groups: list[int] = []
+    cluster_ids: list[int] = []
     in_set: dict[str, list[int]] = {name: [] for name in names}
     columns = (qrels[name] for name in ("set", "query_id", "section", "group"))
-    for name, query, section, group in zip(*columns, strict=True):
+    for name, query, section, cluster in zip(*columns, strict=True):
         if name not in in_set:
             continue
         if query not in rows:
             rows[query] = len(rows)
             relevant.append(set())
-            groups.append(group)
+            cluster_ids.append(cluster)
         row = rows[query]
         relevant[row].add(section_index[section])
         if not in_set[name] or in_set[name][-1] != row:
             in_set[name].append(row)
     texts = _texts(list(rows))
     sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
-    group_of = np.array(groups, dtype=np.int64)
-    if "synthetic" in sets and "real" in sets and len(np.unique(group_of[sets["real"]])) < _LEAST_GROUPS:
+    clusters = np.array(cluster_ids, dtype=np.int64)
+    if "synthetic" in sets and "real" in sets and len(np.unique(clusters[sets["real"]])) < _FEWEST_CLUSTERS:
         sets = {name: sets[name] for name in sorted(sets, key=lambda name: name.startswith("real"))}
-    return Judged(list(rows), texts, relevant, group_of, sets)
+    return Judged(list(rows), texts, relevant, clusters, sets)
 
 
 def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]:

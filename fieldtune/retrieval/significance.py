@@ -22,6 +22,6 @@ def standard_error(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64
     return math.sqrt(float((sums**2).sum()) * number / (number - 1)) / len(values)
 
 
-def least_groups(confidence: float) -> int:
+def fewest_clusters(confidence: float) -> int:
     """How many groups it takes to be so sure of anything: as many as a two-sided sign test, if all of them agree."""
     return 1 + math.ceil(-math.log2(1 - confidence))

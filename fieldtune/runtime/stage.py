@@ -53,7 +53,7 @@ def _wait_for(file: IO[str], stage: str) -> None:
             time.sleep(0.2)
 
 
-def run(stage: str, work: Callable[[], str]) -> None:
+def run_stage(stage: str, work: Callable[[], str]) -> None:
     """Run one stage and exit: 0 with `work`'s summary line, 1 with one message that says what to do.
 
     `work` returns the summary without the stage's name.

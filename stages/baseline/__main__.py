@@ -16,7 +16,7 @@ from fieldtune.retrieval.stored_rankings import write_rankings
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.baseline.config import BaselineConfig
 
 
@@ -32,7 +32,7 @@ def work() -> str:
     words = ranking.bm25(judged.texts, corpus)
     dev = judged.rows([judged_queries.DEV])
     answers = [judged.relevant[row] for row in dev]
-    weight = fusion.choose_weight(base[dev], words[dev], answers, judged.groups[dev], corpus)
+    weight = fusion.choose_weight(base[dev], words[dev], answers, judged.clusters[dev], corpus)
     systems = {"base": base, "bm25": words, "hybrid": ranking.fuse(base, words, corpus, weight)}
     values = {name: metrics.per_query(found, judged.relevant) for name, found in systems.items()}
     sets = {name: rows for name, rows in judged.sets.items() if name != judged_queries.DEV}
@@ -66,4 +66,4 @@ def advice(base: float, config: BaselineConfig, *, real: bool) -> str:
 
 
 if __name__ == "__main__":
-    run("baseline", work)
+    run_stage("baseline", work)

@@ -9,7 +9,7 @@ from fieldtune.corpus import files
 from fieldtune.models import base_models, checks
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.compose.compose import STAGES, Config, compose, overruled, stage_yaml
 from stages.train.config import refuse_too_large
 
@@ -41,10 +41,10 @@ def _look_for_what_is_named(config: Config) -> None:
             raise UserError(f"{paths.PARAMS}: {name}: {place} is not there; {instead}")
     base_models.locate(config.model)
     for stage in (config.embed, config.train, config.evaluate):
-        checks.launcher(stage.launcher)
-    checks.compared(config.evaluate.compare)
-    checks.reranker(config.evaluate.reranker)
-    if checks.pinned(config.pin) is None and config.model.dimension is not None:  # what is pinned is not trained
+        checks.check_launcher(stage.launcher)
+    checks.check_compared(config.evaluate.compare)
+    checks.check_reranker(config.evaluate.reranker)
+    if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # what is pinned is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)
 
 
@@ -55,4 +55,4 @@ def _comes_by_dvc(place: Path) -> bool:
 
 
 if __name__ == "__main__":
-    run("compose", work)
+    run_stage("compose", work)

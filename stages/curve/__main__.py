@@ -10,7 +10,7 @@ from fieldtune.corpus import files
 from fieldtune.retrieval import curve_points
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.curve.config import CurveConfig
 
 
@@ -26,4 +26,4 @@ def work() -> str:
 
 
 if __name__ == "__main__":
-    run("curve", work)
+    run_stage("curve", work)

@@ -41,7 +41,7 @@ class Point:
 def measure(config: CurveConfig) -> str:
     """Write data/curve/; what a killed run has measured is not measured again."""
     training = load("train", TrainConfig)
-    processes.together("curve", training.launcher)
+    processes.launch("curve", training.launcher)
     if Path(training.pin).is_dir():
         _write([], [])
         return "none of a pinned model, which was not trained here"

@@ -23,7 +23,7 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.dataset import answers, filters, near_duplicates
 from stages.dataset.config import DatasetConfig
 from stages.dataset.guidance import size_guidance
@@ -57,7 +57,7 @@ def work() -> str:
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
     section_row = {section: row for row, section in enumerate(corpus.sections)}
     answers_of = [[section_row[section] for section in query.sections] for query in real]
-    for_training = [row for row, query in enumerate(real) if query.group == "train"]
+    for_training = [row for row, query in enumerate(real) if query.split == "train"]
 
     copies = answers.find_copies([p["text"] for p in passages], vectors["passages"], corpus, config.near_duplicates)
     # What answers one query of the training set is never a negative of the others there.
@@ -125,7 +125,7 @@ def work() -> str:
         real=[
             (query.query, [passage_row[passage] for passage in query.passages])
             for query in real
-            if query.group == "test"
+            if query.split == "test"
         ],
         log=[row["query"] for row in files.read_jsonl(paths.REAL_LOG)],
     )
@@ -152,7 +152,7 @@ def work() -> str:
             "sections_alike": sum(len(found) > 1 for found in copies.alike),
         },
         "split": {"unit": "document" if whole_documents else "section", "groups": len(set(group))},
-        "real": {name: sum(query.group == name for query in real) for name in real_queries.GROUPS},
+        "real": {name: sum(query.split == name for query in real) for name in real_queries.SPLITS},
     }
     with files.replace_dir(paths.DATASET) as folder:
         for side, found in rows.items():
@@ -242,7 +242,7 @@ def _add_real(
     for row, (query, places) in enumerate(zip(real, answers_of, strict=True)):
         sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": ["dev"], "train": []}
         answering = {other for place in places for other in alike[place]}
-        for name in sets[query.group]:
+        for name in sets[query.split]:
             qrels.add(name, real_id(row), places[0], answering)
 
 
@@ -273,4 +273,4 @@ def _write_side(
 
 if __name__ == "__main__":
     disable_progress_bars()
-    run("dataset", work)
+    run_stage("dataset", work)

@@ -17,7 +17,7 @@ from fieldtune.models.precision import use_bf16
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.embed.config import EmbedConfig
 
 _FOREIGN = 0.2  # share of the passages; the guess of a language errs on short and technical ones
@@ -25,7 +25,7 @@ _FOREIGN = 0.2  # share of the passages; the guess of a language errs on short a
 
 def work() -> str:
     config = load("embed", EmbedConfig)
-    processes.together("embed", config.launcher)
+    processes.launch("embed", config.launcher)
     rows = list(files.read_jsonl(paths.PASSAGES))
     passages = [passage_text(row) for row in rows]
     generated = [row["query"] for row in files.read_jsonl(paths.QUERIES)]
@@ -63,4 +63,4 @@ def foreign(model: ModelConfig, languages: Mapping[str, int]) -> str | None:
 
 
 if __name__ == "__main__":
-    run("embed", work)
+    run_stage("embed", work)

@@ -29,7 +29,7 @@ from fieldtune.retrieval.stored_rankings import read_rankings
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.evaluate import asked, report, written
 from stages.evaluate.comparison import named_models, same_model
 from stages.evaluate.config import EvaluateConfig
@@ -49,7 +49,7 @@ _SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash 
 
 def work() -> str:
     config = load("evaluate", EvaluateConfig)
-    processes.together("evaluate", config.launcher)
+    processes.launch("evaluate", config.launcher)
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
     queries = list(files.read_jsonl(paths.QUERIES))
@@ -88,7 +88,7 @@ def work() -> str:
     rows |= of_queries.parts(rows)
 
     def scored(of: npt.NDArray[np.int64]) -> SetScores:
-        return score(values, of, judged.groups, config)
+        return score(values, of, judged.clusters, config)
 
     sets = {name: scored(of) for name, of in rows.items()}
     kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
@@ -219,7 +219,7 @@ def _rankings(
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
     tuned, bm25 = ranking.dense(queries, passages, corpus), systems["bm25"]
     answers = [judged.relevant[row] for row in dev]
-    weight = fusion.choose_weight(tuned[dev], bm25[dev], answers, judged.groups[dev], corpus)
+    weight = fusion.choose_weight(tuned[dev], bm25[dev], answers, judged.clusters[dev], corpus)
     systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, bm25, corpus, weight)}
     return {system: systems[system] for system in SYSTEMS}, weight
 
@@ -247,7 +247,7 @@ def _reranked(
     )
     answers = [judged.relevant[row] for row in some]
     values = {system: metrics.per_query(found, answers) for system, found in ranked.items()}
-    return score(values, np.arange(count), judged.groups[some], config)
+    return score(values, np.arange(count), judged.clusters[some], config)
 
 
 def _curve(
@@ -269,7 +269,7 @@ def _curve(
     pairs = files.read_table(paths.TRAIN_IDS)["positive_id"]
     tuned, base = (values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
     trained.append(Trained(1.0, len(set(pairs)), len(pairs), unchanged, tuned))
-    return data_curve(trained, base, judged.groups[rows], unchanged, config)
+    return data_curve(trained, base, judged.clusters[rows], unchanged, config)
 
 
 def _compared(
@@ -304,4 +304,4 @@ def _compared(
 
 
 if __name__ == "__main__":
-    run("evaluate", work)
+    run_stage("evaluate", work)

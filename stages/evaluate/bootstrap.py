@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fieldtune.retrieval.significance import least_groups
+from fieldtune.retrieval.significance import fewest_clusters
 
 _CHUNK = 1 << 24  # group weights held at once
 
@@ -58,9 +58,9 @@ def interval(mean: float, sampled: Draws, confidence: float, groups: int, possib
 
     Plain percentiles are too narrow, as a normal interval is where a t interval is due: the levels are moved out by as
     much (Hesterberg 2015, "What teachers should know about the bootstrap"). A test counts how often it holds. Too few
-    groups draw too narrow an interval, one group none at all: below `least_groups` it is all that is `possible`.
+    groups draw too narrow an interval, one group none at all: below `fewest_clusters` it is all that is `possible`.
     """
-    if groups < least_groups(confidence):
+    if groups < fewest_clusters(confidence):
         return Interval(round(mean, 6), *possible, told=False)
     tail = _tail(confidence, groups)
     low, high = np.quantile(sampled, [tail, 1 - tail]).tolist()

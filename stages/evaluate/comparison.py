@@ -15,7 +15,7 @@ def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
 
     Raises UserError where one is not there or does not load.
     """
-    checks.compared(folders)
+    checks.check_compared(folders)
     names = [Path(folder).name for folder in folders]
     models: dict[str, SentenceTransformer] = {}
     for folder, name in zip(folders, names, strict=True):

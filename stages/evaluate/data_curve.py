@@ -7,7 +7,7 @@ training passages taught, less that of the model of half of them, on the same qu
 |---|---|
 | too few training passages: there is no half | cannot_tell |
 | the tuned model's vectors are the base's, or half of the passages left the base as it was | cannot_tell |
-| fewer groups of queries than `least_groups` | cannot_tell |
+| fewer groups of queries than `fewest_clusters` | cannot_tell |
 | the whole interval of `last` is below `negligible` | no |
 | the whole interval of `last` is above 0 | yes |
 | all others | cannot_tell |
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.retrieval.metrics import Values
-from fieldtune.retrieval.significance import least_groups
+from fieldtune.retrieval.significance import fewest_clusters
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
@@ -122,7 +122,7 @@ def _answer(
         return "cannot_tell", f"{unknown}: {whole.passages:,} training passages are too few to take half of them."
     if unchanged:
         return "cannot_tell", f"{unknown}: all of those that there are left the base model as it was."
-    if groups < (least := least_groups(config.confidence)):
+    if groups < (least := fewest_clusters(config.confidence)):
         return "cannot_tell", (
             f"{unknown}: the {n:,} test queries are about {groups} groups of passages, and {least} are the least that "
             "can tell."

@@ -92,7 +92,7 @@ def most_changed(
         groups: set[int] = set()
         chosen: list[int] = []
         for row in sorted(rows.tolist(), key=lambda row: place(row, sign)):
-            group = int(judged.groups[row])
+            group = int(judged.clusters[row])
             if sign * gains[row] <= 0 or len(chosen) == count:
                 break
             if group not in groups:

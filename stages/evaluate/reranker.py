@@ -18,7 +18,7 @@ from fieldtune.runtime.errors import UserError
 
 def load(folder: Path) -> CrossEncoder:
     """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError where it does not load."""
-    checks.reranker(str(folder))
+    checks.check_reranker(str(folder))
     try:
         loaded: CrossEncoder = CrossEncoder(str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32})
     except Exception as error:  # what a broken file raises depends on the file

@@ -20,8 +20,8 @@ difference lies above 0.
 | no real queries, and without the kind that gains most the gain is below `meaningful` | marginal |
 | all others | ship |
 
-Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `least_groups` were asked, every
-interval reaches down to -1 here, and is null there; people are told that there are too few groups.
+Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `fewest_clusters` were asked,
+every interval reaches down to -1 here, and is null there; people are told that there are too few groups.
 
 Recommended is the system that costs least to run among those that the best one does not beat beyond luck; of a tuned
 model that is not to be kept neither itself nor its hybrid.
@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fieldtune.models.drift import UNCHANGED
-from fieldtune.retrieval.significance import least_groups
+from fieldtune.retrieval.significance import fewest_clusters
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
@@ -83,7 +83,7 @@ def judge(
     ]
     verdict, why = _verdict(scores, {} if real else kinds, similarity, config, doubt)
     reasons += [why, *_room(base, verdict, config, real)]
-    if scores.groups < (least := least_groups(config.confidence)):
+    if scores.groups < (least := fewest_clusters(config.confidence)):
         reasons.append(
             "Queries whose answers are copies of one another, or stand in one document, count as one group. Here are "
             f"{scores.groups}; {least} are the least that can tell a gain from luck. Ask about more of the documents."
@@ -222,7 +222,7 @@ def _luck(scores: SetScores, gain: Interval, config: EvaluateConfig) -> str:
 
 def _to_collect(scores: SetScores, config: EvaluateConfig) -> int:
     """Real queries that it takes to tell a meaningful gain from luck, as far as the generated ones let us know."""
-    if scores.groups < least_groups(config.confidence) or config.meaningful == 0:
+    if scores.groups < fewest_clusters(config.confidence) or config.meaningful == 0:
         return _LEAST_REAL
     return max(_LEAST_REAL, scores.needed(config.meaningful))
 

@@ -77,7 +77,7 @@ def write_per_query(
         "seen": asked.seen[rows].tolist(),
         "overlap": asked.overlaps[rows].round(6).tolist(),
         "answers": [sorted(sections[section] for section in judged.relevant[row]) for row in rows],
-        "group": judged.groups[rows].tolist(),
+        "group": judged.clusters[rows].tolist(),
     }
     for system, of in values.items():
         for metric, found in of.items():

@@ -32,7 +32,7 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.export.card import Example, card
 from stages.export.config import ExportConfig
 from stages.export.int8_graph import by_harm, write_int8
@@ -259,4 +259,4 @@ def _megabytes(*places: Path) -> str:
 
 
 if __name__ == "__main__":
-    run("export", work)
+    run_stage("export", work)

@@ -10,7 +10,7 @@ from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.generate.cached_replies import REPLIES
 from stages.generate.config import BOUGHT, GenerateConfig
 from stages.generate.provider import Provider, Query
@@ -88,4 +88,4 @@ def work() -> str:
 
 
 if __name__ == "__main__":
-    run("generate", work)
+    run_stage("generate", work)

@@ -14,7 +14,7 @@ from fieldtune.runtime import paths, state
 from fieldtune.runtime.console import note, progress
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.ingest import boilerplate, readers
 from stages.ingest.config import IngestConfig
 from stages.ingest.formats import Fields
@@ -140,4 +140,4 @@ def _summary(report: dict[str, object]) -> str:
 
 
 if __name__ == "__main__":
-    run("ingest", work)
+    run_stage("ingest", work)

@@ -6,17 +6,16 @@ import fieldtune.runtime.environment  # noqa: F401
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus import beir, files, tables
-from fieldtune.corpus.real_queries import GROUPS
+from fieldtune.corpus.real_queries import SPLITS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from fieldtune.sources.places import misnamed
 from stages.real.config import RealConfig
 from stages.real.matching import Matched, match
@@ -43,9 +42,9 @@ def work() -> str:
     found = match(asked, passages, config.documents)
     if found.unmatched_rows and not found.queries:
         raise UserError(_none_found(config, found, passages[0]))
-    groups = Counter(query.group for query in found.queries)
-    counts = {group: groups[group] for group in GROUPS}
-    _write(paths.REAL, map(asdict, found.queries))
+    of_splits = Counter(query.split for query in found.queries)
+    counts = {split: of_splits[split] for split in SPLITS}
+    _write(paths.REAL, (query.row() for query in found.queries))
     _write(paths.REAL_LOG, ({"query": query} for query in found.log))
     files.write_json(
         paths.REAL_REPORT,
@@ -63,7 +62,7 @@ def work() -> str:
             note(f"  {line}")
     if not found.queries and not found.log:
         return "no real queries: the verdict will rest on generated ones that are held out"
-    parts = ", ".join(f"{count:,} {group}" for group, count in counts.items() if count)
+    parts = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
     log = f"; {len(found.log):,} without an answer" if found.log else ""
     return f"{len(found.queries):,} real queries with answers ({parts or 'none'}){log}"
 
@@ -103,4 +102,4 @@ def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    run("real", work)
+    run_stage("real", work)

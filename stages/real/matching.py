@@ -12,7 +12,7 @@ from fieldtune.corpus.unicode import normalised
 from fieldtune.retrieval.words import heading_overlap
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, Places
-from stages.real.groups import group_of
+from stages.real.splits import split_of
 
 _LISTED = 200  # rows without a place
 _WITH_CANDIDATES = 20  # of them, since candidates take time to find
@@ -31,7 +31,7 @@ class Matched:
 @dataclass
 class _Query:
     text: str  # as its first row spells it
-    group: str
+    split: str
     where: str  # the row that said the group
     answers: dict[str, int] = field(default_factory=dict)  # section → its passage that fits best
     overlap: float | None = None
@@ -41,8 +41,8 @@ class _Query:
 def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: str = "") -> Matched:
     """Join the rows of each query and find their places; `documents` is the folder that the passages came from.
 
-    Raises UserError that names the row: without a query, with an unknown group, with an overlap that is no share, and
-    where a query has another group than in an earlier row, since one query has one use. Case and white space make no
+    Raises UserError that names the row: without a query, with an unknown split, with an overlap that is no share, and
+    where a query has another split than in an earlier row, since one query has one use. Case and white space make no
     other query.
     """
     places = Places(passages, documents)
@@ -52,11 +52,11 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
         text = " ".join(cell(row, "query").split())
         if not text:
             raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
-        group = group_of(where, row)
-        query = queries.setdefault(normalised(text), _Query(text, group, where))
-        if query.group != group:
+        split = split_of(where, row)
+        query = queries.setdefault(normalised(text), _Query(text, split, where))
+        if query.split != split:
             raise UserError(
-                f"{where}: this query is in the group {group}, and in {query.group} at {query.where}: one use alone, "
+                f"{where}: this query is in the group {split}, and in {query.split} at {query.where}: one use alone, "
                 "since a query that was trained on cannot be tested with"
             )
         found = places.find(row)
@@ -80,7 +80,7 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
             matched.queries.append(
                 RealQuery(
                     query=query.text,
-                    group=query.group,
+                    split=query.split,
                     sections=list(query.answers),
                     passages=[answer["id"] for answer in answers],
                     overlap=heading_overlap(query.text, answers) if query.overlap is None else query.overlap,

@@ -9,7 +9,7 @@ from fieldtune.corpus import files
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.sample.config import SampleConfig
 from stages.sample.examples import real_queries
 from stages.sample.operations import markdown, services
@@ -37,4 +37,4 @@ def work() -> str:
 
 
 if __name__ == "__main__":
-    run("sample", work)
+    run_stage("sample", work)

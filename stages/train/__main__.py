@@ -12,7 +12,7 @@ from fieldtune.corpus.vectors import vectors_file
 from fieldtune.models import checks, encoder, processes, tuned_model
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.settings import load
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 from stages.train import pinned
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC
@@ -21,10 +21,10 @@ from stages.train.tuning import Inputs, Tuned, read_inputs, tune
 
 def work() -> str:
     config = load("train", TrainConfig)
-    processes.together("train", config.launcher)
+    processes.launch("train", config.launcher)
     pairs = files.read_table(paths.TRAIN)
     inputs = read_inputs(config, pairs)
-    pin = checks.pinned(config.pin)
+    pin = checks.pinned_model(config.pin)
     if pin is not None:
         first = processes.rank() == 0
         return pinned.take(pin, inputs.evaluator, inputs.before, inputs.corpus) if first else ""
@@ -78,4 +78,4 @@ def history(tuned: Tuned, base: float) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run("train", work)
+    run_stage("train", work)

@@ -23,12 +23,12 @@ def some(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
     Empty where there are fewer than 30, or where all are of one group.
     """
     rows = judged.rows(["real"])
-    if len(rows) < _FEWEST or len(set(judged.groups[rows].tolist())) < 2:
+    if len(rows) < _FEWEST or len(set(judged.clusters[rows].tolist())) < 2:
         return np.array([], dtype=np.int64)
     chosen: list[int] = []
-    for group in _shuffled(judged.groups[rows], seed):
+    for group in _shuffled(judged.clusters[rows], seed):
         if len(chosen) < most:
-            chosen += rows[judged.groups[rows] == group].tolist()
+            chosen += rows[judged.clusters[rows] == group].tolist()
     return np.array(sorted(chosen), dtype=np.int64)
 
 

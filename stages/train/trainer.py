@@ -303,7 +303,7 @@ def _plan(
     here = memory.fits(model, loss, lambda size: collator(longest[: math.ceil(size / number)]), bf16)
 
     def everywhere(plan: Plan) -> bool:
-        with processes.alone():  # one that runs out of memory leaves no other waiting
+        with processes.as_single_process():  # one that runs out of memory leaves no other waiting
             fits = here(plan)
         return processes.total(int(fits), model.device) == number
 

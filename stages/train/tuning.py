@@ -128,7 +128,7 @@ def tune(
         evaluator(model)
         after = evaluator.latest
     gains = after.values - before.values
-    doubt = choice.doubt(gains, judged.groups, inputs.kinds, config.certainty, config.negligible) if share else None
+    doubt = choice.doubt(gains, judged.clusters, inputs.kinds, config.certainty, config.negligible) if share else None
     guarded = 0
     if share and doubt is None:
         guarded, doubt = _guarded(model, corpus, inputs.passages, config, bf16)
@@ -156,7 +156,7 @@ def _guarded(
     before = evaluator.measure(queries, passages[part])
     evaluator(model)
     assert evaluator.latest is not None
-    return len(rows), guard.doubt(evaluator.latest.values - before.values, asking.groups, config.seed)
+    return len(rows), guard.doubt(evaluator.latest.values - before.values, asking.clusters, config.seed)
 
 
 def base_vectors(

@@ -49,9 +49,8 @@ def test_what_comes_again_goes_and_what_was_bought_stays(state: Path, capsys: py
 def test_nothing_goes_while_a_stage_runs_in_any_copy_of_the_repository(
     state: Path, capsys: pytest.CaptureFixture[str], stage: str
 ) -> None:
-    code = (
-        f"import sys; from fieldtune.runtime.stage import run; run({stage!r}, lambda: print(1, flush=True) or input())"
-    )
+    work = "lambda: print(1, flush=True) or input()"
+    code = f"import sys; from fieldtune.runtime.stage import run_stage; run_stage({stage!r}, {work})"
     copy = state.parent / "copy"  # as an experiment in a folder of its own, which shares the cache
     (copy / ".dvc").mkdir(parents=True)
     (copy / ".dvc/config").write_text(f"[cache]\n    dir = {state.parent}/.dvc/cache\n")

@@ -19,7 +19,7 @@ JUDGED = Judged(
     ids=["r000001", "r000000", "q000002", "q000001"],
     texts=["real 1", "real 0", "share my disks", "image"],
     relevant=[{0}, {1, 2}, {1}, {0, 2}],
-    groups=np.arange(4),
+    clusters=np.arange(4),
     sets={"real": np.array([0, 1]), "synthetic": np.array([2, 3])},
 )
 

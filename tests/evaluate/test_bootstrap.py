@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fieldtune.retrieval.significance import least_groups
+from fieldtune.retrieval.significance import fewest_clusters
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval, interval, means
 
@@ -94,7 +94,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(groups: int) -> None:
 @pytest.mark.parametrize(("confidence", "least"), [(0.5, 2), (0.9, 5), (0.95, 6), (0.99, 8)])
 def test_too_few_groups_prove_nothing(confidence: float, least: int) -> None:
     # as many heads in a row are that unlikely, either side: 2 * .5 ** 6 = .031 <= .05 < 2 * .5 ** 5
-    assert least_groups(confidence) == least
+    assert fewest_clusters(confidence) == least
     drawn = np.full(100, 0.3)
     assert interval(0.3, drawn, confidence, least, DIFFERENCES) == Interval(0.3, 0.3, 0.3)
     assert interval(0.3, drawn, confidence, least - 1, DIFFERENCES) == Interval(0.3, -1.0, 1.0, told=False)

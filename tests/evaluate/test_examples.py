@@ -14,7 +14,7 @@ JUDGED = Judged(
     ids=[f"r{n}" for n in range(6)],
     texts=[f"query {n}" for n in range(6)],
     relevant=[{0}, {0}, {1, 2}, {2}, {3}, {3}],
-    groups=np.array([1, 1, 2, 3, 4, 5]),
+    clusters=np.array([1, 1, 2, 3, 4, 5]),
     sets={},
 )
 

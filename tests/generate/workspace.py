@@ -90,7 +90,7 @@ def run(folder: Path, code: int = 0) -> str:
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setenv("ANTHROPIC_API_KEY", KEY)
         try:
-            stage.run("generate", work)
+            stage.run_stage("generate", work)
         except SystemExit as ended:
             assert isinstance(ended.code, int)
             status = ended.code

@@ -20,7 +20,7 @@ def test_a_file_stands_for_nothing_where_it_holds_nothing_but_white_space(
     file.write_bytes(content)
     assert files.is_blank(file) == none
     if none:
-        assert checks.pinned(str(file)) is None
+        assert checks.pinned_model(str(file)) is None
     else:
         with pytest.raises(UserError, match="is no folder of a model"):
-            checks.pinned(str(file))
+            checks.pinned_model(str(file))

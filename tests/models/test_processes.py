@@ -128,19 +128,19 @@ def test_embedding_in_two_processes_is_embedding_in_one(folder: Path, monkeypatc
 def test_a_launcher_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "WORLD_SIZE" not in os.environ
     with pytest.raises(UserError, match=r"launcher: no\.yaml is not there: write it with `accelerate config"):
-        processes.together("train", "no.yaml")
-    processes.together("train", None)
+        processes.launch("train", "no.yaml")
+    processes.launch("train", None)
 
 
 def test_a_launcher_of_one_process_needs_none_and_one_that_joins_none_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "one.yaml").write_text(LAUNCHER.replace("num_processes: 2", "num_processes: 1"))
-    processes.together("train", str(tmp_path / "one.yaml"))
+    processes.launch("train", str(tmp_path / "one.yaml"))
     (tmp_path / "two.yaml").write_text(LAUNCHER.replace("MULTI_GPU", "MULTI_CPU"))
     monkeypatch.setenv("FIELDTUNE_LAUNCHED", "1")  # as accelerate starts it: without WORLD_SIZE
     with pytest.raises(UserError, match=r"two\.yaml starts no processes that train together"):
-        processes.together("train", str(tmp_path / "two.yaml"))
+        processes.launch("train", str(tmp_path / "two.yaml"))
 
 
 def test_one_process_has_nothing_to_gather() -> None:

@@ -209,7 +209,7 @@ def test_queries_without_a_place_are_a_log_and_groups_are_kept() -> None:
         {"query": "Billing"},
     )
     assert found.log == ["billing"]
-    assert [query.group for query in found.queries] == ["dev", "train"]
+    assert [query.split for query in found.queries] == ["dev", "train"]
 
 
 @pytest.mark.parametrize(

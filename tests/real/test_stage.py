@@ -52,7 +52,7 @@ def test_a_table_is_the_same_as_jsonl_csv_and_xlsx(folder: Path) -> None:
         Path(name).write_text("\n".join(line.replace('","', "\t").replace('"', "") for line in lines))
     for name in ("a.jsonl", "b.CSV", "c.xlsx", "d.csv", "e.tsv", "f.csv", "g.xlsx"):
         assert ask(name) == "2 real queries with answers (1 test, 1 train); 1 without an answer"
-        assert [(q.query, q.group, q.sections) for q in real_queries.read()] == [
+        assert [(q.query, q.split, q.sections) for q in real_queries.read()] == [
             ("wie kopiere ich, „schnell“", "test", ["guide.md#Copy Image"]),
             ("price", "train", ["more/faq.md#Billing"]),
         ]
@@ -151,7 +151,7 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     (folder / "docs/qrels/train.tsv").write_text("q1\t0\tr1\t1\n")  # as trec_eval has it
     (folder / "docs/qrels/dev.tsv").write_text(f"{header}q2\tguide.md#copy-image\t1\nq2\tgone\t1\n\n")
     ask("none.jsonl")
-    assert {q.query: (q.group, q.sections) for q in real_queries.read()} == {
+    assert {q.query: (q.split, q.sections) for q in real_queries.read()} == {
         "query 0": ("test", ["more/all.jsonl#r1"]),
         "query 1": ("train", ["more/all.jsonl#r1"]),
         "query 2": ("dev", ["guide.md#Copy Image"]),

@@ -43,7 +43,7 @@ def test_queries_come_with_their_answers_groups_and_sets() -> None:
     assert judged.ids == ["r000001", "r000000", "q000002"]
     assert judged.texts == ["real 1", "real 0", "generated 2"]
     assert judged.relevant == [{1}, {0, 2}, {2}]
-    assert judged.groups.tolist() == [5, 3, 3]
+    assert judged.clusters.tolist() == [5, 3, 3]
     assert {name: rows.tolist() for name, rows in judged.sets.items()} == {
         "real": [0, 1],
         "real_hard": [0],
@@ -83,7 +83,7 @@ def test_names_may_be_an_iterator() -> None:
 def test_some_of_the_queries_keep_what_is_theirs() -> None:
     some = judged_queries.read(judged_queries.TEST_SETS, CORPUS).at(np.array([2, 0]))
     assert (some.ids, some.texts) == (["q000002", "r000001"], ["generated 2", "real 1"])
-    assert (some.relevant, some.groups.tolist(), some.sets) == ([{2}, {1}], [3, 5], {})
+    assert (some.relevant, some.clusters.tolist(), some.sets) == ([{2}, {1}], [3, 5], {})
 
 
 def test_labels_are_those_of_generation_or_real() -> None:

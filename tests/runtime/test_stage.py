@@ -14,13 +14,13 @@ import pytest
 
 LOCK = """
 import time
-from fieldtune.runtime.stage import run
+from fieldtune.runtime.stage import run_stage
 def work():
     print("working", flush=True)
     time.sleep(60)
-run("train", work)
+run_stage("train", work)
 """
-WAITER = "import fieldtune.runtime.stage as r; r._WAIT_FOR_ORPHAN = {wait}; r.run({stage!r}, lambda: 'all done')"
+WAITER = "import fieldtune.runtime.stage as r; r._WAIT_FOR_ORPHAN = {wait}; r.run_stage({stage!r}, lambda: 'all done')"
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def test_an_error_is_exit_1_and_one_line(work: str, line: str, repository: Path)
     program = (
         "import os, signal, sqlite3, time\nfrom pyarrow.parquet import read_table\n"
         "from safetensors import SafetensorError\nfrom safetensors.numpy import load_file\n"
-        "from fieldtune.runtime.errors import UserError\nfrom fieldtune.runtime.stage import run\n"
-        f"def work():\n    {work}\n    return ''\nrun('ingest', work)"
+        "from fieldtune.runtime.errors import UserError\nfrom fieldtune.runtime.stage import run_stage\n"
+        f"def work():\n    {work}\n    return ''\nrun_stage('ingest', work)"
     )
     process = start(program, repository)
     out, err = process.communicate()
@@ -99,7 +99,7 @@ def test_an_error_is_exit_1_and_one_line(work: str, line: str, repository: Path)
 
 
 def test_a_defect_of_ours_keeps_its_traceback(repository: Path) -> None:
-    process = start("from fieldtune.runtime.stage import run; run('ingest', lambda: 1 / 0)", repository)
+    process = start("from fieldtune.runtime.stage import run_stage; run_stage('ingest', lambda: 1 / 0)", repository)
     _, err = process.communicate()
     assert process.returncode == 1
     assert "ZeroDivisionError" in err
@@ -159,10 +159,10 @@ def test_a_stage_ends_when_dvc_is_killed(command: str, repository: Path) -> None
 
 def test_a_stage_that_dvc_did_not_start_outlives_its_parent(repository: Path) -> None:
     program = (
-        "import time; from fieldtune.runtime.stage import run\n"
+        "import time; from fieldtune.runtime.stage import run_stage\n"
         "def work():\n    time.sleep(2); open('done', 'w'); return ''\n"
     )
-    (repository / "stage.py").write_text(program + "print('on', flush=True); run('train', work)")
+    (repository / "stage.py").write_text(program + "print('on', flush=True); run_stage('train', work)")
     parent = start("import subprocess, sys; subprocess.run([sys.executable, 'stage.py'])", repository)
     assert parent.stdout
     parent.stdout.readline()

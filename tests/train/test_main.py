@@ -86,7 +86,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def trained(**changes: Any) -> Done:
         workspace.configure(folder, workspace.train_config(**changes))
         capsys.readouterr()
-        stage.run("train", work)
+        stage.run_stage("train", work)
         return Done(folder, re.sub(r"\(\d+ s\)", "(… s)", capsys.readouterr().out))
 
     return trained
