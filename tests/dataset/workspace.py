@@ -1,7 +1,6 @@
 """Inputs of the stage `dataset`, made by hand in a test's folder: passages, queries, vectors and config."""
 
 import random
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +97,7 @@ class Workspace:
         for name, rows in ((paths.PASSAGES, self.passages), (paths.QUERIES, self.queries)):
             files.write_jsonl(folder / name, rows)
         asked = ((f"line {number}", row) for number, row in enumerate(self.real, start=1))
-        files.write_jsonl(folder / paths.REAL, map(asdict, match(asked, self.passages).queries))
+        files.write_jsonl(folder / paths.REAL, (query.row() for query in match(asked, self.passages).queries))
         files.write_text(folder / paths.REAL_LOG, "")
         for kind in self._vectors:
             write_vectors(folder / paths.VECTORS, kind, self.vectors(kind))

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from fieldtune.retrieval.judged_queries import TITLES
 from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg

@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ def write(folder: Path) -> None:
     )
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, queries)
-    files.write_jsonl(folder / paths.REAL, map(asdict, real))
+    files.write_jsonl(folder / paths.REAL, (query.row() for query in real))
     texts = [passage_text(row) for row in passages]
     train = [row for row in range(len(queries)) if row % 3]
     files.write_table(
@@ -180,7 +179,7 @@ def ask(folder: Path, texts: Sequence[str]) -> None:
         RealQuery(text, "test", sections=[section], passages=[row["id"]], overlap=0.0)
         for text, section, row in zip(texts, sections, passages, strict=True)
     ]
-    files.write_jsonl(folder / paths.REAL, map(asdict, rows))
+    files.write_jsonl(folder / paths.REAL, (query.row() for query in rows))
     model = encoder.load_folder(folder / "own/model")
     model.prompts = dict(PROMPTS)
     vectors = encoder.encode(model, texts, "query", bf16=False, batch_size=2)
