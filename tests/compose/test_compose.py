@@ -148,7 +148,7 @@ MISTAKES = {
     ),
     "no such word in a list": (
         *("conf/generator/recorded.yaml", "[recorded]", "[invented]"),
-        "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list some of recorded, pairs",
+        "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list one or more of recorded, pairs",
     ),
     "an empty list": (
         *("params.yaml", "train:", "ingest: {include: []}\ntrain:"),

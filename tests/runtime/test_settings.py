@@ -51,7 +51,7 @@ CONFIG = "inner: {share: 0.5, size: null}\nword: no way\nwords: [a]\nanything: x
 
 def test_a_stage_reads_its_composed_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"data/config/embed\.yaml is not there: run `dvc repro`"):
+    with pytest.raises(UserError, match=r"data/config/embed\.yaml not found: run `dvc repro`"):
         settings.load("embed", Outer)
     Path("data/config").mkdir(parents=True)
     Path("data/config/embed.yaml").write_text(CONFIG)
