@@ -1,4 +1,4 @@
-"""How every stage runs: alone, with one summary line or one clear error."""
+"""The run of a stage: under a lock, with one summary line or one clear error at its end."""
 
 import fcntl
 import hashlib
@@ -70,7 +70,7 @@ def run_stage(stage: str, work: Callable[[], str]) -> None:
         _fail(stage, "interrupted; run `dvc repro` again to go on")
     except FileNotFoundError as error:
         name = error.filename or str(error).rpartition(": ")[2]  # pyarrow and safetensors leave `filename` empty
-        _fail(stage, f"{name} is not there: run `dvc repro {stage}`, which makes what the stage reads")
+        _fail(stage, f"{name} not found: run `dvc repro {stage}`, which makes what the stage reads")
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

@@ -51,7 +51,7 @@ def _check_what_is_named(config: Config) -> None:
 
 
 def _comes_by_dvc(place: Path) -> bool:
-    """Whether DVC may yet bring or make a place: a `.dvc` file or a stage, as the sample's, stands above it."""
+    """True if DVC may yet bring or make a place: a `.dvc` file or a stage, as the sample's, stands above it."""
     above = (place, *place.parents[:-1])  # the root's own stages make no place
     return any(Path(f"{folder}.dvc").is_file() or (folder / "dvc.yaml").is_file() for folder in above)
 

@@ -18,7 +18,7 @@ from stages.compose.schema import CHOICES, PLACES, STAGES, known_keys
 
 
 class Layer(NamedTuple):
-    """What one file sets."""
+    """One file and what it sets."""
 
     file: Path
     values: dict[str, Any]  # as YAML has it, `${…}` not resolved

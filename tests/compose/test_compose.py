@@ -1,4 +1,4 @@
-"""What params.yaml and conf/ give, and what every mistake in them says."""
+"""The settings that params.yaml and conf/ give, and the message for each mistake in them."""
 
 import shutil
 import subprocess

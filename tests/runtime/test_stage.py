@@ -1,4 +1,4 @@
-"""How a stage ends: with its summary, with one clear line, or with its parent. Real processes, real signals."""
+"""The ends of a stage: with its summary, with one clear line, or with its parent. Real processes, real signals."""
 
 import contextlib
 import os
@@ -68,7 +68,7 @@ def wait_until_gone(pid: int) -> None:
         *(
             (
                 f"{read}('nowhere/file')",
-                "nowhere/file is not there: run `dvc repro ingest`, which makes what the stage reads",
+                "nowhere/file not found: run `dvc repro ingest`, which makes what the stage reads",
             )
             for read in ("open", "read_table", "load_file")
         ),
