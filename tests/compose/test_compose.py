@@ -275,10 +275,10 @@ def test_a_mistake_is_one_sentence_with_file_and_key(
     edit(file, old, new)
     with pytest.raises(UserError) as error:
         composed()
-    said = str(error.value)
-    assert said.startswith(message)
-    assert "\n" not in said
-    assert str(project) not in said
+    sentence = str(error.value)
+    assert sentence.startswith(message)
+    assert "\n" not in sentence
+    assert str(project) not in sentence
 
 
 @pytest.mark.parametrize(("preset", "message"), PRESET_MISTAKES.values(), ids=PRESET_MISTAKES.keys())
@@ -290,7 +290,7 @@ def test_a_mistake_in_a_preset_names_the_preset(project: Path, preset: str, mess
     assert str(error.value).startswith(f"conf/experiment/mine.yaml: {message}")
 
 
-def test_all_values_out_of_range_are_said_at_once(project: Path) -> None:
+def test_all_values_out_of_range_are_reported_together(project: Path) -> None:
     edit("params.yaml", "epochs: 3\n  batch_size: 64", "epochs: 0\n  batch_size: 1")
     with pytest.raises(UserError, match=r"train\.epochs is 0\.0.*\n.*train\.batch_size is 1: "):
         composed()
@@ -308,12 +308,12 @@ def test_every_choice_composes_and_changes_something(project: Path, file: Path) 
 
 
 def test_every_model_has_the_prompts_length_and_dimension_of_its_card(project: Path) -> None:
-    found = {}
+    cards = {}
     for choice in sorted(path.stem for path in Path("conf/model").glob("*.yaml")):
         Path("params.yaml").write_text(PARAMS.replace("minilm", choice))
         model = compose(Path("params.yaml"), Path("conf")).model
-        found[choice] = (model.query_prompt, model.passage_prompt, model.max_tokens, model.dimension)
-    assert found == MODELS
+        cards[choice] = (model.query_prompt, model.passage_prompt, model.max_tokens, model.dimension)
+    assert cards == MODELS
 
 
 def test_a_preset_is_stronger_than_params_and_params_than_conf(project: Path) -> None:
@@ -455,17 +455,17 @@ def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: 
 
 
 @pytest.mark.parametrize(
-    ("preset", "said"),
+    ("preset", "overruled"),
     [
         ("train: {epochs: 2, batch_size: 64, warmup: 0.2}", "train.epochs 2 instead of 3"),
         ("{train: {learning_rate: 7.0e-5}, generator: keyphrases}", "generator keyphrases instead of recorded"),
         ("{train: {epochs: 3.0}, model: minilm}", None),
     ],
 )
-def test_what_a_preset_overrules_is_said(project: Path, preset: str, said: str | None) -> None:
+def test_what_a_preset_overrules_is_reported(project: Path, preset: str, overruled: str | None) -> None:
     edit("params.yaml", "experiment: null", "experiment: mine")
     edit("conf/experiment/mine.yaml", "", preset)
-    end = f"; the preset is stronger than params.yaml: {said}" if said else ""
+    end = f"; the preset is stronger than params.yaml: {overruled}" if overruled else ""
     assert work() == f"11 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
 
 
