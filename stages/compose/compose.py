@@ -1,9 +1,10 @@
 """params.yaml and conf/ → one validated config per stage, by Hydra's compose API."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -26,13 +27,13 @@ _NOT_ABOVE = (
 )
 
 
-def compose(params_file: Path, conf: Path) -> Config:
-    """Compose and validate all settings.
+def compose(params_file: Path, conf: Path, values: Mapping[str, Any] | None = None) -> Config:
+    """Compose and validate all settings; `values` of params.yaml's first level are stronger than the file's.
 
     Raises UserError that names the file and the key: for an unknown key, a wrong type, a missing value, a value
     out of range, and a choice that has no file (with the choices that are available).
     """
-    layers = read_layers(params_file, conf)
+    layers = read_layers(params_file, conf, values or {})
     config = _in_hydra(conf, layers.choices)
     for layer in layers.above:
         for key, value in leaves(layer.values):

@@ -4,7 +4,7 @@ conf/config.yaml < the files that `model:` and `generator:` choose < params.yaml
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -27,7 +27,7 @@ class Layer(NamedTuple):
 class Layers(NamedTuple):
     """The files that set something, each list from the weakest to the strongest."""
 
-    conf: list[Layer]  # config.yaml and the files of the choices
+    conf: list[Layer]  # config.yaml and the files of the choices, those that their `defaults:` name before them
     above: list[Layer]  # params.yaml and the preset
     choices: dict[str, Path]  # the file that each key of CHOICES names
 
@@ -51,16 +51,19 @@ class Layers(NamedTuple):
         return None, key
 
 
-def read_layers(params_file: Path, conf: Path) -> Layers:
-    """Read all files that set something.
+def read_layers(params_file: Path, conf: Path, values: Mapping[str, Any]) -> Layers:
+    """Read all files that set something; `values` are stronger than what the files set.
 
     Raises UserError for a file that is not keys and values, a choice without a file, and a key that its file may not
     set.
     """
-    above = _params_and_preset(params_file, conf)
+    above = [*_params_and_preset(params_file, conf), Layer(params_file, dict(values))]
     choices = {key: _choice(above, key, conf) for key in CHOICES}
-    config = Layer(conf / "config.yaml", _mapping(conf / "config.yaml"))
-    layers = Layers([config, *(Layer(file, {key: _mapping(file)}) for key, file in choices.items())], above, choices)
+    below = [
+        Layer(conf / "config.yaml", _mapping(conf / "config.yaml")),
+        *(Layer(part, {key: _mapping(part)}) for key, file in choices.items() for part in _with_defaults(file)),
+    ]
+    layers = Layers(below, above, choices)
     _refuse_misplaced(layers)
     return layers
 
@@ -75,6 +78,11 @@ def overruled(params_file: Path, conf: Path) -> list[str]:
         for key, value in leaves(preset.values)
         if key in weaker and weaker[key] != value
     ]
+
+
+def available_choices(conf: Path, key: str) -> list[str]:
+    """The names that `key:` may have; a file whose name starts with `_` is one that others take in."""
+    return sorted(path.stem for path in (conf / key).glob("[!_]*.yaml"))
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -118,6 +126,12 @@ def _mapping(file: Path) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(loaded, resolve=False))
 
 
+def _with_defaults(file: Path) -> list[Path]:
+    """The file of a choice, after the files that its `defaults:` name: each is stronger than the ones before it."""
+    below = [file.with_name(f"{name}.yaml") for name in _mapping(file).get("defaults") or [] if name != "_self_"]
+    return [*(part for one in below for part in _with_defaults(one)), file]
+
+
 def _choice(above: list[Layer], key: str, conf: Path) -> Path:
     """The file that the strongest layer chooses for `key`."""
     file, choice = next(
@@ -129,7 +143,7 @@ def _choice(above: list[Layer], key: str, conf: Path) -> Path:
 def _existing(conf: Path, key: str, choice: object, file: Path) -> Path:
     """The file of a choice that `file` makes for `key`."""
     folder = conf / key
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    names = available_choices(conf, key)
     available = f"available: {', '.join(names) or 'none'}"
     if isinstance(choice, dict):
         keys = ", ".join(f"{key}.{below}" for below, _ in leaves(choice))
