@@ -40,7 +40,8 @@ from fieldtune.models import encoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries, metrics, ranking
 from fieldtune.runtime import paths
-from stages.compose.compose import Config, compose, stage_yaml
+from stages.compose.compose import compose, stage_yaml
+from stages.compose.schema import Config
 from stages.dataset.answers import find_copies
 
 ROOT = Path(__file__).parents[1]

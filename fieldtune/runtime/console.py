@@ -1,4 +1,4 @@
-"""What a person sees at the terminal: progress where work is long, one summary line when a stage ends."""
+"""The terminal: progress bars for long work, and lines that are worth reading meanwhile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ class Bar:
         self._progress.advance(self._task, steps)
 
     def expect(self, total: float) -> None:
-        """Another number of steps than was thought."""
+        """Change the number of steps in all."""
         self._progress.update(self._task, total=total)
 
     def note(self, text: str) -> None:

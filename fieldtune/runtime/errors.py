@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """What went wrong, where, and what to do about it, in words for the person at the terminal."""
+    """An error with its place and its remedy, in words for the person at the terminal."""

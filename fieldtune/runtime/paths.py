@@ -1,4 +1,4 @@
-"""Where every file of the pipeline lies, relative to the repository root (DVC runs each stage there)."""
+"""Paths of all files of the pipeline, relative to the repository root (DVC runs each stage there)."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ PARAMS = Path("params.yaml")
 DATA = Path("data")
 CONFIG = DATA / "config"
 
-NONE = DATA / "none.jsonl"  # committed and empty: what params.yaml names where there is none
+NONE = DATA / "none.jsonl"  # committed and empty: params.yaml names it for a place that there is none of
 SAMPLE_DOCS = DATA / "sample/docs"
 SAMPLE_REAL = DATA / "sample/real.jsonl"
 RECORDED = DATA / "sample/recorded.jsonl"

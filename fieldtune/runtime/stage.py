@@ -1,4 +1,4 @@
-"""How every stage runs: alone, with one summary line or one clear error."""
+"""The run of a stage: under a lock, with one summary line or one clear error at its end."""
 
 import fcntl
 import hashlib
@@ -18,12 +18,13 @@ from fieldtune.runtime.errors import UserError
 
 LAUNCHED = "FIELDTUNE_LAUNCHED"  # in the environment of a stage's processes: the one that started them has the lock
 _FULL = "No space left on device"
-_FULL_OF = (_FULL, "database or disk is full")  # in errors of libraries' own classes, as safetensors' and SQLite's
+# In errors of libraries' own classes, as safetensors' and SQLite's
+_FULL_MESSAGES = (_FULL, "database or disk is full")
 _WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one that its parent is gone
 
 
 @contextmanager
-def _alone(stage: str) -> Iterator[None]:
+def _locked(stage: str) -> Iterator[None]:
     """Hold the stage's lock for this working directory; a temporary experiment has its own directory."""
     place = hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:12]
     folder = state.root() / "locks"
@@ -62,7 +63,7 @@ def run_stage(stage: str, work: Callable[[], str]) -> None:
     first = os.environ.get("RANK", "0") == "0"  # of the processes that run the stage together, if there are several
     console.quiet = not first
     try:
-        with _alone(stage) if first and LAUNCHED not in os.environ else nullcontext():
+        with _locked(stage) if first and LAUNCHED not in os.environ else nullcontext():
             summary = work()
     except UserError as error:
         _fail(stage, str(error))
@@ -70,13 +71,13 @@ def run_stage(stage: str, work: Callable[[], str]) -> None:
         _fail(stage, "interrupted; run `dvc repro` again to go on")
     except FileNotFoundError as error:
         name = error.filename or str(error).rpartition(": ")[2]  # pyarrow and safetensors leave `filename` empty
-        _fail(stage, f"{name} is not there: run `dvc repro {stage}`, which makes what the stage reads")
+        _fail(stage, f"{name} not found: run `dvc repro {stage}`, which makes what the stage reads")
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
         _fail(stage, f"{error.strerror}: {error.filename or 'while writing'}")
     except Exception as error:
-        if not any(said in str(error) for said in _FULL_OF):
+        if not any(message in str(error) for message in _FULL_MESSAGES):
             raise
         _fail(stage, f"{_FULL}: free some, then run `dvc repro` again")
     seconds = time.monotonic() - started

@@ -1,4 +1,4 @@
-"""`.fieldtune/`: what must outlive a stage's outputs, which DVC deletes before each run.
+"""The folder `.fieldtune/`, for what must outlive a stage's outputs, which DVC deletes before each run.
 
 It lies beside the cache that DVC uses, so that a queued or temporary experiment, which runs in a copy of the
 repository but shares its cache, finds the same state.
@@ -10,12 +10,12 @@ from fieldtune.runtime.errors import UserError
 
 
 def root() -> Path:
-    """The state folder of the main repository (made if it is not there)."""
+    """The state folder of the main repository, made if there is none."""
     from dvc.config import Config
 
     dvc_dir = Path(".dvc").resolve()
     if not dvc_dir.is_dir():
-        raise UserError(f"{dvc_dir} is not there: run this from the root of the repository")
+        raise UserError(f"{dvc_dir} not found: run this from the root of the repository")
     configured = Config(str(dvc_dir))["cache"].get("dir")
     cache = Path(configured) if configured else dvc_dir / "cache"
     # A default cache is <repository>/.dvc/cache; one that was set elsewhere has no repository around it.

@@ -9,6 +9,6 @@ from fieldtune.runtime.settings import between, one_of
 
 @dataclass
 class CurveConfig:
-    data_curve: bool = MISSING  # `evaluate`'s: whether anything is done at all
+    data_curve: bool = MISSING  # `evaluate`'s: if false, the stage does nothing
     precision: str = one_of("auto", "bf16", "fp32")  # as `evaluate` has it, so that all points are measured alike
     batch_size: int = between(1, 4096)  # `evaluate`'s

@@ -11,7 +11,7 @@ BOUGHT = ("claude", "claude_batch", "local")  # providers that ask a model
 
 @dataclass
 class PriceConfig:
-    """What a model costs, in dollars per million tokens."""
+    """The prices of a model, in dollars per million tokens."""
 
     input: float = between(0, 1000)
     output: float = between(0, 1000)
@@ -19,7 +19,7 @@ class PriceConfig:
 
 @dataclass
 class BatchConfig:
-    """How requests are cut into Message Batches."""
+    """Sizes of Message Batches, and the wait for one."""
 
     requests: int = between(1, 100_000)  # most in one batch; the API takes 100,000
     megabytes: float = between(0.01, 256)  # most in one batch; the API takes 256, and a part is held in memory
@@ -31,7 +31,7 @@ class MessagesConfig:
     """A model behind the Anthropic Messages API: what it is asked, where, and for how much.
 
     `system`, `user`, `examples`, `model`, `queries_per_passage`, `max_tokens` and `thinking` change the answer, so
-    a change of one of them asks anew; going back finds the earlier replies. The others cost nothing to change.
+    a change of one of them asks again; going back finds the earlier replies. The others cost nothing to change.
     """
 
     base_url: str = MISSING  # without /v1
@@ -40,7 +40,7 @@ class MessagesConfig:
     system: str = MISSING
     # For one passage; {title}: document title and headings, {text}: the passage
     user: str = MISSING
-    # Queries that show the style. Fixed here, not drawn from the real queries: one more of those would buy all anew
+    # Queries that show the style. Fixed here, not drawn from the real queries: one more of those would buy all again
     examples: list[str] = MISSING
     queries_per_passage: int = between(1, 10)  # 3 to 5 as a rule; a reply with one fewer or one more is taken too
     max_tokens: int = between(64, 8192)  # of a reply; a guard, since what is not written is not paid
@@ -49,7 +49,7 @@ class MessagesConfig:
     prices: dict[str, PriceConfig] = MISSING  # by model, as of prices_date
     prices_date: str = MISSING
     batch_discount: float = between(0, 1)  # the part of the price that a batch saves
-    max_concurrency: int = between(1, 1000)  # requests at once, at most; fewer where the server refuses
+    max_concurrency: int = between(1, 1000)  # requests at once, at most; fewer if the server refuses
     timeout: float = between(0.1, 3600)  # seconds for one request
     attempts: int = between(1, 100)  # of one request that fails on the way, before its passage is given up
     backoff: float = between(0.01, 60)  # seconds before the second attempt; doubles from there, up to a minute

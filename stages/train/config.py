@@ -12,7 +12,7 @@ from fieldtune.runtime.settings import between, numbers_between, one_of
 
 
 def refuse_too_large(sizes: Sequence[int], dimension: int) -> None:
-    """Raises UserError where `train.matryoshka` has sizes that the model's vectors cannot be cut to."""
+    """Raises UserError if `train.matryoshka` has sizes that the model's vectors cannot be cut to."""
     if too_large := [size for size in sizes if size >= dimension]:
         raise UserError(f"train.matryoshka: {too_large} are not below the model's own dimension, {dimension}")
 
@@ -20,7 +20,7 @@ def refuse_too_large(sizes: Sequence[int], dimension: int) -> None:
 @dataclass
 class TrainConfig:
     model: ModelConfig = MISSING  # the base model
-    # The folder of a model tuned before, which is taken as it is: new documents, old vectors; an empty file: none.
+    # The folder of a model tuned before, which is used as it is: new documents, old vectors; an empty file: none.
     pin: str = MISSING
     launcher: str | None = MISSING  # a file of `accelerate config`, for several processes; null: one process
     epochs: float = between(0.01, 100)  # passes over the training passages, in each round
@@ -32,13 +32,13 @@ class TrainConfig:
     batch_size: int = between(2, 65536)
     warmup: float = between(0.0, 1.0)  # share of the steps in which the learning rate rises
     weight_decay: float = between(0.0, 1.0)
-    temperature: float = between(0.001, 1.0)  # divides the cosines; .05 is MNRL's usual scale of 20
+    temperature: float = between(0.001, 1.0)  # divides the cosines; 0.05 is MNRL's usual scale of 20
     negatives: int = between(0, 50)  # hard negatives of the data set used per passage
     mining: HardNegatives = MISSING  # how the rounds after the first look for negatives
-    # A passage of the batch is no negative of a query where the base model scores it above this share of the query's
-    # own passage (NV-Retriever's positive-aware rule, arXiv:2407.15831); null: all are negatives but copies.
+    # A passage of the batch is not a negative of a query if the base model scores it above this share of the query's
+    # own passage (NV-Retriever's positive-aware rule, arXiv:2407.15831); null: all but copies are negatives.
     mask_margin: float | None = between(0.1, 1.0)
-    symmetric: bool = MISSING  # the loss from passages to queries besides
+    symmetric: bool = MISSING  # adds the loss from passages to queries
     hold: float = between(0.0, 1000.0)  # weight of the vectors' distance from the base model's in the loss; 0: none
     matryoshka: list[int] = numbers_between(8, 16384)  # noqa: RUF009 (a dataclasses.field): sizes to cut vectors to; []: none
     lora: int = between(0, 1024)  # rank of low-rank adapters trained instead of all weights; 0: all weights
@@ -49,21 +49,21 @@ class TrainConfig:
     microbatch_tokens: int | None = between(64, 1048576)
     gradient_cache: bool = MISSING  # activations of one microbatch at a time, for half again the time; used if needed
     gradient_checkpointing: bool = MISSING  # activations of one layer at a time, for a third more time; used if needed
-    compile: bool | None = MISSING  # torch.compile of the layers; null: where a run on a GPU is long enough to gain
+    compile: bool | None = MISSING  # torch.compile of the layers; null: if a run on a GPU is long enough to gain
     evaluations: int = between(1, 100)  # times per round that the checkpoint is measured on dev
     patience: int | None = between(1, 100)  # measurements without a better one after which training ends; null: never
     # Mixtures of the base's and the best checkpoint's weights, evenly spaced, that are measured on dev too (WiSE-FT,
     # arXiv:2109.01903); 0: none
     interpolations: int = between(0, 20)
-    # Where all pairs are key phrases, which nobody typed: the share of the way from the base's weights to the best's.
+    # If all pairs are key phrases, which nobody typed: the share of the way from the base's weights to the best's.
     keyphrases_share: float = between(0.05, 1.0)
-    # How sure dev must be that the tuned model is better than the base, or the base is kept; .5: any gain will do.
+    # How sure dev must be that the tuned model is better than the base, which is kept otherwise; 0.5: any gain will do.
     certainty: float = between(0.5, 0.9999)
     negligible: float = between(0.0, 1.0)  # `evaluate`'s: what dev must gain without the kind of query that gains most
-    # Real queries, about, that are asked whether the base model is better, where there are 30; 0: none.
+    # About how many real queries check the tuned model against the base; needs at least 30. 0: no check.
     guard: int = between(0, 1_000_000)
     encode_batch_size: int = between(1, 4096)  # `embed`'s
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random. Among so
-    # many of the base's own confusions a gain looks larger than it is: on the sample .063, of all passages .045.
+    # many of the base's own confusions a gain looks larger than it is: on the sample 0.063, among all passages 0.045.
     dev_corpus: int = between(10, 10_000_000)
     seed: int = between(0, 2**31)

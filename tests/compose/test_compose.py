@@ -1,4 +1,4 @@
-"""What params.yaml and conf/ give, and what every mistake in them says."""
+"""The settings that params.yaml and conf/ give, and the message for each mistake in them."""
 
 import shutil
 import subprocess
@@ -9,7 +9,8 @@ import pytest
 
 from fieldtune.runtime.errors import UserError
 from stages.compose.__main__ import work
-from stages.compose.compose import STAGES, compose, stage_yaml
+from stages.compose.compose import compose, stage_yaml
+from stages.compose.schema import STAGES
 
 ROOT = Path(__file__).parents[2]
 PARAMS = """\
@@ -54,7 +55,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def edit(file: str, old: str, new: str) -> None:
-    """Replace `old` in a file of the project, or write the file anew where it is not there."""
+    """Replace `old` in a file of the project, or write the file if there is none."""
     path = Path(file)
     path.parent.mkdir(exist_ok=True)
     if path.is_file():
@@ -72,32 +73,37 @@ def composed() -> str:
 MISTAKES = {
     "unknown key": (
         *("params.yaml", "model: minilm", "model: minilm\nlearning_rate: 1"),
-        "params.yaml: learning_rate is no known key; did you mean train.learning_rate?",
+        "params.yaml: learning_rate is not a known key; did you mean train.learning_rate?",
     ),
     "unknown key below": (
         *("params.yaml", "epochs:", "epoch:"),
-        "params.yaml: train.epoch is no known key; did you mean train.epochs?",
+        "params.yaml: train.epoch is not a known key; did you mean train.epochs?",
     ),
     "an unknown key like none": (
         *("params.yaml", "epochs:", "foo:"),
-        "params.yaml: train.foo is no known key; train has: launcher, epochs, rounds, learning_rate, ",
+        "params.yaml: train.foo is not a known key; available in train: launcher, epochs, rounds, learning_rate, ",
     ),
-    "an unknown stage": ("params.yaml", "train:", "foo: 1\ntrain:", "params.yaml: foo is no known key; there are: doc"),
+    "an unknown stage": (
+        "params.yaml",
+        "train:",
+        "foo: 1\ntrain:",
+        "params.yaml: foo is not a known key; available: doc",
+    ),
     "a name of other tools": (
         *("params.yaml", "epochs:", "lr:"),
-        "params.yaml: train.lr is no known key; did you mean train.learning_rate?",
+        "params.yaml: train.lr is not a known key; did you mean train.learning_rate?",
     ),
     "a name of other tools, of what all stages share": (
         *("params.yaml", "epochs:", "fp16:"),
-        "params.yaml: train.fp16 is no known key; did you mean train.precision?",
+        "params.yaml: train.fp16 is not a known key; did you mean train.precision?",
     ),
     "a name of other tools at another stage": (
         *("params.yaml", "train:", "export: {batch: 3}\ntrain:"),
-        "params.yaml: export.batch is no known key; did you mean export.batch_size?",
+        "params.yaml: export.batch is not a known key; did you mean export.batch_size?",
     ),
     "a name of other tools, alone": (
         *("params.yaml", "train:", "chunk_size: 3\ntrain:"),
-        "params.yaml: chunk_size is no known key; did you mean ingest.max_tokens?",
+        "params.yaml: chunk_size is not a known key; did you mean ingest.max_tokens?",
     ),
     "wrong type": (
         "params.yaml",
@@ -121,16 +127,16 @@ MISTAKES = {
         *("params.yaml", "epochs: 3", "symmetric: maybe"),
         "params.yaml: train.symmetric is 'maybe': it must be true or false",
     ),
-    "a list for a word": ("params.yaml", "own/docs", "[a]", "params.yaml: documents is ['a']: it must be a text"),
+    "a list for a word": ("params.yaml", "own/docs", "[a]", "params.yaml: documents is ['a']: it must be text"),
     "no place": (
         "params.yaml",
         "pin: data/none.jsonl",
         "pin:",
-        "params.yaml: no value for pin: for none write data/none",
+        "params.yaml: no value for pin: if you have none, write data/",
     ),
     "a place that is missing": (
         *("params.yaml", "pairs: data/none.jsonl\n", ""),
-        "params.yaml: no value for pairs: for none write data/none.jsonl",
+        "params.yaml: no value for pairs: if you have none, write data/none.jsonl",
     ),
     "a value for a section": (
         *("params.yaml", "train:", "embed: 3\ntrain:"),
@@ -148,7 +154,8 @@ MISTAKES = {
     ),
     "no such word in a list": (
         *("conf/generator/recorded.yaml", "[recorded]", "[invented]"),
-        "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list some of recorded, pairs",
+        "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list one or more of recorded, "
+        "pairs",
     ),
     "an empty list": (
         *("params.yaml", "train:", "ingest: {include: []}\ntrain:"),
@@ -160,7 +167,7 @@ MISTAKES = {
     ),
     "two values at odds": (
         *("params.yaml", "epochs: 3", "negatives: 9"),
-        "params.yaml: train.negatives is 9: above dataset.negatives.count, 4",
+        "params.yaml: train.negatives is 9: it must not be above dataset.negatives.count, 4",
     ),
     "patience that ends nothing": (
         *("params.yaml", "epochs: 3", "evaluations: 3\n  patience: 2"),
@@ -172,7 +179,7 @@ MISTAKES = {
             "train:\n  epochs: 3",
             "dataset: {negatives: {count: 0}}\ntrain:\n  negatives: 0\n  rounds: 2",
         ),
-        "params.yaml: train.rounds is 2: each further one mines, and dataset.negatives.count is 0",
+        "params.yaml: train.rounds is 2: each round after the first mines negatives, and dataset.negatives.count is 0",
     ),
     "a number in a list out of range": (
         *("params.yaml", "epochs: 3", "matryoshka: [256, 4]"),
@@ -180,22 +187,22 @@ MISTAKES = {
     ),
     "missing value": ("params.yaml", "documents: own/docs\n", "", "params.yaml: no value for documents"),
     "missing value in conf": ("conf/config.yaml", "  draws: 10000\n", "", "params.yaml: no value for evaluate.draws"),
-    "missing value in a group": (
+    "missing value in a choice": (
         *("conf/model/minilm.yaml", "max_tokens: 256\n", ""),
         "conf/model/minilm.yaml: no value for model.max_tokens",
     ),
     "no choice": (
         *("params.yaml", "model: minilm\n", ""),
-        f"params.yaml: model: choose a file of conf/model/; there are: {MODEL_FILES}",
+        f"params.yaml: model: choose a file of conf/model/; available: {MODEL_FILES}",
     ),
     "choice without a file": (
         *("params.yaml", "minilm", "minilmm"),
-        f"params.yaml: model: 'minilmm' is no file of conf/model/; there are: {MODEL_FILES}",
+        f"params.yaml: model: 'minilmm' is not a file of conf/model/; available: {MODEL_FILES}",
     ),
     "preset without a file": (
         *("params.yaml", "experiment: null", "experiment: fast"),
-        "params.yaml: experiment: 'fast' is no file of conf/experiment/; there are: data_curve, few_passages, sweep, "
-        "two_rounds",
+        "params.yaml: experiment: 'fast' is not a file of conf/experiment/; available: data_curve, few_passages, "
+        "sweep, two_rounds",
     ),
     "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 12: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "epochs: 1", "epochs: [1", "conf/config.yaml, line "),
@@ -210,36 +217,40 @@ MISTAKES = {
     ),
     "a stage with documents of its own": (
         *("params.yaml", "train:", "ingest: {documents: elsewhere}\ntrain:"),
-        "params.yaml: ingest.documents may not be set: all stages have the same; set `documents:` instead",
+        "params.yaml: ingest.documents may not be set: all stages share one; set `documents:` instead",
     ),
     "a stage with a model of its own": (
         *("params.yaml", "  epochs: 3", "  model: {max_tokens: 128}"),
-        "params.yaml: train.model.max_tokens may not be set: all stages have the same; edit conf/model/minilm.yaml, or "
+        "params.yaml: train.model.max_tokens may not be set: all stages share one; edit conf/model/minilm.yaml, or "
         "set `model:` to another file there",
     ),
     "a stage with a generator's settings": (
         *("params.yaml", "train:", "generate: {generator: {messages: {budget_usd: 20}}}\ntrain:"),
-        "params.yaml: generate.generator.messages.budget_usd may not be set: all stages have the same; edit "
+        "params.yaml: generate.generator.messages.budget_usd may not be set: all stages share one; edit "
         "conf/generator/recorded.yaml, or set `generator:` to another file there",
     ),
     "settings for a generator's name": (  # as `dvc exp run -S +generator.words=3` writes them
         *("params.yaml", "generator: recorded", "generator: {words: 3, messages: {budget_usd: 20}}"),
         "params.yaml: generator.words, generator.messages.budget_usd may not be set here: `generator:` names a file of "
-        "conf/generator/, and what it holds is edited there, in conf/generator/<name>.yaml; there are: claude, ",
+        "conf/generator/, and its values are edited there, in conf/generator/<name>.yaml; available: claude, ",
+    ),
+    "a default without a file": (
+        *("conf/config.yaml", "  - schema\n", "  - schema\n  - other\n"),
+        "conf/config.yaml: In 'config': Could not load 'other'",
     ),
     "unknown key in conf": (
         *("conf/config.yaml", "  epochs:", "  epoch:"),
-        "conf/config.yaml: train.epoch is no known key; did you mean train.epochs?",
+        "conf/config.yaml: train.epoch is not a known key; did you mean train.epochs?",
     ),
-    "unknown key in a group": (
+    "unknown key in a choice": (
         *("conf/model/minilm.yaml", "license:", "licence:"),
-        "conf/model/minilm.yaml: model.licence is no known key; did you mean model.license?",
+        "conf/model/minilm.yaml: model.licence is not a known key; did you mean model.license?",
     ),
-    "wrong type in a group": (
+    "wrong type in a choice": (
         *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: lots"),
         "conf/model/minilm.yaml: model.max_tokens is 'lots': it must be a whole number",
     ),
-    "out of range in a group": (
+    "out of range in a choice": (
         *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: 2"),
         "conf/model/minilm.yaml: model.max_tokens is 2: it must lie between 8 and 32768",
     ),
@@ -251,9 +262,9 @@ PRESET_MISTAKES = {
     "pin": ("pin: other", "a preset may not set pin; set it in params.yaml"),
     "documents of a stage": ("ingest: {documents: other}", "ingest.documents may not be set"),
     "another preset": ("experiment: few_passages", "a preset may not set experiment"),
-    "unknown key": ("train: {epoch: 1}", "train.epoch is no known key; did you mean train.epochs?"),
+    "unknown key": ("train: {epoch: 1}", "train.epoch is not a known key; did you mean train.epochs?"),
     "out of range": ("train: {epochs: 0}", "train.epochs is 0.0: it must lie between 0.01 and 100"),
-    "choice without a file": ("model: none", f"model: 'none' is no file of conf/model/; there are: {MODEL_FILES}"),
+    "choice without a file": ("model: none", f"model: 'none' is not a file of conf/model/; available: {MODEL_FILES}"),
 }
 
 
@@ -264,10 +275,10 @@ def test_a_mistake_is_one_sentence_with_file_and_key(
     edit(file, old, new)
     with pytest.raises(UserError) as error:
         composed()
-    said = str(error.value)
-    assert said.startswith(message)
-    assert "\n" not in said
-    assert str(project) not in said
+    sentence = str(error.value)
+    assert sentence.startswith(message)
+    assert "\n" not in sentence
+    assert str(project) not in sentence
 
 
 @pytest.mark.parametrize(("preset", "message"), PRESET_MISTAKES.values(), ids=PRESET_MISTAKES.keys())
@@ -279,7 +290,7 @@ def test_a_mistake_in_a_preset_names_the_preset(project: Path, preset: str, mess
     assert str(error.value).startswith(f"conf/experiment/mine.yaml: {message}")
 
 
-def test_all_values_out_of_range_are_said_at_once(project: Path) -> None:
+def test_all_values_out_of_range_are_reported_together(project: Path) -> None:
     edit("params.yaml", "epochs: 3\n  batch_size: 64", "epochs: 0\n  batch_size: 1")
     with pytest.raises(UserError, match=r"train\.epochs is 0\.0.*\n.*train\.batch_size is 1: "):
         composed()
@@ -288,21 +299,21 @@ def test_all_values_out_of_range_are_said_at_once(project: Path) -> None:
 @pytest.mark.parametrize(
     "file", sorted((ROOT / "conf").glob("*/*.yaml")), ids=lambda file: f"{file.parent.name}-{file.stem}"
 )
-def test_every_file_of_every_group_composes_and_changes_something(project: Path, file: Path) -> None:
-    group, choice = file.parent.name, file.stem
-    chosen = {"model": "minilm", "generator": "recorded", "experiment": "null"}[group]
+def test_every_choice_composes_and_changes_something(project: Path, file: Path) -> None:
+    key, choice = file.parent.name, file.stem
+    chosen = {"model": "minilm", "generator": "recorded", "experiment": "null"}[key]
     before = composed()
-    edit("params.yaml", f"{group}: {chosen}", f"{group}: {choice}")
+    edit("params.yaml", f"{key}: {chosen}", f"{key}: {choice}")
     assert (composed() == before) == (choice == chosen)
 
 
 def test_every_model_has_the_prompts_length_and_dimension_of_its_card(project: Path) -> None:
-    found = {}
+    cards = {}
     for choice in sorted(path.stem for path in Path("conf/model").glob("*.yaml")):
         Path("params.yaml").write_text(PARAMS.replace("minilm", choice))
         model = compose(Path("params.yaml"), Path("conf")).model
-        found[choice] = (model.query_prompt, model.passage_prompt, model.max_tokens, model.dimension)
-    assert found == MODELS
+        cards[choice] = (model.query_prompt, model.passage_prompt, model.max_tokens, model.dimension)
+    assert cards == MODELS
 
 
 def test_a_preset_is_stronger_than_params_and_params_than_conf(project: Path) -> None:
@@ -346,10 +357,10 @@ def test_the_stage_writes_a_config_for_each_stage_and_leaves_all_as_they_were_af
     edit("params.yaml", "batch_size: 64", "batch_size: 32\n  epoch: 1")
     failed = run("-m", "stages.compose")
     assert failed.returncode == 1
-    assert failed.stdout == "✗ compose  params.yaml: train.epoch is no known key; did you mean train.epochs?\n"
+    assert failed.stdout == "✗ compose  params.yaml: train.epoch is not a known key; did you mean train.epochs?\n"
     assert failed.stderr == ""
     assert configs() == before
-    # Else the last line would prove nothing.
+    # Otherwise the last line would prove nothing.
     edit("params.yaml", "\n  epoch: 1", "")
     assert run("-m", "stages.compose").returncode == 0
     assert [name for name in before if configs()[name] != before[name]] == ["train.yaml"]
@@ -371,18 +382,18 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
         (
             "own/docs",
             "nosuch",
-            "params.yaml: documents: nosuch is not there; name a folder, or run `fieldtune use <folder>`",
+            "params.yaml: documents: nosuch not found; name a folder, or run `fieldtune use <folder>`",
         ),
-        ("own/real.csv", "no.csv", "params.yaml: queries: no.csv is not there; for none: data/none.jsonl"),
+        ("own/real.csv", "no.csv", "params.yaml: queries: no.csv not found; if you have none, write data/none.jsonl"),
         (
             "pairs: data/none.jsonl",
             "pairs: no.csv",
-            "params.yaml: pairs: no.csv is not there; for none: data/none.jsonl",
+            "params.yaml: pairs: no.csv not found; if you have none, write data/none.jsonl",
         ),
         (
             "model_path: data/none.jsonl",
             "model_path: nosuch",
-            "params.yaml: model_path: nosuch is not there; name the folder of",
+            "params.yaml: model_path: nosuch not found; name the folder of",
         ),
         (
             "pin: data/none.jsonl",
@@ -444,17 +455,17 @@ def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: 
 
 
 @pytest.mark.parametrize(
-    ("preset", "said"),
+    ("preset", "overruled"),
     [
         ("train: {epochs: 2, batch_size: 64, warmup: 0.2}", "train.epochs 2 instead of 3"),
         ("{train: {learning_rate: 7.0e-5}, generator: keyphrases}", "generator keyphrases instead of recorded"),
         ("{train: {epochs: 3.0}, model: minilm}", None),
     ],
 )
-def test_what_a_preset_overrules_is_said(project: Path, preset: str, said: str | None) -> None:
+def test_what_a_preset_overrules_is_reported(project: Path, preset: str, overruled: str | None) -> None:
     edit("params.yaml", "experiment: null", "experiment: mine")
     edit("conf/experiment/mine.yaml", "", preset)
-    end = f"; the preset is stronger than params.yaml: {said}" if said else ""
+    end = f"; the preset is stronger than params.yaml: {overruled}" if overruled else ""
     assert work() == f"11 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
 
 

@@ -120,7 +120,7 @@ def test_a_mistake_fails_in_compose_and_changes_no_config(team: Path) -> None:
     edit(team / "params.yaml", {"epochs: 30": "epocs: 30"})
     said = dvc(team, "repro", code=255)
     assert stages_run(said) == ["compose"]
-    assert "train.epocs is no known key; did you mean train.epochs?" in said
+    assert "train.epocs is not a known key; did you mean train.epochs?" in said
     assert "Traceback" not in said
     assert git(team, "status", "--porcelain", "data/config") == ""
 

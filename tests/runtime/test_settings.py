@@ -42,8 +42,8 @@ def test_bounds_are_included_and_what_lies_outside_is_named(value: Outer, wrong:
 
 
 def test_what_lies_outside_in_a_mapping_is_named_too() -> None:
-    (found,) = settings.violations(Outer(Inner(0.5, 1), "no", ["a"], "", {"b.2": Inner(-5.0, 1)}), "top")
-    assert found == ("top.named", "has b.2.share that is -5.0: it must lie between 0.0 and 1.0")
+    (violation,) = settings.violations(Outer(Inner(0.5, 1), "no", ["a"], "", {"b.2": Inner(-5.0, 1)}), "top")
+    assert violation == ("top.named", "has b.2.share that is -5.0: it must lie between 0.0 and 1.0")
 
 
 CONFIG = "inner: {share: 0.5, size: null}\nword: no way\nwords: [a]\nanything: x\n"
@@ -51,7 +51,7 @@ CONFIG = "inner: {share: 0.5, size: null}\nword: no way\nwords: [a]\nanything: x
 
 def test_a_stage_reads_its_composed_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"data/config/embed\.yaml is not there: run `dvc repro`"):
+    with pytest.raises(UserError, match=r"data/config/embed\.yaml not found: run `dvc repro`"):
         settings.load("embed", Outer)
     Path("data/config").mkdir(parents=True)
     Path("data/config/embed.yaml").write_text(CONFIG)

@@ -1,4 +1,4 @@
-"""How a stage ends: with its summary, with one clear line, or with its parent. Real processes, real signals."""
+"""The ends of a stage: with its summary, with one clear line, or with its parent. Real processes, real signals."""
 
 import contextlib
 import os
@@ -12,7 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+# As a stage's __main__ begins
 LOCK = """
+import fieldtune.runtime.environment
 import time
 from fieldtune.runtime.stage import run_stage
 def work():
@@ -68,7 +70,7 @@ def wait_until_gone(pid: int) -> None:
         *(
             (
                 f"{read}('nowhere/file')",
-                "nowhere/file is not there: run `dvc repro ingest`, which makes what the stage reads",
+                "nowhere/file not found: run `dvc repro ingest`, which makes what the stage reads",
             )
             for read in ("open", "read_table", "load_file")
         ),
@@ -159,7 +161,7 @@ def test_a_stage_ends_when_dvc_is_killed(command: str, repository: Path) -> None
 
 def test_a_stage_that_dvc_did_not_start_outlives_its_parent(repository: Path) -> None:
     program = (
-        "import time; from fieldtune.runtime.stage import run_stage\n"
+        "import fieldtune.runtime.environment, time; from fieldtune.runtime.stage import run_stage\n"
         "def work():\n    time.sleep(2); open('done', 'w'); return ''\n"
     )
     (repository / "stage.py").write_text(program + "print('on', flush=True); run_stage('train', work)")

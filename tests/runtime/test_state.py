@@ -1,4 +1,4 @@
-"""Where what must outlive a stage's outputs lies."""
+"""The folder of what must outlive a stage's outputs."""
 
 from pathlib import Path
 
