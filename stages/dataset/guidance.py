@@ -1,7 +1,10 @@
 """What the number of training pairs lets a person expect."""
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+_MODELS = ("claude", "local")  # of the providers: those that are asked for so many queries a passage
 _OVERFITS, _LEAST, _RELIABLE = 200, 500, 2000  # pairs
 
 
@@ -39,6 +42,11 @@ def size_guidance(
     if pairs >= _OVERFITS:
         return f"few: {pairs:,} training pairs, {_LEAST} are the least for a result to trust; {advice}"
     return f"too few: {pairs:,} training pairs, under {_OVERFITS} expect overfitting; {advice}"
+
+
+def written_by_model(queries: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a model wrote any of these rows of queries.jsonl, so that it can be asked for more a passage."""
+    return any(query["provider"] in _MODELS for query in queries)
 
 
 def _dollars(amount: float) -> str:
