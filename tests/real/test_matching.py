@@ -6,34 +6,8 @@ import pytest
 
 from fieldtune.corpus.passages import section_hash
 from fieldtune.runtime.errors import UserError
-from fieldtune.sources.places import Places
 from stages.real.matching import Matched, match
-
-
-def passage(source: str, section: str, text: str, piece: int = 1, document: str = "") -> dict[str, Any]:
-    slug = section.lower().replace(" ", "-") + (f"-{piece}" if piece > 1 else "")
-    return {
-        "id": f"{source}#{slug}",
-        "source": source,
-        "document": document or source,
-        "section": section,
-        "title": f"Guide {section}",
-        "text": text,
-        "section_sha256": section_hash(f"{source} {section}"),
-    }
-
-
-PASSAGES = [
-    passage("guide.md", "Copy Image", "Copies an image to another region of the same account."),
-    passage("guide.md", "Delete Image", "Removes an image for good.\nIt cannot be brought back."),
-    passage("guide.md", "Delete Image", "Snapshots of it stay until they are removed, too.", piece=2),
-    passage(
-        "more/faq.md",
-        "Billing",
-        "Every hour that has begun is billed as a whole hour, whether it was used or not, at the end.",
-    ),
-    passage("more/all.jsonl", "r1", "A record.", document="Record"),
-]
+from tests.sources.made_passages import PASSAGES, passage
 
 
 def matched(*rows: dict[str, Any]) -> Matched:
@@ -83,49 +57,10 @@ def test_a_text_that_may_be_from_anywhere_says_no_place() -> None:
     ]
 
 
-def test_an_id_in_two_files_says_no_place() -> None:
-    places = Places([passage(f"{name}.jsonl", "r1", name, document=name) for name in "abc"])
-    assert places.find({"passage_id": "r1"}) == []
-    assert places.find({"passage_id": "b.jsonl#r1"}) == [1]
-    assert places.why_not({"passage_id": "r1"}).startswith("several files have a record of this id")
-    assert places.why_not({"passage_id": "r2"}) == ""
-
-
-def test_places_are_found_in_any_form_of_unicode() -> None:
-    places = Places([passage("u\u0308ber.md", "Größe", "a")])  # as some file systems spell it
-    for source in ("u\u0308ber.md", "über.md"):
-        assert places.find({"source": source, "section": "Gro\u0308ße"}) == [0]
-        assert places.find({"passage_id": f"{source}#größe"}) == [0]
-
-
-def test_the_nearest_of_many_names_and_of_a_named_file() -> None:
-    names = [f"guides/part-{number % 7}/chapter-{number:04}.md" for number in range(3000)]
-    places = Places([passage(name, section, "a") for name in names for section in ("Copy Image", "Share")])
-    assert places.nearest({"passage_id": "guides/part-0/chapter-2100.md#copy-picture"}) == [
-        "guides/part-0/chapter-2100.md#copy-image",
-        "guides/part-0/chapter-2100.md#share",
-    ]
-    assert places.nearest({"source": "guide/part-0/chapter-2100.markdown"})[0] == "guides/part-0/chapter-2100.md"
-
-
 def test_few_rows_get_candidates() -> None:
     found = matched(*({"query": f"q{number}", "source": "guides.md"} for number in range(250)))
     assert (found.unmatched_rows, len(found.unmatched)) == (250, 200)
     assert [bool(row["candidates"]) for row in found.unmatched] == [True] * 20 + [False] * 180
-
-
-def test_a_text_in_scripts_without_blanks_and_with_vowel_signs() -> None:
-    texts = [
-        "您可以在设置页面重置密码。",
-        "删除存储桶之前必须先清空其中的所有对象，否则服务会返回错误",
-        "अपना पासवर्ड कि बदलें",
-        "अपना पासवर्ड की बदलें",
-    ]
-    places = Places([passage(f"{number}.md", "Text", text) for number, text in enumerate(texts)])
-    assert places.find({"passage": "在设置页面重置密码"}) == [0]
-    assert places.find({"passage": "删除存储桶之前必须清空其中的所有对象，否则服务会返回错误"}) == [1]  # nearly
-    assert places.find({"passage": "अपना पासवर्ड की बदलें"}) == [3]
-    assert places.best("如何重置密码", [1, 0]) == 0
 
 
 @pytest.mark.parametrize(
@@ -147,27 +82,6 @@ def test_a_place_that_is_not_there_is_listed_with_what_is_near(place: dict[str, 
     assert (row["where"], row["query"], row["place"]) == ("q.csv, line 2", "anything", place)
     assert row["candidates"][: len(candidates)] == candidates
     assert bool(row["candidates"]) == bool(candidates)
-
-
-@pytest.mark.parametrize("documents", ["own/docs", "./own/docs/", "/home/me/team/own/docs"])
-@pytest.mark.parametrize("before", ["", "./", "own/docs/", "./own/docs/", "docs/", "/home/me/team/own/docs/"])
-def test_a_file_with_the_documents_folder_before_it(before: str, documents: str) -> None:
-    places = Places(PASSAGES, documents)
-    assert places.find({"source": f"{before}more/faq.md", "section": "Billing"}) == [3]
-    assert places.find({"source": f"{before}faq.md"}) == []
-    assert places.nearest({"source": f"{before}guide.md", "section": "Copy"})[0] == "guide.md#Copy Image"
-
-
-def test_a_file_of_another_folder_is_not_taken_for_one_of_the_documents() -> None:
-    places = Places(PASSAGES, "own/docs")
-    for source in ("other/guide.md", "/home/guide.md", "docs/own/guide.md", "../guide.md"):
-        assert places.find({"source": source}) == []
-    twice = Places([passage("guide.md", "A", "a"), passage("docs/guide.md", "B", "b")], "docs")
-    assert [twice.find({"source": source}) for source in ("guide.md", "docs/guide.md", "docs/docs/guide.md")] == [
-        [0],
-        [1],
-        [1],
-    ]
 
 
 def test_rows_of_one_query_are_joined_and_the_best_piece_is_chosen() -> None:

@@ -11,7 +11,7 @@ from fieldtune.corpus import files, real_queries
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from stages.real.__main__ import work
-from tests.real.test_matching import PASSAGES
+from tests.sources.made_passages import PASSAGES
 
 
 @pytest.fixture
