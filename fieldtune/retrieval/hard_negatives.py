@@ -41,7 +41,7 @@ def mine(
 
     from fieldtune.retrieval.ranking import nearest
 
-    found, scores = nearest(queries, passages, config.last_rank)
+    candidates, scores = nearest(queries, passages, config.last_rank)
     draw = random.Random(seed)
     mined: list[list[int]] = []
     random_ones = 0
@@ -51,7 +51,9 @@ def mine(
         chosen = [
             passage
             for passage, score in zip(
-                found[row, config.first_rank - 1 :].tolist(), scores[row, config.first_rank - 1 :].tolist(), strict=True
+                candidates[row, config.first_rank - 1 :].tolist(),
+                scores[row, config.first_rank - 1 :].tolist(),
+                strict=True,
             )
             if score <= ceiling and cluster_of[passage] != cluster_of[positive]
         ][: config.count]

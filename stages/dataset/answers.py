@@ -77,7 +77,7 @@ def _cosines(vectors: npt.NDArray[np.float32], pairs: Pairs) -> npt.NDArray[np.f
 
 def _members(cluster_of: Sequence[int], values: Sequence[int]) -> list[set[int]]:
     """For each place the values of its whole cluster."""
-    of: dict[int, set[int]] = defaultdict(set)
+    members: dict[int, set[int]] = defaultdict(set)
     for cluster, value in zip(cluster_of, values, strict=True):
-        of[cluster].add(value)
-    return [of[cluster] for cluster in cluster_of]
+        members[cluster].add(value)
+    return [members[cluster] for cluster in cluster_of]
