@@ -37,7 +37,7 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 relevant = int(score) > 0
             except ValueError:
-                raise UserError(f"{place}: the score is no whole number") from None
+                raise UserError(f"{place}: the score is not a whole number") from None
             if not texts.get(query):
                 raise UserError(f"{place}: {folder / _QUERIES} has no query {query}")
             if relevant:

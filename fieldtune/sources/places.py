@@ -1,4 +1,4 @@
-"""Where a query's answer stands: the places that people name, found in the passages."""
+"""The places of answers as people name them, found in the passages."""
 
 import difflib
 import heapq
@@ -61,8 +61,8 @@ class Places:
         self._rows = defaultdict(list, {**records, **by_slug, **self._rows})
 
     def find(self, row: Mapping[str, Any]) -> list[int] | None:
-        """The passages at the place that a row names, all pieces of its sections; [] where it is not in the
-        documents, None where the row names none.
+        """The passages at the place that a row names, all pieces of its sections, but of a `passage_id`
+        only its own; [] if it is not in the documents, None if the row names none.
         """
         for name in NAMES[:2]:
             if value := cell(row, name):
@@ -76,14 +76,14 @@ class Places:
         return None
 
     def best(self, query: str, candidates: Sequence[int]) -> int:
-        """Which of these passages shares most words with a query (BM25); the first where words do not tell."""
+        """The one of these passages that shares most words with a query (BM25); the first if words do not tell."""
         if len(candidates) == 1 or not (tokens := _tokens(query)):
             return candidates[0]
         scores = self._index.get_scores(tokens)
         return max(candidates, key=lambda row: (float(scores[row]), -row))
 
     def why_not(self, row: Mapping[str, Any]) -> str:
-        """Why a place that is in the documents was not taken; "" where it is not there."""
+        """The reason why a place that is in the documents does not count; "" if it is not in them."""
         column = next((name for name in NAMES if cell(row, name)), "")
         value = cell(row, column)
         if column == "passage":
@@ -93,7 +93,7 @@ class Places:
         return ""
 
     def nearest(self, row: Mapping[str, Any]) -> list[str]:
-        """What a place that was not found may mean: up to three ids of passages, or files."""
+        """Places that one that was not found may mean: up to three ids of passages, or files."""
         if text := cell(row, "passage"):
             return [self._passages[hit]["id"] for hit in self._similar(text)[:_CANDIDATES]]
         source, section = self._source(row), cell(row, "section")
@@ -176,7 +176,7 @@ class Places:
 
 
 def misnamed(rows: Iterable[Mapping[str, Any]]) -> str | None:
-    """What to say of a table that has no column for a place, but others that may be meant as one; else None."""
+    """A warning if a table has no column for a place, but others that may be meant as one; otherwise None."""
     names = dict.fromkeys(name for row in rows for name in row if name)
     unknown = [name for name in names if name not in _COLUMNS]
     if not unknown or not names.keys().isdisjoint(NAMES):

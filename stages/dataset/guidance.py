@@ -1,4 +1,4 @@
-"""What the number of training pairs lets a person expect."""
+"""Guidance on the number of training pairs: what a person can expect of so many."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ def size_guidance(
 ) -> str:
     """A sentence on the size of the training set; it names how many more passages need queries, and the cost of them.
 
-    `passages` counts those with queries, on any side: so many gave `pairs` training pairs, at least one. `in_all` is
+    `passages` counts those with queries, in any split: so many gave `pairs` training pairs, at least one. `in_all` is
     the number of passages of the corpus, `dollars_per_passage` what `generator: claude` takes for the queries of one;
     `by_model`: a model writes them, and can be asked for more of them.
     It starts with `reliable` where there are enough.
@@ -45,7 +45,7 @@ def size_guidance(
 
 
 def written_by_model(queries: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a model wrote any of these rows of queries.jsonl, so that it can be asked for more a passage."""
+    """True if a model wrote any of these rows of queries.jsonl: it can be asked for more queries per passage."""
     return any(query["provider"] in _MODELS for query in queries)
 
 

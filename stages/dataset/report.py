@@ -1,6 +1,4 @@
-"""What report.json says of the data set: counts at each step, what was dropped and why, and whether the generated
-queries are like those that people type.
-"""
+"""report.json: counts at each step, what was dropped and why, and how like people's queries the generated ones are."""
 
 import re
 import statistics
@@ -40,7 +38,7 @@ _COUNTED = re.compile(f"[{NO_BLANKS}]|[^\\s{NO_BLANKS}{_THEIR_MARKS}]+")
 
 @dataclass(frozen=True)
 class PeoplesQueries:
-    """What people typed, to compare generated queries with."""
+    """Queries that people typed, to compare generated ones with."""
 
     real: Sequence[tuple[str, Sequence[int]]]  # queries of the test, each with the passages that answer it, as rows
     log: Sequence[str]  # queries without answers
@@ -118,7 +116,7 @@ def describe(queries: SplitQueries, passages: Sequence[str], people: PeoplesQuer
 
 
 def _steps(queries: SplitQueries) -> dict[str, int]:
-    """How many generated queries are left after each filter, and what is in each split with the real ones."""
+    """Counts of the generated queries that each filter leaves, and of each split, real ones included."""
     left = len(queries.candidates.generated)
     steps = {"generated": left}
     for reason in REASONS:

@@ -19,7 +19,7 @@ _MOST_FOR_LEAST_DEV = 0.15  # of all sections
 
 @dataclass(frozen=True)
 class SplitUnits:
-    """What is never divided between splits: clusters of copies, joined to whole documents if there are many."""
+    """Sections that no split divides: clusters of copies, or whole documents with their copies if there are many."""
 
     unit_of: list[int]  # [sections]
     whole_documents: bool

@@ -24,10 +24,10 @@ _SHOWN = 5  # rows without a place, at the terminal
 
 
 def read_rows(config: RealConfig) -> Iterator[tables.Row]:
-    """The rows of the file, then those of a BEIR folder. Raises UserError where the file is not there."""
+    """The rows of the file, then those of a BEIR folder. Raises UserError if the file is not found."""
     file, folder = Path(config.queries), Path(config.documents)
     if not file.is_file():
-        raise UserError(f"queries: {file} is not there; set `queries:` in params.yaml (none: {paths.NONE})")
+        raise UserError(f"queries: {file} not found: set `queries:` in params.yaml (if there are none: {paths.NONE})")
     yield from tables.read(file)
     if beir.is_beir(folder):
         yield from beir.rows(folder)
@@ -68,12 +68,12 @@ def work() -> str:
 
 
 def _none_matched(config: RealConfig, matched: Matched, passage: Mapping[str, Any]) -> str:
-    """What to say where all rows that name a place miss: the verdict would silently rest on generated queries."""
-    tables, remedy = config.queries, f"set `queries: {paths.NONE}`"
+    """The error if no row that names a place finds it: the verdict would silently rest on generated queries."""
+    source, remedy = config.queries, f"set `queries: {paths.NONE}`"
     if beir.is_beir(Path(config.documents)):
-        tables, remedy = f"{tables} and the qrels of {config.documents}", f"{remedy}, and take the qrels away"
+        source, remedy = f"{source} and the qrels of {config.documents}", f"{remedy}, and take the qrels away"
     lines = [
-        f"{tables}: none of the {matched.unmatched_rows:,} rows that name a place of an answer has one that is in "
+        f"{source}: none of the {matched.unmatched_rows:,} rows that name a place of an answer has one that is in "
         f"{config.documents}:",
         *(f"  {line}" for line in _unmatched_lines(matched)),
         f"a place is `source`, a file below {config.documents}, and perhaps `section`, a heading in it, such as "
@@ -84,7 +84,7 @@ def _none_matched(config: RealConfig, matched: Matched, passage: Mapping[str, An
 
 
 def _unmatched_lines(matched: Matched) -> list[str]:
-    """The first rows whose place is not there, each on a line."""
+    """The first rows whose place is not found, each on a line."""
     lines = []
     for row in matched.unmatched[:_SHOWN]:
         why = f": {row['reason']}" if row["reason"] else ""
@@ -96,7 +96,7 @@ def _unmatched_lines(matched: Matched) -> list[str]:
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """JSONL, but a blank line where there is no row: DVC warns of empty files at every run."""
+    """Write JSONL, but a blank line if there is no row: DVC warns of empty files at every run."""
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     files.write_text(path, "\n".join(lines) + "\n")
 

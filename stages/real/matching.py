@@ -20,7 +20,7 @@ _WITH_CANDIDATES = 20  # of them, since candidates take time to find
 
 @dataclass
 class Matched:
-    """What became of the rows."""
+    """The rows that found their place, name none, or miss it."""
 
     queries: list[RealQuery] = field(default_factory=list)  # those with an answer in the documents
     log: list[str] = field(default_factory=list)  # distinct queries that name no answer

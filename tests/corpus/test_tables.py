@@ -94,8 +94,8 @@ def test_a_workbook_without_rows(tmp_path: Path) -> None:
         ("a.csv", b'query,source\n"a"b,c\n', ", line 2 is not CSV"),
         ("a.tsv", b'query\tsource\n"a"b\tc\n', ", line 2 is not CSV"),
         ("a.jsonl", b'{"query": "a"}\n["b"]\n', ", line 2 must be an object"),
-        ("a.xlsx", b"", " is no XLSX file"),
-        ("a.xlsx", b"query,source\n", " is no XLSX file"),
+        ("a.xlsx", b"", " could not be read as XLSX"),
+        ("a.xlsx", b"query,source\n", " could not be read as XLSX"),
     ],
 )
 def test_what_is_no_such_table_is_named(name: str, content: bytes, message: str, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_none_is_said(folder: Path) -> None:
     Path("none.jsonl").touch()
     assert ask("none.jsonl").startswith("no real queries")
     assert (paths.REAL.read_text(), real_queries.read()) == ("\n", [])
-    with pytest.raises(UserError, match=r"queries: gone\.csv is not there"):
+    with pytest.raises(UserError, match=r"queries: gone\.csv not found"):
         ask("gone.csv")
 
 
@@ -182,7 +182,7 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
         ("q.csv", f"{'x' * 131_073},query\n", r"q\.csv, line 1 is not CSV: field larger"),
         ("q.csv", f"query,passage\na,b\na,{'x' * 131_073}\n", r"q\.csv, line 3 is not CSV: field larger"),
         ("q.jsonl", "{", r"q\.jsonl, line 1 is not JSON"),
-        ("q.xlsx", "no zip", r"q\.xlsx is no XLSX file"),
+        ("q.xlsx", "no zip", r"q\.xlsx could not be read as XLSX"),
     ],
 )
 def test_a_broken_table_is_named(name: str, content: str | bytes, said: str, folder: Path) -> None:
