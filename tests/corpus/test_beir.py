@@ -19,8 +19,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def found(folder: Path) -> list[tuple[str, str, str, str]]:
-    """File and line, query, document and group of each row."""
+def judged(folder: Path) -> list[tuple[str, str, str, str]]:
+    """File and line, query, document and split of each row."""
     return [
         (where.removeprefix(f"{folder}/"), row["query"], row["passage_id"], row["group"]) for where, row in rows(folder)
     ]
@@ -46,20 +46,20 @@ def test_a_folder_is_one_if_it_has_corpus_queries_and_qrels(folder: Path) -> Non
 )
 def test_the_file_names_the_group(name: str, group: str, folder: Path) -> None:
     files.write_text(folder / f"qrels/{name}.tsv", f"{HEADER}q1\td1\t1\n")
-    assert found(folder) == [(f"qrels/{name}.tsv, line 2", "query 1", "d1", group)]
+    assert judged(folder) == [(f"qrels/{name}.tsv, line 2", "query 1", "d1", group)]
 
 
 def test_a_single_file_is_test_and_counts_only_without_a_folder(folder: Path) -> None:
     files.write_text(folder / "qrels.tsv", "q1\td1\t1\n")
-    assert found(folder) == [("qrels.tsv, line 1", "query 1", "d1", "test")]
+    assert judged(folder) == [("qrels.tsv, line 1", "query 1", "d1", "test")]
     files.write_text(folder / "qrels/train.tsv", "q2\td1\t1\n")
-    assert found(folder) == [("qrels/train.tsv, line 1", "query 2", "d1", "train")]
+    assert judged(folder) == [("qrels/train.tsv, line 1", "query 2", "d1", "train")]
 
 
 def test_only_what_is_judged_above_zero_is_an_answer(folder: Path) -> None:
     lines = ["q0\td1\t0", "", "q0\td2\t2", "q1\td1\t-1", " \t\t", "q1\td3\t1"]
     files.write_text(folder / "qrels/test.tsv", HEADER + "\n".join(lines))
-    assert found(folder) == [
+    assert judged(folder) == [
         ("qrels/test.tsv, line 4", "query 0", "d2", "test"),
         ("qrels/test.tsv, line 7", "query 1", "d3", "test"),
     ]
@@ -67,13 +67,13 @@ def test_only_what_is_judged_above_zero_is_an_answer(folder: Path) -> None:
 
 def test_the_form_of_trec_eval_has_a_column_more(folder: Path) -> None:
     files.write_text(folder / "qrels/test.tsv", "\ufeffq0\t0\td1\t1\nq1\tQ0\td2\t1\n")
-    assert [row[1:3] for row in found(folder)] == [("query 0", "d1"), ("query 1", "d2")]
+    assert [row[1:3] for row in judged(folder)] == [("query 0", "d1"), ("query 1", "d2")]
 
 
 def test_queries_may_be_named_by_id_and_in_any_form_of_unicode(folder: Path) -> None:
     files.write_jsonl(folder / "queries.jsonl", [{"id": 7, "text": "seven"}, {"_id": "u\u0308", "text": "two dots"}])
     files.write_text(folder / "qrels/test.tsv", "7\td1\t1\n\u00fc\td1\t1\n u\u0308 \td2\t1\n")
-    assert [row[1:3] for row in found(folder)] == [("seven", "d1"), ("two dots", "d1"), ("two dots", "d2")]
+    assert [row[1:3] for row in judged(folder)] == [("seven", "d1"), ("two dots", "d1"), ("two dots", "d2")]
 
 
 @pytest.mark.parametrize(

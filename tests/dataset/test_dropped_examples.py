@@ -40,8 +40,8 @@ def examples(
 
 
 def test_a_query_that_does_not_lead_back_has_its_passages_ranks() -> None:
-    found = examples(["far", "further"], [1, 3], [{1}, {2}], [[2, 1, -1], [0, 3, 1]])
-    assert found == {
+    dropped = examples(["far", "further"], [1, 3], [{1}, {2}], [[2, 1, -1], [0, 3, 1]])
+    assert dropped == {
         "round_trip": [
             {
                 "query": "far",
@@ -60,23 +60,23 @@ def test_a_query_that_does_not_lead_back_has_its_passages_ranks() -> None:
 
 
 def test_a_copys_rank_counts() -> None:
-    found = examples(["far"], [3], [{2, 3}], [[1, 0, -1]])
-    assert found["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
+    dropped = examples(["far"], [3], [{2, 3}], [[1, 0, -1]])
+    assert dropped["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
 
 
 def test_a_tie_is_ranked_as_the_filter_did() -> None:
     ranked = np.array([[0, -1]])
     round_trip = RoundTrip(1, ranked, ranked, unit(0), unit(10, 10), np.array([0, 1]))
     query = TrainingQuery("q0", "alike", "question", 1, 1, {1})
-    found = dropped_examples({0: "round_trip"}, [query], ROWS[:2], round_trip)
-    assert found["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
+    dropped = dropped_examples({0: "round_trip"}, [query], ROWS[:2], round_trip)
+    assert dropped["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
 
 
 def test_words_for_several_passages_name_another() -> None:
     near = [[0, 1, 2, 3]] * 4
-    found = examples(["List", "list ", "LIST", "fine"], [0, 2, 3, 0], [{0}, {1}, {2}, {0}], near)
+    dropped = examples(["List", "list ", "LIST", "fine"], [0, 2, 3, 0], [{0}, {1}, {2}, {0}], near)
     # One example, since all three have the same words
-    assert found == {
+    assert dropped == {
         "ambiguous": [
             {
                 "query": "List",
@@ -92,26 +92,26 @@ def test_words_for_several_passages_name_another() -> None:
 
 def test_repeats_say_of_what() -> None:
     near = [[0, 1, 2, 3]] * 4
-    found = examples(["once", "Once", "twice", "twice"], [0, 0, 2, 1], [{0}, {0}, {1}, {1}], near, top=3)
-    assert [(example["passage_id"], example["why"]) for example in found["repeated"]] == [
+    dropped = examples(["once", "Once", "twice", "twice"], [0, 0, 2, 1], [{0}, {0}, {1}, {1}], near, top=3)
+    assert [(example["passage_id"], example["why"]) for example in dropped["repeated"]] == [
         ("doc.md#a", "written twice for this passage"),
         ("doc.md#b", "already written for doc.md#b-2, which answers the same"),
     ]
 
 
 def test_words_of_a_real_query() -> None:
-    found = examples(["How to"], [0], [{0}], [[0, 1, 2, 3]], real=("how to",))
-    assert [example["query"] for example in found["same_as_a_real_query"]] == ["How to"]
+    dropped = examples(["How to"], [0], [{0}], [[0, 1, 2, 3]], real=("how to",))
+    assert [example["query"] for example in dropped["same_as_a_real_query"]] == ["How to"]
 
 
 def test_at_most_five_of_a_reason_and_the_same_ones_each_time() -> None:
     queries = [f"far {number}" for number in range(50)]
-    found = examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
-    chosen = [example["query"] for example in found["round_trip"]]
+    dropped = examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
+    chosen = [example["query"] for example in dropped["round_trip"]]
     assert len(set(chosen)) == 5
     assert chosen == sorted(chosen, key=queries.index)
     assert chosen != queries[:5]  # nor those of the first document alone
-    assert found == examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
+    assert dropped == examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
 
 
 def test_nothing_dropped_is_no_examples() -> None:

@@ -72,31 +72,31 @@ def filled(histogram: dict[str, int]) -> dict[str, int]:
 
 
 def test_lengths_of_generated_and_real_queries_and_of_a_log() -> None:
-    found = described(real=[("two words", [0])], log=["image", "w " * 25, "w " * 24, "w " * 10])["lengths"]
+    lengths = described(real=[("two words", [0])], log=["image", "w " * 25, "w " * 24, "w " * 10])["lengths"]
     # 3, 7, 2 and 3 words; the real query that is trained on is not a generated one
-    assert found["queries"]["generated"]["n"] == 4
-    assert found["queries"]["generated"]["median"] == 3
-    assert filled(found["queries"]["generated"]["histogram"]) == {"2": 1, "3": 2, "6–7": 1}
-    assert filled(found["queries"]["real"]["histogram"]) == {"2": 1}
-    assert filled(found["queries"]["log"]["histogram"]) == {"1": 1, "8–10": 1, "16–24": 1, "25 or more": 1}
-    assert found["queries"]["log"]["median"] == 17
-    assert list(found["queries"]["log"]["histogram"]) == [
+    assert lengths["queries"]["generated"]["n"] == 4
+    assert lengths["queries"]["generated"]["median"] == 3
+    assert filled(lengths["queries"]["generated"]["histogram"]) == {"2": 1, "3": 2, "6–7": 1}
+    assert filled(lengths["queries"]["real"]["histogram"]) == {"2": 1}
+    assert filled(lengths["queries"]["log"]["histogram"]) == {"1": 1, "8–10": 1, "16–24": 1, "25 or more": 1}
+    assert lengths["queries"]["log"]["median"] == 17
+    assert list(lengths["queries"]["log"]["histogram"]) == [
         "1", "2", "3", "4", "5", "6–7", "8–10", "11–15", "16–24", "25 or more",
     ]  # fmt: skip
-    assert (found["passages"]["n"], found["passages"]["median"]) == (2, 6)  # 8 and 4
-    assert filled(found["passages"]["histogram"]) == {"1–24": 2}
+    assert (lengths["passages"]["n"], lengths["passages"]["median"]) == (2, 6)  # 8 and 4
+    assert filled(lengths["passages"]["histogram"]) == {"1–24": 2}
 
 
 def test_a_log_alone_is_compared_by_length_alone() -> None:
-    found = described(log=["image"])
-    assert list(found["lengths"]["queries"]) == ["generated", "log"]
-    assert list(found["leakage"]) == ["generated"]
+    report = described(log=["image"])
+    assert list(report["lengths"]["queries"]) == ["generated", "log"]
+    assert list(report["leakage"]) == ["generated"]
 
 
 def test_leakage_is_the_share_of_a_querys_words_that_its_passage_repeats() -> None:
-    found = described(real=[("copying images", [1, 0]), ("nothing of it", [0]), ("delete account", [])])["leakage"]
+    leakage = described(real=[("copying images", [1, 0]), ("nothing of it", [0]), ("delete account", [])])["leakage"]
     # 1, 1/4, 1/2, 2/3
-    assert found["generated"] == {
+    assert leakage["generated"] == {
         "n": 4,
         "mean": 0.604,
         "histogram": {
@@ -104,8 +104,8 @@ def test_leakage_is_the_share_of_a_querys_words_that_its_passage_repeats() -> No
         },
     }  # fmt: skip
     # Of two answers the better one counts; there may be none.
-    assert filled(found["real"]["histogram"]) == {"100 %": 1, "under 20 %": 2}
-    assert found["real"]["mean"] == 0.333
+    assert filled(leakage["real"]["histogram"]) == {"100 %": 1, "under 20 %": 2}
+    assert leakage["real"]["mean"] == 0.333
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ def test_leakage_is_the_share_of_a_querys_words_that_its_passage_repeats() -> No
     ],
 )
 def test_a_share_on_a_bound_belongs_to_the_bin_that_starts_there(query: str, label: str) -> None:
-    found = described(passages=["w1 w2 w3 w4 w5", ""], real=[(query, [0])])
-    assert filled(found["leakage"]["real"]["histogram"]) == {label: 1}
+    report = described(passages=["w1 w2 w3 w4 w5", ""], real=[(query, [0])])
+    assert filled(report["leakage"]["real"]["histogram"]) == {label: 1}
 
 
 @pytest.mark.parametrize(
@@ -142,22 +142,22 @@ def test_words_are_between_blanks_or_characters(text: str, count: int) -> None:
 
 
 def test_scripts_without_blanks_are_compared_by_pairs_of_characters() -> None:
-    found = described(
+    report = described(
         passages=["将映像复制到其他账户", "x"], real=[("复制映像", [0]), ("如何复制", [0]), ("删除", [0])]
     )
     # 复制, 制映, 映像: two of three; 如何, 何复, 复制: one of three; 删除: none
-    assert filled(found["leakage"]["real"]["histogram"]) == {"60–79 %": 1, "20–39 %": 1, "under 20 %": 1}
+    assert filled(report["leakage"]["real"]["histogram"]) == {"60–79 %": 1, "20–39 %": 1, "under 20 %": 1}
 
 
 SHORT, LONG = ["a b"] * 20, ["one two three four five six"] * 20
 
 
 def remarks(generated: str, real: list[tuple[str, list[int]]] | None = None, log: list[str] | None = None) -> list[str]:
-    found: list[str] = described(
+    report: list[str] = described(
         queries=[generated] * 4, kinds=["task"] * 4, positives=[0] * 4, generated=4, dropped={},
         splits={"train": [0, 1, 2, 3]}, real=real or [], log=log or [],
     )["remarks"]  # fmt: skip
-    return found
+    return report
 
 
 def test_generated_queries_of_another_length_are_said() -> None:
@@ -194,14 +194,14 @@ def test_without_real_queries_only_much_is_said() -> None:
 
 def test_of_many_queries_some_are_looked_at_of_every_kind() -> None:
     queries = ["one", "two words"] * 12_000  # every second one is long: each 2nd would be of one length
-    found = described(
+    report = described(
         queries=queries, kinds=["task"] * 24_000, positives=[0] * 24_000, generated=24_000, dropped={},
         splits={"train": range(24_000)},
     )  # fmt: skip
-    lengths = found["lengths"]["queries"]["generated"]
+    lengths = report["lengths"]["queries"]["generated"]
     assert lengths["n"] == 10_000
     assert 4_800 < lengths["histogram"]["1"] < 5_200
-    assert found["kinds"] == {"task": 24_000}
+    assert report["kinds"] == {"task": 24_000}
 
 
 def test_json_and_the_same_each_time() -> None:

@@ -44,13 +44,13 @@ def test_a_text_that_may_be_from_anywhere_says_no_place() -> None:
     for one, text in zip(passages, texts + copies, strict=True):
         one["section_sha256"] = section_hash(text)
     rows = [{"query": text, "passage": text} for text in ("1987", "that is so", "so: one", "is so: one", copies[0])]
-    found = match([("q.csv", row) for row in rows], passages)
-    assert {query.query: query.sections for query in found.queries} == {
+    result = match([("q.csv", row) for row in rows], passages)
+    assert {query.query: query.sections for query in result.queries} == {
         "is so: one": ["1.md#Text"],
         copies[0]: [f"{number}.md#Text" for number in range(5, 10)],
     }
     short = "fewer than 3 words are too short a text to be found by"
-    assert [(row["query"], row["reason"]) for row in found.unmatched] == [
+    assert [(row["query"], row["reason"]) for row in result.unmatched] == [
         ("1987", short),
         ("that is so", "its text stands in 4 different sections"),
         ("so: one", short),
@@ -58,9 +58,9 @@ def test_a_text_that_may_be_from_anywhere_says_no_place() -> None:
 
 
 def test_few_rows_get_candidates() -> None:
-    found = matched(*({"query": f"q{number}", "source": "guides.md"} for number in range(250)))
-    assert (found.unmatched_rows, len(found.unmatched)) == (250, 200)
-    assert [bool(row["candidates"]) for row in found.unmatched] == [True] * 20 + [False] * 180
+    result = matched(*({"query": f"q{number}", "source": "guides.md"} for number in range(250)))
+    assert (result.unmatched_rows, len(result.unmatched)) == (250, 200)
+    assert [bool(row["candidates"]) for row in result.unmatched] == [True] * 20 + [False] * 180
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_few_rows_get_candidates() -> None:
     ],
 )
 def test_a_place_that_is_not_there_is_listed_with_what_is_near(place: dict[str, str], candidates: list[str]) -> None:
-    found = matched({"query": "anything", **place})
-    assert (found.queries, found.log, found.unmatched_rows) == ([], [], 1)
-    (row,) = found.unmatched
+    result = matched({"query": "anything", **place})
+    assert (result.queries, result.log, result.unmatched_rows) == ([], [], 1)
+    (row,) = result.unmatched
     assert (row["where"], row["query"], row["place"]) == ("q.csv, line 2", "anything", place)
     assert row["candidates"][: len(candidates)] == candidates
     assert bool(row["candidates"]) == bool(candidates)
@@ -96,11 +96,11 @@ def test_rows_of_one_query_are_joined_and_the_best_piece_is_chosen() -> None:
 
 def test_overlap_is_of_the_heading_it_repeats_most_unless_the_file_says_it() -> None:
     place = {"source": "guide.md", "section": "Copy Image"}
-    counted, said = matched(
+    counted, given = matched(
         {"query": "copy it", **place},
         {"query": "how to copy", **place, "overlap": 0.25},
     ).queries
-    assert (counted.overlap, said.overlap) == (0.5, 0.25)
+    assert (counted.overlap, given.overlap) == (0.5, 0.25)
 
 
 @pytest.mark.parametrize(("title", "share"), [("Prices by the hour", 0.5), ("", 1.0)])
@@ -116,18 +116,18 @@ def test_the_heading_of_a_record_is_its_title(title: str, share: float) -> None:
 
 def test_queries_without_a_place_are_a_log_and_groups_are_kept() -> None:
     place = {"source": "more/faq.md"}
-    found = matched(
+    result = matched(
         {"query": "billing"},
         {"query": "price of an hour", "group": "dev", **place},
         {"query": "what does an hour cost", "group": "train", **place},
         {"query": "Billing"},
     )
-    assert found.log == ["billing"]
-    assert [query.split for query in found.queries] == ["dev", "train"]
+    assert result.log == ["billing"]
+    assert [query.split for query in result.queries] == ["dev", "train"]
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([{"source": "guide.md"}], "q.csv, line 2: `query` is needed"),
         ([{"query": "a", "group": "tests"}], "q.csv, line 2: group is tests: it must be one of test, dev, train"),
@@ -138,7 +138,7 @@ def test_queries_without_a_place_are_a_log_and_groups_are_kept() -> None:
         ),
     ],
 )
-def test_a_row_that_cannot_be_used_is_named(rows: list[dict[str, Any]], said: str) -> None:
+def test_a_row_that_cannot_be_used_is_named(rows: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(UserError) as error:
         matched(*rows)
-    assert said in str(error.value)
+    assert message in str(error.value)

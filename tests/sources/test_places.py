@@ -49,12 +49,12 @@ def test_the_first_column_of_several_names_the_place() -> None:
         "passage": "Snapshots of it stay",
         "source": "more/all.jsonl",
     }
-    found = []
+    places = []
     for name in list(columns):
-        found.append(PLACES.find(columns))
+        places.append(PLACES.find(columns))
         assert PLACES.find({**columns, name: "gone"}) == []  # and no other is looked at in its stead
         del columns[name]
-    assert found == [[BILLING], [COPY], [DELETE, DELETE_2], [RECORD]]
+    assert places == [[BILLING], [COPY], [DELETE, DELETE_2], [RECORD]]
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_a_text_is_nearly_in_a_section_from_four_fifths_on(text: str, passages: 
     assert places.find({"passage": text}) == passages
 
 
-@pytest.mark.parametrize(("sections", "found"), [(3, True), (4, False)])
-def test_a_text_may_stand_in_three_different_sections(sections: int, found: bool) -> None:
+@pytest.mark.parametrize(("sections", "clear"), [(3, True), (4, False)])
+def test_a_text_may_stand_in_three_different_sections(sections: int, clear: bool) -> None:
     places = Places([passage(f"{number}.md", "A", f"the same words {number}") for number in range(sections)])
-    assert places.find({"passage": "the same words"}) == (list(range(sections)) if found else [])
-    why = "" if found else "its text stands in 4 different sections"
+    assert places.find({"passage": "the same words"}) == (list(range(sections)) if clear else [])
+    why = "" if clear else "its text stands in 4 different sections"
     assert places.why_not({"passage": "the same words"}) == why
 
 
