@@ -12,7 +12,7 @@ from fieldtune.runtime.errors import UserError
 
 CORPUS = "corpus.jsonl"
 _QUERIES = "queries.jsonl"
-_GROUPS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev"}  # any other file is test
+_SPLITS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev"}  # any other file is test
 
 
 def is_beir(folder: Path) -> bool:
@@ -25,7 +25,7 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     texts = {cell(row, "_id") or cell(row, "id"): cell(row, "text") for _, row in files.read_rows(folder / _QUERIES)}
     for path in _qrels(folder):
-        group = _GROUPS.get(path.stem, "test")
+        split = _SPLITS.get(path.stem, "test")
         for number, columns in _lines(path):
             place = f"{path}, line {number}"
             # trec_eval's form has a column of its own between query and document
@@ -37,11 +37,11 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             try:
                 relevant = int(score) > 0
             except ValueError:
-                raise UserError(f"{place}: the score is no whole number") from None
+                raise UserError(f"{place}: the score is not a whole number") from None
             if not texts.get(query):
                 raise UserError(f"{place}: {folder / _QUERIES} has no query {query}")
             if relevant:
-                yield place, {"query": texts[query], "passage_id": passage, "group": group}
+                yield place, {"query": texts[query], "passage_id": passage, "group": split}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -126,7 +126,7 @@ def read_table(path: Path) -> dict[str, list[Any]]:
 
 
 def is_blank(file: Path) -> bool:
-    """Whether a file holds nothing but white space, as data/none.jsonl does, which stands for none."""
+    """True if a file holds nothing but white space, as data/none.jsonl does, which stands for none."""
     with file.open("rb") as lines:
         return not any(line.strip() for line in lines)
 

@@ -39,7 +39,7 @@ def section_id(source: str, section: str) -> str:
 
 
 def passage_text(passage: Mapping[str, Any]) -> str:
-    """What the encoder, and BM25, see of a row of passages.jsonl; the encoder's length limit counts all of it."""
+    """The text of a row of passages.jsonl that the encoder, and BM25, see; all of it counts for the length limit."""
     return f"{passage['title']}\n{passage['text']}"
 
 

@@ -17,7 +17,7 @@ Row = tuple[str, dict[str, Any]]  # where it stands, as people say it, and its c
 
 
 def read(path: Path) -> Iterator[Row]:
-    """The rows of a table; any other suffix is read as JSONL. Raises UserError for what is no such table."""
+    """The rows of a table; any other suffix is read as JSONL. Raises UserError for what is not such a table."""
     if path.suffix.lower() in _SEPARATORS:
         yield from _csv(path)
     elif path.suffix.lower() == ".xlsx":
@@ -28,7 +28,7 @@ def read(path: Path) -> Iterator[Row]:
 
 
 def cell(row: Mapping[str, Any], name: str) -> str:
-    """A cell's text, without white space around it, spelled as documents are (`repair`); "" where there is none."""
+    """A cell's text, without white space around it, spelled as documents are (`repair`); "" if there is none."""
     value = row.get(name)
     return "" if value is None else repair(str(value)).strip()
 
@@ -49,7 +49,7 @@ def _csv(path: Path) -> Iterator[Row]:
 
 
 def _separator(file: IO[str], separators: str) -> str:
-    """The first separator by which the header names the column that every table has; else the first."""
+    """The first separator by which the header names the column that every table has; otherwise the first."""
     header = file.readline()
     for separator in separators:
         try:
@@ -71,7 +71,7 @@ def _xlsx(path: Path) -> Iterator[Row]:
             sheet.reset_dimensions()  # some programs write wrong ones
             header, *rows = [*sheet.iter_rows(values_only=True)] or [()]
     except Exception as error:  # of zip, XML and openpyxl's own: all say that it is none
-        raise UserError(f"{path} is no XLSX file that can be read: save it again, or as CSV") from error
+        raise UserError(f"{path} could not be read as XLSX: save it again, or export it as CSV") from error
     columns = [str(name or "").strip() for name in header]
     for number, values in enumerate(rows, start=2):
         if any(value is not None for value in values):

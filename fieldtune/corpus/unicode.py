@@ -20,8 +20,8 @@ def repair(text: str) -> str:
     return unicodedata.normalize("NFC", _ODD.sub(_plain, text.replace("\r\n", "\n")))
 
 
-def _plain(found: re.Match[str]) -> str:
-    odd = found[0]
+def _plain(match: re.Match[str]) -> str:
+    odd = match[0]
     return unicodedata.normalize("NFKC", odd) if _SHAPE.match(odd) else _PLAIN.get(odd, "")
 
 

@@ -1,4 +1,4 @@
-"""Hard negatives: passages that look like answers and are none."""
+"""Hard negatives: passages that look like answers and are not."""
 
 import random
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def mine(
 
     `queries` [n, d] and `passages` [m, d] are unit vectors, `positives` each query's passage, `cluster_of` each
     passage's cluster: nothing of the positive's cluster is a negative. A hard negative ranks between `first_rank`
-    and `last_rank` and scores at most `margin` of the positive's score (NV-Retriever, arXiv:2407.15831). Where
+    and `last_rank` and scores at most `margin` of the positive's score (NV-Retriever, arXiv:2407.15831). If
     there are too few, passages drawn at random fill up, those within the margin first; a corpus of little but copies
     may leave a row short.
     """
@@ -41,7 +41,7 @@ def mine(
 
     from fieldtune.retrieval.ranking import nearest
 
-    found, scores = nearest(queries, passages, config.last_rank)
+    candidates, scores = nearest(queries, passages, config.last_rank)
     draw = random.Random(seed)
     mined: list[list[int]] = []
     random_ones = 0
@@ -51,7 +51,9 @@ def mine(
         chosen = [
             passage
             for passage, score in zip(
-                found[row, config.first_rank - 1 :].tolist(), scores[row, config.first_rank - 1 :].tolist(), strict=True
+                candidates[row, config.first_rank - 1 :].tolist(),
+                scores[row, config.first_rank - 1 :].tolist(),
+                strict=True,
             )
             if score <= ceiling and cluster_of[passage] != cluster_of[positive]
         ][: config.count]

@@ -1,4 +1,4 @@
-"""Where a query's answer stands: the places that people name, found in the passages."""
+"""The places of answers as people name them, found in the passages."""
 
 import difflib
 import heapq
@@ -43,84 +43,84 @@ class Places:
         """`passages`: rows of passages.jsonl; `documents`: the folder that they came from, as params.yaml names it."""
         self._passages = passages
         self._documents = _parts(documents)
-        self._found: dict[_Place, list[int]] = defaultdict(list)
+        self._rows: dict[_Place, list[int]] = defaultdict(list)
         by_slug: dict[_Place, list[int]] = {}
         records: dict[_Place, list[int]] = {}
         for row, passage in enumerate(passages):
             source, section, id_ = _source_of(passage), passage["section"], repair(passage["id"])
-            of_section = self._found["section", source, section]
+            of_section = self._rows["section", source, section]
             if not of_section:  # the first piece: its id ends in the section's slug
                 by_slug.setdefault(("section", source, id_.removeprefix(f"{source}#")), of_section)
                 if passage["document"] != passage["source"]:
                     place = "passage_id", section
                     records[place] = [] if place in records else of_section  # an id in two files says no place
             of_section.append(row)
-            self._found["passage_id", id_].append(row)
-            self._found["text_sha256", passage["section_sha256"]].append(row)
-            self._found["source", source].append(row)
-        self._found = defaultdict(list, {**records, **by_slug, **self._found})
+            self._rows["passage_id", id_].append(row)
+            self._rows["text_sha256", passage["section_sha256"]].append(row)
+            self._rows["source", source].append(row)
+        self._rows = defaultdict(list, {**records, **by_slug, **self._rows})
 
     def find(self, row: Mapping[str, Any]) -> list[int] | None:
-        """The passages at the place that a row names, all pieces of its sections; [] where it is not in the
-        documents, None where the row names none.
+        """The passages at the place that a row names, all pieces of its sections, but of a `passage_id`
+        only its own; [] if it is not in the documents, None if the row names none.
         """
         for name in NAMES[:2]:
-            if said := cell(row, name):
-                return self._found.get((name, said), [])
+            if value := cell(row, name):
+                return self._rows.get((name, value), [])
         if text := cell(row, "passage"):
-            found = self._by_text(text)
-            return [] if self._unclear(text, found) else found
+            hits = self._by_text(text)
+            return [] if self._unclear(text, hits) else hits
         if source := self._source(row):
             section = cell(row, "section")
-            return self._found.get(("section", source, section) if section else ("source", source), [])
+            return self._rows.get(("section", source, section) if section else ("source", source), [])
         return None
 
     def best(self, query: str, candidates: Sequence[int]) -> int:
-        """Which of these passages shares most words with a query (BM25); the first where words do not tell."""
+        """The one of these passages that shares most words with a query (BM25); the first if words do not tell."""
         if len(candidates) == 1 or not (tokens := _tokens(query)):
             return candidates[0]
         scores = self._index.get_scores(tokens)
         return max(candidates, key=lambda row: (float(scores[row]), -row))
 
     def why_not(self, row: Mapping[str, Any]) -> str:
-        """Why a place that is in the documents was not taken; "" where it is not there."""
-        said_by = next((name for name in NAMES if cell(row, name)), "")
-        said = cell(row, said_by)
-        if said_by == "passage":
-            return self._unclear(said, self._by_text(said))
-        if said_by == "passage_id" and self._found.get((said_by, said)) == []:
+        """The reason why a place that is in the documents does not count; "" if it is not in them."""
+        column = next((name for name in NAMES if cell(row, name)), "")
+        value = cell(row, column)
+        if column == "passage":
+            return self._unclear(value, self._by_text(value))
+        if column == "passage_id" and self._rows.get((column, value)) == []:
             return "several files have a record of this id: name it with its file before it, as `file#id`"
         return ""
 
     def nearest(self, row: Mapping[str, Any]) -> list[str]:
-        """What a place that was not found may mean: up to three ids of passages, or files."""
+        """Places that one that was not found may mean: up to three ids of passages, or files."""
         if text := cell(row, "passage"):
-            return [self._passages[found]["id"] for found in self._similar(text)[:_CANDIDATES]]
+            return [self._passages[hit]["id"] for hit in self._similar(text)[:_CANDIDATES]]
         source, section = self._source(row), cell(row, "section")
-        if ("source", source) in self._found:
-            headings = {self._passages[found]["section"]: found for found in self._found["source", source]}
+        if ("source", source) in self._rows:
+            headings = {self._passages[hit]["section"]: hit for hit in self._rows["source", source]}
             return [f"{source}#{name}" for name in _close(section, list(headings))]
         if source:
-            files = [place[1] for place in self._found if place[0] == "source"]
+            files = [place[1] for place in self._rows if place[0] == "source"]
             same = [file for file in files if PurePosixPath(file).name == PurePosixPath(source).name]
             return same[:_CANDIDATES] or _close(source, files)
-        said = cell(row, "passage_id")
-        of_file = self._found.get(("source", said.rpartition("#")[0]), range(len(self._passages)))
-        return _close(said, [self._passages[found]["id"] for found in of_file])
+        passage_id = cell(row, "passage_id")
+        of_file = self._rows.get(("source", passage_id.rpartition("#")[0]), range(len(self._passages)))
+        return _close(passage_id, [self._passages[hit]["id"] for hit in of_file])
 
     def _source(self, row: Mapping[str, Any]) -> str:
         """The file that a row names, as the passages name it where they have it."""
-        said = cell(row, "source")
-        if not said or ("source", said) in self._found:
-            return said
-        parts, folder = _parts(said), self._documents
-        if folder and said.startswith("/"):  # of another clone, too: a queued experiment runs in a copy
+        source = cell(row, "source")
+        if not source or ("source", source) in self._rows:
+            return source
+        parts, folder = _parts(source), self._documents
+        if folder and source.startswith("/"):  # of another clone, too: a queued experiment runs in a copy
             rests = [parts[at + len(folder) :] for at in range(len(parts)) if parts[at : at + len(folder)] == folder]
         else:
             ends = [folder[at:] for at in range(len(folder))]
             rests = [parts, *(parts[len(end) :] for end in ends if parts[: len(end)] == end)]
         names = ["/".join(rest) for rest in rests]
-        return next((name for name in names if ("source", name) in self._found), said)
+        return next((name for name in names if ("source", name) in self._rows), source)
 
     def _by_text(self, text: str) -> list[int]:
         wanted = _bare(text)
@@ -140,15 +140,15 @@ class Places:
                     break
         return list(dict.fromkeys(piece for row in places for piece in self._section_of(row)))
 
-    def _unclear(self, text: str, found: Sequence[int]) -> str:
+    def _unclear(self, text: str, hits: Sequence[int]) -> str:
         if len(_bare(text).split()) < _FEWEST_WORDS:
             return f"fewer than {_FEWEST_WORDS} words are too short a text to be found by"
-        texts = len({self._passages[row]["section_sha256"] for row in found})
+        texts = len({self._passages[row]["section_sha256"] for row in hits})
         return f"its text stands in {texts:,} different sections" if texts > _MOST_TEXTS else ""
 
     def _section_of(self, row: int) -> list[int]:
         passage = self._passages[row]
-        return self._found["section", _source_of(passage), passage["section"]]
+        return self._rows["section", _source_of(passage), passage["section"]]
 
     def _similar(self, text: str) -> list[int]:
         tokens = _tokens(text)
@@ -176,7 +176,7 @@ class Places:
 
 
 def misnamed(rows: Iterable[Mapping[str, Any]]) -> str | None:
-    """What to say of a table that has no column for a place, but others that may be meant as one; else None."""
+    """A warning if a table has no column for a place, but others that may be meant as one; otherwise None."""
     names = dict.fromkeys(name for row in rows for name in row if name)
     unknown = [name for name in names if name not in _COLUMNS]
     if not unknown or not names.keys().isdisjoint(NAMES):
@@ -195,8 +195,8 @@ def _source_of(passage: Mapping[str, Any]) -> str:
 
 
 def _tokens(text: str) -> list[str]:
-    found: list[str] = bm25_words([text], return_ids=False)[0]
-    return found
+    tokens: list[str] = bm25_words([text], return_ids=False)[0]
+    return tokens
 
 
 def _close(name: str, names: list[str]) -> list[str]:
@@ -204,7 +204,7 @@ def _close(name: str, names: list[str]) -> list[str]:
     folded = {other.casefold(): other for other in names}
     pairs = set(pairwise(name.casefold()))
     compared = heapq.nlargest(_COMPARED, folded, key=lambda other: len(pairs.intersection(pairwise(other))))
-    return [folded[found] for found in difflib.get_close_matches(name.casefold(), compared, _CANDIDATES, _CLOSE)]
+    return [folded[match] for match in difflib.get_close_matches(name.casefold(), compared, _CANDIDATES, _CLOSE)]
 
 
 def _bare(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Which sections answer a query."""
+"""Copies among passages and sections, and so all sections that answer a query."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ _BLOCK = 1 << 14  # pairs whose vectors are compared at once
 
 @dataclass(frozen=True)
 class Copies:
-    """What repeats in a corpus. Sections are indices into it."""
+    """Repeats in a corpus. Sections are indices into it."""
 
     passages: Pairs  # passages that are copies of one another
-    # Sections that share a passage, or all their text: never on two sides, never negatives. Of each cluster of them
+    # Sections that share a passage, or all their text: never in two splits, never negatives. Of each cluster of them
     # all are paired with the first: a family of thousands has millions of pairs.
     linked: set[tuple[int, int]]
     alike: list[set[int]]  # for each section those that answer what it answers, itself included
@@ -33,7 +33,7 @@ def find_copies(
     """Find the copies among passages and among whole sections.
 
     `bodies` are the passages' texts without their titles, `vectors` their unit vectors with them. Near copies answer
-    the same queries only where the vectors agree, too: of two texts that differ in their titles and one word, the
+    the same queries only if the vectors agree, too: of two texts that differ in their titles and one word, the
     title may be what people ask for.
     """
     section_of = corpus.section_of
@@ -77,7 +77,7 @@ def _cosines(vectors: npt.NDArray[np.float32], pairs: Pairs) -> npt.NDArray[np.f
 
 def _members(cluster_of: Sequence[int], values: Sequence[int]) -> list[set[int]]:
     """For each place the values of its whole cluster."""
-    of: dict[int, set[int]] = defaultdict(set)
+    members: dict[int, set[int]] = defaultdict(set)
     for cluster, value in zip(cluster_of, values, strict=True):
-        of[cluster].add(value)
-    return [of[cluster] for cluster in cluster_of]
+        members[cluster].add(value)
+    return [members[cluster] for cluster in cluster_of]

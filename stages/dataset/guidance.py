@@ -1,7 +1,10 @@
-"""What the number of training pairs lets a person expect."""
+"""Guidance on the number of training pairs: what a person can expect of so many."""
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+_MODELS = ("claude", "local")  # of the providers: those that are asked for so many queries a passage
 _OVERFITS, _LEAST, _RELIABLE = 200, 500, 2000  # pairs
 
 
@@ -15,7 +18,7 @@ def size_guidance(
 ) -> str:
     """A sentence on the size of the training set; it names how many more passages need queries, and the cost of them.
 
-    `passages` counts those with queries, on any side: so many gave `pairs` training pairs, at least one. `in_all` is
+    `passages` counts those with queries, in any split: so many gave `pairs` training pairs, at least one. `in_all` is
     the number of passages of the corpus, `dollars_per_passage` what `generator: claude` takes for the queries of one;
     `by_model`: a model writes them, and can be asked for more of them.
     It starts with `reliable` where there are enough.
@@ -39,6 +42,11 @@ def size_guidance(
     if pairs >= _OVERFITS:
         return f"few: {pairs:,} training pairs, {_LEAST} are the least for a result to trust; {advice}"
     return f"too few: {pairs:,} training pairs, under {_OVERFITS} expect overfitting; {advice}"
+
+
+def written_by_model(queries: Iterable[Mapping[str, Any]]) -> bool:
+    """True if a model wrote any of these rows of queries.jsonl: it can be asked for more queries per passage."""
+    return any(query["provider"] in _MODELS for query in queries)
 
 
 def _dollars(amount: float) -> str:

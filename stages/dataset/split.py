@@ -1,66 +1,120 @@
-"""Which sections are for training, which choose the checkpoint, which are held out."""
+"""The split: queries to train on, queries that choose the checkpoint, and queries that are held out."""
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
+from fieldtune.runtime.errors import UserError
+from stages.dataset.config import DatasetConfig
 from stages.dataset.near_duplicates import clusters
+from stages.dataset.queries import TrainingQueries
 
-_LEAST_HELD_OUT = 10  # documents on a side: of fewer no mean is sure
+SPLITS = ("train", "dev", "test")
+_LEAST_HELD_OUT = 10  # documents in a split: of fewer no mean is sure
 _LARGEST_DOCUMENT = 0.1  # of the sections
 _LEAST_DEV = 40  # sections: with fewer, dev cannot tell a good model from a lucky one
 _MOST_FOR_LEAST_DEV = 0.15  # of all sections
 
 
-def groups(sources: Sequence[str], copies: set[tuple[int, int]], smallest_side: float) -> tuple[list[int], bool]:
-    """The split group of each section, and whether whole documents are kept together.
+@dataclass(frozen=True)
+class SplitUnits:
+    """Sections that no split divides: clusters of copies, or whole documents with their copies if there are many."""
 
-    `sources` has each section's document; `copies` pairs sections that hold copies of one another; `smallest_side` is
-    the share of the smaller of dev and test. A group is a cluster of copies; where there are many documents of like
-    size, copies and documents together. With few documents the verdict would rest on two or three of them.
+    unit_of: list[int]  # [sections]
+    whole_documents: bool
+
+
+def split_units(documents: Sequence[str], linked: set[tuple[int, int]], smallest_share: float) -> SplitUnits:
+    """The split units of a corpus.
+
+    `documents` has each section's document; `linked` pairs sections that hold copies of one another; `smallest_share`
+    is the share of the smaller of dev and test. If there are many documents of like size, whole documents stay
+    together. With few documents the verdict would rest on two or three of them.
     """
-    sizes = Counter(sources)
-    enough = smallest_side * len(sizes) >= _LEAST_HELD_OUT
-    whole = enough and max(sizes.values()) <= _LARGEST_DOCUMENT * len(sources)
-    pairs = set(copies)
+    sizes = Counter(documents)
+    enough = smallest_share * len(sizes) >= _LEAST_HELD_OUT
+    whole = enough and max(sizes.values()) <= _LARGEST_DOCUMENT * len(documents)
+    pairs = set(linked)
     if whole:
         last: dict[str, int] = {}
-        for number, source in enumerate(sources):
-            if source in last:
-                pairs.add((last[source], number))
-            last[source] = number
-    return clusters(len(sources), pairs), whole
+        for section, document in enumerate(documents):
+            if document in last:
+                pairs.add((last[document], section))
+            last[document] = section
+    return SplitUnits(clusters(len(documents), pairs), whole)
 
 
-def split(
-    group_of: Sequence[int],
+def assign_splits(
+    unit_of: Sequence[int],
     names: Sequence[str],
     dev: float,
     test: float,
     seed: int,
     for_training: Collection[int] = (),
 ) -> list[str]:
-    """`train`, `dev` or `test` for each section, whole groups on one side; the groups `for_training` are `train`.
+    """`train`, `dev` or `test` for each section, whole units in one split; the units `for_training` are `train`.
 
-    `names` are the sections' ids, `dev` and `test` shares of them. Groups come in the order of the hash of `seed` and
+    `names` are the sections' ids, `dev` and `test` shares of them. Units come in the order of the hash of `seed` and
     their first section's name, so that more documents leave nearly all sections where they were; each goes where it
-    fits: test, dev, else train. Where the shares are less than the smallest group, they are one such group. Where
-    `dev` of few sections is too little to choose by, it is as many as it takes, up to 15 %.
+    fits: test, dev, otherwise train. If the shares are less than the smallest unit, they are one such unit. If `dev`
+    of few sections is too little to choose by, it is as many as it takes, up to 15%.
     """
     names_of: dict[int, list[str]] = {}
-    for group, name in zip(group_of, names, strict=True):
-        names_of.setdefault(group, []).append(name)
-    draw = {g: hashlib.sha256(f"{seed}\n{min(members)}".encode()).hexdigest() for g, members in names_of.items()}
-    least = min((len(members) for g, members in names_of.items() if g not in for_training), default=0)
+    for unit, name in zip(unit_of, names, strict=True):
+        names_of.setdefault(unit, []).append(name)
+    draw = {unit: hashlib.sha256(f"{seed}\n{min(members)}".encode()).hexdigest() for unit, members in names_of.items()}
+    least = min((len(members) for unit, members in names_of.items() if unit not in for_training), default=0)
     enough = min(_LEAST_DEV, _MOST_FOR_LEAST_DEV * len(names))
     room = {"test": max(test * len(names), least), "dev": max(dev * len(names), least, enough)}
-    side: dict[int, str] = {}
-    for group in sorted(names_of, key=lambda g: draw[g]):
-        if group in for_training:
-            side[group] = "train"
+    split_of: dict[int, str] = {}
+    for unit in sorted(names_of, key=lambda unit: draw[unit]):
+        if unit in for_training:
+            split_of[unit] = "train"
             continue
-        size = len(names_of[group])
-        side[group] = next((name for name, left in room.items() if size <= left), "train")
-        if side[group] in room:
-            room[side[group]] -= size
-    return [side[group] for group in group_of]
+        size = len(names_of[unit])
+        split_of[unit] = next((name for name, left in room.items() if size <= left), "train")
+        if split_of[unit] in room:
+            room[split_of[unit]] -= size
+    return [split_of[unit] for unit in unit_of]
+
+
+@dataclass(frozen=True)
+class SplitQueries:
+    """The queries that may be trained on, dropped or in a split; rows are those of `candidates.all`."""
+
+    candidates: TrainingQueries
+    dropped: Mapping[int, str]  # row → reason; all are generated ones
+    rows: Mapping[str, Sequence[int]]  # split → rows
+
+
+def split_queries(
+    candidates: TrainingQueries,
+    dropped: Mapping[int, str],
+    unit_of: Sequence[int],
+    section_ids: Sequence[str],
+    config: DatasetConfig,
+) -> SplitQueries:
+    """Assign each query that is not dropped to the split of its section; units that real queries train on are `train`.
+
+    Raises UserError if a split has no query.
+    """
+    kept = [row for row in range(len(candidates.all)) if row not in dropped]
+    sections = sorted({candidates.all[row].section for row in kept})
+    splits = assign_splits(
+        [unit_of[section] for section in sections],
+        [section_ids[section] for section in sections],
+        config.dev,
+        config.test,
+        config.seed,
+        {unit_of[query.section] for query in candidates.real},
+    )
+    split_of = dict(zip(sections, splits, strict=True))
+    rows = {split: [row for row in kept if split_of[candidates.all[row].section] == split] for split in SPLITS}
+    for split in SPLITS:
+        if not rows[split]:
+            raise UserError(
+                f"the data set has 0 {split} queries of {len(candidates.generated)} generated ones ({len(kept)} kept): "
+                "look at `documents:`, `queries:` and `generator:` in params.yaml; more passages need queries"
+            )
+    return SplitQueries(candidates, dropped, rows)

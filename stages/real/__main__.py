@@ -23,11 +23,11 @@ from stages.real.matching import Matched, match
 _SHOWN = 5  # rows without a place, at the terminal
 
 
-def rows(config: RealConfig) -> Iterator[tables.Row]:
-    """The rows of the file, then those of a BEIR folder. Raises UserError where the file is not there."""
+def read_rows(config: RealConfig) -> Iterator[tables.Row]:
+    """The rows of the file, then those of a BEIR folder. Raises UserError if the file is not found."""
     file, folder = Path(config.queries), Path(config.documents)
     if not file.is_file():
-        raise UserError(f"queries: {file} is not there; set `queries:` in params.yaml (none: {paths.NONE})")
+        raise UserError(f"queries: {file} not found: set `queries:` in params.yaml (if there are none: {paths.NONE})")
     yield from tables.read(file)
     if beir.is_beir(folder):
         yield from beir.rows(folder)
@@ -36,57 +36,57 @@ def rows(config: RealConfig) -> Iterator[tables.Row]:
 def work() -> str:
     config = load("real", RealConfig)
     passages = list(files.read_jsonl(paths.PASSAGES))
-    asked = list(rows(config))
-    if warning := misnamed(row for _, row in asked):
+    rows = list(read_rows(config))
+    if warning := misnamed(row for _, row in rows):
         note(f"! {config.queries}: {warning}")
-    found = match(asked, passages, config.documents)
-    if found.unmatched_rows and not found.queries:
-        raise UserError(_none_found(config, found, passages[0]))
-    of_splits = Counter(query.split for query in found.queries)
+    matched = match(rows, passages, config.documents)
+    if matched.unmatched_rows and not matched.queries:
+        raise UserError(_none_matched(config, matched, passages[0]))
+    of_splits = Counter(query.split for query in matched.queries)
     counts = {split: of_splits[split] for split in SPLITS}
-    _write(paths.REAL, (query.row() for query in found.queries))
-    _write(paths.REAL_LOG, ({"query": query} for query in found.log))
+    _write(paths.REAL, (query.row() for query in matched.queries))
+    _write(paths.REAL_LOG, ({"query": query} for query in matched.log))
     files.write_json(
         paths.REAL_REPORT,
         {
-            "queries": len(found.queries),
+            "queries": len(matched.queries),
             **counts,
-            "log": len(found.log),
-            "unmatched_rows": found.unmatched_rows,
-            "unmatched": found.unmatched,
+            "log": len(matched.log),
+            "unmatched_rows": matched.unmatched_rows,
+            "unmatched": matched.unmatched,
         },
     )
-    if found.unmatched_rows:
-        note(f"{found.unmatched_rows:,} rows name a place that is not in the documents ({paths.REAL_REPORT}):")
-        for line in _not_found(found):
+    if matched.unmatched_rows:
+        note(f"{matched.unmatched_rows:,} rows name a place that is not in the documents ({paths.REAL_REPORT}):")
+        for line in _unmatched_lines(matched):
             note(f"  {line}")
-    if not found.queries and not found.log:
+    if not matched.queries and not matched.log:
         return "no real queries: the verdict will rest on generated ones that are held out"
     parts = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
-    log = f"; {len(found.log):,} without an answer" if found.log else ""
-    return f"{len(found.queries):,} real queries with answers ({parts or 'none'}){log}"
+    log = f"; {len(matched.log):,} without an answer" if matched.log else ""
+    return f"{len(matched.queries):,} real queries with answers ({parts or 'none'}){log}"
 
 
-def _none_found(config: RealConfig, found: Matched, passage: Mapping[str, Any]) -> str:
-    """What to say where all rows that name a place miss: the verdict would silently rest on generated queries."""
-    of, without = config.queries, f"set `queries: {paths.NONE}`"
+def _none_matched(config: RealConfig, matched: Matched, passage: Mapping[str, Any]) -> str:
+    """The error if no row that names a place finds it: the verdict would silently rest on generated queries."""
+    source, remedy = config.queries, f"set `queries: {paths.NONE}`"
     if beir.is_beir(Path(config.documents)):
-        of, without = f"{of} and the qrels of {config.documents}", f"{without}, and take the qrels away"
+        source, remedy = f"{source} and the qrels of {config.documents}", f"{remedy}, and take the qrels away"
     lines = [
-        f"{of}: none of the {found.unmatched_rows:,} rows that name a place of an answer has one that is in "
+        f"{source}: none of the {matched.unmatched_rows:,} rows that name a place of an answer has one that is in "
         f"{config.documents}:",
-        *(f"  {line}" for line in _not_found(found)),
+        *(f"  {line}" for line in _unmatched_lines(matched)),
         f"a place is `source`, a file below {config.documents}, and perhaps `section`, a heading in it, such as "
         f"`{passage['source']}` and `{passage['section']}`; or `passage`, a text out of the documents; or `passage_id`",
-        f"correct the rows, or `documents:` in params.yaml; to go on without real queries, {without}",
+        f"correct the rows, or `documents:` in params.yaml; to go on without real queries, {remedy}",
     ]
     return "\n".join(lines)
 
 
-def _not_found(found: Matched) -> list[str]:
-    """The first rows whose place is not there, each on a line."""
+def _unmatched_lines(matched: Matched) -> list[str]:
+    """The first rows whose place is not found, each on a line."""
     lines = []
-    for row in found.unmatched[:_SHOWN]:
+    for row in matched.unmatched[:_SHOWN]:
         why = f": {row['reason']}" if row["reason"] else ""
         near = f"; near: {', '.join(row['candidates'])}" if row["candidates"] else ""
         # Of a passage's text nothing is shown here.
@@ -96,7 +96,7 @@ def _not_found(found: Matched) -> list[str]:
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """JSONL, but a blank line where there is no row: DVC warns of empty files at every run."""
+    """Write JSONL, but a blank line if there is no row: DVC warns of empty files at every run."""
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     files.write_text(path, "\n".join(lines) + "\n")
 

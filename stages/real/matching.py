@@ -20,7 +20,7 @@ _WITH_CANDIDATES = 20  # of them, since candidates take time to find
 
 @dataclass
 class Matched:
-    """What became of the rows."""
+    """The rows that found their place, name none, or miss it."""
 
     queries: list[RealQuery] = field(default_factory=list)  # those with an answer in the documents
     log: list[str] = field(default_factory=list)  # distinct queries that name no answer
@@ -32,7 +32,7 @@ class Matched:
 class _Query:
     text: str  # as its first row spells it
     split: str
-    where: str  # the row that said the group
+    where: str  # the row that names the split
     answers: dict[str, int] = field(default_factory=dict)  # section → its passage that fits best
     overlap: float | None = None
     without_place: bool = False
@@ -41,68 +41,85 @@ class _Query:
 def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: str = "") -> Matched:
     """Join the rows of each query and find their places; `documents` is the folder that the passages came from.
 
-    Raises UserError that names the row: without a query, with an unknown split, with an overlap that is no share, and
-    where a query has another split than in an earlier row, since one query has one use. Case and white space make no
+    Raises UserError that names the row: without a query, with an unknown split, with an overlap that is not a share,
+    and if a query has another split than in an earlier row, since one query has one use. Case and white space make no
     other query.
     """
     places = Places(passages, documents)
     queries: dict[str, _Query] = {}
     matched = Matched()
     for where, row in rows:
-        text = " ".join(cell(row, "query").split())
-        if not text:
-            raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
-        split = split_of(where, row)
-        query = queries.setdefault(normalised(text), _Query(text, split, where))
-        if query.split != split:
-            raise UserError(
-                f"{where}: this query is in the group {split}, and in {query.split} at {query.where}: one use alone, "
-                "since a query that was trained on cannot be tested with"
-            )
-        found = places.find(row)
-        if found is None:
+        query = _query(queries, where, row)
+        hits = places.find(row)
+        if hits is None:
             query.without_place = True
-        elif not found:
-            matched.unmatched_rows += 1
-            if len(matched.unmatched) < _LISTED:
-                place = {name: cell(row, name) for name in (*NAMES, "section") if cell(row, name)}
-                near = places.nearest(row) if len(matched.unmatched) < _WITH_CANDIDATES else []
-                matched.unmatched.append(
-                    {"where": where, "query": text, "place": place, "reason": places.why_not(row), "candidates": near}
-                )
+        elif hits:
+            query.answers |= _answers(query.text, hits, places, passages)
         else:
-            query.answers |= _answers(text, found, places, passages)
-        if said := cell(row, "overlap"):
-            query.overlap = max(query.overlap or 0.0, _share(said, f"{where}: overlap"))
+            _add_unmatched(matched, where, row, places)
+        if overlap := cell(row, "overlap"):
+            query.overlap = max(query.overlap or 0.0, _share(overlap, f"{where}: overlap"))
     for query in queries.values():
         if query.answers:
-            answers = [passages[piece] for piece in query.answers.values()]
-            matched.queries.append(
-                RealQuery(
-                    query=query.text,
-                    split=query.split,
-                    sections=list(query.answers),
-                    passages=[answer["id"] for answer in answers],
-                    overlap=heading_overlap(query.text, answers) if query.overlap is None else query.overlap,
-                )
-            )
+            matched.queries.append(_real_query(query, passages))
         elif query.without_place:
             matched.log.append(query.text)
     return matched
 
 
-def _answers(query: str, found: Sequence[int], places: Places, passages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    of: dict[str, list[int]] = {}
-    for row in found:
-        of.setdefault(section_id(passages[row]["source"], passages[row]["section"]), []).append(row)
-    return {section: places.best(query, pieces) for section, pieces in of.items()}
+def _query(queries: dict[str, _Query], where: str, row: Mapping[str, Any]) -> _Query:
+    """The query of a row, new in `queries` if no earlier row has it."""
+    text = " ".join(cell(row, "query").split())
+    if not text:
+        raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
+    split = split_of(where, row)
+    query = queries.setdefault(normalised(text), _Query(text, split, where))
+    if query.split != split:
+        raise UserError(
+            f"{where}: this query is in the group {split}, and in {query.split} at {query.where}: one use alone, "
+            "since a query that was trained on cannot be tested with"
+        )
+    return query
 
 
-def _share(text: str, what: str) -> float:
+def _add_unmatched(matched: Matched, where: str, row: Mapping[str, Any], places: Places) -> None:
+    matched.unmatched_rows += 1
+    if len(matched.unmatched) < _LISTED:
+        matched.unmatched.append(
+            {
+                "where": where,
+                "query": " ".join(cell(row, "query").split()),
+                "place": {name: cell(row, name) for name in (*NAMES, "section") if cell(row, name)},
+                "reason": places.why_not(row),
+                "candidates": places.nearest(row) if len(matched.unmatched) < _WITH_CANDIDATES else [],
+            }
+        )
+
+
+def _answers(query: str, hits: Sequence[int], places: Places, passages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """section → the passage of it that fits the query best."""
+    pieces: dict[str, list[int]] = {}
+    for row in hits:
+        pieces.setdefault(section_id(passages[row]["source"], passages[row]["section"]), []).append(row)
+    return {section: places.best(query, rows) for section, rows in pieces.items()}
+
+
+def _real_query(query: _Query, passages: Sequence[Mapping[str, Any]]) -> RealQuery:
+    answers = [passages[row] for row in query.answers.values()]
+    return RealQuery(
+        query=query.text,
+        split=query.split,
+        sections=list(query.answers),
+        passages=[answer["id"] for answer in answers],
+        overlap=heading_overlap(query.text, answers) if query.overlap is None else query.overlap,
+    )
+
+
+def _share(text: str, name: str) -> float:
     try:
         share = float(text)
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise UserError(f"{what} is {text}: it must be a number from 0 to 1, or nothing")
+        raise UserError(f"{name} is {text}: it must be a number from 0 to 1, or nothing")
     return share

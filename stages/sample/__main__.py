@@ -25,15 +25,15 @@ def work() -> str:
         bar.advance()
         awscli = wheel("awscli", config.awscli, downloads)
     with ZipFile(botocore) as archive:
-        found = services(archive)
+        documents = services(archive)
     with ZipFile(awscli) as archive:
-        queries = real_queries(archive, found)
+        queries = real_queries(archive, documents)
     with files.replace_dir(paths.SAMPLE_DOCS) as folder:
-        for service in found:
+        for service in documents:
             files.write_text(folder / f"{service.name}.md", markdown(service))
     files.write_jsonl(paths.SAMPLE_REAL, queries)
-    sections = sum(len(service.operations) for service in found)
-    return f"{len(found)} documents with {sections:,} sections; {len(queries):,} real queries with their answers"
+    sections = sum(len(service.operations) for service in documents)
+    return f"{len(documents)} documents with {sections:,} sections; {len(queries):,} real queries with their answers"
 
 
 if __name__ == "__main__":

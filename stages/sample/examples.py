@@ -25,17 +25,17 @@ def real_queries(awscli: ZipFile, services: Sequence[Service]) -> list[dict[str,
         service, heading = place[path]
         for query in _titles(awscli.read(path).decode("utf-8")):
             source = f"{service.name}.md"
-            said = round(overlap(query, heading), 3)
-            rows.append({"query": query, "source": source, "section": heading, "overlap": said})
+            share = round(overlap(query, heading), 3)
+            rows.append({"query": query, "source": source, "section": heading, "overlap": share})
     return rows
 
 
 def _titles(manual: str) -> Iterator[str]:
-    said = set()
+    seen = set()
     for title in _TITLE.findall(manual):
         query = re.sub(r"^Example \d+:?\s*", "", title).replace("``", "").strip(" :.")
         query = " ".join(query.split())
         key = query.lower()
-        if len(query.split()) >= _LEAST_WORDS and key not in said and not key.startswith(_NO_QUERIES):
-            said.add(key)
+        if len(query.split()) >= _LEAST_WORDS and key not in seen and not key.startswith(_NO_QUERIES):
+            seen.add(key)
             yield query

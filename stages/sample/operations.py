@@ -37,7 +37,7 @@ class Service:
 def services(botocore: ZipFile) -> list[Service]:
     """The documents of the sample, from the botocore wheel. Of equal texts the first is kept."""
     known: set[str] = set()
-    found = []
+    documents = []
     for name in SERVICES.values():
         model = _newest_model(botocore, name)
         operations = {}
@@ -48,8 +48,8 @@ def services(botocore: ZipFile) -> list[Service]:
                 operations[" ".join(_WORD_STARTS.split(operation["name"]))] = text
         metadata = model["metadata"]
         title = metadata.get("serviceAbbreviation") or metadata["serviceFullName"]
-        found.append(Service(name, title, operations))
-    return found
+        documents.append(Service(name, title, operations))
+    return documents
 
 
 def markdown(service: Service) -> str:

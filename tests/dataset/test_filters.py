@@ -4,7 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from stages.dataset.filters import keep
+from stages.dataset.filters import drop_reasons
+from stages.dataset.queries import TrainingQuery
 
 RANKED = np.array([[0, 1, 2, 3, -1]])
 
@@ -18,7 +19,11 @@ def kept(
     real: tuple[str, ...] = (),
 ) -> tuple[list[int], dict[str, int]]:
     systems = [np.array(rows) for rows in ranked] if ranked else [np.repeat(RANKED, len(queries), axis=0)]
-    dropped = keep(queries, sections, answers or [{s} for s in sections], systems, top, real)
+    rows = [
+        TrainingQuery(f"q{row}", text, "question", section, section, answers[row] if answers else {section})
+        for row, (text, section) in enumerate(zip(queries, sections, strict=True))
+    ]
+    dropped = drop_reasons(rows, systems, top, real)
     return [row for row in range(len(queries)) if row not in dropped], dict(Counter(dropped.values()))
 
 

@@ -17,10 +17,10 @@ from stages.dataset.guidance import size_guidance
     ],
 )
 def test_each_size_has_its_words_and_its_number(pairs: int, passages: int, start: str, more: str | None) -> None:
-    said = size_guidance(pairs, passages)
-    assert said.startswith(f"{start}: {pairs:,} training pairs")
-    assert (f"queries for about {more}" in said) if more else ("more passages" not in said)
-    assert "$" not in said
+    guidance = size_guidance(pairs, passages)
+    assert guidance.startswith(f"{start}: {pairs:,} training pairs")
+    assert (f"queries for about {more}" in guidance) if more else ("more passages" not in guidance)
+    assert "$" not in guidance
 
 
 def test_what_the_missing_queries_cost() -> None:

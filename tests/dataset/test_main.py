@@ -20,7 +20,7 @@ from stages.dataset.__main__ import work
 from tests.dataset.workspace import Workspace, changed, documents, jaccard
 
 ROOT = Path(__file__).parents[2]
-SIDES = ("train", "dev", "test")
+SPLITS = ("train", "dev", "test")
 Row = dict[str, Any]
 
 
@@ -55,11 +55,11 @@ def report() -> dict[str, Any]:
 
 def answers(name: str) -> dict[str, set[str]]:
     """query id → passages that answer it, in one set of the qrels."""
-    found: dict[str, set[str]] = {}
+    answers_of: dict[str, set[str]] = {}
     for row in table("qrels"):
         if row["set"] == name:
-            found.setdefault(row["query_id"], set()).add(row["passage_id"])
-    return found
+            answers_of.setdefault(row["query_id"], set()).add(row["passage_id"])
+    return answers_of
 
 
 def planted() -> Workspace:
@@ -110,14 +110,14 @@ def test_no_copy_is_on_another_side(leak_proof: tuple[Workspace, Path], monkeypa
     monkeypatch.chdir(folder)
     copies = copies_of(made)
     section_of = {row["id"]: (row["source"], row["section"]) for row in made.passages}
-    side_of: dict[object, set[str]] = {}
-    for side in SIDES:
-        for row in table(f"{side}_ids"):
+    splits_of: dict[object, set[str]] = {}
+    for split in SPLITS:
+        for row in table(f"{split}_ids"):
             for passage in copies[row["positive_id"]]:
-                side_of.setdefault(passage, set()).add(side)
-            side_of.setdefault(section_of[row["positive_id"]], set()).add(side)
-    assert {place: sides for place, sides in side_of.items() if len(sides) > 1} == {}
-    assert sum(len(copies[row["positive_id"]]) > 1 for side in SIDES for row in table(f"{side}_ids")) > 100
+                splits_of.setdefault(passage, set()).add(split)
+            splits_of.setdefault(section_of[row["positive_id"]], set()).add(split)
+    assert {place: splits for place, splits in splits_of.items() if len(splits) > 1} == {}
+    assert sum(len(copies[row["positive_id"]]) > 1 for split in SPLITS for row in table(f"{split}_ids")) > 100
     cluster_of = {row["passage_id"]: row["cluster"] for row in table("clusters")}
     assert all(cluster_of[one] == cluster_of[other] for one, others in copies.items() for other in others)
 
@@ -127,8 +127,8 @@ def test_no_copy_is_a_negative(leak_proof: tuple[Workspace, Path], monkeypatch: 
     monkeypatch.chdir(folder)
     copies = copies_of(made)
     section_of = {row["id"]: (row["source"], row["section"]) for row in made.passages}
-    for side in SIDES:
-        for row in table(f"{side}_ids"):
+    for split in SPLITS:
+        for row in table(f"{split}_ids"):
             negatives = [row[f"negative_{number}_id"] for number in (1, 2, 3, 4)]
             assert len(set(negatives)) == 4
             assert copies[row["positive_id"]].isdisjoint(negatives)
@@ -140,11 +140,11 @@ def test_copies_answer_too(leak_proof: tuple[Workspace, Path], monkeypatch: pyte
     monkeypatch.chdir(folder)
     texts = {row["id"]: row["text"] for row in made.passages}
     judged = {**answers("synthetic"), **answers("dev")}
-    asked = {row["query_id"]: row["positive_id"] for side in ("dev", "test") for row in table(f"{side}_ids")}
-    assert judged.keys() == asked.keys()
+    positive_of = {row["query_id"]: row["positive_id"] for split in ("dev", "test") for row in table(f"{split}_ids")}
+    assert judged.keys() == positive_of.keys()
     for query, right in judged.items():
-        assert {passage for passage, text in texts.items() if text == texts[asked[query]]} <= right
-    pieces = [right for query, right in judged.items() if asked[query].endswith("#long-2")]
+        assert {passage for passage, text in texts.items() if text == texts[positive_of[query]]} <= right
+    pieces = [right for query, right in judged.items() if positive_of[query].endswith("#long-2")]
     assert pieces
     assert {len(right) for right in pieces} == {4}  # both pieces of both sections
 
@@ -165,16 +165,18 @@ def test_columns_are_aligned_and_load_as_sentence_transformers_expects(
     made, folder = leak_proof
     monkeypatch.chdir(folder)
     texts = {row["id"]: f"{row['title']}\n{row['text']}" for row in made.passages}
-    asked = [row["query"] for row in made.queries]
-    for side in SIDES:
+    queries = [row["query"] for row in made.queries]
+    for split in SPLITS:
         loaded = load_dataset(
-            "parquet", data_files=str(paths.DATASET / f"{side}.parquet"), split="train", cache_dir=str(tmp_path)
+            "parquet", data_files=str(paths.DATASET / f"{split}.parquet"), split="train", cache_dir=str(tmp_path)
         )
         assert loaded.column_names == ["anchor", "positive", *(f"negative_{n}" for n in (1, 2, 3, 4))]
-        for row, of in zip(loaded, table(f"{side}_ids"), strict=True):
-            assert row["anchor"] == asked[int(of["query_id"].removeprefix("q"))]
-            assert row["positive"] == texts[of["positive_id"]]
-            assert [row[f"negative_{n}"] for n in (1, 2, 3, 4)] == [texts[of[f"negative_{n}_id"]] for n in (1, 2, 3, 4)]
+        for row, ids in zip(loaded, table(f"{split}_ids"), strict=True):
+            assert row["anchor"] == queries[int(ids["query_id"].removeprefix("q"))]
+            assert row["positive"] == texts[ids["positive_id"]]
+            assert [row[f"negative_{n}"] for n in (1, 2, 3, 4)] == [
+                texts[ids[f"negative_{n}_id"]] for n in (1, 2, 3, 4)
+            ]
 
 
 def test_another_process_writes_the_same_bytes(leak_proof: tuple[Workspace, Path], tmp_path: Path) -> None:
@@ -198,11 +200,11 @@ def test_counts_of_the_report_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
     read = report()
     assert read["generated"] == 123
     assert read["dropped"] == {"ambiguous": 0, "repeated": 1, "same_as_a_real_query": 1, "round_trip": 0}
-    assert read["kept"] == 121 == sum(read[side]["pairs"] for side in SIDES)
-    for side in SIDES:
-        rows = table(f"{side}_ids")
-        assert read[side]["pairs"] == len(rows) == len(table(side))
-        assert read[side]["passages"] == len({row["positive_id"] for row in rows})
+    assert read["kept"] == 121 == sum(read[split]["pairs"] for split in SPLITS)
+    for split in SPLITS:
+        rows = table(f"{split}_ids")
+        assert read[split]["pairs"] == len(rows) == len(table(split))
+        assert read[split]["passages"] == len({row["positive_id"] for row in rows})
     assert read["real"] == {"test": 1, "dev": 0, "train": 0}
     assert (read["passages"], read["split"]) == (42, {"unit": "section", "groups": 42})
     assert "(2 queries dropped); 1 real test queries" in summary
@@ -246,7 +248,7 @@ def test_negatives_that_one_query_lacks_are_left_out_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build(documents(4, in_each=2), tmp_path, monkeypatch)
-    assert {report()[side]["negatives"] for side in SIDES} == {3}  # four passages: three others
+    assert {report()[split]["negatives"] for split in SPLITS} == {3}  # four passages: three others
     assert list(table("train")[0]) == ["anchor", "positive", "negative_1", "negative_2", "negative_3"]
 
 
@@ -286,13 +288,13 @@ def test_real_queries_for_training_and_for_dev_go_there_and_nowhere_else(
     made.ask("tested", "doc4.md", "Part 40")
     made.query(made.passage("x.md", "X"), "Trained 3")  # generated, and a real query's words
     build(made, tmp_path, monkeypatch)
-    asked = {f"doc{number // 10}.md#part-{number}" for number in range(20)} | {"doc5.md#part-59"}
+    trained_on = {f"doc{number // 10}.md#part-{number}" for number in range(20)} | {"doc5.md#part-59"}
     train = [row for row in table("train_ids") if row["kind"] == "real"]
-    assert {row["positive_id"] for row in train} == asked
+    assert {row["positive_id"] for row in train} == trained_on
     assert len(train) == 21
     assert "trained 0" in [row["anchor"] for row in table("train")]
     # What they ask for is in training alone, with its generated queries.
-    assert all(row["positive_id"] not in asked for side in ("dev", "test") for row in table(f"{side}_ids"))
+    assert all(row["positive_id"] not in trained_on for split in ("dev", "test") for row in table(f"{split}_ids"))
     # Two answers of one query are no negatives of one another.
     cluster = {row["passage_id"]: row["cluster"] for row in table("clusters")}
     assert cluster["doc0.md#part-0"] == cluster["doc5.md#part-59"] != cluster["doc0.md#part-1"]

@@ -12,8 +12,8 @@ from stages.dataset.near_duplicates import Pairs, clusters, exact_copies, near_c
 from tests.dataset.workspace import jaccard
 
 
-def pairs(of: Pairs) -> list[tuple[int, int]]:
-    return [(i, j) for i, j in of.tolist()]
+def pairs(rows: Pairs) -> list[tuple[int, int]]:
+    return [(i, j) for i, j in rows.tolist()]
 
 
 def near(texts: Sequence[str], overlap: float) -> list[tuple[int, int]]:
@@ -25,10 +25,10 @@ def test_exact_copies_have_the_same_words() -> None:
     assert pairs(exact_copies(words(texts))) == [(0, 2), (2, 4), (3, 6)]
 
 
-@pytest.mark.parametrize(("overlap", "found"), [(0.6, [(0, 1)]), (0.61, [])])
-def test_near_copies_share_three_word_shingles(overlap: float, found: list[tuple[int, int]]) -> None:
+@pytest.mark.parametrize(("overlap", "pairs"), [(0.6, [(0, 1)]), (0.61, [])])
+def test_near_copies_share_three_word_shingles(overlap: float, pairs: list[tuple[int, int]]) -> None:
     # 8 shingles each; the last two of either are its own: 6 of 10 are shared
-    assert near(["a b c d e f g h i j", "a b c d e f g h x y", "other words altogether"], overlap) == found
+    assert near(["a b c d e f g h i j", "a b c d e f g h x y", "other words altogether"], overlap) == pairs
 
 
 def test_repeated_shingles_count_once() -> None:
@@ -71,16 +71,16 @@ def test_no_pair_is_missed_where_few_words_make_all_texts() -> None:
 def test_a_large_family_hangs_together_by_few_pairs() -> None:
     common = [f"w{n}" for n in range(40)]
     texts = [" ".join([f"row {n}", *common, f"value {n}"]) for n in range(1000)]
-    found = near(texts, 0.8)
-    assert set(clusters(1000, found)) == {0}
-    assert 999 <= len(found) <= 50 * 1000  # of half a million
+    pairs = near(texts, 0.8)
+    assert set(clusters(1000, pairs)) == {0}
+    assert 999 <= len(pairs) <= 50 * 1000  # of half a million
 
 
 def test_memory_is_a_few_numbers_for_each_word() -> None:
     draw = random.Random(3)
-    of = words(" ".join(f"w{draw.randrange(5000)}" for _ in range(100)) for _ in range(1000))
+    texts = words(" ".join(f"w{draw.randrange(5000)}" for _ in range(100)) for _ in range(1000))
     tracemalloc.start()
-    near_copies(of, 0.8)
+    near_copies(texts, 0.8)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak / 100_000 < 32  # bytes; a million passages of 100 words: 3.2 GB
@@ -147,6 +147,6 @@ def test_a_long_chain_and_a_star_are_one_cluster() -> None:
     random.Random(4).shuffle(names)
     chain = list(pairwise(names[:1000]))
     star = [(names[1000], name) for name in names[1001:]]
-    found = clusters(2000, chain + star)
-    assert {found[name] for name in names[:1000]} == {min(names[:1000])}
-    assert {found[name] for name in names[1000:]} == {min(names[1000:])}
+    cluster_of = clusters(2000, chain + star)
+    assert {cluster_of[name] for name in names[:1000]} == {min(names[:1000])}
+    assert {cluster_of[name] for name in names[1000:]} == {min(names[1000:])}

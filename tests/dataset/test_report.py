@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-import numpy as np
 import pytest
 
-from stages.dataset.filters import keep
-from stages.dataset.report import describe, dropped_examples, words
+from stages.dataset.queries import TrainingQueries, TrainingQuery
+from stages.dataset.report import PeoplesQueries, describe, words
+from stages.dataset.split import SplitQueries
 
 PASSAGES = ["Copy image\nCopies an image to another account.", "Delete image\nDeletes it."]
 
@@ -29,11 +29,23 @@ def described(**changes: Any) -> dict[str, Any]:
         "passages": PASSAGES,
         "generated": 6,
         "dropped": {2: "ambiguous", 4: "round_trip"},
-        "sides": {"train": [0, 1, 6], "dev": [3], "test": [5]},
+        "splits": {"train": [0, 1, 6], "dev": [3], "test": [5]},
         "real": [],
         "log": [],
     }
-    return describe(**{**parts, **changes})
+    parts |= changes
+    rows = [
+        TrainingQuery(f"q{row}", text, kind, passage, passage, {passage})
+        for row, (text, kind, passage) in enumerate(
+            zip(parts["queries"], parts["kinds"], parts["positives"], strict=True)
+        )
+    ]
+    candidates = TrainingQueries(rows[: parts["generated"]], rows[parts["generated"] :])
+    return describe(
+        SplitQueries(candidates, parts["dropped"], parts["splits"]),
+        parts["passages"],
+        PeoplesQueries(parts["real"], parts["log"]),
+    )
 
 
 def test_each_step_says_what_is_left() -> None:
@@ -60,31 +72,31 @@ def filled(histogram: dict[str, int]) -> dict[str, int]:
 
 
 def test_lengths_of_generated_and_real_queries_and_of_a_log() -> None:
-    found = described(real=[("two words", [0])], log=["image", "w " * 25, "w " * 24, "w " * 10])["lengths"]
+    lengths = described(real=[("two words", [0])], log=["image", "w " * 25, "w " * 24, "w " * 10])["lengths"]
     # 3, 7, 2 and 3 words; the real query that is trained on is not a generated one
-    assert found["queries"]["generated"]["n"] == 4
-    assert found["queries"]["generated"]["median"] == 3
-    assert filled(found["queries"]["generated"]["histogram"]) == {"2": 1, "3": 2, "6–7": 1}
-    assert filled(found["queries"]["real"]["histogram"]) == {"2": 1}
-    assert filled(found["queries"]["log"]["histogram"]) == {"1": 1, "8–10": 1, "16–24": 1, "25 or more": 1}
-    assert found["queries"]["log"]["median"] == 17
-    assert list(found["queries"]["log"]["histogram"]) == [
+    assert lengths["queries"]["generated"]["n"] == 4
+    assert lengths["queries"]["generated"]["median"] == 3
+    assert filled(lengths["queries"]["generated"]["histogram"]) == {"2": 1, "3": 2, "6–7": 1}
+    assert filled(lengths["queries"]["real"]["histogram"]) == {"2": 1}
+    assert filled(lengths["queries"]["log"]["histogram"]) == {"1": 1, "8–10": 1, "16–24": 1, "25 or more": 1}
+    assert lengths["queries"]["log"]["median"] == 17
+    assert list(lengths["queries"]["log"]["histogram"]) == [
         "1", "2", "3", "4", "5", "6–7", "8–10", "11–15", "16–24", "25 or more",
     ]  # fmt: skip
-    assert (found["passages"]["n"], found["passages"]["median"]) == (2, 6)  # 8 and 4
-    assert filled(found["passages"]["histogram"]) == {"1–24": 2}
+    assert (lengths["passages"]["n"], lengths["passages"]["median"]) == (2, 6)  # 8 and 4
+    assert filled(lengths["passages"]["histogram"]) == {"1–24": 2}
 
 
 def test_a_log_alone_is_compared_by_length_alone() -> None:
-    found = described(log=["image"])
-    assert list(found["lengths"]["queries"]) == ["generated", "log"]
-    assert list(found["leakage"]) == ["generated"]
+    report = described(log=["image"])
+    assert list(report["lengths"]["queries"]) == ["generated", "log"]
+    assert list(report["leakage"]) == ["generated"]
 
 
 def test_leakage_is_the_share_of_a_querys_words_that_its_passage_repeats() -> None:
-    found = described(real=[("copying images", [1, 0]), ("nothing of it", [0]), ("delete account", [])])["leakage"]
+    leakage = described(real=[("copying images", [1, 0]), ("nothing of it", [0]), ("delete account", [])])["leakage"]
     # 1, 1/4, 1/2, 2/3
-    assert found["generated"] == {
+    assert leakage["generated"] == {
         "n": 4,
         "mean": 0.604,
         "histogram": {
@@ -92,8 +104,8 @@ def test_leakage_is_the_share_of_a_querys_words_that_its_passage_repeats() -> No
         },
     }  # fmt: skip
     # Of two answers the better one counts; there may be none.
-    assert filled(found["real"]["histogram"]) == {"100 %": 1, "under 20 %": 2}
-    assert found["real"]["mean"] == 0.333
+    assert filled(leakage["real"]["histogram"]) == {"100 %": 1, "under 20 %": 2}
+    assert leakage["real"]["mean"] == 0.333
 
 
 @pytest.mark.parametrize(
@@ -108,8 +120,8 @@ def test_leakage_is_the_share_of_a_querys_words_that_its_passage_repeats() -> No
     ],
 )
 def test_a_share_on_a_bound_belongs_to_the_bin_that_starts_there(query: str, label: str) -> None:
-    found = described(passages=["w1 w2 w3 w4 w5", ""], real=[(query, [0])])
-    assert filled(found["leakage"]["real"]["histogram"]) == {label: 1}
+    report = described(passages=["w1 w2 w3 w4 w5", ""], real=[(query, [0])])
+    assert filled(report["leakage"]["real"]["histogram"]) == {label: 1}
 
 
 @pytest.mark.parametrize(
@@ -130,22 +142,22 @@ def test_words_are_between_blanks_or_characters(text: str, count: int) -> None:
 
 
 def test_scripts_without_blanks_are_compared_by_pairs_of_characters() -> None:
-    found = described(
+    report = described(
         passages=["将映像复制到其他账户", "x"], real=[("复制映像", [0]), ("如何复制", [0]), ("删除", [0])]
     )
     # 复制, 制映, 映像: two of three; 如何, 何复, 复制: one of three; 删除: none
-    assert filled(found["leakage"]["real"]["histogram"]) == {"60–79 %": 1, "20–39 %": 1, "under 20 %": 1}
+    assert filled(report["leakage"]["real"]["histogram"]) == {"60–79 %": 1, "20–39 %": 1, "under 20 %": 1}
 
 
 SHORT, LONG = ["a b"] * 20, ["one two three four five six"] * 20
 
 
 def remarks(generated: str, real: list[tuple[str, list[int]]] | None = None, log: list[str] | None = None) -> list[str]:
-    found: list[str] = described(
+    report: list[str] = described(
         queries=[generated] * 4, kinds=["task"] * 4, positives=[0] * 4, generated=4, dropped={},
-        sides={"train": [0, 1, 2, 3]}, real=real or [], log=log or [],
+        splits={"train": [0, 1, 2, 3]}, real=real or [], log=log or [],
     )["remarks"]  # fmt: skip
-    return found
+    return report
 
 
 def test_generated_queries_of_another_length_are_said() -> None:
@@ -182,137 +194,15 @@ def test_without_real_queries_only_much_is_said() -> None:
 
 def test_of_many_queries_some_are_looked_at_of_every_kind() -> None:
     queries = ["one", "two words"] * 12_000  # every second one is long: each 2nd would be of one length
-    found = described(
+    report = described(
         queries=queries, kinds=["task"] * 24_000, positives=[0] * 24_000, generated=24_000, dropped={},
-        sides={"train": range(24_000)},
+        splits={"train": range(24_000)},
     )  # fmt: skip
-    lengths = found["lengths"]["queries"]["generated"]
+    lengths = report["lengths"]["queries"]["generated"]
     assert lengths["n"] == 10_000
     assert 4_800 < lengths["histogram"]["1"] < 5_200
-    assert found["kinds"] == {"task": 24_000}
+    assert report["kinds"] == {"task": 24_000}
 
 
 def test_json_and_the_same_each_time() -> None:
     assert json.loads(json.dumps(described(log=SHORT))) == described(log=SHORT)
-
-
-def unit(*angles: float) -> Any:
-    return np.array([[np.cos(a), np.sin(a)] for a in np.radians(angles)], dtype=np.float32)
-
-
-ROWS = [{"id": f"doc.md#{name}", "title": f"Doc {name}"} for name in ("a", "b", "b-2", "c", "d")]
-SECTION_OF = np.array([0, 1, 1, 2, 3])
-ANGLES = unit(0, 80, 30, 60, 20)  # by cosine with 0°: a 0°, d 20°, b 30° (its second piece), c 60°
-
-
-def examples(
-    queries: list[str],
-    positives: list[int],
-    right: list[set[int]],
-    bm25: list[list[int]],
-    top: int = 1,
-    real: tuple[str, ...] = (),
-) -> dict[str, list[dict[str, str]]]:
-    """Examples of what the filter drops of queries that all look at 0°."""
-    base = np.array([[0, 3, 1, 2]] * len(queries))
-    lexical = np.array(bm25)
-    dropped = keep(queries, SECTION_OF[positives].tolist(), right, [base, lexical], top, real)
-    return dropped_examples(
-        dropped=dropped,
-        queries=queries,
-        positives=positives,
-        right=right,
-        passages=ROWS,
-        section_of=SECTION_OF,
-        top=top,
-        query_vectors=unit(*[0] * len(queries)),
-        passage_vectors=ANGLES,
-        bm25=lexical,
-    )
-
-
-def test_a_query_that_does_not_lead_back_has_its_passages_ranks() -> None:
-    found = examples(["far", "further"], [1, 3], [{1}, {2}], [[2, 1, -1], [0, 3, 1]])
-    assert found == {
-        "round_trip": [
-            {
-                "query": "far",
-                "passage_id": "doc.md#b",
-                "title": "Doc b",
-                "why": "its passage is on rank 3 of the base model and on rank 2 of BM25; the limit is 1",
-            },
-            {
-                "query": "further",
-                "passage_id": "doc.md#c",
-                "title": "Doc c",
-                "why": "its passage is on rank 4 of the base model and not among the first 3 of BM25; the limit is 1",
-            },
-        ]
-    }
-
-
-def test_a_copys_rank_counts() -> None:
-    found = examples(["far"], [3], [{2, 3}], [[1, 0, -1]])
-    assert found["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
-
-
-def test_a_tie_is_ranked_as_the_filter_did() -> None:
-    found = dropped_examples(
-        dropped={0: "round_trip"},
-        queries=["alike"],
-        positives=[1],
-        right=[{1}],
-        passages=ROWS[:2],
-        section_of=np.array([0, 1]),
-        top=1,
-        query_vectors=unit(0),
-        passage_vectors=unit(10, 10),
-        bm25=np.array([[0, -1]]),
-    )
-    assert found["round_trip"][0]["why"].startswith("its passage is on rank 2 of the base model")
-
-
-def test_words_for_several_passages_name_another() -> None:
-    near = [[0, 1, 2, 3]] * 4
-    found = examples(["List", "list ", "LIST", "fine"], [0, 2, 3, 0], [{0}, {1}, {2}, {0}], near)
-    # One example, since all three have the same words
-    assert found == {
-        "ambiguous": [
-            {
-                "query": "List",
-                "passage_id": "doc.md#a",
-                "title": "Doc a",
-                "why": "also written for doc.md#b-2 and 1 more",
-            }
-        ]
-    }
-    two = examples(["list", "list"], [0, 3], [{0}, {2}], near[:2])
-    assert two["ambiguous"][0]["why"] == "also written for doc.md#c"
-
-
-def test_repeats_say_of_what() -> None:
-    near = [[0, 1, 2, 3]] * 4
-    found = examples(["once", "Once", "twice", "twice"], [0, 0, 2, 1], [{0}, {0}, {1}, {1}], near, top=3)
-    assert [(example["passage_id"], example["why"]) for example in found["repeated"]] == [
-        ("doc.md#a", "written twice for this passage"),
-        ("doc.md#b", "already written for doc.md#b-2, which answers the same"),
-    ]
-
-
-def test_words_of_a_real_query() -> None:
-    found = examples(["How to"], [0], [{0}], [[0, 1, 2, 3]], real=("how to",))
-    assert [example["query"] for example in found["same_as_a_real_query"]] == ["How to"]
-
-
-def test_at_most_five_of_a_reason_and_the_same_ones_each_time() -> None:
-    queries = [f"far {number}" for number in range(50)]
-    found = examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
-    chosen = [example["query"] for example in found["round_trip"]]
-    assert len(set(chosen)) == 5
-    assert chosen == sorted(chosen, key=queries.index)
-    assert chosen != queries[:5]  # nor those of the first document alone
-    assert found == examples(queries, [3] * 50, [{2}] * 50, [[0, 1, 3]] * 50)
-
-
-def test_nothing_dropped_is_no_examples() -> None:
-    assert examples(["near"], [0], [{0}], [[0, 1, 2, 3]]) == {}

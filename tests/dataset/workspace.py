@@ -96,8 +96,8 @@ class Workspace:
         """Write `data/` below `folder`; an empty .dvc marks it as a repository of its own."""
         for name, rows in ((paths.PASSAGES, self.passages), (paths.QUERIES, self.queries)):
             files.write_jsonl(folder / name, rows)
-        asked = ((f"line {number}", row) for number, row in enumerate(self.real, start=1))
-        files.write_jsonl(folder / paths.REAL, (query.row() for query in match(asked, self.passages).queries))
+        real_rows = ((f"line {number}", row) for number, row in enumerate(self.real, start=1))
+        files.write_jsonl(folder / paths.REAL, (query.row() for query in match(real_rows, self.passages).queries))
         files.write_text(folder / paths.REAL_LOG, "")
         for kind in self._vectors:
             write_vectors(folder / paths.VECTORS, kind, self.vectors(kind))

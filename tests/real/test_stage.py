@@ -11,7 +11,7 @@ from fieldtune.corpus import files, real_queries
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from stages.real.__main__ import work
-from tests.real.test_matching import PASSAGES
+from tests.sources.made_passages import PASSAGES
 
 
 @pytest.fixture
@@ -75,11 +75,11 @@ def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed
     ]
     files.write_jsonl(Path("q.jsonl"), rows)
     ask("q.jsonl")
-    said = capsys.readouterr().out
-    assert "q.jsonl, line 1: faq.md; near: more/faq.md" in said
-    assert "q.jsonl, line 2: passage; near: more/faq.md#billing" in said
-    assert "q.jsonl, line 4: passage: fewer than 3 words" in said
-    assert "secret" not in said
+    printed = capsys.readouterr().out
+    assert "q.jsonl, line 1: faq.md; near: more/faq.md" in printed
+    assert "q.jsonl, line 2: passage; near: more/faq.md#billing" in printed
+    assert "q.jsonl, line 4: passage: fewer than 3 words" in printed
+    assert "secret" not in printed
 
 
 def test_no_row_that_finds_its_place_is_an_error_unless_none_names_one(folder: Path) -> None:
@@ -105,13 +105,13 @@ def test_no_row_that_finds_its_place_is_an_error_unless_none_names_one(folder: P
 
 
 def test_columns_that_may_be_misnamed_are_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    said = {}
+    printed = {}
     for header in ("query,file,heading", "query,date", "query", "query,source,date"):
         Path("q.csv").write_text(f"{header}\nprice,,\n")
         assert ask("q.csv") == "0 real queries with answers (none); 1 without an answer"
-        said[header] = capsys.readouterr().out
+        printed[header] = capsys.readouterr().out
     place = "a place is source and section, passage, or passage_id\n"
-    assert said == {
+    assert printed == {
         "query,file,heading": f"  ! q.csv: columns file, heading are not known; {place}",
         "query,date": f"  ! q.csv: column date is not known; {place}",
         "query": "",
@@ -136,7 +136,7 @@ def test_none_is_said(folder: Path) -> None:
     Path("none.jsonl").touch()
     assert ask("none.jsonl").startswith("no real queries")
     assert (paths.REAL.read_text(), real_queries.read()) == ("\n", [])
-    with pytest.raises(UserError, match=r"queries: gone\.csv is not there"):
+    with pytest.raises(UserError, match=r"queries: gone\.csv not found"):
         ask("gone.csv")
 
 
@@ -165,27 +165,27 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     (folder / "docs/qrels/test.tsv").write_text("q9\tr1\t1\n")
     with pytest.raises(UserError, match=r"test\.tsv, line 1: docs/queries\.jsonl has no query q9"):
         ask("none.jsonl")
-    for data, said in (
+    for data, message in (
         (b"Gr\xf6sse\tr1\t1\n", " is not UTF-8 text"),
         (b"q0\tr1\t1\n" + b"x" * 131_073, ", line 2 is not TSV"),
     ):
         (folder / "docs/qrels/test.tsv").write_bytes(data)
-        with pytest.raises(UserError, match=rf"^docs/qrels/test\.tsv{said}"):
+        with pytest.raises(UserError, match=rf"^docs/qrels/test\.tsv{message}"):
             ask("none.jsonl")
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("q.csv", 'query,source\n"open', r"q\.csv, line 2 is not CSV"),
         ("q.csv", "query,source\nGr\xf6sse,x".encode("latin-1"), r"q\.csv is not UTF-8 text"),
         ("q.csv", f"{'x' * 131_073},query\n", r"q\.csv, line 1 is not CSV: field larger"),
         ("q.csv", f"query,passage\na,b\na,{'x' * 131_073}\n", r"q\.csv, line 3 is not CSV: field larger"),
         ("q.jsonl", "{", r"q\.jsonl, line 1 is not JSON"),
-        ("q.xlsx", "no zip", r"q\.xlsx is no XLSX file"),
+        ("q.xlsx", "no zip", r"q\.xlsx could not be read as XLSX"),
     ],
 )
-def test_a_broken_table_is_named(name: str, content: str | bytes, said: str, folder: Path) -> None:
+def test_a_broken_table_is_named(name: str, content: str | bytes, message: str, folder: Path) -> None:
     Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         ask(name)

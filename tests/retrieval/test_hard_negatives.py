@@ -26,7 +26,7 @@ COSINES = (0.7, 0.9, 0.8, 0.6, 0.5, 0.4, 0.3)
 
 
 @pytest.mark.parametrize(
-    ("changes", "cluster_of", "found"),
+    ("changes", "cluster_of", "negatives"),
     [
         ({}, range(7), [2, 0]),  # the positive is passage 1, at rank 1
         ({"first_rank": 3}, range(7), [0, 3]),
@@ -35,8 +35,8 @@ COSINES = (0.7, 0.9, 0.8, 0.6, 0.5, 0.4, 0.3)
         ({}, (0, 1, 1, 3, 4, 5, 6), [0, 3]),  # passage 2 is a copy of the positive
     ],
 )
-def test_the_hardest_within_window_and_margin(changes: dict[str, Any], cluster_of: range, found: list[int]) -> None:
-    assert mine(ASKED, [1], at(*COSINES), cluster_of, config(**changes), seed=0) == ([found], 0)
+def test_the_hardest_within_window_and_margin(changes: dict[str, Any], cluster_of: range, negatives: list[int]) -> None:
+    assert mine(ASKED, [1], at(*COSINES), cluster_of, config(**changes), seed=0) == ([negatives], 0)
 
 
 def test_random_ones_fill_up_within_the_margin() -> None:
@@ -60,12 +60,12 @@ def test_the_rule_holds_on_random_vectors_and_repeats() -> None:
     numbers = np.random.default_rng(0)
     queries, passages = (numbers.normal(size=(n, 16)) for n in (60, 400))
     queries, passages = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (queries, passages))
-    asked, table = queries.astype(np.float32), passages.astype(np.float32)
-    plain = asked @ table.T
+    unit_queries, table = queries.astype(np.float32), passages.astype(np.float32)
+    plain = unit_queries @ table.T
     positives = [int(np.argsort(-row)[n % 12]) for n, row in enumerate(plain)]  # ranks 1 to 12
     cluster_of = [number // 2 for number in range(400)]
     settings = config(count=5, first_rank=4, last_rank=40)
-    mined, random_ones = mine(asked, positives, table, cluster_of, settings, seed=0)
+    mined, random_ones = mine(unit_queries, positives, table, cluster_of, settings, seed=0)
     assert random_ones == 0
     for row, chosen in enumerate(mined):
         order = np.argsort(-plain[row]).tolist()
@@ -75,4 +75,4 @@ def test_the_rule_holds_on_random_vectors_and_repeats() -> None:
             if plain[row, p] <= 0.95 * plain[row, positives[row]] and cluster_of[p] != cluster_of[positives[row]]
         ]
         assert chosen == allowed[:5]
-    assert mine(asked, positives, table, cluster_of, settings, seed=0) == (mined, random_ones)
+    assert mine(unit_queries, positives, table, cluster_of, settings, seed=0) == (mined, random_ones)

@@ -45,14 +45,14 @@ def test_documents_are_the_services_with_the_operations_that_say_something_new(t
         },
     )
     with ZipFile(tmp_path / "w") as archive:
-        found = {service.name: service for service in services(archive)}
-    assert list(found) == list(SERVICES.values())
-    assert len(found) == 43
-    assert found["ec2"] == Service(
+        documents = {service.name: service for service in services(archive)}
+    assert list(documents) == list(SERVICES.values())
+    assert len(documents) == 43
+    assert documents["ec2"] == Service(
         "ec2", "Amazon EC2", {"Copy Image": f"{LONG} Copied.", "Describe VP Cs": f"{twelve} twelve"}
     )
-    assert found["s3"] == Service("s3", "Amazon S3", {})
-    assert found["config"].operations == {"Do It": f"{LONG} In config."}
+    assert documents["s3"] == Service("s3", "Amazon S3", {})
+    assert documents["config"].operations == {"Do It": f"{LONG} In config."}
 
 
 def test_ingest_reads_from_a_document_what_was_put_into_it() -> None:

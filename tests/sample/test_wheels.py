@@ -62,7 +62,7 @@ def test_what_a_killed_download_left_is_fetched_anew(index: Path, downloads: Pat
 def test_without_an_index_it_says_what_failed_and_what_to_do(index: Path, downloads: Path) -> None:
     with pytest.raises(UserError) as error:
         wheel("awscli", Wheel("1.0", "00"), downloads)
-    said = str(error.value)
-    assert said.startswith("pip could not download awscli==1.0, part of the sample: ERROR: No matching distribution")
-    assert said.endswith("use documents of your own: `documents:` and `queries:` in params.yaml")
-    assert "\n" not in said
+    message = str(error.value)
+    assert message.startswith("pip could not download awscli==1.0, part of the sample: ERROR: No matching distribution")
+    assert message.endswith("use documents of your own: `documents:` and `queries:` in params.yaml")
+    assert "\n" not in message

@@ -1,0 +1,60 @@
+"""The inputs of the stage: passages, generated and real queries, and their vectors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.runtime import paths
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Rows of the files of earlier stages."""
+
+    passages: list[dict[str, Any]]
+    corpus: Corpus
+    generated: list[dict[str, Any]]
+    real: list[RealQuery]  # those with answers
+    log: list[str]  # those without
+    vectors: Mapping[str, npt.NDArray[np.float32]]  # unit vectors [rows, dimension] of `passages`, `queries` and `real`
+
+    @cached_property
+    def passage_rows(self) -> dict[str, int]:
+        """The row of each passage by its id."""
+        return {passage["id"]: row for row, passage in enumerate(self.passages)}
+
+    @cached_property
+    def documents(self) -> list[str]:
+        """[sections]: the document of each."""
+        document_of = {
+            section: passage["document"]
+            for passage, section in zip(self.passages, self.corpus.section_of.tolist(), strict=True)
+        }
+        return [document_of[section] for section in range(len(self.corpus.sections))]
+
+    @cached_property
+    def real_answers(self) -> list[list[int]]:
+        """[real queries]: the sections that each names as answers."""
+        section_row = {section: row for row, section in enumerate(self.corpus.sections)}
+        return [[section_row[section] for section in query.sections] for query in self.real]
+
+
+def read_inputs() -> Inputs:
+    """Read all inputs of the stage."""
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    return Inputs(
+        passages=passages,
+        corpus=Corpus.from_passages(passages),
+        generated=list(files.read_jsonl(paths.QUERIES)),
+        real=real_queries.read(),
+        log=[row["query"] for row in files.read_jsonl(paths.REAL_LOG)],
+        vectors={name: read_vectors(paths.VECTORS, name) for name in ("passages", "queries", "real")},
+    )

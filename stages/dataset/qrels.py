@@ -1,0 +1,64 @@
+"""Qrels: the passages that answer each query of the test and dev sets."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval.judged_queries import DEV, HARD, real_id
+from stages.dataset.inputs import Inputs
+from stages.dataset.split import SplitQueries
+
+_COLUMNS = ("set", "query_id", "section", "passage_id", "relevance", "group")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A query of one set."""
+
+    set_name: str
+    query_id: str
+    section: int  # the one that it was written for: its split unit is the query's cluster
+    answers: set[int]  # all sections that answer it
+
+
+def real_judgements(inputs: Inputs, alike: Sequence[set[int]]) -> Iterator[Judgement]:
+    """Judgements of the real queries of the test and dev sets: every answer's copies, `alike`, answer too."""
+    for row, (query, sections) in enumerate(zip(inputs.real, inputs.real_answers, strict=True)):
+        sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": [DEV], "train": []}
+        answers = {copy for section in sections for copy in alike[section]}
+        for name in sets[query.split]:
+            yield Judgement(name, real_id(row), sections[0], answers)
+
+
+def generated_judgements(queries: SplitQueries) -> Iterator[Judgement]:
+    """Judgements of the generated queries that are held out, and of those in dev."""
+    for name, split in (("synthetic", "test"), (DEV, "dev")):
+        for row in queries.rows[split]:
+            query = queries.candidates.all[row]
+            yield Judgement(name, query.id, query.section, query.answers)
+
+
+def qrels_columns(
+    judgements: Iterable[Judgement], passages: Sequence[Mapping[str, Any]], corpus: Corpus, unit_of: Sequence[int]
+) -> dict[str, list[Any]]:
+    """Columns of qrels.parquet: a row for each passage of each answer; `unit_of` [sections] is the split unit."""
+    passages_of: dict[int, list[str]] = defaultdict(list)
+    for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
+        passages_of[section].append(passage["id"])
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for query in judgements:
+        for section in sorted(query.answers):
+            for passage_id in passages_of[section]:
+                cells = (
+                    query.set_name,
+                    query.query_id,
+                    corpus.sections[section],
+                    passage_id,
+                    1,
+                    unit_of[query.section],
+                )
+                for column, value in zip(columns.values(), cells, strict=True):
+                    column.append(value)
+    return columns

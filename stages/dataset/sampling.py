@@ -1,0 +1,14 @@
+"""A sample of what is too much to look at."""
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def draw(items: Sequence[T], count: int) -> list[T]:
+    """At most so many, in their order; drawn, since every nth might always be of one kind."""
+    if len(items) <= count:
+        return list(items)
+    return [items[place] for place in sorted(random.Random(0).sample(range(len(items)), count))]

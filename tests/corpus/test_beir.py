@@ -1,0 +1,96 @@
+"""Folders in the layout of BEIR: which are one, and the rows that their qrels make."""
+
+from pathlib import Path
+
+import pytest
+
+from fieldtune.corpus import files
+from fieldtune.corpus.beir import is_beir, rows
+from fieldtune.runtime.errors import UserError
+
+HEADER = "query-id\tcorpus-id\tscore\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A corpus and queries `q0` … `q2`, without qrels."""
+    files.write_jsonl(tmp_path / "corpus.jsonl", [{"_id": "d1", "text": "a text"}])
+    files.write_jsonl(tmp_path / "queries.jsonl", [{"_id": f"q{n}", "text": f" query {n}"} for n in range(3)])
+    return tmp_path
+
+
+def judged(folder: Path) -> list[tuple[str, str, str, str]]:
+    """File and line, query, document and split of each row."""
+    return [
+        (where.removeprefix(f"{folder}/"), row["query"], row["passage_id"], row["group"]) for where, row in rows(folder)
+    ]
+
+
+def test_a_folder_is_one_if_it_has_corpus_queries_and_qrels(folder: Path) -> None:
+    assert not is_beir(folder)
+    (folder / "qrels").mkdir()
+    assert not is_beir(folder)
+    files.write_text(folder / "qrels/test.tsv", HEADER)
+    assert is_beir(folder)
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        (folder / name).rename(folder / "aside")
+        assert not is_beir(folder)
+        (folder / "aside").rename(folder / name)
+    (folder / "qrels/test.tsv").rename(folder / "qrels.tsv")
+    assert is_beir(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [("train", "train"), ("dev", "dev"), ("valid", "dev"), ("validation", "dev"), ("test", "test"), ("other", "test")],
+)
+def test_the_file_names_the_group(name: str, group: str, folder: Path) -> None:
+    files.write_text(folder / f"qrels/{name}.tsv", f"{HEADER}q1\td1\t1\n")
+    assert judged(folder) == [(f"qrels/{name}.tsv, line 2", "query 1", "d1", group)]
+
+
+def test_a_single_file_is_test_and_counts_only_without_a_folder(folder: Path) -> None:
+    files.write_text(folder / "qrels.tsv", "q1\td1\t1\n")
+    assert judged(folder) == [("qrels.tsv, line 1", "query 1", "d1", "test")]
+    files.write_text(folder / "qrels/train.tsv", "q2\td1\t1\n")
+    assert judged(folder) == [("qrels/train.tsv, line 1", "query 2", "d1", "train")]
+
+
+def test_only_what_is_judged_above_zero_is_an_answer(folder: Path) -> None:
+    lines = ["q0\td1\t0", "", "q0\td2\t2", "q1\td1\t-1", " \t\t", "q1\td3\t1"]
+    files.write_text(folder / "qrels/test.tsv", HEADER + "\n".join(lines))
+    assert judged(folder) == [
+        ("qrels/test.tsv, line 4", "query 0", "d2", "test"),
+        ("qrels/test.tsv, line 7", "query 1", "d3", "test"),
+    ]
+
+
+def test_the_form_of_trec_eval_has_a_column_more(folder: Path) -> None:
+    files.write_text(folder / "qrels/test.tsv", "\ufeffq0\t0\td1\t1\nq1\tQ0\td2\t1\n")
+    assert [row[1:3] for row in judged(folder)] == [("query 0", "d1"), ("query 1", "d2")]
+
+
+def test_queries_may_be_named_by_id_and_in_any_form_of_unicode(folder: Path) -> None:
+    files.write_jsonl(folder / "queries.jsonl", [{"id": 7, "text": "seven"}, {"_id": "u\u0308", "text": "two dots"}])
+    files.write_text(folder / "qrels/test.tsv", "7\td1\t1\n\u00fc\td1\t1\n u\u0308 \td2\t1\n")
+    assert [row[1:3] for row in judged(folder)] == [("seven", "d1"), ("two dots", "d1"), ("two dots", "d2")]
+
+
+@pytest.mark.parametrize(
+    ("qrels", "message"),
+    [
+        ("q0\td1\n", ", line 1: a query's id, a document's and a score are needed"),
+        ("q0\td1\t1\nq0 d1 1\n", ", line 2: a query's id, a document's and a score are needed"),
+        ("q0\t0\td1\t1\t1\n", ", line 1: a query's id, a document's and a score are needed"),
+        (f"{HEADER}q0\td1\tyes\n", ", line 2: the score is not a whole number"),
+        (f"{HEADER}q0\td1\t0.5\n", ", line 2: the score is not a whole number"),
+        ("q9\td1\t0\n", ", line 1: {folder}/queries.jsonl has no query q9"),
+        ("empty\td1\t1\n", ", line 1: {folder}/queries.jsonl has no query empty"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_named(qrels: str, message: str, folder: Path) -> None:
+    files.write_jsonl(folder / "queries.jsonl", [{"_id": "q0", "text": "a"}, {"_id": "empty", "text": " "}])
+    files.write_text(folder / "qrels/test.tsv", qrels)
+    with pytest.raises(UserError) as error:
+        list(rows(folder))
+    assert str(error.value).startswith(f"{folder}/qrels/test.tsv{message.format(folder=folder)}")
