@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from fieldtune.models.base_models import ModelConfig
-from stages.export.card import Example, card
+from stages.export.card import Example, Interface, render_card
 from tests.evaluate.made_up import scores
 from tests.export import inputs
 
@@ -20,9 +20,9 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
     )  # fmt: skip
     parts: dict[str, Any] = {
         "metrics": inputs.metrics(), "dataset": inputs.DATASET, "history": inputs.HISTORY,
-        "prompts": {"query": 'say "hi": ', "document": ""}, "max_tokens": 1024,
+        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32),
     }  # fmt: skip
-    return ModelCard(card(model, **{"confidence": 0.9} | parts | changes, dimension=32))
+    return ModelCard(render_card(model, **{"confidence": 0.9} | parts | changes))
 
 
 @pytest.mark.parametrize(

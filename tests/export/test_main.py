@@ -28,7 +28,9 @@ from fieldtune.corpus.vectors import read_vectors, write_vectors
 from fieldtune.models import tuned_model
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
-from stages.export.onnx import OnnxEncoder, parity
+from stages.export import model_folder, onnx_folder
+from stages.export.onnx import OnnxEncoder
+from stages.export.parity import parity
 from tests.export import inputs
 from tests.tiny_model import WORDS
 
@@ -77,7 +79,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As the working directory of a run in this process, which reads the export here: `done` has it read afresh."""
     inputs.write(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(export, "encode_afresh", encode_here)
+    monkeypatch.setattr(model_folder, "encode_afresh", encode_here)
     return tmp_path
 
 
@@ -187,8 +189,8 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
         shutil.copyfile(done.out / "onnx/model_int8.onnx", path)
 
     # As if nothing that is kept in float32 helped.
-    monkeypatch.setattr(export, "write_int8", write_int8)
-    monkeypatch.setattr(export, "by_harm", lambda *_: [["first"], ["second"], ["third"], ["fourth"]])
+    monkeypatch.setattr(onnx_folder, "write_int8", write_int8)
+    monkeypatch.setattr(onnx_folder, "by_harm", lambda *_: [["first"], ["second"], ["third"], ["fourth"]])
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.0")
     said = export.work()
     int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
