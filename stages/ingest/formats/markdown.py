@@ -1,5 +1,6 @@
 """Markdown: as files have it, and as the readers of other formats write code and tables."""
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, time
@@ -44,8 +45,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value as the cell of a table shows it by default: 15 digits, no time where there is none."""
-    if value is None or value != value:
+    """A value as the cell of a table shows it by default: 15 digits, no time at midnight, nothing for NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, datetime) and value.time() == time():
         return value.date().isoformat()
