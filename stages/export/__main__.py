@@ -100,11 +100,11 @@ def work() -> str:
 
 
 def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
-    """What to say where the verdict, in the evaluation's metrics.json, is against the model that is exported."""
+    """A warning if the verdict, in the evaluation's metrics.json, is against the model that is exported."""
     if metrics["verdict"] != "keep_base":
         return None
     if metrics["similarity_to_base"] > UNCHANGED:
-        return "The verdict is keep_base, and the export is the base model: it need not be deployed anew."
+        return "The verdict is keep_base, and the export is the base model: it need not be deployed again."
     return (
         "The verdict is keep_base: the export holds the tuned model nevertheless. Do not deploy it in place of the "
         f"base model; the report recommends {metrics['recommend']}."

@@ -26,7 +26,7 @@ def write_manifest(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Entry] | None:
-    """What `write_manifest` wrote; None where there is no such file, or one that is not of an export."""
+    """Read what `write_manifest` wrote; None if there is no such file, or one that is not of an export."""
     try:
         listed: dict[str, Entry] = files.read_json(folder / NAME)
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):

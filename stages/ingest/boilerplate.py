@@ -132,7 +132,7 @@ def _letters(places: Iterable[_Place]) -> int:
 
 
 def _words(text: str) -> str:
-    """What is compared of a block."""
+    """The words of a block that are compared."""
     if "](" in text:
         text = _LINK.sub(r"\g<words>", _LINK.sub(r"\g<words>", text))  # twice: links around images
     return " ".join(_DIGITS.sub("0", text).casefold().split())

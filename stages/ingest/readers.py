@@ -99,11 +99,11 @@ def read(path: Path, source: str, fields: Fields) -> Found:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why a file could not be read; not the error's own message, which may quote the text."""
+    """The reason that a file could not be read; not the error's own message, which may quote the text."""
     if path.is_file() and not path.stat().st_size:
         return "empty file"
     if isinstance(error, UnreadableError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return f"broken, or no {path.suffix[1:].upper()} file ({type(error).__name__})"
+    return f"broken, or not a valid {path.suffix[1:].upper()} file ({type(error).__name__})"

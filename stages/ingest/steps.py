@@ -21,7 +21,7 @@ _CUTTING = files.digest(*(Path(str(module.__file__)) for module in (boilerplate,
 
 @dataclass(frozen=True)
 class Read:
-    """What reading a file gave."""
+    """The result of reading a file."""
 
     key: str
     problem: str  # why there is no text of it; "" where there is
@@ -31,13 +31,13 @@ class Read:
 
     @property
     def empty(self) -> bool:
-        """Whether the file can be read and has no text."""
+        """Tell if the file can be read and has no text."""
         return not (self.sections or self.problem)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What cutting a file gave."""
+    """The result of cutting a file."""
 
     rows: bytes  # lines of passages.jsonl
     passages: int
@@ -49,7 +49,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the steps depend on, besides the files."""
+    """The settings that the steps depend on, besides the files."""
 
     folder: Path
     fields: Fields
@@ -98,7 +98,7 @@ class Steps:
         return read
 
     def is_cut(self, read: Read, repeated: frozenset[int]) -> bool:
-        """Whether a file was cut before, and is the same."""
+        """Tell if a file was cut before, and is the same."""
         return self._cache.has(f"{self._cut_key(read, repeated)} rows")
 
     def cut(self, path: Path, read: Read, repeated: frozenset[int]) -> Cut:

@@ -52,7 +52,9 @@ def _title_and_pages(path: Path) -> tuple[str, list[list[str]]]:
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
-        raise UnreadableError("encrypted" if error.err_code == _PASSWORD_ERROR else "broken, or no PDF file") from error
+        raise UnreadableError(
+            "encrypted" if error.err_code == _PASSWORD_ERROR else "broken, or not a valid PDF file"
+        ) from error
     with document:
         title = " ".join(repair(document.get_metadata_value("Title")).split())
         pages = []
@@ -92,5 +94,5 @@ def _paragraphs(lines: Sequence[str], full: float) -> str:
 
 
 def _is_ideographic(letter: str) -> bool:
-    """Whether it is of a script without blanks between words, or of its punctuation."""
+    """Tell if a letter is of a script without blanks between words, or of its punctuation."""
     return unicodedata.east_asian_width(letter) in "WF" and "HANGUL" not in unicodedata.name(letter, "")

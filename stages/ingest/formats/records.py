@@ -38,7 +38,7 @@ def jsonl_records(path: Path, source: str, fields: Fields) -> Found:
 
 
 def load_json(path: Path) -> Any:
-    """What a JSON file holds; None where it is blank. Raises UnreadableError with the line of the mistake."""
+    """Read a JSON file; None if it is blank. Raises UnreadableError with the line of the mistake."""
     data = path.read_bytes()
     return _json(data) if data.strip() else None
 
@@ -65,7 +65,7 @@ def parquet_records(path: Path, source: str, fields: Fields) -> Found:
             batches = file.iter_batches(batch_size=_BATCH, columns=columns)
             return _sections((row for batch in batches for row in batch.to_pylist()), source, fields)
     except (pa.ArrowException, OSError) as error:
-        raise UnreadableError("broken, or no Parquet file") from error
+        raise UnreadableError("broken, or not a valid Parquet file") from error
 
 
 def arrow_records(path: Path, source: str, fields: Fields) -> Found:
@@ -89,7 +89,7 @@ def arrow_records(path: Path, source: str, fields: Fields) -> Found:
         with pa.memory_map(str(path)) as file:
             return _sections(rows(file), source, fields)
     except (pa.ArrowException, OSError) as error:
-        raise UnreadableError("broken, or no Arrow file") from error
+        raise UnreadableError("broken, or not a valid Arrow file") from error
 
 
 def _columns(names: Iterable[str], fields: Fields) -> list[str]:
@@ -110,11 +110,11 @@ def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Found:
     number = 0
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
-            raise UnreadableError(f"row {number} is no object")
+            raise UnreadableError(f"row {number} is not an object")
         known = known or fields.text in row
         text = row.get(fields.text)
         if text is not None and not isinstance(text, str):
-            raise UnreadableError(f"row {number}: its field `{fields.text}` is no text")
+            raise UnreadableError(f"row {number}: its field `{fields.text}` is not text")
         if not (text := repair(text or "").strip()):
             continue
         given = row.get(fields.id, row.get("_id"))

@@ -25,7 +25,7 @@ def without_repeated(pages: Sequence[list[str]]) -> tuple[list[list[str]], dict[
 
 
 def _edge_lines(page: Sequence[str]) -> dict[int, str]:
-    """What the lines at a page's edges say, digits aside, by their number; without rows of tables."""
+    """The lines at a page's edges by their number, digits aside; without rows of tables."""
     said = [number for number, line in enumerate(page) if line.strip()]
     found: dict[int, str] = {}
     for number in {*said[:_EDGE], *said[-_EDGE:]}:

@@ -26,7 +26,7 @@ def text_of(path: Path) -> str:
 
 
 def decoded(data: bytes, declared: str | None = None) -> str:
-    """Text of bytes: as their mark or UTF-8 has it, else as declared, else by a guess. Raises UnreadableError."""
+    """Text of bytes: as their mark or UTF-8 has it, otherwise as declared or by a guess. Raises UnreadableError."""
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if b"\0" in data and not is_utf16:
         raise UnreadableError("binary, not text")
