@@ -33,5 +33,5 @@ def read_manifest(folder: Path) -> dict[str, Entry] | None:
         return None
     if not isinstance(listed, dict) or not listed:  # browser extensions and web apps have such a file, too
         return None
-    ours = all(isinstance(of, dict) and of.keys() == {"bytes", "sha256"} for of in listed.values())
+    ours = all(isinstance(entry, dict) and entry.keys() == {"bytes", "sha256"} for entry in listed.values())
     return listed if ours else None

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fieldtune.corpus import files, scripts, unicode
 from stages.ingest.formats import (
+    Content,
     Fields,
-    Found,
     Reader,
     UnreadableError,
     csv,
@@ -82,7 +82,7 @@ VERSION = " ".join(
 )
 
 
-def read(path: Path, source: str, fields: Fields) -> Found:
+def read(path: Path, source: str, fields: Fields) -> Content:
     """The sections of one file, and counts of what was left out, such as `{"repeated_page_lines": 12}`.
 
     `source` is the file's path as sections name it. A file without text gives no sections. Raises UnreadableError.

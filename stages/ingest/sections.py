@@ -96,14 +96,14 @@ def outlined(source: str, name: str, title: str, opening: str, parts: Sequence[P
         words = " ".join([title, *(above.heading for above in path)])
         return [Section(source, _distinct(label, labels), _distinct(slug(label), slugs), words, text)]
 
-    found: list[Section] = []
+    sections: list[Section] = []
     path: list[Part] = []
     for number, part in enumerate(parts):
         if not (titled and number == 0):
             path = [above for above in path if above.level < part.level] + [part]
-        found += section(part.heading, path, part.text)
+        sections += section(part.heading, path, part.text)
     # What stands before the first heading is named last: whether it is there must not rename the others.
-    return section(before, [], opening) + found
+    return section(before, [], opening) + sections
 
 
 def slug(heading: str) -> str:
@@ -133,6 +133,6 @@ def _headings(text: str) -> Iterator[_Heading]:
     for opening, inline in itertools.pairwise(_BLOCKS.parse(text, links)):
         if opening.type == "heading_open" and opening.level == 0 and opening.map:
             children = _WORDS.parseInline(inline.content, links)[0].children or []
-            said = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
-            if words := " ".join("".join(said).split()):
+            spoken = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
+            if words := " ".join("".join(spoken).split()):
                 yield _Heading(int(opening.tag[1]), words, *opening.map)

@@ -74,10 +74,10 @@ class Steps:
     def known_read(self, path: Path) -> Read | None:
         """The reading of a file that was read before, and is the same."""
         try:
-            found = self._cache.get(f"{self._read_key(path)} about")
+            stored = self._cache.get(f"{self._read_key(path)} about")
         except OSError:
             return None
-        return Read(**json.loads(found)) if found else None
+        return Read(**json.loads(stored)) if stored else None
 
     def read(self, path: Path) -> Read:
         """Read a file; what goes wrong with it is its `problem`."""
@@ -106,7 +106,7 @@ class Steps:
         key = self._cut_key(read, repeated)
         if (known := self._cache.get(f"{key} about")) and (lines := self._cache.get(f"{key} rows")) is not None:
             return Cut(rows=lines, **json.loads(known))
-        sections, dropped = boilerplate.without(self._sections(path, read), repeated)
+        sections, dropped = boilerplate.strip_boilerplate(self._sections(path, read), repeated)
         # One function for all files: what it has counted once is remembered.
         self._count_tokens = self._count_tokens or _counter(self._rules.tokenizer)
         rows = cutting.passages(sections, self._count_tokens, self._rules.max_tokens, self._rules.overlap)
@@ -150,6 +150,6 @@ def _counter(file: Path) -> Callable[[Sequence[str]], list[int]]:
     tokenizer.no_padding()
 
     def count(texts: Sequence[str]) -> list[int]:
-        return [len(found.ids) for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     return count

@@ -44,8 +44,8 @@ def test_it_is_smaller_and_close(exported: Exported) -> None:
 def test_a_text_has_the_same_vector_in_any_batch(exported: Exported) -> None:
     model, folder = exported
     encoder = OnnxEncoder(folder / "model_int8.onnx", model.tokenizer)
-    alone = encoder.encode(TEXTS, batch_size=1)
-    np.testing.assert_allclose(encoder.encode(TEXTS, batch_size=8), alone, rtol=0, atol=1e-6)
+    one_by_one = encoder.encode(TEXTS, batch_size=1)
+    np.testing.assert_allclose(encoder.encode(TEXTS, batch_size=8), one_by_one, rtol=0, atol=1e-6)
 
 
 def test_no_path_of_this_machine_is_inside(exported: Exported) -> None:

@@ -42,9 +42,9 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         patch.chdir(folder)
         patch.setattr(model_folder, "encode_afresh", encode_here)
         stage.work()
-        found: dict[str, Any] = {}
-        exec(FIRST.replace("copy an image", "word5 word7"), found)
-        yield found
+        namespace: dict[str, Any] = {}
+        exec(FIRST.replace("copy an image", "word5 word7"), namespace)
+        yield namespace
 
 
 def exact(names: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found
+from stages.ingest.formats import Content, Fields
 from stages.ingest.formats.text import text_of
 from stages.ingest.sections import Section, markdown_sections
 
@@ -16,7 +16,7 @@ from stages.ingest.sections import Section, markdown_sections
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[\w+/=%-]{64,}")
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     return sections(path, source, text_of(path)), {}
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.ingest.formats import Fields, Found, html
+from stages.ingest.formats import Content, Fields, html
 from stages.ingest.formats.text import text_of
 
 # Names of roles and directives that docutils does not know, and whose texts it would drop: Sphinx's, and any others.
@@ -31,7 +31,7 @@ _SETTINGS = {
 }
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     from docutils.core import publish_parts  # type: ignore[import-untyped]
 
     text = _FILE_FIELDS.sub("", text_of(path))
