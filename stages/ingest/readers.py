@@ -106,4 +106,4 @@ def _reason(path: Path, error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return f"broken, or not a valid {path.suffix[1:].upper()} file ({type(error).__name__})"
+    return f"broken, or no {path.suffix[1:].upper()} file ({type(error).__name__})"

@@ -52,9 +52,7 @@ def _title_and_pages(path: Path) -> tuple[str, list[list[str]]]:
     try:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
-        raise UnreadableError(
-            "encrypted" if error.err_code == _PASSWORD_ERROR else "broken, or not a valid PDF file"
-        ) from error
+        raise UnreadableError("encrypted" if error.err_code == _PASSWORD_ERROR else "broken, or no PDF file") from error
     with document:
         title = " ".join(repair(document.get_metadata_value("Title")).split())
         pages = []

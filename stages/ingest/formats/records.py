@@ -65,7 +65,7 @@ def parquet_records(path: Path, source: str, fields: Fields) -> Content:
             batches = file.iter_batches(batch_size=_BATCH, columns=columns)
             return _sections((row for batch in batches for row in batch.to_pylist()), source, fields)
     except (pa.ArrowException, OSError) as error:
-        raise UnreadableError("broken, or not a valid Parquet file") from error
+        raise UnreadableError("broken, or no Parquet file") from error
 
 
 def arrow_records(path: Path, source: str, fields: Fields) -> Content:
@@ -89,7 +89,7 @@ def arrow_records(path: Path, source: str, fields: Fields) -> Content:
         with pa.memory_map(str(path)) as file:
             return _sections(rows(file), source, fields)
     except (pa.ArrowException, OSError) as error:
-        raise UnreadableError("broken, or not a valid Arrow file") from error
+        raise UnreadableError("broken, or no Arrow file") from error
 
 
 def _columns(names: Iterable[str], fields: Fields) -> list[str]:
@@ -110,11 +110,11 @@ def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Content:
     number = 0
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
-            raise UnreadableError(f"row {number} is not an object")
+            raise UnreadableError(f"row {number} is no object")
         known = known or fields.text in row
         text = row.get(fields.text)
         if text is not None and not isinstance(text, str):
-            raise UnreadableError(f"row {number}: its field `{fields.text}` is not text")
+            raise UnreadableError(f"row {number}: its field `{fields.text}` is no text")
         if not (text := repair(text or "").strip()):
             continue
         given = row.get(fields.id, row.get("_id"))
