@@ -10,7 +10,7 @@ from fieldtune.runtime.settings import between
 
 @dataclass
 class CheckConfig:
-    """The texts that the ONNX files are checked on. Beside the graph's export the stage takes its time for them."""
+    """What the ONNX files are checked on. Beside the graph's export this is what the stage takes its time for."""
 
     # Passages encoded by torch in float32 too, for the cosines; the written model folder is held to them as well
     texts: int = between(1, 100_000)

@@ -18,7 +18,7 @@ class FieldsConfig:
 
 @dataclass
 class BoilerplateConfig:
-    """Text that repeats over files, such as navigation, is dropped if it stands in so many of them."""
+    """Text that repeats over files, such as navigation, is dropped where it stands in so many of them."""
 
     share: float = between(0.01, 1.0)  # of the files
     files: int = between(2, 1_000_000)  # and at least so many: in few files a repetition may be meant
@@ -29,7 +29,7 @@ class IngestConfig:
     documents: str = MISSING  # the folder, `documents:` of params.yaml
     include: list[str] = MISSING  # globs below it; of the files that match, those of a known format are read
     exclude: list[str] = any_words()  # noqa: RUF009 (it is a dataclasses.field): globs of files that are not read
-    strict: bool = MISSING  # a file that cannot be read is an error; otherwise it is listed in the report
+    strict: bool = MISSING  # a file that cannot be read is an error; else it is listed in the report
     # Tokens of one passage, title and special tokens included. 256 is what all-MiniLM-L6-v2 reads; longer
     # passages blur what they are about.
     max_tokens: int = between(16, 8192)
