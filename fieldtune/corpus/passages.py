@@ -46,9 +46,3 @@ def passage_text(passage: Mapping[str, Any]) -> str:
 def section_hash(text: str) -> str:
     """16 hex digits that stand for a section's text, whatever its white space."""
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:16]
-
-
-def shorten(text: str, letters: int) -> str:
-    """The beginning of a text, to be shown: on one line, cut between words, with an ellipsis where it is cut."""
-    line = " ".join(text.split())
-    return line if len(line) <= letters else line[:letters].rsplit(" ", 1)[0] + " …"

@@ -10,7 +10,6 @@ from typing import Any
 from huggingface_hub import ModelCardData
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from fieldtune.corpus.passages import shorten
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.judged_queries import TEST_SETS, TITLES
@@ -100,8 +99,10 @@ def render_card(
 
 
 def _cell(text: str) -> str:
-    """The beginning of a text, on one line, with nothing that Markdown or HTML would take for its own."""
-    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", shorten(text, _LETTERS))
+    """How a text begins, on one line, with nothing that Markdown or HTML would take for its own."""
+    whole = " ".join(text.split())
+    begin = whole if len(whole) <= _LETTERS else whole[:_LETTERS].rsplit(" ", 1)[0] + " …"
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", begin)
 
 
 def _metadata(base: ModelConfig) -> ModelCardData:

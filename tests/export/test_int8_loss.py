@@ -13,9 +13,7 @@ CORPUS = Corpus(["a", "b", "c"], np.arange(3), ["text a", "text b", "text c"])
 
 def judged(relevant: list[set[int]], **sets: list[int]) -> Judged:
     names = [f"r{row}" for row in range(len(relevant))]
-    return Judged(
-        names, names, relevant, np.arange(len(relevant)), {name: np.array(rows) for name, rows in sets.items()}
-    )
+    return Judged(names, names, relevant, np.arange(len(relevant)), {name: np.array(of) for name, of in sets.items()})
 
 
 def test_the_loss_is_the_mean_drop_in_ndcg() -> None:
