@@ -14,7 +14,7 @@ from fieldtune.corpus import beir, files, tables
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, misnamed
-from stages.ingest.found import is_hidden
+from stages.ingest.documents import is_hidden
 from stages.real.splits import split_of
 
 _ANY = "keyphrases"  # the generator that needs nothing but documents

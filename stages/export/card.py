@@ -45,23 +45,29 @@ class Example:
     answers: bool  # whether it is one of the query's answers
 
 
-def card(
+@dataclass(frozen=True)
+class Interface:
+    """The model's own prompts, limit and dimension; those of the base model may be others if it is pinned."""
+
+    prompts: Mapping[str, str | None]  # by `query` and `document`
+    max_tokens: int | None
+    dimension: int
+
+
+def render_card(
     base: ModelConfig,
     metrics: Mapping[str, Any],
     dataset: Mapping[str, Any],
     history: Mapping[str, Any],
     *,
-    prompts: Mapping[str, str | None],
-    max_tokens: int | None,
-    dimension: int,
+    interface: Interface,
     confidence: float,
     examples: Sequence[Example] = (),
 ) -> str:
-    """The whole README.md, its metadata as the Hub reads it.
+    """Render the whole README.md, its metadata as the Hub reads it.
 
     `metrics` is the evaluation's metrics.json, `dataset` the data set's report.json, `history` the training's
-    history.json; `prompts` (by `query` and `document`) and `max_tokens` are the model's own, which are not those of
-    `base` where it is pinned; `confidence` is that of the intervals.
+    history.json; `confidence` is that of the intervals.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -84,9 +90,9 @@ def card(
         dataset=dataset,
         pinned=history.get("pinned"),
         unchanged=metrics["similarity_to_base"] > UNCHANGED,
-        prompts=prompts,
-        max_tokens=max_tokens,
-        dimension=dimension,
+        prompts=interface.prompts,
+        max_tokens=interface.max_tokens,
+        dimension=interface.dimension,
         confidence=f"{100 * confidence:g} %",
         examples=examples,
     )
@@ -113,5 +119,5 @@ def _metadata(base: ModelConfig) -> ModelCardData:
 
 
 def _on_hub(base: ModelConfig) -> bool:
-    """Whether the name can be a repository on the Hub, which refuses any other as `base_model`."""
+    """Tell if the name can be a repository on the Hub, which refuses any other as `base_model`."""
     return re.fullmatch(r"[\w.-]+/[\w.-]+", base.name, re.ASCII) is not None

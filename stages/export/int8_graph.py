@@ -22,9 +22,9 @@ _ACTIVATION = 127  # a row's largest value, around 128
 def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
     """Quantize a graph of `write_fp32`, but for the layers named in `keep`: a quarter of the size.
 
-    Weights have a scale a column; each row of activations, which is one token, is scaled by its own largest value as
+    Weights have a scale per column; each row of activations, which is one token, is scaled by its own largest value as
     the graph runs. So a text's vector does not depend on those it is encoded with, as it would with
-    onnxruntime's own dynamic quantization, which has one scale a batch.
+    onnxruntime's own dynamic quantization, which has one scale per batch.
     """
     quantize_dynamic(fp32, path, weight_type=QuantType.QInt8, op_types_to_quantize=["Gather"])  # the embeddings
     model = ir.load(path)

@@ -1,4 +1,4 @@
-"""What int8 costs in search: NDCG@10 on a sample of the test queries against a part of the corpus."""
+"""The cost of int8 in search: NDCG@10 on a sample of the test queries against a part of the corpus."""
 
 import random
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Check:
     _passage_vectors: Vectors
 
     def loss(self, queries: Vectors, passages: Vectors) -> "Loss":
-        """What other unit vectors of `queries` and `passages` lose."""
+        """Measure what other unit vectors of `queries` and `passages` lose."""
         before = self._ndcg(self._query_vectors, self._passage_vectors)
         after = self._ndcg(queries, passages)
         return Loss(

@@ -26,12 +26,12 @@ def write_manifest(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Entry] | None:
-    """What `write_manifest` wrote; None where there is no such file, or one that is not of an export."""
+    """Read what `write_manifest` wrote; None if there is no such file, or one that is not of an export."""
     try:
         listed: dict[str, Entry] = files.read_json(folder / NAME)
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):
         return None
     if not isinstance(listed, dict) or not listed:  # browser extensions and web apps have such a file, too
         return None
-    ours = all(isinstance(of, dict) and of.keys() == {"bytes", "sha256"} for of in listed.values())
+    ours = all(isinstance(entry, dict) and entry.keys() == {"bytes", "sha256"} for entry in listed.values())
     return listed if ours else None

@@ -1,4 +1,4 @@
-"""A Sentence Transformers model as one ONNX graph in float32, and how near two encodings are."""
+"""A Sentence Transformers model as one ONNX graph in float32, and its encoder."""
 
 import fieldtune.runtime.environment  # noqa: F401
 
@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +25,6 @@ from fieldtune.runtime.errors import UserError
 from stages.export.int8_graph import linear
 
 _OPSET = 20  # the first with Gelu, in one operator of five a sixth faster; runtimes since January 2024 read it
-
-
-@dataclass(frozen=True)
-class Parity:
-    """Cosine between two encodings of the same texts: the worst text's and the mean."""
-
-    min: float
-    mean: float
 
 
 class _Sentence(torch.nn.Module):
@@ -155,15 +146,3 @@ class OnnxEncoder:
                 vectors[chunk] = self._session.run(["sentence_embedding"], inputs)[0]
                 bar.advance(len(chunk))
         return vectors
-
-
-def parity(reference: npt.NDArray[np.float32], candidate: npt.NDArray[np.float32]) -> Parity:
-    """Compare two encodings of the same texts, row by row: float [n, dimension] each.
-
-    Raises ValueError where the shapes differ or there are no rows.
-    """
-    if reference.shape != candidate.shape or len(reference) == 0:
-        raise ValueError(f"cannot compare encodings of shapes {reference.shape} and {candidate.shape}")
-    a, b = reference.astype(np.float64), candidate.astype(np.float64)
-    cosines = (a * b).sum(axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-    return Parity(min=float(cosines.min()), mean=float(cosines.mean()))

@@ -21,13 +21,13 @@ def write_passage_vectors(
     int8: bool = False,
     binary: bool = False,
 ) -> None:
-    """Write columns `id`, `text_sha256` and `vector` (float32, fixed-size list), one row a passage.
+    """Write columns `id`, `text_sha256` and `vector` (float32, fixed-size list), one row per passage.
 
     `text_sha256` is the hex digest of the text that the encoder sees, in UTF-8 and without the prompt: what changed
     since can be told without the texts.
 
     `int8` adds the column `vector_int8` and, beside the file, RANGES, float32 [2, dimension]; `binary` adds
-    `vector_binary`, uint8 [dimension / 8, rounded up], a bit a number, the first number's highest. They are what
+    `vector_binary`, uint8 [dimension / 8, rounded up], a bit per number, the first number's highest. They are what
     sentence-transformers' `quantize_embeddings` gives for `int8` with these ranges, and for `ubinary`.
     """
     import pyarrow as pa

@@ -4,8 +4,7 @@ import fieldtune.runtime.environment  # noqa: F401
 
 # isort: split
 import importlib.util
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from fieldtune.runtime.settings import load
 from fieldtune.runtime.stage import run_stage
 from stages.ingest import boilerplate, readers
 from stages.ingest.config import IngestConfig
+from stages.ingest.documents import list_documents
 from stages.ingest.formats import Fields
-from stages.ingest.found import find, said
+from stages.ingest.report import Totals, list_unreadable, make_report, summary
 from stages.ingest.steps import Read, Rules
 from stages.ingest.workers import Workers
 
@@ -28,8 +28,26 @@ _SHOWN = 5  # files that cannot be read, at the terminal
 def work() -> str:
     config = load("ingest", IngestConfig)
     folder = Path(config.documents)
-    found = find(folder, config.include, config.exclude, readers.SUFFIXES)
-    rules = Rules(
+    documents = list_documents(folder, config.include, config.exclude, readers.SUFFIXES)
+    workers = Workers(_rules(config, folder))
+    try:
+        reads = _read(workers, documents.readable)
+        unreadable = list_unreadable(documents.readable, reads, folder)
+        _check_unreadable(unreadable, len(reads), config.strict)
+        with files.replace_file(paths.PASSAGES) as temporary:
+            totals = _write_passages(temporary, workers, documents.readable, reads, _repeated(reads, config))
+            if not totals.passages:
+                parts = f"{len(unreadable):,} cannot be read, {sum(read.empty for read in reads):,} have no text"
+                raise UserError(f"documents: {len(reads):,} files in {folder}, none with any text ({parts})")
+    finally:
+        workers.close()
+    report = make_report(reads, unreadable, documents.skipped, totals)
+    files.write_json(paths.PASSAGES_REPORT, report)
+    return summary(report)
+
+
+def _rules(config: IngestConfig, folder: Path) -> Rules:
+    return Rules(
         folder=folder,
         fields=Fields(**asdict(config.fields)),
         max_tokens=config.max_tokens,
@@ -37,53 +55,6 @@ def work() -> str:
         tokenizer=_tokenizer(config.tokenizer),
         cache=state.root() / "ingest.sqlite",
     )
-    workers = Workers(rules)
-    try:
-        reads = []
-        with progress("reading documents", len(found.readable)) as bar:
-            for read in workers.read(found.readable):
-                reads.append(read)
-                bar.advance()
-        empty = sum(read.empty for read in reads)
-        unreadable = _unreadable(found.readable, reads, folder, config.strict)
-        repeated = _repeated(reads, config)
-        totals: Counter[str] = Counter()
-        languages: Counter[str] = Counter()
-        with (
-            files.replace_file(paths.PASSAGES) as temporary,
-            temporary.open("wb") as file,
-            progress("cutting passages", len(reads)) as bar,
-        ):
-            for cut in workers.cut(found.readable, reads, repeated):
-                file.write(cut.rows)
-                for name in ("passages", "sections", "sections_cut", "boilerplate"):
-                    totals[name] += getattr(cut, name)
-                languages.update(cut.languages)
-                bar.advance()
-            if not totals["passages"]:
-                parts = f"{len(unreadable):,} cannot be read, {empty:,} have no text"
-                raise UserError(f"documents: {len(reads):,} files in {folder}, none with any text ({parts})")
-    finally:
-        workers.close()
-    counts: Counter[str] = Counter()
-    for read in reads:
-        counts.update(read.counts)
-    report = {
-        "documents": len(reads),
-        "unreadable": unreadable,
-        "empty": empty,
-        "skipped": found.skipped,
-        "sections": totals["sections"],
-        "passages": totals["passages"],
-        "sections_cut": totals["sections_cut"],
-        "boilerplate_blocks": totals["boilerplate"],
-        "left_out": dict(sorted(counts.items())),
-        "languages": {
-            code or "unknown": count for code, count in sorted(languages.items(), key=lambda c: (-c[1], c[0]))
-        },
-    }
-    files.write_json(paths.PASSAGES_REPORT, report)
-    return _summary(report)
 
 
 def _tokenizer(name: str) -> Path:
@@ -97,46 +68,47 @@ def _tokenizer(name: str) -> Path:
     return file
 
 
-def _unreadable(readable: Sequence[Path], reads: Sequence[Read], folder: Path, strict: bool) -> list[dict[str, str]]:
-    """The files that gave no text because something is wrong with them, which is said; an error where `strict`."""
-    found = [
-        {"source": path.relative_to(folder).as_posix(), "reason": read.problem}
-        for path, read in zip(readable, reads, strict=True)
-        if read.problem
-    ]
-    lines = [f"{file['source']}: {file['reason']}" for file in found[:_SHOWN]]
-    if len(found) > _SHOWN:
-        lines.append(f"… and {len(found) - _SHOWN:,} more, all in {paths.PASSAGES_REPORT}")
-    if found and strict:
+def _read(workers: Workers, readable: Sequence[Path]) -> list[Read]:
+    reads = []
+    with progress("reading documents", len(readable)) as bar:
+        for read in workers.read(readable):
+            reads.append(read)
+            bar.advance()
+    return reads
+
+
+def _check_unreadable(unreadable: Sequence[Mapping[str, str]], documents: int, strict: bool) -> None:
+    """Name the files that cannot be read; raise UserError for them where `strict`."""
+    lines = [f"{file['source']}: {file['reason']}" for file in unreadable[:_SHOWN]]
+    if unreadable and strict:
         raise UserError(
-            f"{len(found):,} of {len(reads):,} documents cannot be read (ingest.strict is on): mend them, or leave "
-            "them out with `ingest.exclude`\n  " + "\n  ".join(lines[:_SHOWN])
+            f"{len(unreadable):,} of {documents:,} documents cannot be read (ingest.strict is on): mend them, or leave "
+            "them out with `ingest.exclude`\n  " + "\n  ".join(lines)
         )
+    if len(unreadable) > _SHOWN:
+        lines.append(f"… and {len(unreadable) - _SHOWN:,} more, all in {paths.PASSAGES_REPORT}")
     for line in lines:
         note(line)
-    return found
 
 
 def _repeated(reads: Sequence[Read], config: IngestConfig) -> frozenset[int]:
+    """The blocks that are boilerplate."""
     counts = boilerplate.Counts()
     for read in reads:
         counts.add(set(read.blocks))
     return boilerplate.repeated(counts, len(reads), config.boilerplate.share, config.boilerplate.files)
 
 
-def _summary(report: dict[str, object]) -> str:
-    line = f"{report['documents']:,} documents → {report['sections']:,} sections → {report['passages']:,} passages"
-    unreadable, skipped = report["unreadable"], report["skipped"]
-    assert isinstance(unreadable, list) and isinstance(skipped, dict)
-    if unreadable:
-        line += f"; {len(unreadable):,} cannot be read"
-    if report["empty"]:
-        line += f"; {report['empty']:,} without text"
-    if report["boilerplate_blocks"]:
-        line += f"; {report['boilerplate_blocks']:,} blocks of boilerplate dropped"
-    if skipped:
-        line += f"; not read: {said(skipped)}"
-    return line
+def _write_passages(
+    path: Path, workers: Workers, readable: Sequence[Path], reads: Sequence[Read], repeated: frozenset[int]
+) -> Totals:
+    totals = Totals()
+    with path.open("wb") as file, progress("cutting passages", len(reads)) as bar:
+        for cut in workers.cut(readable, reads, repeated):
+            file.write(cut.rows)
+            totals.add(cut)
+            bar.advance()
+    return totals
 
 
 if __name__ == "__main__":

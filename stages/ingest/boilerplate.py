@@ -64,29 +64,29 @@ def repeated(counts: Mapping[int, int], files: int, share: float, at_least: int)
     return frozenset(block for block, count in counts.items() if count >= max(share * files, at_least))
 
 
-def without(sections: Sequence[Section], repeated: frozenset[int]) -> tuple[list[Section], int]:
-    """The sections of one file without boilerplate, and how many blocks were dropped; empty sections are gone.
+def strip_boilerplate(sections: Sequence[Section], repeated: frozenset[int]) -> tuple[list[Section], int]:
+    """Drop the boilerplate of one file: the sections that stay, and how many blocks were dropped.
 
     A file of which nothing would be left, or that would lose long text, is a copy of others, and stays as it is.
     """
     pages = _pages(sections)
-    found: set[_Place] = set()
+    frame: set[_Place] = set()
     longest = 0  # letters of boilerplate on one page
     for page in pages:
         of_page = _frame(page[:_REACH], 1, repeated) | _frame(page[-_REACH:], -1, repeated)
         longest = max(longest, _letters(of_page))
-        found |= of_page
-    if longest > _LARGEST or _letters(found) > max(_LARGEST, _letters(itertools.chain(*pages)) / 2):
+        frame |= of_page
+    if longest > _LARGEST or _letters(frame) > max(_LARGEST, _letters(itertools.chain(*pages)) / 2):
         return list(sections), 0
-    texts = {index: sections[index].text for index, _, _ in found}
-    for index, block, _ in sorted(found, reverse=True):
+    texts = {index: sections[index].text for index, _, _ in frame}
+    for index, block, _ in sorted(frame, reverse=True):
         texts[index] = texts[index][: block.start] + texts[index][block.end :]
     changed = [
         dataclasses.replace(section, text=texts[index].strip()) if index in texts else section
         for index, section in enumerate(sections)
     ]
     left = [section for index, section in enumerate(changed) if section.text or index not in texts]
-    return (left, len(found)) if left else (list(sections), 0)
+    return (left, len(frame)) if left else (list(sections), 0)
 
 
 def _pages(sections: Sequence[Section]) -> list[list[_Place]]:
@@ -110,20 +110,20 @@ def _frame(edge: list[_Place], step: int, repeated: frozenset[int]) -> set[_Plac
 
     It reaches to the first sentence, code or table that is the document's own.
     """
-    found: set[_Place] = set()
+    frame: set[_Place] = set()
     seen: list[_Place] = []
     for place in edge[::step]:
         seen.append(place)
         _, block, text = place
         words = _words(text)
         if _hash(words) in repeated:
-            found.add(place)
+            frame.add(place)
         elif block.kind != "prose" or len(words) > _LABEL or _SENTENCE_ENDS.search(words):
             break
     for place, below in reversed(list(itertools.pairwise(seen[::step]))):
-        if below not in found and place[2].rstrip().endswith((":", "：")):
-            found.discard(place)
-    return found
+        if below not in frame and place[2].rstrip().endswith((":", "：")):
+            frame.discard(place)
+    return frame
 
 
 def _letters(places: Iterable[_Place]) -> int:
@@ -132,7 +132,7 @@ def _letters(places: Iterable[_Place]) -> int:
 
 
 def _words(text: str) -> str:
-    """What is compared of a block."""
+    """The words of a block that are compared."""
     if "](" in text:
         text = _LINK.sub(r"\g<words>", _LINK.sub(r"\g<words>", text))  # twice: links around images
     return " ".join(_DIGITS.sub("0", text).casefold().split())

@@ -1,4 +1,4 @@
-"""What was read and cut before, by what it depends on: SQLite in `.fieldtune/`, shared by all processes."""
+"""A cache of what was read and cut before, by what it depends on: SQLite in `.fieldtune/`, shared by all processes."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ _LARGEST = 64 << 20  # bytes before compression: what is longer is read again ra
 class Cache:
     """Bytes by key. What it loses is read again: it need not outlive a crash of the machine.
 
-    Where its disk is full it keeps no more; where its file is damaged it begins anew, at once or when next opened.
+    If its disk is full it keeps no more; if its file is damaged it begins again, at once or when next opened.
     """
 
     def __init__(self, path: Path) -> None:

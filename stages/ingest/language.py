@@ -13,7 +13,7 @@ _READ = 300  # characters
 
 
 def language(text: str) -> str:
-    """The ISO 639-1 code of the language that a text begins in; "" where that is too little to go by."""
+    """The ISO 639-1 code of the language that a text begins in; "" if that is too little to go by."""
     start = text[:_READ]
     if len("".join(filter(str.isalpha, start)).encode(errors="replace")) < _LETTERS:
         return ""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fieldtune.corpus import files, scripts, unicode
 from stages.ingest.formats import (
+    Content,
     Fields,
-    Found,
     Reader,
     UnreadableError,
     csv,
@@ -82,7 +82,7 @@ VERSION = " ".join(
 )
 
 
-def read(path: Path, source: str, fields: Fields) -> Found:
+def read(path: Path, source: str, fields: Fields) -> Content:
     """The sections of one file, and counts of what was left out, such as `{"repeated_page_lines": 12}`.
 
     `source` is the file's path as sections name it. A file without text gives no sections. Raises UnreadableError.
@@ -99,7 +99,7 @@ def read(path: Path, source: str, fields: Fields) -> Found:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why a file could not be read; not the error's own message, which may quote the text."""
+    """The reason that a file could not be read; not the error's own message, which may quote the text."""
     if path.is_file() and not path.stat().st_size:
         return "empty file"
     if isinstance(error, UnreadableError):

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from fieldtune.corpus.scripts import LETTERS
 
-# `---` on the first line counts as front matter only where a key follows: else it is a rule over text.
+# `---` on the first line counts as front matter only if a key follows: otherwise it is a rule over text.
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>[\w\"'-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 # What is inside blocks is read for headings alone: that is most of the time.
 _BLOCKS = MarkdownIt("commonmark").disable("inline")
@@ -30,7 +30,7 @@ class Section:
     slug: str  # the heading as a URL fragment spells it; a repeated slug gets `~2`, `~3`, …
     title: str  # the document's title and the headings down to this section, joined by blanks
     text: str  # as the source has it, without blank lines around it
-    document: str = ""  # the document it belongs to, where a file holds several; else the file is one
+    document: str = ""  # the document it belongs to, if a file holds several; otherwise the file is one
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def plain_section(source: str, text: str, name: str) -> list[Section]:
 def markdown_sections(source: str, text: str, name: str) -> list[Section]:
     """Cut Markdown at its headings (CommonMark's: not those in code).
 
-    The document's title is that of `outlined`; where the headings give none, it is the `title` of the YAML front
-    matter, which is no text, else `name`, the file's name.
+    The document's title is that of `outlined`; if the headings give none, it is the `title` of the YAML front
+    matter, which is not text, otherwise `name`, the file's name.
     """
     # Lines as CommonMark counts them; splitlines() would also break at U+2028 and the like.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -80,7 +80,7 @@ def markdown_sections(source: str, text: str, name: str) -> list[Section]:
 def outlined(source: str, name: str, title: str, opening: str, parts: Sequence[Part]) -> list[Section]:
     """The sections of a document that is cut at its headings; headings without text give none.
 
-    The document's title is its first heading, if that is the only one of level 1; else `title`. What stands before
+    The document's title is its first heading, if that is the only one of level 1; otherwise `title`. What stands before
     the first heading, `opening`, is named like the document, or like its file, `name`, where the title is a heading.
     """
     titled = [part.level for part in parts].count(1) == 1 and parts[0].level == 1
@@ -96,14 +96,14 @@ def outlined(source: str, name: str, title: str, opening: str, parts: Sequence[P
         words = " ".join([title, *(above.heading for above in path)])
         return [Section(source, _distinct(label, labels), _distinct(slug(label), slugs), words, text)]
 
-    found: list[Section] = []
+    sections: list[Section] = []
     path: list[Part] = []
     for number, part in enumerate(parts):
         if not (titled and number == 0):
             path = [above for above in path if above.level < part.level] + [part]
-        found += section(part.heading, path, part.text)
+        sections += section(part.heading, path, part.text)
     # What stands before the first heading is named last: whether it is there must not rename the others.
-    return section(before, [], opening) + found
+    return section(before, [], opening) + sections
 
 
 def slug(heading: str) -> str:
@@ -133,6 +133,6 @@ def _headings(text: str) -> Iterator[_Heading]:
     for opening, inline in itertools.pairwise(_BLOCKS.parse(text, links)):
         if opening.type == "heading_open" and opening.level == 0 and opening.map:
             children = _WORDS.parseInline(inline.content, links)[0].children or []
-            said = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
-            if words := " ".join("".join(said).split()):
+            spoken = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
+            if words := " ".join("".join(spoken).split()):
                 yield _Heading(int(opening.tag[1]), words, *opening.map)

@@ -21,7 +21,7 @@ _CUTTING = files.digest(*(Path(str(module.__file__)) for module in (boilerplate,
 
 @dataclass(frozen=True)
 class Read:
-    """What reading a file gave."""
+    """The result of reading a file."""
 
     key: str
     problem: str  # why there is no text of it; "" where there is
@@ -31,13 +31,13 @@ class Read:
 
     @property
     def empty(self) -> bool:
-        """Whether the file can be read and has no text."""
+        """Tell if the file can be read and has no text."""
         return not (self.sections or self.problem)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What cutting a file gave."""
+    """The result of cutting a file."""
 
     rows: bytes  # lines of passages.jsonl
     passages: int
@@ -49,7 +49,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Rules:
-    """What the steps depend on, besides the files."""
+    """The settings that the steps depend on, besides the files."""
 
     folder: Path
     fields: Fields
@@ -74,10 +74,10 @@ class Steps:
     def known_read(self, path: Path) -> Read | None:
         """The reading of a file that was read before, and is the same."""
         try:
-            found = self._cache.get(f"{self._read_key(path)} about")
+            stored = self._cache.get(f"{self._read_key(path)} about")
         except OSError:
             return None
-        return Read(**json.loads(found)) if found else None
+        return Read(**json.loads(stored)) if stored else None
 
     def read(self, path: Path) -> Read:
         """Read a file; what goes wrong with it is its `problem`."""
@@ -98,7 +98,7 @@ class Steps:
         return read
 
     def is_cut(self, read: Read, repeated: frozenset[int]) -> bool:
-        """Whether a file was cut before, and is the same."""
+        """Tell if a file was cut before, and is the same."""
         return self._cache.has(f"{self._cut_key(read, repeated)} rows")
 
     def cut(self, path: Path, read: Read, repeated: frozenset[int]) -> Cut:
@@ -106,7 +106,7 @@ class Steps:
         key = self._cut_key(read, repeated)
         if (known := self._cache.get(f"{key} about")) and (lines := self._cache.get(f"{key} rows")) is not None:
             return Cut(rows=lines, **json.loads(known))
-        sections, dropped = boilerplate.without(self._sections(path, read), repeated)
+        sections, dropped = boilerplate.strip_boilerplate(self._sections(path, read), repeated)
         # One function for all files: what it has counted once is remembered.
         self._count_tokens = self._count_tokens or _counter(self._rules.tokenizer)
         rows = cutting.passages(sections, self._count_tokens, self._rules.max_tokens, self._rules.overlap)
@@ -150,6 +150,6 @@ def _counter(file: Path) -> Callable[[Sequence[str]], list[int]]:
     tokenizer.no_padding()
 
     def count(texts: Sequence[str]) -> list[int]:
-        return [len(found.ids) for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     return count

@@ -49,23 +49,23 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [json.loads(line) for line in self._content().splitlines()]
         items = []
         for action, source in zip(lines[::2], lines[1::2], strict=True):
-            (of,) = action.values()
+            (target,) = action.values()
             assert list(action) == ["index"]
             assert list(source) == ["vector"]
-            assert len(source["vector"]) == self.dimensions[of["_index"]]
-            self.added[of["_index"]][of["_id"]] = source["vector"]
-            items.append({"index": {**of, "status": 201, "result": "created"}})
+            assert len(source["vector"]) == self.dimensions[target["_index"]]
+            self.added[target["_index"]][target["_id"]] = source["vector"]
+            items.append({"index": {**target, "status": 201, "result": "created"}})
         self._answer({"took": 1, "errors": False, "items": items})
 
     def _json(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._content())
-        return found
+        content: dict[str, Any] = json.loads(self._content())
+        return content
 
     def _content(self) -> bytes:
         return self.rfile.read(int(self.headers["Content-Length"] or 0))
 
-    def _answer(self, said: dict[str, Any]) -> None:
-        content = json.dumps(said).encode()
+    def _answer(self, reply: dict[str, Any]) -> None:
+        content = json.dumps(reply).encode()
         self.send_response(200)
         self.send_header("X-Elastic-Product", "Elasticsearch")
         self.send_header("Content-Type", "application/vnd.elasticsearch+json;compatible-with=9")

@@ -77,7 +77,7 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
         for number in range(PASSAGES)
     ]  # fmt: skip
     generated = [{"passage_id": "doc.md#part-0", "query": "zyxgenerated word5", "kind": "task", "provider": "test"}]
-    asked = [f"zyxreal {' '.join(drawn.choices(WORDS, k=4))}" for _ in range(QUERIES)]
+    texts = [f"zyxreal {' '.join(drawn.choices(WORDS, k=4))}" for _ in range(QUERIES)]
     model = tiny_model(folder / "own")
     model.prompts = dict(PROMPTS)
     if spoiled:
@@ -87,7 +87,7 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
         folder / paths.TUNED_VECTORS,
         passages=[passage_text(row) for row in passages],
         queries=[row["query"] for row in generated],
-        real=asked,
+        real=texts,
         bf16=False,
         batch_size=8,
     )
@@ -95,14 +95,14 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
     files.write_json(folder / paths.MODEL / tuned_model.HISTORY, HISTORY)
     tuned = folder / paths.TUNED_VECTORS
     real, corpus = (read_vectors(tuned, name) for name in ("real", "passages"))
-    answers = [f"Part {found}" for found in ranking.nearest(real, corpus, 1)[0][:, 0]]
+    answers = [f"Part {row}" for row in ranking.nearest(real, corpus, 1)[0][:, 0]]
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, generated)
     files.write_jsonl(
         folder / paths.REAL,
         [
             {"query": q, "group": "test", "sections": [f"doc.md#{section}"], "passages": [], "overlap": 0.0}
-            for q, section in zip(asked, answers, strict=True)
+            for q, section in zip(texts, answers, strict=True)
         ],
     )
     files.write_table(

@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 
 from fieldtune.models.base_models import ModelConfig
-from stages.export.card import Example, card
+from stages.export.card import Example, Interface, render_card
 from tests.evaluate.made_up import scores
 from tests.export import inputs
 
@@ -20,13 +20,13 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
     )  # fmt: skip
     parts: dict[str, Any] = {
         "metrics": inputs.metrics(), "dataset": inputs.DATASET, "history": inputs.HISTORY,
-        "prompts": {"query": 'say "hi": ', "document": ""}, "max_tokens": 1024,
+        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32),
     }  # fmt: skip
-    return ModelCard(card(model, **{"confidence": 0.9} | parts | changes, dimension=32))
+    return ModelCard(render_card(model, **{"confidence": 0.9} | parts | changes))
 
 
 @pytest.mark.parametrize(
-    ("said", "license", "license_name"),
+    ("base_license", "license", "license_name"),
     [
         ("mit", "mit", None),
         ("Apache-2.0", "apache-2.0", None),
@@ -36,9 +36,9 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
     ],
 )
 def test_a_licence_that_the_hub_does_not_know_is_other_with_its_name(
-    said: str, license: str, license_name: str | None
+    base_license: str, license: str, license_name: str | None
 ) -> None:
-    data = written(license=said).data
+    data = written(license=base_license).data
     assert (data.get("license"), data.get("license_name")) == (license, license_name)
 
 
@@ -68,9 +68,9 @@ def test_a_gain_of_too_few_groups_has_no_interval() -> None:
     assert "1.000" not in text
 
 
-@pytest.mark.parametrize(("confidence", "said"), [(0.95, "95 %"), (0.975, "97.5 %"), (0.995, "99.5 %")])
-def test_the_confidence_is_not_rounded(confidence: float, said: str) -> None:
-    assert f"in brackets the {said} bootstrap interval" in written(confidence=confidence).text
+@pytest.mark.parametrize(("confidence", "shown"), [(0.95, "95 %"), (0.975, "97.5 %"), (0.995, "99.5 %")])
+def test_the_confidence_is_not_rounded(confidence: float, shown: str) -> None:
+    assert f"in brackets the {shown} bootstrap interval" in written(confidence=confidence).text
 
 
 def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:
@@ -80,14 +80,14 @@ def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("new", "said"), [(8, "8 of the 40 passages are new to it."), (None, "What it was tuned on is not known.")]
+    ("new", "sentence"), [(8, "8 of the 40 passages are new to it."), (None, "What it was tuned on is not known.")]
 )
-def test_of_a_pinned_model_nothing_is_said_that_only_its_own_training_knows(new: int | None, said: str) -> None:
+def test_of_a_pinned_model_nothing_is_said_that_only_its_own_training_knows(new: int | None, sentence: str) -> None:
     text = written(history={"loss": [], "dev": [], "pinned": {"passages": 40, "new": new, "stale": False}}).text
     assert "# tiny, tuned earlier\n" in text
     assert (
         "It was made earlier from\n[someone/tiny](https://huggingface.co/someone/tiny)\nand is used as it is: "
-        f"[fieldtune](#how-to-repeat) only measured it. {said}"
+        f"[fieldtune](#how-to-repeat) only measured it. {sentence}"
     ) in text
     assert "trained on these queries, or on the passages that answer them, is not known." in text
     for untrue in ("tuned to a team's documents", "tuned from", "not trained on", "| train |", "| dev |", "90 queries"):
@@ -113,7 +113,7 @@ def test_a_pinned_model_that_is_the_base_model_is_said_to_be() -> None:
 
 
 def test_without_real_queries_nothing_is_said_of_them() -> None:
-    metrics = {name: of for name, of in inputs.metrics().items() if not name.startswith("real")}
+    metrics = {name: value for name, value in inputs.metrics().items() if not name.startswith("real")}
     text = written(metrics=metrics, dataset={**inputs.DATASET, "real": {"test": 0, "dev": 0, "train": 0}}).text
     assert "real queries" not in text.lower()
     assert "### Generated queries, held out (12)" in text

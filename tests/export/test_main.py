@@ -28,7 +28,9 @@ from fieldtune.corpus.vectors import read_vectors, write_vectors
 from fieldtune.models import tuned_model
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
-from stages.export.onnx import OnnxEncoder, parity
+from stages.export import model_folder, onnx_folder
+from stages.export.onnx import OnnxEncoder
+from stages.export.parity import parity
 from tests.export import inputs
 from tests.tiny_model import WORDS
 
@@ -77,7 +79,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As the working directory of a run in this process, which reads the export here: `done` has it read afresh."""
     inputs.write(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(export, "encode_afresh", encode_here)
+    monkeypatch.setattr(model_folder, "encode_afresh", encode_here)
     return tmp_path
 
 
@@ -187,16 +189,16 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
         shutil.copyfile(done.out / "onnx/model_int8.onnx", path)
 
     # As if nothing that is kept in float32 helped.
-    monkeypatch.setattr(export, "write_int8", write_int8)
-    monkeypatch.setattr(export, "by_harm", lambda *_: [["first"], ["second"], ["third"], ["fourth"]])
+    monkeypatch.setattr(onnx_folder, "write_int8", write_int8)
+    monkeypatch.setattr(onnx_folder, "by_harm", lambda *_: [["first"], ["second"], ["third"], ["fourth"]])
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.0")
-    said = export.work()
+    summary = export.work()
     int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
     lost = int8["ndcg@10"]["lost"]
     assert lost > 0
     assert (int8["exported"], int8["kept_in_float32"]) == (False, ["first", "second"])
-    assert f"no int8: NDCG@10 {-lost:+.4f}" in said
-    assert said.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32 too")
+    assert f"no int8: NDCG@10 {-lost:+.4f}" in summary
+    assert summary.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32 too")
     assert (paths.EXPORT / "onnx/model.onnx").is_file()
     assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
     assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
@@ -210,7 +212,7 @@ def test_int8_and_binary_vectors_are_those_that_users_make_of_a_query(workspace:
     table = pq.read_table(paths.EXPORT / "vectors/passages.parquet")
     assert table.column_names == ["id", "text_sha256", "vector", "vector_int8", "vector_binary"]
     vectors, int8, binary = (np.stack(table[name].to_numpy()) for name in table.column_names[2:])
-    assert [(str(found.dtype), found.shape) for found in (int8, binary)] == [("int8", (40, 32)), ("uint8", (40, 4))]
+    assert [(str(column.dtype), column.shape) for column in (int8, binary)] == [("int8", (40, 32)), ("uint8", (40, 4))]
     # One range for all dimensions: the numbers in 255 steps from -greatest to greatest.
     greatest = np.abs(vectors).max()
     ranges = np.load(paths.EXPORT / "vectors/int8_ranges.npy")
@@ -235,10 +237,10 @@ def test_examples_are_in_the_card_where_they_are_asked_for(workspace: Path) -> N
     assert len(rows) == 5
     for row in rows:
         query, title, begins, answers = (cell.strip() for cell in row.strip("|").split("|"))
-        (found,) = [passage for passage in files.read_jsonl(paths.PASSAGES) if passage["title"] == title]
+        (passage,) = [passage for passage in files.read_jsonl(paths.PASSAGES) if passage["title"] == title]
         (real,) = [row for row in files.read_jsonl(paths.REAL) if row["query"] == query]
-        assert real["sections"] == [f"doc.md#{found['section']}"]
-        assert found["text"].startswith(begins.removesuffix(" …"))
+        assert real["sections"] == [f"doc.md#{passage['section']}"]
+        assert passage["text"].startswith(begins.removesuffix(" …"))
         assert answers == "yes"
     assert "zyxgenerated" not in card  # real queries are the first set
 
@@ -259,8 +261,8 @@ def test_the_card_of_a_pinned_model_has_its_own_prompts_and_limit(workspace: Pat
 def test_the_layer_that_hurts_is_kept_in_float32_and_said(workspace: Path) -> None:
     inputs.write(workspace, spoiled=True)
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.1")
-    said = export.work()
-    assert said.endswith(", with encoder.layer.1.output.dense in float32")
+    summary = export.work()
+    assert summary.endswith(", with encoder.layer.1.output.dense in float32")
     int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
     assert (int8["exported"], int8["kept_in_float32"]) == (True, ["encoder.layer.1.output.dense"])
     assert int8["ndcg@10"]["lost"] <= 0.1
@@ -278,7 +280,7 @@ def test_without_onnx_the_rest_is_there(workspace: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
-    ("verdict", "similarity", "said"),
+    ("verdict", "similarity", "expected"),
     [
         ("ship", 0.9, None),
         ("marginal", 0.9, None),
@@ -286,10 +288,10 @@ def test_without_onnx_the_rest_is_there(workspace: Path, capsys: pytest.CaptureF
         ("keep_base", 1.0, "the export is the base model"),
     ],
 )
-def test_a_verdict_against_the_export_is_said(verdict: str, similarity: float, said: str | None) -> None:
-    found = export.not_to_deploy({"verdict": verdict, "similarity_to_base": similarity, "recommend": "bm25"})
-    assert (found is None) == (said is None)
-    assert (said or "") in (found or "")
+def test_a_verdict_against_the_export_is_said(verdict: str, similarity: float, expected: str | None) -> None:
+    warning = export.not_to_deploy({"verdict": verdict, "similarity_to_base": similarity, "recommend": "bm25"})
+    assert (warning is None) == (expected is None)
+    assert (expected or "") in (warning or "")
 
 
 def test_vectors_of_another_model_are_refused(workspace: Path) -> None:

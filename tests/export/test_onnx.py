@@ -11,7 +11,8 @@ from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 from tokenizers import Tokenizer, models
 
 from fieldtune.runtime.errors import UserError
-from stages.export.onnx import OnnxEncoder, Parity, parity, write_fp32
+from stages.export.onnx import OnnxEncoder, write_fp32
+from stages.export.parity import parity
 from tests.tiny_model import WORDS, tiny_model
 
 LENGTHS = (1, 40, 3, 3, 17, 90, 2, 8)  # in words; the model cuts at 64 tokens
@@ -63,10 +64,3 @@ def test_a_model_without_a_transformer_is_refused(tmp_path: Path) -> None:
     static = SentenceTransformer(modules=[StaticEmbedding(words, embedding_dim=4)], device="cpu")
     with pytest.raises(UserError, match="only transformer models"):
         write_fp32(static, tmp_path / "model.onnx")
-
-
-def test_parity_by_hand() -> None:
-    reference = np.array([[1, 0], [0, 2]], dtype=np.float32)
-    assert parity(reference, np.array([[3, 4], [0, 1]], dtype=np.float32)) == Parity(min=0.6, mean=0.8)
-    with pytest.raises(ValueError, match="shapes"):
-        parity(reference, reference[:1])

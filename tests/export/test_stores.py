@@ -10,6 +10,7 @@ import pytest
 
 import stages.export.__main__ as stage
 from fieldtune.runtime import paths
+from stages.export import model_folder
 from tests.export import fake_elasticsearch, inputs, postgres
 from tests.export.test_main import encode_here
 from tests.test_readme import README
@@ -39,11 +40,11 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     inputs.configure(folder, "binary_vectors: false", "binary_vectors: true")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(stage, "encode_afresh", encode_here)
+        patch.setattr(model_folder, "encode_afresh", encode_here)
         stage.work()
-        found: dict[str, Any] = {}
-        exec(FIRST.replace("copy an image", "word5 word7"), found)
-        yield found
+        namespace: dict[str, Any] = {}
+        exec(FIRST.replace("copy an image", "word5 word7"), namespace)
+        yield namespace
 
 
 def exact(names: dict[str, Any]) -> list[str]:

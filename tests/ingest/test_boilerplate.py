@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stages.ingest.boilerplate import Counts, blocks, repeated, without
+from stages.ingest.boilerplate import Counts, blocks, repeated, strip_boilerplate
 from stages.ingest.sections import Section, markdown_sections
 
 NAVIGATION = "* [Home](../index.html)\n* [Guide](guide.html)\n* [News](news.html)"
@@ -23,8 +23,8 @@ def corpus(*files: list[Section], share: float = 0.5, at_least: int = 3) -> list
     counts = Counts()
     for sections in files:
         counts.add(blocks(sections))
-    found = repeated(counts, counts.files, share, at_least)
-    return [without(sections, found) for sections in files]
+    boilerplate = repeated(counts, counts.files, share, at_least)
+    return [strip_boilerplate(sections, boilerplate) for sections in files]
 
 
 def texts(results: list[tuple[list[Section], int]]) -> list[list[str]]:
@@ -144,11 +144,11 @@ def test_a_block_counts_once_a_file() -> None:
 def test_records_are_never_touched() -> None:
     records = [Section("a.jsonl", str(n), str(n), "T", "All the same.", f"document {n}") for n in range(9)]
     assert blocks(records) == set()
-    found = blocks([section("All the same.")])
-    assert without(records, frozenset(found)) == (records, 0)
+    hashes = blocks([section("All the same.")])
+    assert strip_boilerplate(records, frozenset(hashes)) == (records, 0)
     # Beside them, a section of the same file is.
     mixed = [*records, section(f"All the same.\n\n{OWN[0]}")]
-    assert without(mixed, frozenset(found)) == ([*records, section(OWN[0])], 1)
+    assert strip_boilerplate(mixed, frozenset(hashes)) == ([*records, section(OWN[0])], 1)
 
 
 def test_copies_of_a_document_are_no_boilerplate() -> None:
@@ -174,13 +174,13 @@ def test_headers_and_footers_of_pages_are_dropped_in_the_middle_of_a_file(feed: 
         pages = [f"ACME Corp – confidential\n\n{own} Here on page {n}.\n\nPage {n} of 30" for n in range(1, 31)]
         return feed.join(pages)
 
-    found = corpus(*([section(paper(own))] for own in OWN))
-    for own, (sections, dropped) in zip(OWN, found, strict=True):
+    results = corpus(*([section(paper(own))] for own in OWN))
+    for own, (sections, dropped) in zip(OWN, results, strict=True):
         assert dropped == 60
         assert sections[0].text.split("\n\n") == [f"{own} Here on page {n}." for n in range(1, 31)]
     # Without form feeds these are repeated in the middle.
-    found = corpus(*([section(paper(own).replace(feed, "\n\n"))] for own in OWN))
-    assert [dropped for _, dropped in found] == [2] * len(OWN)
+    results = corpus(*([section(paper(own).replace(feed, "\n\n"))] for own in OWN))
+    assert [dropped for _, dropped in results] == [2] * len(OWN)
 
 
 def test_hashes_are_64_bits_and_the_same_in_every_run() -> None:
@@ -196,7 +196,7 @@ def test_hashes_are_64_bits_and_the_same_in_every_run() -> None:
     }
     # blake2b with 8 bytes of "footer" and of "page 0", by `b2sum -l 64`
     assert runs == {"[1061140653289669619, 13099266856911761509]\n"}
-    assert all(0 <= found < 2**64 for found in blocks([section(FOOTER)]))
+    assert all(0 <= number < 2**64 for number in blocks([section(FOOTER)]))
 
 
 def test_counts_stay_small_and_never_too_low() -> None:

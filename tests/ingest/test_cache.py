@@ -31,10 +31,10 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 
 def held(cache: Cache) -> set[str]:
-    found = {key: cache.get(key) for key in VALUES}
-    assert all(value in (None, VALUES[key]) for key, value in found.items())
-    assert all(cache.has(key) == (value is not None) for key, value in found.items())
-    return {key for key, value in found.items() if value is not None}
+    values = {key: cache.get(key) for key in VALUES}
+    assert all(value in (None, VALUES[key]) for key, value in values.items())
+    assert all(cache.has(key) == (value is not None) for key, value in values.items())
+    return {key for key, value in values.items() if value is not None}
 
 
 def test_what_is_kept_is_there_at_the_next_opening(tmp_path: Path) -> None:

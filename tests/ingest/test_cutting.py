@@ -29,7 +29,9 @@ def tokenizer() -> Tokenizer:
 
 @pytest.fixture(scope="module")
 def count(tokenizer: Tokenizer) -> CountTokens:
-    return lambda texts: [len(found.ids) for found in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+    return lambda texts: [
+        len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    ]
 
 
 def cut(section: Section, count: CountTokens, max_tokens: int, overlap: int = 0) -> list[dict[str, Any]]:
@@ -189,13 +191,13 @@ def test_a_long_table_is_cut_between_rows_under_its_head(count: CountTokens) -> 
     rows = [f"| {words(3)} | {number} |" for number in range(10, 30)]
     head = "| Name       | Value |\n|------------|-------|"
     text = f"{words(20)}.\n\n{head}\n" + "\n".join(rows) + f"\n\n{words(5)}."
-    found = pieces(text, count, 67)
+    parts = pieces(text, count, 67)
     short = "| Name       | Value |\n| --- | --- |".replace("| --- | --- |", "|---|---|")
-    assert found[0].startswith(f"{words(20)}.\n\n{short}\n{rows[0]}\n")
-    assert all(piece.startswith(f"{short}\n| word") for piece in found[1:])
-    inside = [line for piece in found for line in piece.split("\n") if line.startswith("| word")]
+    assert parts[0].startswith(f"{words(20)}.\n\n{short}\n{rows[0]}\n")
+    assert all(piece.startswith(f"{short}\n| word") for piece in parts[1:])
+    inside = [line for piece in parts for line in piece.split("\n") if line.startswith("| word")]
     assert inside == rows
-    assert found[-1].endswith(f"{rows[-1]}\n\n{words(5)}.")
+    assert parts[-1].endswith(f"{rows[-1]}\n\n{words(5)}.")
     # The rules alone, 19 dashes, would cost 19 tokens: a table that fits without is not cut.
     assert count([text])[0] > 67 - 3
     small = f"{head}\n" + "\n".join(rows[:5])
@@ -204,10 +206,10 @@ def test_a_long_table_is_cut_between_rows_under_its_head(count: CountTokens) -> 
 
 def test_a_head_of_over_a_quarter_is_not_repeated(count: CountTokens) -> None:
     table = f"| {words(20)} |\n|---|\n" + "\n".join(f"| {words(10)} |" for _ in range(6))
-    found = pieces(table, count, 53)
-    assert len(found) > 1
-    assert [piece.count("---") for piece in found] == [1] + [0] * (len(found) - 1)
-    assert "\n".join(found) == table
+    parts = pieces(table, count, 53)
+    assert len(parts) > 1
+    assert [piece.count("---") for piece in parts] == [1] + [0] * (len(parts) - 1)
+    assert "\n".join(parts) == table
 
 
 def test_a_row_that_leaves_no_room_for_the_head_is_whole(count: CountTokens) -> None:
@@ -226,12 +228,12 @@ def test_long_code_is_cut_between_lines_at_blank_ones_where_it_can(count: CountT
     function = "def f(a):\n    b = a\n    return b"
     (size,) = count([function])
     code = "```\n" + "\n\n".join([function] * 9) + "\n```"
-    found = pieces(code, count, 3 + 3 * size)
-    assert solid("".join(found)) == solid(code)
-    assert all(piece.removesuffix("\n```").endswith("return b") for piece in found)
+    parts = pieces(code, count, 3 + 3 * size)
+    assert solid("".join(parts)) == solid(code)
+    assert all(piece.removesuffix("\n```").endswith("return b") for piece in parts)
     one_piece = "```\n" + "\n".join(f"    call({number})" for number in range(40)) + "\n```"
-    found = pieces(one_piece, count, 40)
-    assert "\n".join(found) == one_piece  # with the indentation of each piece's first line
+    parts = pieces(one_piece, count, 40)
+    assert "\n".join(parts) == one_piece  # with the indentation of each piece's first line
 
 
 def test_blocks_are_those_that_a_parser_finds() -> None:
@@ -300,10 +302,10 @@ to the end"""
     for token in parsed:
         if token.type in ("fence", "table_open") and token.map:
             expected.append(("code" if token.type == "fence" else "table", starts[token.map[0]]))
-    found = blocks(text)
-    assert [(block.kind, block.start) for block in found if block.kind != "prose"] == expected
-    assert "".join(text[block.start : block.end] for block in found) == text
-    tables = [text[block.start : block.body].count("\n") for block in found if block.kind == "table"]
+    scanned = blocks(text)
+    assert [(block.kind, block.start) for block in scanned if block.kind != "prose"] == expected
+    assert "".join(text[block.start : block.end] for block in scanned) == text
+    tables = [text[block.start : block.body].count("\n") for block in scanned if block.kind == "table"]
     assert tables == [2] * len(tables)
     # A table at the very end of the text, without rows
     assert [(block.kind, block.body) for block in blocks("|a|\n|-|")] == [("table", 7)]
@@ -311,15 +313,15 @@ to the end"""
 
 def test_overlap_is_whole_sentences_of_the_piece_before(count: CountTokens) -> None:
     sentences = [f"Word {words(7)} {number}." for number in range(10, 30)]  # 10 tokens each
-    found = pieces(" ".join(sentences), count, 53, overlap=25)
-    for before, after in itertools.pairwise(found):
+    parts = pieces(" ".join(sentences), count, 53, overlap=25)
+    for before, after in itertools.pairwise(parts):
         assert after.startswith(". ".join(before.split(". ")[-2:]))  # two fit in 25 tokens, and not three
-    assert found[0] == " ".join(sentences[:5]) and found[1] == " ".join(sentences[3:8])
-    assert len(found) == len(set(found)) and found[-1].endswith(sentences[-1])
+    assert parts[0] == " ".join(sentences[:5]) and parts[1] == " ".join(sentences[3:8])
+    assert len(parts) == len(set(parts)) and parts[-1].endswith(sentences[-1])
     assert pieces(" ".join(sentences), count, 53, overlap=9) == pieces(" ".join(sentences), count, 53)
     # Never more than what is new: of five sentences, two and not four.
-    found = pieces(" ".join(sentences), count, 53, overlap=45)
-    assert found[:2] == [" ".join(sentences[:5]), " ".join(sentences[3:8])]
+    parts = pieces(" ".join(sentences), count, 53, overlap=45)
+    assert parts[:2] == [" ".join(sentences[:5]), " ".join(sentences[3:8])]
     four = " ".join([sentence(12)] * 4)
     assert pieces(f"{four}\n\n{sentence(8)}", count, 53, overlap=25) == [four, sentence(8)]
     # No heading, no part of a sentence
@@ -333,12 +335,12 @@ def test_overlap_in_tables_and_code_stays_inside_them(count: CountTokens) -> Non
     rows = [f"| {words(3)} | {number} |" for number in range(10, 30)]  # 7 tokens each
     head = "| N | V |\n|---|---|"
     text = f"{head}\n" + "\n".join(rows) + f"\n\n{sentence(30)} {sentence(10)}\n\n{sentence(40)}"
-    found = pieces(text, count, 70, overlap=10)
-    (start,) = [number for number, piece in enumerate(found) if piece.startswith("Word")][:1]
-    for before, after in itertools.pairwise(found[:start]):
+    parts = pieces(text, count, 70, overlap=10)
+    (start,) = [number for number, piece in enumerate(parts) if piece.startswith("Word")][:1]
+    for before, after in itertools.pairwise(parts[:start]):
         assert after.split("\n")[:3] == [*head.split("\n"), before.split("\n")[-1]]
-    assert "|" not in "".join(found[start:])  # prose does not begin with a row
-    assert found[-1] == f"{sentence(10)}\n\n{sentence(40)}"
+    assert "|" not in "".join(parts[start:])  # prose does not begin with a row
+    assert parts[-1] == f"{sentence(10)}\n\n{sentence(40)}"
 
 
 def test_whatever_fits_is_whole_in_any_mix(tokenizer: Tokenizer, count: CountTokens) -> None:
@@ -356,26 +358,26 @@ def test_whatever_fits_is_whole_in_any_mix(tokenizer: Tokenizer, count: CountTok
         return "| N | V |\n|:--|---|\n" + "\n".join(f"| {words(draw.randint(1, 9))} | `v` |" for _ in range(number))
 
     for _ in range(60):
-        found = [block() for _ in range(draw.randint(2, 8))]
+        made = [block() for _ in range(draw.randint(2, 8))]
         max_tokens, overlap = draw.choice([60, 128, 200]), draw.choice([0, 0, 30])
-        rows = cut(Section("a.md", "A", "a", "A", "\n\n".join(found)), count, max_tokens, overlap)
+        rows = cut(Section("a.md", "A", "a", "A", "\n\n".join(made)), count, max_tokens, overlap)
         assert longest(rows, tokenizer) <= max_tokens
         text = "\n\n".join(row["text"] for row in rows)
-        for kept, size in zip(found, count(found), strict=True):
+        for kept, size in zip(made, count(made), strict=True):
             parts = [kept] if size <= max_tokens - 3 else kept.split("\n" if kept[0] != "W" else ". ")
             assert all(part in text for part in parts)
         if not overlap:  # where a table was cut, its head is there once more
             heads = solid("| N | V | |:--|---|")
-            assert solid(text).replace(heads, "") == solid("".join(found)).replace(heads, "")
+            assert solid(text).replace(heads, "") == solid("".join(made)).replace(heads, "")
 
 
 def test_overlap_does_not_repeat_a_head_that_stands_above_the_rows(count: CountTokens) -> None:
     head, row = "| N | V |\n|---|---|", f"| {words(3)} | 1 |"
     text = "\n".join([f"{sentence(24)}\n\n{head}", *[row] * 12])
     assert count([head, row]) == [14, 7]
-    found = pieces(text, count, 59, overlap=28)
-    assert found[0] == "\n".join([f"{sentence(24)}\n\n{head}", *[row] * 2])
-    assert [piece.count(head) for piece in found] == [1] * len(found)
+    parts = pieces(text, count, 59, overlap=28)
+    assert parts[0] == "\n".join([f"{sentence(24)}\n\n{head}", *[row] * 2])
+    assert [piece.count(head) for piece in parts] == [1] * len(parts)
 
 
 GERMAN = ["Die Straße ist naß, z. B. nach Regen.", "Können wir übermorgen fahren?", "Äpfel, Öl und Übermut – alles da!"]
@@ -459,9 +461,9 @@ def test_letters_with_more_tokens_than_room_are_an_error() -> None:
 def test_words_without_end_are_cut_though_the_tokenizer_knows_one_token_for_them(count: CountTokens) -> None:
     thai = "ภาษาไทยเป็นภาษาที่มีระดับเสียงของคำแน่นอน" * 300
     assert count([thai]) == [1]
-    found = pieces(thai, count, 64)
-    assert "".join(found) == thai
-    assert max(map(len, found)) <= 64 * 16
+    parts = pieces(thai, count, 64)
+    assert "".join(parts) == thai
+    assert max(map(len, parts)) <= 64 * 16
 
 
 @pytest.mark.parametrize(
@@ -476,8 +478,8 @@ def test_long_text_is_tokenized_a_few_times_only(count: CountTokens, text: str) 
         assert max(map(len, texts)) <= 256 * 16
         return count(texts)
 
-    found = cut(Section("a.md", "A", "a", "A", text), counting, 256)
-    assert len(found) > 50
+    rows = cut(Section("a.md", "A", "a", "A", text), counting, 256)
+    assert len(rows) > 50
     assert letters <= 4 * len(text)
 
 

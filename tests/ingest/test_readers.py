@@ -104,9 +104,9 @@ def test_the_version_names_the_libraries_and_covers_every_module_that_readers_im
     assert "pypdfium2=" in readers.VERSION
     root = Path(readers.__file__).parents[2]
     code = "import sys, stages.ingest.readers\nfor m in sys.modules.values(): print(getattr(m, '__file__', ''))"
-    said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    printed = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     ours = (root / "stages", root / "fieldtune")
-    loaded = {path for path in map(Path, said.stdout.splitlines()) if any(map(path.is_relative_to, ours))}
+    loaded = {path for path in map(Path, printed.stdout.splitlines()) if any(map(path.is_relative_to, ours))}
     # These change nothing of what is read.
     others = {root / "fieldtune/corpus/files.py", root / "fieldtune/runtime/errors.py"}
     others |= {path for path in loaded if path.name == "__init__.py" and path.parent.name != "formats"}

@@ -138,8 +138,8 @@ def test_headings_that_differ_in_signs_alone_keep_their_text_and_share_no_slug()
 
 @pytest.mark.parametrize("headings", [("X", "X", "X~2"), ("X~2", "X", "X"), ("X", "X~2", "X", "X~2~2", "X~2")])
 def test_no_heading_can_take_the_name_that_a_repeated_one_was_given(headings: tuple[str, ...]) -> None:
-    found = names("".join(f"## {heading}\n\ntext\n\n" for heading in headings))
-    assert len({name for name, _ in found}) == len({part for _, part in found}) == len(headings)
+    named = names("".join(f"## {heading}\n\ntext\n\n" for heading in headings))
+    assert len({name for name, _ in named}) == len({part for _, part in named}) == len(headings)
 
 
 def test_an_edit_elsewhere_renames_no_section() -> None:

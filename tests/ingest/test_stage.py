@@ -126,9 +126,9 @@ def test_a_file_that_cannot_be_read_ends_the_run_only_where_that_is_wanted(
     unreadable = files.read_json(paths.PASSAGES_REPORT)["unreadable"]
     assert [file["source"] for file in unreadable] == ["b.docx", "c.txt", "d.md"]
     assert unreadable[2]["reason"] == "its reader failed (ZeroDivisionError)"
-    said = capsys.readouterr().out
-    assert "c.txt: " in said
-    assert "secret" not in said
+    printed = capsys.readouterr().out
+    assert "c.txt: " in printed
+    assert "secret" not in printed
     configure(strict="true")
     with pytest.raises(UserError, match=r"3 of 4 documents cannot be read \(ingest\.strict is on\)"):
         work()
@@ -220,13 +220,13 @@ def test_many_files_in_several_processes_give_the_same_bytes(docs: Path, monkeyp
         )
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     work()
-    alone = paths.PASSAGES.read_bytes()
+    by_one_process = paths.PASSAGES.read_bytes()
     shutil.rmtree(".fieldtune")
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     work()
-    assert paths.PASSAGES.read_bytes() == alone
+    assert paths.PASSAGES.read_bytes() == by_one_process
     assert files.read_json(paths.PASSAGES_REPORT)["boilerplate_blocks"] == 24
-    assert b"imprint" not in alone
+    assert b"imprint" not in by_one_process
 
 
 def test_passages_that_are_cut_already_keep_their_ids(docs: Path) -> None:

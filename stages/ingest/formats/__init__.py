@@ -25,5 +25,5 @@ class Fields:
     text: str
 
 
-Found = tuple[list[Section], dict[str, int]]  # the sections of a file, and counts of what was left out
-Reader = Callable[[Path, str, Fields], Found]  # of a file, and its path as sections name it
+Content = tuple[list[Section], dict[str, int]]  # the sections of a file, and counts of what was left out
+Reader = Callable[[Path, str, Fields], Content]  # of a file, and its path as sections name it

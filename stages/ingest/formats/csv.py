@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found, markdown
+from stages.ingest.formats import Content, Fields, markdown
 from stages.ingest.formats.text import text_of
 from stages.ingest.sections import plain_section
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     """Rows by commas, semicolons, tabs or bars: one section, whose first row is its header."""
     text = text_of(path)
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stages.ingest.formats import Fields, Found, html, ole
+from stages.ingest.formats import Content, Fields, html, ole
 
 # The first title is the document's; deeper headings than HTML has; tables of contents are no text.
 _STYLES = """
@@ -14,7 +14,7 @@ p[style-name^='toc '] => !
 """
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     """Word's headings, lists, tables, notes and equations (as LaTeX); no headers, footers, comments or pictures."""
     import mammoth  # type: ignore[import-untyped]
     from markitdown.converter_utils.docx.pre_process import pre_process_docx

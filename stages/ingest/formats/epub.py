@@ -9,12 +9,12 @@ from zipfile import ZipFile
 
 from bs4 import BeautifulSoup
 
-from stages.ingest.formats import Fields, Found, UnreadableError, html
+from stages.ingest.formats import Content, Fields, UnreadableError, html
 
 _ENCRYPTION = "META-INF/encryption.xml"
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     """The chapters in reading order, without the table of contents."""
     with ZipFile(path) as book:
         package = _xml(book, "META-INF/container.xml").find("rootfile")["full-path"]

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found, markdown, ole
+from stages.ingest.formats import Content, Fields, markdown, ole
 from stages.ingest.sections import Part, outlined
 
 Sheets = Iterator[tuple[str, Iterator[list[str]]]]  # names and rows
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     """A section a sheet, as one table whose first row is its header."""
     with path.open("rb") as file:
         sheets = _new(path) if file.read(2) == b"PK" else _old(path)

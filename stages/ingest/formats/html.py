@@ -9,7 +9,7 @@ from bs4.dammit import EncodingDetector
 from markdownify import MarkdownConverter
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found
+from stages.ingest.formats import Content, Fields
 from stages.ingest.formats.markdown import fenced
 from stages.ingest.formats.text import decoded
 from stages.ingest.sections import Part, Section, outlined
@@ -24,7 +24,7 @@ _HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _NESTED = frozenset(("li", "dd", "blockquote", "td", "th"))
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     soup = page(path.read_bytes())
     title = title_of(soup)
     return sections(path, source, title, marked(soup)), {}

@@ -1,5 +1,6 @@
 """Markdown: as files have it, and as the readers of other formats write code and tables."""
 
+import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, time
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found
+from stages.ingest.formats import Content, Fields
 from stages.ingest.formats.text import text_of
 from stages.ingest.sections import Section, markdown_sections
 
@@ -15,7 +16,7 @@ from stages.ingest.sections import Section, markdown_sections
 _DATA_URI = re.compile(r"data:[\w.+-]+/[\w.+-]+;base64,[\w+/=%-]{64,}")
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     return sections(path, source, text_of(path)), {}
 
 
@@ -44,8 +45,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value as the cell of a table shows it by default: 15 digits, no time where there is none."""
-    if value is None or value != value:
+    """A value as the cell of a table shows it by default: 15 digits, no time at midnight, nothing for NaN."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, datetime) and value.time() == time():
         return value.date().isoformat()

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found, UnreadableError, markdown
+from stages.ingest.formats import Content, Fields, UnreadableError, markdown
 from stages.ingest.formats.records import load_json
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     """Markdown cells as they are, code cells fenced, their output left out."""
     notebook = load_json(path)
     if notebook is None:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found, UnreadableError
-from stages.ingest.formats.repeated_lines import without_repeated
+from stages.ingest.formats import Content, Fields, UnreadableError
+from stages.ingest.formats.repeated_lines import strip_repeated_lines
 from stages.ingest.sections import Section, slug
 
 _NARROWEST = 30  # bytes of a line in a column
@@ -26,13 +26,13 @@ _NO_TITLE = re.compile(
 )
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     """A section a page, without lines that stand at the top or bottom of at least half of the pages."""
     title, pages = _title_and_pages(path)
     blank = sum(not any(map(str.strip, page)) for page in pages)
     if blank == len(pages):
         raise UnreadableError("no text in it: a scan needs OCR first")
-    pages, left_out = without_repeated(pages)
+    pages, left_out = strip_repeated_lines(pages)
     if blank:
         left_out["pages_without_text"] = blank
     title = repair(path.stem) if _NO_TITLE.fullmatch(title) else title
@@ -92,5 +92,5 @@ def _paragraphs(lines: Sequence[str], full: float) -> str:
 
 
 def _is_ideographic(letter: str) -> bool:
-    """Whether it is of a script without blanks between words, or of its punctuation."""
+    """Tell if a letter is of a script without blanks between words, or of its punctuation."""
     return unicodedata.east_asian_width(letter) in "WF" and "HANGUL" not in unicodedata.name(letter, "")

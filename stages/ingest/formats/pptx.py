@@ -9,20 +9,20 @@ from typing import Any
 from bs4 import BeautifulSoup
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found, ole
+from stages.ingest.formats import Content, Fields, ole
 from stages.ingest.formats.markdown import cell, table
-from stages.ingest.formats.repeated_lines import without_repeated
+from stages.ingest.formats.repeated_lines import strip_repeated_lines
 from stages.ingest.sections import Part, outlined
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     """A section a slide: its title, its texts from top to bottom, its notes."""
     from pptx import Presentation
 
     ole.refuse(path)
     slides = list(Presentation(str(path)).slides)
     texts = ("\n".join(_texts(slide.shapes, slide.shapes.title)) for slide in slides)
-    bodies, left_out = without_repeated([repair(text).split("\n") for text in texts])
+    bodies, left_out = strip_repeated_lines([repair(text).split("\n") for text in texts])
     parts = [_part(number, slide, body) for number, (slide, body) in enumerate(zip(slides, bodies, strict=True), 1)]
     name = repair(path.stem)
     return outlined(source, name, name, "", parts), left_out

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found, UnreadableError
+from stages.ingest.formats import Content, Fields, UnreadableError
 from stages.ingest.sections import Section
 
 _BATCH = 1000  # rows
 
 
-def json_records(path: Path, source: str, fields: Fields) -> Found:
+def json_records(path: Path, source: str, fields: Fields) -> Content:
     """Read an array of objects, or an object that holds one list of objects beside anything else."""
     value = load_json(path)
     if value is None:
@@ -25,7 +25,7 @@ def json_records(path: Path, source: str, fields: Fields) -> Found:
     return _sections(value, source, fields)
 
 
-def jsonl_records(path: Path, source: str, fields: Fields) -> Found:
+def jsonl_records(path: Path, source: str, fields: Fields) -> Content:
     """Read one object a line; blank lines are left out, and not counted as rows."""
 
     def rows() -> Iterator[Any]:
@@ -38,7 +38,7 @@ def jsonl_records(path: Path, source: str, fields: Fields) -> Found:
 
 
 def load_json(path: Path) -> Any:
-    """What a JSON file holds; None where it is blank. Raises UnreadableError with the line of the mistake."""
+    """Read a JSON file; None if it is blank. Raises UnreadableError with the line of the mistake."""
     data = path.read_bytes()
     return _json(data) if data.strip() else None
 
@@ -54,7 +54,7 @@ def _json(data: bytes, line: int = 1) -> Any:
         raise UnreadableError(f"line {line + lines} is not UTF-8 text") from error
 
 
-def parquet_records(path: Path, source: str, fields: Fields) -> Found:
+def parquet_records(path: Path, source: str, fields: Fields) -> Content:
     """Read a Parquet file by batches of rows, and only the columns that are named."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -68,7 +68,7 @@ def parquet_records(path: Path, source: str, fields: Fields) -> Found:
         raise UnreadableError("broken, or no Parquet file") from error
 
 
-def arrow_records(path: Path, source: str, fields: Fields) -> Found:
+def arrow_records(path: Path, source: str, fields: Fields) -> Content:
     """Read an Arrow file as HF data sets are stored: the stream format or the file format."""
     import pyarrow as pa
 
@@ -94,15 +94,15 @@ def arrow_records(path: Path, source: str, fields: Fields) -> Found:
 
 def _columns(names: Iterable[str], fields: Fields) -> list[str]:
     if fields.text not in (there := set(names)):
-        raise _without(fields.text)
+        raise _missing_field(fields.text)
     return [name for name in dict.fromkeys((fields.id, "_id", fields.title, fields.text)) if name in there]
 
 
-def _without(field: str) -> UnreadableError:
+def _missing_field(field: str) -> UnreadableError:
     return UnreadableError(f"no field `{field}` in it: set ingest.fields to the names of its fields")
 
 
-def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Found:
+def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Content:
     """One section a record. Raises UnreadableError where an id comes twice, or no record has the text's field."""
     sections: list[Section] = []
     first: dict[str, int] = {}  # the row of each id
@@ -125,6 +125,6 @@ def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Found:
         title = "" if title is None else " ".join(repair(str(title)).split())
         sections.append(Section(source, name, name, title, text, title or f"{source}#{name}"))
     if number and not known:
-        raise _without(fields.text)
+        raise _missing_field(fields.text)
     left_out = number - len(sections)
     return sections, {"records_without_text": left_out} if left_out else {}

@@ -8,7 +8,7 @@ _EDGE = 3  # lines at the top and at the bottom of a page, where headers and foo
 _LEAST = 4  # pages
 
 
-def without_repeated(pages: Sequence[list[str]]) -> tuple[list[list[str]], dict[str, int]]:
+def strip_repeated_lines(pages: Sequence[list[str]]) -> tuple[list[list[str]], dict[str, int]]:
     """Pages, as lines, without those of their edges that are on at least half of the pages, digits aside.
 
     The other part is how many were left out: `{"repeated_page_lines": …}`, or nothing.
@@ -25,13 +25,13 @@ def without_repeated(pages: Sequence[list[str]]) -> tuple[list[list[str]], dict[
 
 
 def _edge_lines(page: Sequence[str]) -> dict[int, str]:
-    """What the lines at a page's edges say, digits aside, by their number; without rows of tables."""
-    said = [number for number, line in enumerate(page) if line.strip()]
-    found: dict[int, str] = {}
-    for number in {*said[:_EDGE], *said[-_EDGE:]}:
+    """The lines at a page's edges by their number, digits aside; without rows of tables."""
+    filled = [number for number, line in enumerate(page) if line.strip()]
+    keys: dict[int, str] = {}
+    for number in {*filled[:_EDGE], *filled[-_EDGE:]}:
         key = re.sub(r"\d+", "0", " ".join(page[number].split()))
         # Without letters it is a page's number, alone in the first or last line.
-        number_alone = key.count("0") <= 2 and number in (said[0], said[-1])
+        number_alone = key.count("0") <= 2 and number in (filled[0], filled[-1])
         if not key.startswith("|") and (number_alone or any(map(str.isalpha, key))):
-            found[number] = key
-    return found
+            keys[number] = key
+    return keys

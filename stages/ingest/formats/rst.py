@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stages.ingest.formats import Fields, Found, html
+from stages.ingest.formats import Content, Fields, html
 from stages.ingest.formats.text import text_of
 
 # Names of roles and directives that docutils does not know, and whose texts it would drop: Sphinx's, and any others.
@@ -16,7 +16,8 @@ _ROLE = re.compile(r":([\w:.+-]+):`|`:([\w:.+-]+):")
 _CODE = {"code", "code-block", "sourcecode", "prompt", "ipython", "doctest", "testcode", "testoutput", "math"}
 _SILENT = {"toctree", "index", "highlight", "currentmodule", "literalinclude", "tabularcolumns"}
 _CONDITIONS = {"only", "ifconfig"}  # their argument is no text
-_SAID = {"versionadded": "Added in", "versionchanged": "Changed in", "deprecated": "Deprecated since"}  # before it
+# Words before the argument.
+_INTRODUCTIONS = {"versionadded": "Added in", "versionchanged": "Changed in", "deprecated": "Deprecated since"}
 _FILE_FIELDS = re.compile(r"\A(\s*:(orphan|tocdepth|nosearch|nocomments):.*\n)+")  # Sphinx's, before the title
 _SETTINGS = {
     "_disable_config": True,
@@ -30,7 +31,7 @@ _SETTINGS = {
 }
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     from docutils.core import publish_parts  # type: ignore[import-untyped]
 
     text = _FILE_FIELDS.sub("", text_of(path))
@@ -47,10 +48,33 @@ def _unknown_kept(text: str) -> Iterator[None]:
 
     It forgets them, and those that the text itself defines, at the end: they would change how other files are read.
     """
-    from docutils import nodes  # type: ignore[import-untyped]
-    from docutils.parsers.rst import Directive, directives, roles  # type: ignore[import-untyped]
+    from docutils.parsers.rst import directives, roles  # type: ignore[import-untyped]
     from docutils.parsers.rst.languages import en  # type: ignore[import-untyped]
-    from docutils.utils import new_document, unescape  # type: ignore[import-untyped]
+    from docutils.utils import new_document  # type: ignore[import-untyped]
+
+    known = [(registry, dict(registry)) for registry in (directives._directives, roles._roles)]
+    document = new_document("", None)
+    document.reporter.report_level = 5
+    directive = _directive()
+    for name in set(_DIRECTIVE.findall(text)):
+        # docutils' own for code stop at options that it does not know.
+        if name.lower() in _CODE or directives.directive(name, en, document)[0] is None:
+            directives.register_directive(name.lower(), directive)
+    for name in {first or second for first, second in _ROLE.findall(text)}:
+        if roles.role(name, en, 0, document.reporter)[0] is None:
+            roles.register_local_role(name, _role)
+    try:
+        yield
+    finally:
+        for registry, names in known:
+            registry.clear()
+            registry.update(names)
+
+
+def _directive() -> type:
+    """The class of a directive that keeps its text, whatever its options."""
+    from docutils import nodes  # type: ignore[import-untyped]
+    from docutils.parsers.rst import Directive, directives
 
     any_option = defaultdict(lambda: directives.unchanged, name=directives.unchanged)  # an empty one would allow none
 
@@ -69,28 +93,17 @@ def _unknown_kept(text: str) -> Iterator[None]:
                 return []
             box = nodes.container()
             if self.arguments and name not in _CONDITIONS:
-                box += nodes.paragraph("", f"{_SAID.get(name, '')} {self.arguments[0]}".strip())
+                box += nodes.paragraph("", f"{_INTRODUCTIONS.get(name, '')} {self.arguments[0]}".strip())
             self.state.nested_parse(self.content, self.content_offset, box, match_titles=True)
             return [box]
 
-    def kept(name: str, rawtext: str, words: str, *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
-        # `Words <target>` reads as its words; `~` and `!` are marks.
-        shown = re.sub(r"\s*<[^<>]*>$", "", unescape(words)) or unescape(words)
-        return [nodes.inline(rawtext, shown.lstrip("~!"))], []
+    return Kept
 
-    known = [(registry, dict(registry)) for registry in (directives._directives, roles._roles)]
-    document = new_document("", None)
-    document.reporter.report_level = 5
-    for name in set(_DIRECTIVE.findall(text)):
-        # docutils' own for code stop at options that it does not know.
-        if name.lower() in _CODE or directives.directive(name, en, document)[0] is None:
-            directives.register_directive(name.lower(), Kept)
-    for name in {first or second for first, second in _ROLE.findall(text)}:
-        if roles.role(name, en, 0, document.reporter)[0] is None:
-            roles.register_local_role(name, kept)
-    try:
-        yield
-    finally:
-        for registry, names in known:
-            registry.clear()
-            registry.update(names)
+
+def _role(name: str, rawtext: str, words: str, *_: Any, **__: Any) -> tuple[list[Any], list[Any]]:
+    """A role that keeps its text: `Words <target>` reads as its words; `~` and `!` are marks."""
+    from docutils import nodes
+    from docutils.utils import unescape
+
+    shown = re.sub(r"\s*<[^<>]*>$", "", unescape(words)) or unescape(words)
+    return [nodes.inline(rawtext, shown.lstrip("~!"))], []

@@ -5,7 +5,7 @@ import contextlib
 from pathlib import Path
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Fields, Found, UnreadableError
+from stages.ingest.formats import Content, Fields, UnreadableError
 from stages.ingest.language import guess
 from stages.ingest.sections import plain_section
 
@@ -16,7 +16,7 @@ _OTHERS = ("cp1251", "koi8_r", "cp1253", "cp1255", "cp1256", "cp874", "cp932", "
 _DECLARED = {"iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
 
 
-def read(path: Path, source: str, _: Fields) -> Found:
+def read(path: Path, source: str, _: Fields) -> Content:
     return plain_section(source, text_of(path), repair(path.stem)), {}
 
 
@@ -26,7 +26,7 @@ def text_of(path: Path) -> str:
 
 
 def decoded(data: bytes, declared: str | None = None) -> str:
-    """Text of bytes: as their mark or UTF-8 has it, else as declared, else by a guess. Raises UnreadableError."""
+    """Text of bytes: as their mark or UTF-8 has it, otherwise as declared or by a guess. Raises UnreadableError."""
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     if b"\0" in data and not is_utf16:
         raise UnreadableError("binary, not text")

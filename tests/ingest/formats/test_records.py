@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.ingest.formats import Fields, Found, UnreadableError
+from stages.ingest.formats import Content, Fields, UnreadableError
 from stages.ingest.formats.records import arrow_records, json_records, jsonl_records, parquet_records
 from stages.ingest.sections import Section
 from tests.ingest.made_files import arrow, parquet
@@ -19,7 +19,7 @@ def as_lines(rows: Rows) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-FORMATS: dict[str, tuple[Callable[[Path, str, Fields], Found], Callable[[Rows], bytes]]] = {
+FORMATS: dict[str, tuple[Callable[[Path, str, Fields], Content], Callable[[Rows], bytes]]] = {
     "array": (json_records, lambda rows: json.dumps(rows).encode()),
     "object": (json_records, lambda rows: json.dumps({"version": 2, "tags": ["a"], "passages": rows}).encode()),
     "jsonl": (jsonl_records, as_lines),
@@ -30,10 +30,10 @@ FORMATS: dict[str, tuple[Callable[[Path, str, Fields], Found], Callable[[Rows], 
 
 
 @pytest.fixture(params=FORMATS)
-def read(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Rows, Fields], Found]:
+def read(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Rows, Fields], Content]:
     reader, written = FORMATS[request.param]
 
-    def read(rows: Rows, fields: Fields) -> Found:
+    def read(rows: Rows, fields: Fields) -> Content:
         file = tmp_path / "passages"
         file.write_bytes(written(rows))
         return reader(file, "a/passages", fields)
@@ -41,7 +41,7 @@ def read(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Rows, Fiel
     return read
 
 
-Read = Callable[[Rows, Fields], Found]
+Read = Callable[[Rows, Fields], Content]
 
 
 def test_each_record_is_a_section_of_the_document_that_its_title_names(read: Read) -> None:
@@ -130,7 +130,7 @@ def test_one_object_may_be_the_whole_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b" \n\n"])
 @pytest.mark.parametrize("reader", [json_records, jsonl_records])
 def test_a_blank_file_has_no_sections(
-    reader: Callable[[Path, str, Fields], Found], data: bytes, tmp_path: Path
+    reader: Callable[[Path, str, Fields], Content], data: bytes, tmp_path: Path
 ) -> None:
     (tmp_path / "a").write_bytes(data)
     assert reader(tmp_path / "a", "a", FIELDS) == ([], {})
@@ -152,7 +152,7 @@ def test_a_blank_file_has_no_sections(
     ],
 )
 def test_what_cannot_be_read_is_said_by_its_line_and_without_its_text(
-    reader: Callable[[Path, str, Fields], Found], data: bytes, reason: str, tmp_path: Path
+    reader: Callable[[Path, str, Fields], Content], data: bytes, reason: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a").write_bytes(data)
     with pytest.raises(UnreadableError) as raised:

@@ -1,4 +1,4 @@
-"""Which files of the documents folder are read."""
+"""The files of the documents folder that are read, and those that are counted."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from fieldtune.corpus import files
 from fieldtune.runtime.errors import UserError
-from stages.ingest.found import Found, find
+from stages.ingest.documents import Documents, list_documents
 
 SUFFIXES = (".md", ".markdown", ".txt", ".jsonl")
 
@@ -23,26 +23,26 @@ def put(folder: Path, *names: str) -> None:
         files.write_text(folder / name, f"# {name}\n\nText of {name}.\n")
 
 
-def found(*include: str, exclude: tuple[str, ...] = ()) -> Found:
-    return find(Path("docs"), include or ("**/*",), exclude, SUFFIXES)
+def documents(*include: str, exclude: tuple[str, ...] = ()) -> Documents:
+    return list_documents(Path("docs"), include or ("**/*",), exclude, SUFFIXES)
 
 
 def names(*include: str, exclude: tuple[str, ...] = ()) -> list[str]:
-    return [path.relative_to("docs").as_posix() for path in found(*include, exclude=exclude).readable]
+    return [path.relative_to("docs").as_posix() for path in documents(*include, exclude=exclude).readable]
 
 
 def test_every_match_is_read_once_in_order_whatever_the_case_of_its_suffix(docs: Path) -> None:
     put(docs, "b.md", "a/z.TXT", "a/README.MD", "a-b.markdown", "c.png", "md", "a/.hidden.md", ".git/x.md", "a/.b/c.md")
     Path("docs/folder.md").mkdir()
     assert names() == ["a-b.markdown", "a/README.MD", "a/z.TXT", "b.md"]
-    assert found().skipped == {".png": 1, "hidden": 3, "no suffix": 1}
+    assert documents().skipped == {".png": 1, "hidden": 3, "no suffix": 1}
     assert names("**/*.md", "*.md", "a/**/*", "**/[Rr]EADME.*") == ["a/README.MD", "a/z.TXT", "b.md"]
 
 
 def test_what_is_excluded_is_counted(docs: Path) -> None:
     put(docs, "a.md", "old/b.md", "old/c.MD")
     assert names(exclude=("OLD/**/*",)) == ["a.md"]
-    assert found(exclude=("old/**/*", "**/b.md")).skipped == {"excluded": 2}
+    assert documents(exclude=("old/**/*", "**/b.md")).skipped == {"excluded": 2}
 
 
 def test_of_a_beir_folder_the_corpus_alone_is_read(docs: Path) -> None:
@@ -86,5 +86,5 @@ def test_a_folder_without_documents_says_what_was_looked_at(docs: Path) -> None:
         "2 .png, 1 hidden"
     )
     Path("docs").rename("other")
-    with pytest.raises(UserError, match="documents: docs is no folder; set `documents:`"):
+    with pytest.raises(UserError, match="documents: docs is not a folder; set `documents:`"):
         names()

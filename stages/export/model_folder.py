@@ -1,0 +1,40 @@
+"""The Sentence Transformers folder of the export, and its check as users load it."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentence_transformers import SentenceTransformer
+
+from fieldtune.corpus import files
+from fieldtune.models import encoder, tuned_model
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import progress
+from fieldtune.runtime.errors import UserError
+from stages.export.parity import Sample, parity
+from stages.export.reload import encode_afresh
+
+_SAME_MODEL = 0.99999  # least cosine of two encodings by the same code (`not >=` below refuses NaN too)
+
+
+def write_model_folder(folder: Path, card: str) -> None:
+    """Write the tuned model, without what only the pipeline reads, and its model card."""
+    # copyfile, since some of the files are private to their owner.
+    shutil.copytree(
+        paths.MODEL,
+        folder,
+        copy_function=shutil.copyfile,
+        ignore=shutil.ignore_patterns(tuned_model.HISTORY, tuned_model.PASSAGES),
+    )
+    files.write_text(folder / "README.md", card)
+
+
+def check_reload(model: SentenceTransformer, folder: Path, queries: Sequence[str], sample: Sample) -> None:
+    """Raise UserError where the written model is not `model`, by its vectors of the queries and of the sample."""
+    with progress("loading the export in a fresh process", 1) as bar:
+        reloaded = encode_afresh(folder, queries, sample.texts)
+        bar.advance()
+    expected = (encoder.encode(model, queries, "query", bf16=False, batch_size=32), sample.vectors)
+    worst = min(parity(a, b).min for a, b in zip(expected, reloaded, strict=True))
+    if not worst >= _SAME_MODEL:
+        raise UserError(f"the exported model gives other vectors than {paths.MODEL} (cosine {worst:.6f})")
