@@ -19,7 +19,7 @@ from fieldtune.models.tokens import FLAT, Tokens, first_position
 _AGREES = 0.999  # cosine of one text's two vectors; bf16 alone leaves .9999
 
 
-def attention(
+def attention(  # noqa: PLR0913, PLR0917  # transformers' AttentionInterface calls it so
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,

@@ -27,7 +27,7 @@ def work() -> str:
     pin = checks.pinned_model(config.pin)
     if pin is not None:
         first = processes.rank() == 0
-        return pinned.take(pin, inputs.evaluator, inputs.before, inputs.corpus) if first else ""
+        return pinned.use_pinned_model(pin, inputs.evaluator, inputs.before, inputs.corpus) if first else ""
 
     # What the run depends on; the base model's weights show in its vectors.
     depends = (

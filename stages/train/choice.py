@@ -13,7 +13,6 @@ from fieldtune.retrieval.significance import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
-_ASKED = ("real", "own")  # kinds of queries that people asked
 _ENOUGH = 30  # queries, or groups of them, that can tell a gain from luck by the normal distribution
 
 
@@ -59,14 +58,14 @@ def sure(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], certaint
     return mean > errors * standard_error(gains, groups)
 
 
-def doubt(
+def reason_to_keep_base(
     gains: npt.NDArray[np.float64],
     groups: npt.NDArray[np.int64],
     kinds: Sequence[str],
     certainty: float,
     negligible: float,
 ) -> str | None:
-    """Why the gain on the dev queries is not enough to give up the base model; None where it is.
+    """The reason why the gain on the dev queries is not enough to give up the base model; None if it is enough.
 
     `gains` [queries]; `kinds`, of each query. A generated kind that people may not type cannot carry the choice:
     without the kind that gains most the gain must still be above `negligible`, beyond luck where the others are enough
@@ -78,7 +77,7 @@ def doubt(
     if certainty <= 0.5 or len(set(kinds)) == 1:
         return None
     most = max(sorted(set(kinds)), key=lambda kind: float(gains[of_kind == kind].mean()))
-    if most in _ASKED:
+    if _is_from_people(most):
         return None
     rest = of_kind != most
     tells = np.count_nonzero(rest) >= _ENOUGH
@@ -88,6 +87,11 @@ def doubt(
         f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): without it, it is "
         f"{gains[rest].mean():+.3f}, not {negligible:.2f} beyond luck"
     )
+
+
+def _is_from_people(kind: str) -> bool:
+    """Whether people asked the queries of a kind."""
+    return kind in ("real", "own")
 
 
 def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:

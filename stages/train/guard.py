@@ -17,7 +17,7 @@ _FEWEST = 30  # real queries; less tell nothing
 _FEWEST_IN_HALF = 10
 
 
-def some(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
+def sample_guard_queries(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
     """Rows of the real queries that guard, sorted: whole groups drawn at random, `most` queries or a little more.
 
     Empty where there are fewer than 30, or where all are of one group.
@@ -32,8 +32,8 @@ def some(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
     return np.array(sorted(chosen), dtype=np.int64)
 
 
-def doubt(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], seed: int) -> str | None:
-    """Why the base model is to be kept; None where it is not, or where groups are too large for two halves.
+def objection(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], seed: int) -> str | None:
+    """The guard's reason to keep the base model; None without one, or if groups are too large for two halves.
 
     `gains` [queries], of real queries; those of one of the `groups` [queries] are in one half.
     """

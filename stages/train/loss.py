@@ -32,9 +32,9 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
 
     `symmetric` adds the same loss from passages to queries. `dimensions` adds the loss of the vectors' first numbers
     (Matryoshka, arXiv:2205.13147); the mean of all is taken. `hold` times the vectors' mean distance from the base
-    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). `cached` encodes in
-    microbatches twice and keeps the activations of one at a time (GradCache, arXiv:2101.06983): the same gradients in
-    less memory and more time.
+    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). Once its attribute `cached`
+    is set, it encodes in microbatches twice and keeps the activations of one at a time (GradCache, arXiv:2101.06983):
+    the same gradients in less memory and more time.
     """
 
     def __init__(
@@ -47,7 +47,6 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         symmetric: bool = False,
         dimensions: Sequence[int] = (),
         hold: float = 0.0,
-        cached: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -58,7 +57,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         self.symmetric = symmetric
         self.dimensions = tuple(dimensions)
         self.hold = hold
-        self.cached = cached
+        self.cached = False
         self._pairing: Pairing | None = None
         self._base: tuple[Tensor, Tensor] | None = None
 

@@ -15,8 +15,8 @@ from stages.train.dev import METRIC, DevEvaluator, Measured
 _NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned anew
 
 
-def take(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corpus) -> str:
-    """Use a model that was tuned before as it is; `measured` is the base model on dev.
+def use_pinned_model(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corpus) -> str:
+    """Write data/model/ with a model that was tuned before as it is; `measured` is the base model on dev.
 
     Raises UserError where the folder does not hold a model, or one of another dimension than the base's.
     """

@@ -26,16 +26,16 @@ def load(model: SentenceTransformer, folder: Path) -> None:
     load_model(model, str(folder / _DONE))
 
 
-def once(model: SentenceTransformer, folder: Path, train: Callable[[Path], Outcome]) -> Outcome:
-    """Train a round, or take what it left in `folder` where a later one was killed."""
-    told = folder / "done.json"
-    if told.is_file():
+def train_or_resume(model: SentenceTransformer, folder: Path, train: Callable[[Path], Outcome]) -> Outcome:
+    """Train a round, or read what it left in `folder` if a later one was killed."""
+    done = folder / "done.json"
+    if done.is_file():
         load(model, folder)
-        return Outcome(**files.read_json(told))
+        return Outcome(**files.read_json(done))
     outcome = train(folder)
     if processes.rank() == 0:
         save_model(model, str(folder / _DONE))
-        files.write_json(told, vars(outcome))
+        files.write_json(done, vars(outcome))
     processes.wait()
     return outcome
 

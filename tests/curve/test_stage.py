@@ -173,9 +173,9 @@ def test_a_model_that_a_killed_run_did_not_score_is_not_trained_again(tmp_path: 
         return [0.25, 1.0]
 
     with pytest.raises(KeyboardInterrupt):
-        points.once(tmp_path / "share", train, score)
+        points.measure_or_resume(tmp_path / "share", train, score)
     for _ in range(2):
-        assert points.once(tmp_path / "share", train, score) == (False, [0.25, 1.0])
+        assert points.measure_or_resume(tmp_path / "share", train, score) == (False, [0.25, 1.0])
     assert (trained, len(scored)) == (["once"], 2)
 
 

@@ -94,7 +94,8 @@ def test_flat_batches_give_the_same_gradients_in_microbatches(flat: SentenceTran
     found = []
     for how in (False, True):
         read_flat(flat, how)
-        loss = MultiQueryRankingLoss(flat, 1.0, 70, cached=cached)
+        loss = MultiQueryRankingLoss(flat, 1.0, 70)
+        loss.cached = cached
         features = Collator(flat, rows, 0, None)(list(rows))
         flat.zero_grad()
         value = loss(loss.sides(features), features["label"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.train.choice import choose, doubt, mixture, sure
+from stages.train.choice import choose, mixture, reason_to_keep_base, sure
 from stages.train.dev import METRIC
 from stages.train.trainer import Outcome
 from tests.tiny_model import tiny_model
@@ -112,14 +112,14 @@ def test_a_gain_counts_beyond_luck(gains: list[float], groups: list[int], certai
 def test_one_kind_of_query_does_not_carry_the_choice(
     gains: list[float], kinds: str, certainty: float, expected: str | None
 ) -> None:
-    assert doubt(np.array(gains), np.arange(len(gains)), list(kinds), certainty, 0.02) == expected
+    assert reason_to_keep_base(np.array(gains), np.arange(len(gains)), list(kinds), certainty, 0.02) == expected
 
 
 @pytest.mark.parametrize("kind", ["real", "own"])
 def test_queries_that_people_asked_may_carry_the_choice(kind: str) -> None:
     gains, groups = np.array([0.31, 0.29, 0.3, 0.3, 0.01, -0.01]), np.arange(6)
-    assert doubt(gains, groups, [kind] * 4 + ["keyword"] * 2, 0.9, 0.02) is None
-    assert doubt(gains, groups, ["keyword"] * 4 + [kind] * 2, 0.9, 0.02) is not None
+    assert reason_to_keep_base(gains, groups, [kind] * 4 + ["keyword"] * 2, 0.9, 0.02) is None
+    assert reason_to_keep_base(gains, groups, ["keyword"] * 4 + [kind] * 2, 0.9, 0.02) is not None
 
 
 def test_a_mixture_lies_on_the_line_between_the_two() -> None:

@@ -14,25 +14,25 @@ def judged(real: int, groups: list[int]) -> Judged:
 
 
 def test_fewer_than_thirty_do_not_guard() -> None:
-    assert guard.some(judged(29, list(range(29))), 200, 0).tolist() == []
-    assert guard.some(judged(30, list(range(30))), 200, 0).tolist() == list(range(30))
-    assert guard.some(judged(40, [3] * 40), 200, 0).tolist() == []  # one group has no halves
-    assert guard.some(judged(30, list(range(30))), 0, 0).tolist() == []
+    assert guard.sample_guard_queries(judged(29, list(range(29))), 200, 0).tolist() == []
+    assert guard.sample_guard_queries(judged(30, list(range(30))), 200, 0).tolist() == list(range(30))
+    assert guard.sample_guard_queries(judged(40, [3] * 40), 200, 0).tolist() == []  # one group has no halves
+    assert guard.sample_guard_queries(judged(30, list(range(30))), 0, 0).tolist() == []
 
 
 def test_of_many_whole_groups_are_drawn() -> None:
     of = [row // 4 for row in range(100)]
-    rows = guard.some(judged(100, of), 50, 7)
-    assert rows.tolist() == sorted(rows.tolist()) == guard.some(judged(100, of), 50, 7).tolist()
+    rows = guard.sample_guard_queries(judged(100, of), 50, 7)
+    assert rows.tolist() == sorted(rows.tolist()) == guard.sample_guard_queries(judged(100, of), 50, 7).tolist()
     assert len(rows) == 52  # 13 groups of four
     assert {of[row] for row in rows} == {of[row] for row in range(100) if of[row] in {of[r] for r in rows}}
     assert all(np.count_nonzero(np.array(of)[rows] == group) == 4 for group in {of[row] for row in rows})
-    assert rows.tolist() != guard.some(judged(100, of), 50, 8).tolist()
+    assert rows.tolist() != guard.sample_guard_queries(judged(100, of), 50, 8).tolist()
 
 
 def halves(first: list[float], second: list[float]) -> str | None:
     """Two groups of ten or more, each of which is a half."""
-    return guard.doubt(np.array(first + second), np.array([1] * len(first) + [2] * len(second)), 0)
+    return guard.objection(np.array(first + second), np.array([1] * len(first) + [2] * len(second)), 0)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_halves_are_of_like_size_and_groups_stay_whole() -> None:
     groups = np.array([0] * 12 + [1] * 3 + [2] * 4 + [3] * 5)
     gains = np.where(groups == 0, -1.0, 1.0)
     for seed in range(5):
-        found = guard.doubt(gains, groups, seed)
+        found = guard.objection(gains, groups, seed)
         assert found is not None
         assert found.endswith("is better by -1.000, the other by +1.000")  # 12 and 3 + 4 + 5
 
 
 def test_where_a_half_would_be_too_small_nothing_is_said() -> None:
-    assert guard.doubt(np.full(40, -1.0), np.array([0] * 38 + [1] * 2), 0) is None
-    assert guard.doubt(np.full(40, -1.0), np.array([0] * 30 + [1] * 10), 0) is not None
+    assert guard.objection(np.full(40, -1.0), np.array([0] * 38 + [1] * 2), 0) is None
+    assert guard.objection(np.full(40, -1.0), np.array([0] * 30 + [1] * 10), 0) is not None

@@ -21,9 +21,9 @@ from fieldtune.corpus.passages import passage_text
 from fieldtune.corpus.vectors import read_vectors, write_vectors
 from fieldtune.models import base_models, tuned_model
 from fieldtune.runtime import paths, stage
-from stages.train import __main__ as main
-from stages.train import trainer
+from stages.train import trainer, tuning
 from stages.train.__main__ import work
+from stages.train.trainer import Outcome, Round
 from stages.train.tuning import base_vectors
 from tests.train import workspace
 
@@ -231,11 +231,11 @@ def test_adapters_leave_a_model_like_the_base(folder: Path, run: Run) -> None:
 def test_a_second_round_trains_on_with_negatives_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[dict[str, Any]]] = []
 
-    def watched(model: Any, rows: Any, *rest: Any) -> Any:
-        seen.append(list(rows))
-        return trainer.train(model, rows, *rest)
+    def watched(model: SentenceTransformer, data: Round, folder: Path, **options: Any) -> Outcome:
+        seen.append(list(data.rows))
+        return trainer.train(model, data, folder, **options)
 
-    monkeypatch.setattr(main, "train", watched)
+    monkeypatch.setattr(tuning, "train", watched)
     done = run(epochs=20, evaluations=2, rounds=2)
     assert [row["dev_step"] for row in done.history["dev"]] == [0, 10, 20, 30, 40]
     assert [row["step"] for row in done.history["loss"]] == list(range(1, 41))
