@@ -30,6 +30,6 @@ def test_what_is_out_of_the_range_is_cut_to_it() -> None:
 
 
 def test_a_query_is_cut_into_the_steps_of_the_passages() -> None:
-    query = np.array([[2.0, 0.0, -2.0]], dtype=np.float32)
+    query = np.array([[1.9921875, 0.0, -1.9921875]], dtype=np.float32)  # 127.5 / 64
     assert int8(query, ranges(VECTORS)).tolist() == [[1, -1, -3]]
     assert int8(query, ranges(query)).tolist() == [[127, -1, -128]]
