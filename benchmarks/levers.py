@@ -130,7 +130,7 @@ class Domain:
         for number in range(config.rounds):
             if number:
                 config.negatives = max(1, config.negatives)
-                hard = rounds.mined(model, self.pairs, self.corpus, self.clusters, config, self.bf16)  # type: ignore[assignment]
+                hard = rounds.mine_negatives(model, self.pairs, self.corpus, self.clusters, config, self.bf16)  # type: ignore[assignment]
             rows = by_passage(self.pairs["anchor"], self.pairs["positive"], hard, self.cluster_of)
             with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
                 data = Round(rows, original, evaluator or self.evaluator, config, self.bf16)

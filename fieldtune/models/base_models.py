@@ -46,8 +46,8 @@ def locate(model: ModelConfig) -> Path:
 def weights(model: ModelConfig) -> str:
     """A digest of the model's weights on this machine."""
     folder = locate(model)
-    found = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
-    return files.digest(*found)
+    weight_files = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
+    return files.digest(*weight_files)
 
 
 def refuse_others_than_embedded(model: ModelConfig, vectors: Path) -> None:

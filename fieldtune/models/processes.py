@@ -103,8 +103,8 @@ def gather(rows: Tensor) -> tuple[Tensor, int]:
     sizes = [int(size) for size in _all(torch.tensor([len(rows)], device=rows.device))]
     padded = torch.zeros((max(sizes), *rows.shape[1:]), dtype=rows.dtype, device=rows.device)
     padded[: len(rows)] = rows
-    found: Tensor = _Gather.apply(padded) if rows.requires_grad else torch.stack(_all(padded))  # type: ignore[no-untyped-call]
-    joined = torch.cat([part[:size] for part, size in zip(found, sizes, strict=True)])
+    parts: Tensor = _Gather.apply(padded) if rows.requires_grad else torch.stack(_all(padded))  # type: ignore[no-untyped-call]
+    joined = torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
     return joined, sum(sizes[: rank()])
 
 
@@ -128,9 +128,9 @@ def add_up(table: npt.NDArray[np.float32], device: torch.device) -> None:
 
 
 def _all(tensor: Tensor) -> list[Tensor]:
-    found = [torch.empty_like(tensor) for _ in range(count())]
-    dist.all_gather(found, tensor.contiguous())
-    return found
+    tensors = [torch.empty_like(tensor) for _ in range(count())]
+    dist.all_gather(tensors, tensor.contiguous())
+    return tensors
 
 
 class _Gather(torch.autograd.Function):

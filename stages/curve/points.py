@@ -96,7 +96,7 @@ def _score(judged: Judged, corpus: Corpus, batch_size: int, bf16: bool, model: P
         queries = judged_queries.vectors(judged.ids, paths.VECTORS)
         passages = read_vectors(paths.VECTORS, "passages")
     else:
-        encode = partial(encoder.encode, encoder.load_folder(model), bf16=bf16, batch_size=batch_size, together=True)
+        encode = partial(encoder.encode, encoder.load_folder(model), bf16=bf16, batch_size=batch_size, distributed=True)
         queries = encode(judged.texts, "query")
         passages = encode(corpus.texts, "document", label="encoding passages")
     ranked = ranking.dense(queries, passages, corpus)

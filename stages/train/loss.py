@@ -10,7 +10,7 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
 
 from fieldtune.models import processes
-from fieldtune.models.tokens import is_flat, joined
+from fieldtune.models.tokens import is_flat, join
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Pairing:
 
     own: Tensor  # [queries]: each query's passage
     left_out: Tensor  # bool [queries, passages]: neither the query's passage nor a negative
-    once: Tensor  # bool [passages of this process]: no process before this one holds it too
+    is_first: Tensor  # bool [passages of this process]: no process before this one holds it too
 
 
 class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
@@ -99,18 +99,19 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
 
     def _encode(self, *sides: dict[str, Any]) -> list[list[Tensor]]:
         if is_flat(*sides):  # nothing is padded: one pass keeps a GPU busy, and no cut makes it wait
-            vectors = self.model(joined(*sides))["sentence_embedding"]
+            vectors = self.model(join(*sides))["sentence_embedding"]
             return [[part] for part in vectors.split([len(side["cu_seq_lens_q"]) - 1 for side in sides])]
         grad = torch.is_grad_enabled()
         parts = [self.embed_minibatch_iter(side, with_grad=grad, copy_random_state=False) for side in sides]
-        return [[vectors for vectors, _ in of] for of in parts]
+        return [[vectors for vectors, _ in part] for part in parts]
 
     def _drift(self, queries: Tensor, passages: Tensor) -> Tensor:
         """How far the vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
         assert self._base is not None and self._pairing is not None
-        moved = [1 - nn.functional.cosine_similarity(*of) for of in zip((queries, passages), self._base, strict=True)]
-        once = self._pairing.once
-        return (_mean(moved[0].sum(), len(queries)) + _mean((moved[1] * once).sum(), int(once.sum()))) / 2
+        sides = zip((queries, passages), self._base, strict=True)
+        moved = [1 - nn.functional.cosine_similarity(now, before) for now, before in sides]
+        is_first = self._pairing.is_first
+        return (_mean(moved[0].sum(), len(queries)) + _mean((moved[1] * is_first).sum(), int(is_first.sum()))) / 2
 
     def _pair(self, passages: dict[str, Any], labels: Tensor) -> Pairing:
         """Take what is no input of the model out of the features."""
@@ -126,8 +127,8 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
             assert self._base is not None
             base, _ = processes.gather(self._base[1])
             left_out |= above_margin(self._base[0], base, own, self.margin)
-        once = (first == torch.arange(len(first), device=first.device))[start : start + here]
-        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False), once)
+        is_first = (first == torch.arange(len(first), device=first.device))[start : start + here]
+        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False), is_first)
 
     def _sum(self, queries: Tensor, passages: Tensor, pairing: Pairing) -> Tensor:
         """The sum of the queries' losses."""

@@ -33,8 +33,8 @@ class Plan:
     cached: bool  # gradient cache: activations of one microbatch at a time
     checkpointing: bool  # activations of one layer at a time, besides
 
-    def said(self, first: "Plan") -> str:
-        """What it does that `first` did not, for people: the most that was needed."""
+    def summary(self, first: "Plan") -> str:
+        """The farthest of what it does and `first` did not, for people."""
         if self.batch_size != first.batch_size:
             return f"batches of {self.batch_size:,} passages instead of {first.batch_size:,}: fewer negatives a query"
         if self.microbatch_tokens != first.microbatch_tokens:
@@ -66,7 +66,7 @@ def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]
     for plan in ways(first):
         if fits(plan):
             if plan != first:
-                say(f"memory is short for the longest batch; {plan.said(first)}")
+                say(f"memory is short for the longest batch; {plan.summary(first)}")
             return plan
     raise UserError(
         "no training step of this model fits into memory: set `train.lora: 16`, choose a smaller model or a lower "
@@ -170,6 +170,6 @@ def apply(model: SentenceTransformer, loss: MultiQueryRankingLoss, plan: Plan) -
 
 
 def _loss_of(loss: MultiQueryRankingLoss, features: Features) -> Tensor:
-    found = loss(loss.sides(features), features["label"])
-    assert isinstance(found, Tensor)
-    return found
+    value = loss(loss.sides(features), features["label"])
+    assert isinstance(value, Tensor)
+    return value

@@ -67,20 +67,20 @@ class Outcome:
     steps: int  # that were done: fewer than planned where patience ended
 
 
-def joined(rounds: list[Outcome]) -> tuple[Outcome, int]:
+def join(rounds: list[Outcome]) -> tuple[Outcome, int]:
     """One outcome of rounds, one behind the other, and which of them has the best checkpoint."""
-    found, best = Outcome([], [], 0, 0), 0
-    for number, of in enumerate(rounds):
-        before = found.steps
-        if number == 0 or dict(of.dev)[of.best] > dict(found.dev)[found.best]:
-            found, best = replace(found, best=before + of.best), number
-        found = Outcome(
-            found.losses + [(before + step, loss) for step, loss in of.losses],
-            found.dev + [(before + step, score) for step, score in of.dev],
-            found.best,
-            before + of.steps,
+    whole, best = Outcome([], [], 0, 0), 0
+    for number, part in enumerate(rounds):
+        before = whole.steps
+        if number == 0 or dict(part.dev)[part.best] > dict(whole.dev)[whole.best]:
+            whole, best = replace(whole, best=before + part.best), number
+        whole = Outcome(
+            whole.losses + [(before + step, loss) for step, loss in part.losses],
+            whole.dev + [(before + step, score) for step, score in part.dev],
+            whole.best,
+            before + part.steps,
         )
-    return found, best
+    return whole, best
 
 
 class _Trainer(SentenceTransformerTrainer):

@@ -26,7 +26,7 @@ from stages.train.batches import Vectors, by_passage
 from stages.train.choice import choose
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator, Measured
-from stages.train.trainer import Outcome, Round, joined, steps_of, train
+from stages.train.trainer import Outcome, Round, join, steps_of, train
 
 _NEARLY_ALL = 0.9
 
@@ -103,7 +103,7 @@ def tune(
     evaluator.latest = None  # of a model before this one
     base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
     model = encoder.load_base(config.model)
-    outcome, best_round = joined(_train_rounds(model, config, inputs, pairs, checkpoints))
+    outcome, best_round = join(_train_rounds(model, config, inputs, pairs, checkpoints))
     if processes.rank() != 0:
         return None
     if best_round != config.rounds - 1:
@@ -140,7 +140,7 @@ def _train_rounds(
         if number:
             label += f", round {number + 1}"
             config = replace(config, negatives=max(1, config.negatives))
-            negatives = rounds.mined(model, pairs, inputs.corpus, inputs.clusters, config, inputs.bf16)
+            negatives = rounds.mine_negatives(model, pairs, inputs.corpus, inputs.clusters, config, inputs.bf16)
         rows = by_passage(pairs["anchor"], pairs["positive"], negatives, cluster_of)
         data = Round(rows, inputs.original, inputs.evaluator, config, inputs.bf16)
         with progress(label, steps_of(len(rows), config)) as bar:

@@ -14,7 +14,7 @@ from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import encoder
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
-from stages.embed.__main__ import foreign, work
+from stages.embed.__main__ import foreign_language_warning, work
 from tests.train import workspace
 
 NAMES = ("passages", "queries", "real")
@@ -86,7 +86,7 @@ def test_an_error_half_way_leaves_no_vectors(tmp_path: Path) -> None:
 def test_a_model_of_one_language_on_documents_in_another_is_warned_of(
     language: str | None, languages: dict[str, int], said: str | None
 ) -> None:
-    warning = foreign(workspace.model_config(language=language), languages)
+    warning = foreign_language_warning(workspace.model_config(language=language), languages)
     assert (warning is None) == (said is None)
     if warning:
         assert f"knows one language, en, and {said}: choose a multilingual model, `model: bge_m3`" in warning

@@ -324,8 +324,8 @@ def test_rounds_are_joined_one_behind_the_other() -> None:
         Outcome([(2, 0.3)], [(1, 0.8), (2, 0.6)], best=1, steps=2),
         Outcome([(3, 0.2)], [(3, 0.9)], best=3, steps=3),
     ]
-    assert trainer.joined(rounds[:1]) == (rounds[0], 0)
+    assert trainer.join(rounds[:1]) == (rounds[0], 0)
     losses, dev = [(2, 0.5), (4, 0.4), (6, 0.3), (9, 0.2)], [(4, 0.7), (5, 0.8), (6, 0.6), (9, 0.9)]
-    assert trainer.joined(rounds) == (Outcome(losses, dev, best=9, steps=9), 2)
+    assert trainer.join(rounds) == (Outcome(losses, dev, best=9, steps=9), 2)
     # A last round that is worse is not what is kept.
-    assert trainer.joined([*rounds[:2], Outcome([], [(3, 0.8)], best=3, steps=3)])[0].best == 5
+    assert trainer.join([*rounds[:2], Outcome([], [(3, 0.8)], best=3, steps=3)])[0].best == 5
