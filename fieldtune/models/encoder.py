@@ -42,7 +42,7 @@ __all__ = ["Kind", "Tokens", "encode", "load_base", "load_folder", "microbatches
 def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
     """Load a Sentence Transformers folder in float32, without asking any hub.
 
-    Raises UserError where the folder does not hold a whole model, or one that is no transformer.
+    Raises UserError if the folder does not hold a whole model, or one that is not a text transformer.
     """
     try:
         loaded = SentenceTransformer(
@@ -53,14 +53,14 @@ def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
             f"{folder} does not load as an embedding model: {error}\nGet the folder again, or name another one"
         ) from error
     if not isinstance(loaded[0], Transformer) or "text" not in loaded[0].modalities:
-        raise UserError(f"{folder} holds no transformer for text, which is the only kind of model that can be tuned")
+        raise UserError(f"{folder} does not hold a text transformer, the only kind of model that can be tuned")
     return loaded
 
 
 def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     """Load the base model with its prompts and length limit set, so that they are saved with it.
 
-    Prompts and limit that its config does not say are the folder's own. Raises UserError where the model is missing,
+    Prompts and limit that its config does not say are the folder's own. Raises UserError if the model is missing,
     broken, or is not what its config says.
     """
     prompts = {"query": model.query_prompt, "document": model.passage_prompt}
@@ -92,7 +92,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
 
 
 def _positions(model: SentenceTransformer) -> int | None:
-    """The most tokens that a model with a table of positions can read; None where there is no such table."""
+    """The most tokens that a model with a table of positions can read; None if there is no such table."""
     for module in model.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, torch.nn.Embedding):

@@ -30,8 +30,8 @@ _single = False
 def launch(stage: str, launcher: str | None) -> None:
     """Run the stage once for each process that `launcher`, a file of `accelerate config`, names; then end this one.
 
-    Returns at once, with the processes connected, in one that was launched; and where there is no launcher, or one of
-    a single process. Raises UserError where the file is not there, or starts processes that do not know of one another.
+    Returns at once, with the processes connected, in one that was launched; and if there is no launcher, or one of
+    a single process. Raises UserError if the file is not found, or starts processes that do not know of one another.
     """
     if "WORLD_SIZE" in os.environ:
         from accelerate import PartialState
@@ -76,7 +76,7 @@ def as_single_process() -> Iterator[None]:
 
 
 def count() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     if _single:
         return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

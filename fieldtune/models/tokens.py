@@ -20,7 +20,7 @@ class Tokens:
 
     ids: list[npt.NDArray[np.int32]]
     pad: int
-    # What the model's modules want besides: the modality, and the prompt's length where pooling leaves it out.
+    # What the model's modules want besides: the modality, and the prompt's length if pooling leaves it out.
     extra: dict[str, Any]
     first_position: int | None  # of a text, for a model that reads flat batches; None for one that reads padded ones
 
@@ -55,7 +55,7 @@ _STARTS = ("cu_seq_lens_q", "cu_seq_lens_k")
 
 
 def is_flat(*batches: dict[str, Any]) -> bool:
-    """Whether the batches are without padding, and can become one: their texts' prompts are treated alike."""
+    """True if the batches are without padding, and can become one: their texts' prompts are treated alike."""
     prompts = {int(batch.get("prompt_length", 0)) for batch in batches}
     return all(_STARTS[0] in batch for batch in batches) and len(prompts) == 1
 
@@ -88,7 +88,7 @@ def _prompts_are_pooled(model: SentenceTransformer) -> bool:
 
 
 def first_position(model: SentenceTransformer) -> int | None:
-    """The position of a text's first token where the model reads flat batches; None where it reads padded ones."""
+    """The position of a text's first token if the model reads flat batches; None if it reads padded ones."""
     transformer = model.transformers_model
     if transformer is None or transformer.config._attn_implementation != FLAT:
         return None

@@ -43,7 +43,7 @@ def choose(
 
 
 def sure(gains: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64], certainty: float) -> bool:
-    """Whether the mean gain is above 0 with `certainty`, one-sided.
+    """True if the mean gain is above 0 with `certainty`, one-sided.
 
     `gains` [queries]; queries of one of the `clusters` [queries] are not independent. By the normal distribution,
     of few clusters by the t distribution; one cluster tells nothing.
@@ -68,7 +68,7 @@ def reason_to_keep_base(
     """The reason why the gain on the dev queries is not enough to give up the base model; None if it is enough.
 
     `gains` [queries]; `kinds`, of each query. A generated kind that people may not type cannot carry the choice:
-    without the kind that gains most the gain must still be above `negligible`, beyond luck where the others are enough
+    without the kind that gains most the gain must still be above `negligible`, beyond luck if the others are enough
     to tell.
     """
     if not sure(gains, clusters, certainty):
@@ -90,7 +90,7 @@ def reason_to_keep_base(
 
 
 def _is_from_people(kind: str) -> bool:
-    """Whether people asked the queries of a kind."""
+    """True if people asked the queries of the kind."""
     return kind in ("real", "own")
 
 

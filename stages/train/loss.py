@@ -15,7 +15,7 @@ from fieldtune.models.tokens import is_flat, join
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which passages of a batch stand against which queries."""
+    """The passages of a batch that stand against its queries."""
 
     own: Tensor  # [queries]: each query's passage
     left_out: Tensor  # bool [queries, passages]: neither the query's passage nor a negative
@@ -106,7 +106,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         return [[vectors for vectors, _ in part] for part in parts]
 
     def _drift(self, queries: Tensor, passages: Tensor) -> Tensor:
-        """How far the vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
+        """The way that vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
         assert self._base is not None and self._pairing is not None
         sides = zip((queries, passages), self._base, strict=True)
         moved = [1 - nn.functional.cosine_similarity(now, before) for now, before in sides]
@@ -114,7 +114,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         return (_mean(moved[0].sum(), len(queries)) + _mean((moved[1] * is_first).sum(), int(is_first.sum()))) / 2
 
     def _pair(self, passages: dict[str, Any], labels: Tensor) -> Pairing:
-        """Take what is no input of the model out of the features."""
+        """Remove from the features what is not an input of the model."""
         here = len(passages["text"])
         text, start = processes.gather(passages.pop("text"))
         cluster, _ = processes.gather(passages.pop("cluster"))
@@ -154,7 +154,7 @@ def _mean(summed: Tensor, count: int) -> Tensor:
 
 
 def above_margin(queries: Tensor, passages: Tensor, labels: Tensor, margin: float) -> Tensor:
-    """Which passages look too much like answers to be negatives: bool [queries, passages].
+    """The passages that look too much like answers to be negatives: bool [queries, passages].
 
     From the base model's unit vectors, [queries, d] and [passages, d]: those that score above `margin` of what the
     query's own passage, `labels`, scores (the positive-aware rule that NV-Retriever, arXiv:2407.15831, mines with).
@@ -162,4 +162,4 @@ def above_margin(queries: Tensor, passages: Tensor, labels: Tensor, margin: floa
     with torch.autocast(queries.device.type, enabled=False):  # bfloat16 has not the digits for a margin
         scores = queries @ passages.T
     own = scores.gather(1, labels.unsqueeze(1))
-    return scores > own - (1 - margin) * own.abs()  # below the positive where that scores below 0, too
+    return scores > own - (1 - margin) * own.abs()  # below the positive if that scores below 0, too

@@ -1,4 +1,4 @@
-"""How a training step is made to fit into memory. Each way but the last gives the same gradients."""
+"""Ways to make a training step fit into memory. Each but the last gives the same gradients."""
 
 import gc
 import os
@@ -26,7 +26,7 @@ Features = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a batch goes through the model."""
+    """A way of a batch through the model."""
 
     batch_size: int  # passages
     microbatch_tokens: int
@@ -59,9 +59,9 @@ def ways(first: Plan) -> Iterator[Plan]:
 
 
 def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]) -> Plan:
-    """The first way that fits; `say` takes one line for it where it is not `first`.
+    """The first way that fits; `say` takes one line for it if it is not `first`.
 
-    Raises UserError where none does.
+    Raises UserError if none does.
     """
     for plan in ways(first):
         if fits(plan):
@@ -77,7 +77,7 @@ def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]
 def fits(
     model: SentenceTransformer, loss: MultiQueryRankingLoss, batch: Callable[[int], Features], bf16: bool
 ) -> Callable[[Plan], bool]:
-    """What says whether a plan fits: on a GPU it is tried, on a CPU, whose memory ends without an error, estimated.
+    """A test of a plan: on a GPU it is tried, on a CPU, whose memory ends without an error, estimated.
 
     `batch` gives the longest batch of so many passages, as the collator makes it.
     """

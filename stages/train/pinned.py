@@ -12,7 +12,7 @@ from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from stages.train.dev import METRIC, DevEvaluator, Measured
 
-_NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned anew
+_NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned again
 
 
 def use_pinned_model(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corpus) -> str:
@@ -44,9 +44,9 @@ def use_pinned_model(pinned: Path, evaluator: DevEvaluator, measured: Measured, 
         if tuned_on:
             files.write_text(folder / tuned_model.PASSAGES, before.read_text(encoding="utf-8"))
     if score <= base:
-        note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune anew")
+        note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune again")
     elif stale:
-        note(f"{share} are new to the pinned model: tune anew (`pin: {paths.NONE}` in params.yaml)")
+        note(f"{share} are new to the pinned model: tune again (`pin: {paths.NONE}` in params.yaml)")
     novelty = f"{share} are new to it" if tuned_on else "what it was tuned on is not known"
     return f"{pinned} is used as it is; {novelty}; dev NDCG@10 {base:.3f} → {score:.3f}"
 

@@ -48,7 +48,7 @@ SAVED_EVERY = 60.0  # seconds
 
 @dataclass(frozen=True)
 class Round:
-    """What a round of training works with."""
+    """Inputs and settings of a round of training."""
 
     rows: Dataset  # passages with their queries, as `batches.by_passage` makes them
     base: dict[Kind, Vectors] | None  # the base model's vectors of the texts, if `mask_margin` or `hold` is set
@@ -59,12 +59,12 @@ class Round:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training run measured, as (step, value)."""
+    """Measurements of a training run, as (step, value)."""
 
     losses: list[tuple[int, float]]  # the mean of the steps since the one before
     dev: list[tuple[int, float]]  # NDCG@10 of each checkpoint
     best: int  # the step of the best checkpoint
-    steps: int  # that were done: fewer than planned where patience ended
+    steps: int  # that were done: fewer than planned if patience ended the run
 
 
 def join(rounds: list[Outcome]) -> tuple[Outcome, int]:

@@ -38,7 +38,7 @@ class Inputs:
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
     passages: npt.NDArray[np.float32]  # their vectors by the base model
-    original: dict[Kind, Vectors] | None  # the base model's, where the loss needs them
+    original: dict[Kind, Vectors] | None  # the base model's, if the loss needs them
     judged: Judged  # the dev queries
     kinds: list[str]  # of each of them
     evaluator: DevEvaluator
@@ -78,7 +78,7 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
 
 
 def _are_offline() -> bool:
-    """Whether nearly all training queries were written without a language model."""
+    """True if nearly all training queries were written without a language model."""
     providers = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
     return sum(map(_is_offline, providers)) >= _NEARLY_ALL * len(providers)
 

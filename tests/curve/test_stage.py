@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {"epochs": 60, "evaluations": 2, "learning_rate": 2e-
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the stage reads: the training's inputs, with a real test query for each passage."""
+    """The stage's inputs: those of training, with a real test query for each passage."""
     folder = tmp_path_factory.mktemp("prepared")
     workspace.write(folder)
     workspace.ask(folder, [row["query"] for row in files.read_jsonl(folder / paths.REAL)])

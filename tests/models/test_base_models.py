@@ -1,4 +1,4 @@
-"""Where a base model is looked for."""
+"""The places where a base model is looked for."""
 
 from pathlib import Path
 

@@ -127,7 +127,7 @@ def test_embedding_in_two_processes_is_embedding_in_one(folder: Path, monkeypatc
 
 def test_a_launcher_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "WORLD_SIZE" not in os.environ
-    with pytest.raises(UserError, match=r"launcher: no\.yaml is not there: write it with `accelerate config"):
+    with pytest.raises(UserError, match=r"launcher: no\.yaml not found: write it with `accelerate config"):
         processes.launch("train", "no.yaml")
     processes.launch("train", None)
 

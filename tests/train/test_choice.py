@@ -1,4 +1,4 @@
-"""What a run ends with, by scores that the test makes up."""
+"""The choice of what a run ends with, by scores that the test makes up."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which real queries guard, and what they say."""
+"""The real queries that guard, and their objections."""
 
 import numpy as np
 import pytest

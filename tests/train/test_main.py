@@ -265,7 +265,7 @@ def test_a_mixture_with_the_base_is_taken_where_it_is_best_on_dev(folder: Path, 
 
 @pytest.mark.parametrize("asked", ["as_in_training", "for_other_passages"])
 def test_real_queries_keep_the_base_where_it_serves_them_better(folder: Path, run: Run, asked: str) -> None:
-    """What the model learns is of use to queries like those of training, and to none that mean another passage."""
+    """The model learns what serves queries like those of training, and none that mean another passage."""
     texts = [row["query"] for row in files.read_jsonl(folder / paths.QUERIES)][::3]
     workspace.ask(folder, texts[:30] if asked == "as_in_training" else texts[5:35])
     done = run(guard=200)
@@ -352,7 +352,7 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
         row["text"] += " zyxnew"
     files.write_jsonl(folder / paths.PASSAGES, rows)
     changed = run(pin=pinned)
-    tune = "  8 of 40 passages are new to the pinned model: tune anew (`pin: data/none.jsonl` in params.yaml)\n"
+    tune = "  8 of 40 passages are new to the pinned model: tune again (`pin: data/none.jsonl` in params.yaml)\n"
     assert changed.said.startswith(f"{tune}✓ train  {pinned} is used as it is; 8 of 40 passages are new to it; ")
     assert changed.history["pinned"] == {"passages": 40, "new": 8, "stale": True}
 
@@ -361,7 +361,7 @@ def test_a_pinned_model_that_is_no_better_than_the_base_is_said(folder: Path, ru
     same = run(pin="own/model")
     score = re.escape(f"{same.dev[0]:.3f}")
     assert re.fullmatch(
-        rf"  on dev the pinned model is not above the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune anew\n"
+        rf"  on dev the pinned model is not above the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune again\n"
         rf"✓ train  own/model is used as it is; what it was tuned on is not known; dev NDCG@10 {score} → .*\n",
         same.said,
     )

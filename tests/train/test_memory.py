@@ -1,4 +1,4 @@
-"""What a step takes, what is done where that is too much, and that it changes nothing."""
+"""The memory that a step takes, the ways to take less, and that they change nothing."""
 
 import weakref
 from collections.abc import Callable

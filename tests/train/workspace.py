@@ -1,4 +1,4 @@
-"""What the stages `embed` and `train` read, made by hand around a tiny model.
+"""Inputs of the stages `embed` and `train`, made by hand around a tiny model.
 
 Each passage has three queries of its words: two for training, one for dev.
 """
