@@ -16,8 +16,8 @@ from fieldtune.models.drift import mean_cosine
     ],
 )
 def test_it_is_the_mean_over_the_texts(before: list[list[float]], after: list[list[float]], expected: float) -> None:
-    found = mean_cosine(np.array(before, dtype=np.float32), np.array(after, dtype=np.float32))
-    assert found == pytest.approx(expected, abs=1e-7)
+    cosine = mean_cosine(np.array(before, dtype=np.float32), np.array(after, dtype=np.float32))
+    assert cosine == pytest.approx(expected, abs=1e-7)
 
 
 def test_many_texts_are_summed_up_in_double_precision() -> None:

@@ -140,15 +140,15 @@ def test_every_passage_is_in_one_batch_of_an_epoch_with_all_its_queries(
     assert len(longest) == 8
     assert [len(batch) for batch in batches] == [8, 8, 4, 8, 8, 4]
     epochs = [[row for batch in batches[start : start + 3] for row in batch] for start in (0, 3)]
-    asked = {row["positive"]: row["anchor"] for row in ROWS}
+    queries = {row["positive"]: row["anchor"] for row in ROWS}
     for rows in epochs:
         assert sorted(row["positive"] for row in rows) == sorted(PASSAGES)
-        assert all(row["anchor"] == asked[row["positive"]] for row in rows)
+        assert all(row["anchor"] == queries[row["positive"]] for row in rows)
     assert [row["positive"] for row in epochs[0]] != [row["positive"] for row in epochs[1]]
 
 
 def test_gradient_checkpointing_changes_nothing_but_memory(tmp_path: Path, bar: Bar) -> None:
-    found = []
+    runs = []
     for checkpointing in (False, True):
         made = tiny_model(tmp_path / "model")
         outcome = run(
@@ -156,10 +156,10 @@ def test_gradient_checkpointing_changes_nothing_but_memory(tmp_path: Path, bar: 
         )
         assert made.transformers_model is not None
         assert made.transformers_model.is_activation_checkpointing is checkpointing
-        found.append((dict(outcome.losses), weights(made)))
-    assert found[0][0] == pytest.approx(found[1][0], abs=1e-5)
-    for name, value in found[0][1].items():
-        torch.testing.assert_close(value, found[1][1][name], atol=1e-5, rtol=0)
+        runs.append((dict(outcome.losses), weights(made)))
+    assert runs[0][0] == pytest.approx(runs[1][0], abs=1e-5)
+    for name, value in runs[0][1].items():
+        torch.testing.assert_close(value, runs[1][1][name], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("warmup", "moves"), [(0.0, [1.0, 8 / 9]), (1.0, [0.0, 1 / 9])])
