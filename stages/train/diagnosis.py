@@ -44,8 +44,8 @@ def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vector
         lines.append(
             f"the loss fell ({losses[0]:.3f} → {losses[-1]:.3f}) but dev did not rise (NDCG@10 {base_score:.3f} → "
             f"{best:.3f}): the pairs teach something other than what the dev queries ask. Look at "
-            "data/dataset/report.json (queries that fit several passages, near copies), at the prompts in conf/model/, and try "
-            "`train.learning_rate: 1e-5`"
+            "data/dataset/report.json (queries that fit several passages, near copies), at the prompts in "
+            "conf/model/, and try `train.learning_rate: 1e-5`"
         )
     elif same <= UNCHANGED:
         lines.append(
