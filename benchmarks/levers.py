@@ -41,7 +41,7 @@ from stages.train.batches import by_passage
 from stages.train.choice import mixture
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator
-from stages.train.trainer import train
+from stages.train.trainer import Round, train
 from stages.train.tuning import base_vectors
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
@@ -130,13 +130,11 @@ class Domain:
         for number in range(config.rounds):
             if number:
                 config.negatives = max(1, config.negatives)
-                hard = rounds.mined(model, self.pairs, self.corpus, self.clusters, config, self.bf16)  # type: ignore[assignment]
+                hard = rounds.mine_negatives(model, self.pairs, self.corpus, self.clusters, config, self.bf16)  # type: ignore[assignment]
             rows = by_passage(self.pairs["anchor"], self.pairs["positive"], hard, self.cluster_of)
             with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-                train(
-                    model, rows, original, evaluator or self.evaluator, config, self.bf16, Path(folder), Clock(-1, -1),
-                    saved_every=math.inf,
-                )  # fmt: skip
+                data = Round(rows, original, evaluator or self.evaluator, config, self.bf16)
+                train(model, data, Path(folder), Clock(-1, -1), saved_every=math.inf)
         return model
 
     def tutorial(self, seed: int) -> SentenceTransformer:

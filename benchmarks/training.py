@@ -236,7 +236,8 @@ def ours(
     clock = Clock(skip, trainer.steps_of(len(rows), config))
     done = trainer.steps_of(len(rows), config) - skip
     with tempfile.TemporaryDirectory() as folder, measured() as memory:
-        trainer.train(model, rows, None, Nothing(), config, bf16, Path(folder), clock, saved_every=math.inf)  # type: ignore[arg-type]
+        data = trainer.Round(rows, None, Nothing(), config, bf16)  # type: ignore[arg-type]
+        trainer.train(model, data, Path(folder), clock, saved_every=math.inf)
     share = done * size / len(rows)
     negatives = [text for of in rows["negative"] for text in of[: config.negatives]]
     texts = [*rows["positive"], *negatives, *(anchor for of in rows["anchor"] for anchor in of)]

@@ -1,4 +1,4 @@
-"""Which base model, and where its files lie on this machine. No heavy imports: compose asks too."""
+"""The base model's description, and its files on this machine. No heavy imports: compose needs it too."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ModelConfig:
 def locate(model: ModelConfig) -> Path:
     """The folder of the model's files on this machine.
 
-    Raises UserError, with the three ways to get the model, where it is not there.
+    Raises UserError, with the three ways to get the model, if it is not found.
     """
     for folder in _candidates(model):
         if checks.holds_model(folder):
@@ -46,12 +46,12 @@ def locate(model: ModelConfig) -> Path:
 def weights(model: ModelConfig) -> str:
     """A digest of the model's weights on this machine."""
     folder = locate(model)
-    found = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
-    return files.digest(*found)
+    weight_files = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
+    return files.digest(*weight_files)
 
 
 def refuse_others_than_embedded(model: ModelConfig, vectors: Path) -> None:
-    """Raises UserError where the base model's `vectors` are of other weights, as before a download of a new revision.
+    """Raise UserError if the base model's `vectors` are of other weights, as before a download of a new revision.
 
     DVC sees of the model its config, and of a folder what `model_path:` names.
     """
@@ -78,13 +78,13 @@ def _candidates(model: ModelConfig) -> list[Path]:
 
 
 def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
-    """Where the model was looked for, and what helps."""
+    """The place where the model was looked for, and three ways to get it."""
     installed = "use the model that comes with this project: `model: minilm` in params.yaml"
     own = "set `path: <folder>` in its file in conf/model/"  # beside its prompts there
     if model.path is not None:
         return model.path, (
-            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml for `model: path`, else "
-            "`path:` in the model's file in conf/model/",
+            "name the folder of a Sentence Transformers model: `model_path:` in params.yaml for `model: path`, "
+            "otherwise `path:` in the model's file in conf/model/",
             "download one, then name its folder there: hf download <its name> --local-dir <folder>",
             installed,
         )

@@ -1,5 +1,5 @@
-"""What settings name besides the base model and the documents: compose looks whether it is there before any work, and
-each stage again before it reads it. No heavy imports.
+"""Checks of what settings name besides the base model and the documents: in compose before any work, and in each stage
+before it reads it. No heavy imports.
 """
 
 from collections.abc import Sequence
@@ -13,46 +13,46 @@ _MODEL_FILES = ("modules.json", "config.json")  # of a Sentence Transformers fol
 
 
 def holds_model(folder: Path) -> bool:
-    """Whether a folder holds an embedding model, as far as its names of files tell."""
+    """True if a folder holds an embedding model, as far as the names of its files show."""
     return any((folder / name).is_file() for name in _MODEL_FILES)
 
 
 def check_launcher(file: str | None) -> None:
-    """Raises UserError where `launcher:` names a file that is not there."""
+    """Raise UserError if `launcher:` names a file that is not found."""
     if file is not None and not Path(file).is_file():
         raise UserError(
-            f"launcher: {file} is not there: write it with `accelerate config --config_file …`, or set "
+            f"launcher: {file} not found: write it with `accelerate config --config_file …`, or set "
             "`launcher: null` in params.yaml"
         )
 
 
 def pinned_model(place: str) -> Path | None:
-    """The folder of the model that `pin:` names; None where it names none, an empty file.
+    """The folder of the model that `pin:` names; None if it names an empty file.
 
-    Raises UserError where there is neither.
+    Raises UserError if it is neither.
     """
     pin = Path(place)
     if holds_model(pin):
         return pin
     if not pin.is_file() or not files.is_blank(pin):
-        raise UserError(f"params.yaml: pin: {pin} is no folder of a model; for none: {paths.NONE}")
+        raise UserError(f"params.yaml: pin: {pin} is not a model folder; to pin nothing: {paths.NONE}")
     return None
 
 
 def check_compared(folders: Sequence[str]) -> None:
-    """Raises UserError where `evaluate.compare` names a folder that holds no model."""
+    """Raise UserError if `evaluate.compare` names a folder that holds no model."""
     for folder in folders:
         if not holds_model(Path(folder)):
             raise UserError(
-                f"evaluate.compare: {folder} is no folder of a model; each must hold a Sentence Transformers model: "
+                f"evaluate.compare: {folder} is not a model folder; each must hold a Sentence Transformers model: "
                 "name others in params.yaml"
             )
 
 
 def check_reranker(folder: str | None) -> None:
-    """Raises UserError where `evaluate.reranker` names a folder that holds no model."""
+    """Raise UserError if `evaluate.reranker` names a folder that holds no model."""
     if folder is not None and not holds_model(Path(folder)):
         raise UserError(
-            f"evaluate.reranker: {folder} is no folder of a model; it must hold a cross-encoder: name another folder, "
+            f"evaluate.reranker: {folder} is not a model folder; it must hold a cross-encoder: name another folder, "
             "or null, in params.yaml"
         )

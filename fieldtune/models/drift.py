@@ -1,4 +1,4 @@
-"""How far a model's vectors have moved from the base model's."""
+"""The drift of a model's vectors from the base model's."""
 
 import numpy as np
 import numpy.typing as npt

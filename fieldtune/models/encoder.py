@@ -42,7 +42,7 @@ __all__ = ["Kind", "Tokens", "encode", "load_base", "load_folder", "microbatches
 def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
     """Load a Sentence Transformers folder in float32, without asking any hub.
 
-    Raises UserError where the folder does not hold a whole model, or one that is no transformer.
+    Raises UserError if the folder does not hold a whole model, or one that is not a text transformer.
     """
     try:
         loaded = SentenceTransformer(
@@ -53,14 +53,14 @@ def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
             f"{folder} does not load as an embedding model: {error}\nGet the folder again, or name another one"
         ) from error
     if not isinstance(loaded[0], Transformer) or "text" not in loaded[0].modalities:
-        raise UserError(f"{folder} holds no transformer for text, which is the only kind of model that can be tuned")
+        raise UserError(f"{folder} does not hold a text transformer, the only kind of model that can be tuned")
     return loaded
 
 
 def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     """Load the base model with its prompts and length limit set, so that they are saved with it.
 
-    Prompts and limit that its config does not say are the folder's own. Raises UserError where the model is missing,
+    Prompts and limit that its config does not say are the folder's own. Raises UserError if the model is missing,
     broken, or is not what its config says.
     """
     prompts = {"query": model.query_prompt, "document": model.passage_prompt}
@@ -92,7 +92,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
 
 
 def _positions(model: SentenceTransformer) -> int | None:
-    """The most tokens that a model with a table of positions can read; None where there is no such table."""
+    """The most tokens that a model with a table of positions can read; None if there is no such table."""
     for module in model.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, torch.nn.Embedding):
@@ -114,12 +114,12 @@ def encode(
     bf16: bool,
     batch_size: int,
     label: str | None = None,
-    together: bool = False,
+    distributed: bool = False,
 ) -> npt.NDArray[np.float32]:
     """Encode texts with the prompt for `kind`: unit vectors, float32 [len(texts), dimension], in input order.
 
     `batch_size` counts passages of 256 tokens: of shorter texts more are encoded at once. `label` shows a progress
-    bar. `bf16` computes under autocast; the vectors are normalised in float32. `together`: every process that runs
+    bar. `bf16` computes under autocast; the vectors are normalised in float32. `distributed`: every process that runs
     the stage encodes its share, and all have the vectors.
     """
     dimension = model.get_embedding_dimension() or 0
@@ -127,7 +127,7 @@ def encode(
     # Texts of like length share a window and, by their tokens, a batch: 1 % of it is padding. Batches of whole
     # texts in the order of their characters, as the library makes them, are padding to a fifth.
     order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
-    if together:
+    if distributed:
         order = order[processes.rank() :: processes.count()]
     training = model.training
     model.eval()
@@ -147,7 +147,7 @@ def encode(
                 vectors[window[rows]] = torch.nn.functional.normalize(embedded, dim=1).cpu().numpy()
                 bar.advance(len(rows))
     model.train(training)
-    if together:
+    if distributed:
         processes.add_up(vectors, model.device)
     return vectors
 
@@ -172,8 +172,10 @@ def write_all(
         ("real", real, "query"),
     ]
     with files.replace_dir(folder) if processes.rank() == 0 else nullcontext() as temporary:
-        for name, of, kind in texts:
-            vectors = encode(model, of, kind, bf16=bf16, batch_size=batch_size, label=f"encoding {name}", together=True)
+        for name, rows, kind in texts:
+            vectors = encode(
+                model, rows, kind, bf16=bf16, batch_size=batch_size, label=f"encoding {name}", distributed=True
+            )
             if temporary is not None:
                 write_vectors(temporary, name, vectors)
     processes.wait()

@@ -19,7 +19,7 @@ from fieldtune.models.tokens import FLAT, Tokens, first_position
 _AGREES = 0.999  # cosine of one text's two vectors; bf16 alone leaves .9999
 
 
-def attention(
+def attention(  # noqa: PLR0913, PLR0917  # transformers' AttentionInterface calls it so
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
@@ -31,7 +31,7 @@ def attention(
     max_length_q: int | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """What transformers calls, with [1, heads, tokens, size]: flat where lengths are given, else torch's usual."""
+    """Attention over [1, heads, tokens, size]: flat if lengths are given, otherwise torch's usual."""
     if cu_seq_lens_q is None or max_length_q is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
@@ -40,9 +40,9 @@ def attention(
 
     queries, keys, values = (side[0].transpose(0, 1) for side in (query, key, value))
     ends, longest = cu_seq_lens_q, max_length_q
-    found = varlen_attn(queries, keys, values, ends, ends, longest, longest, scale=scaling)
-    assert isinstance(found, Tensor)
-    return found.unsqueeze(0), None
+    mixed = varlen_attn(queries, keys, values, ends, ends, longest, longest, scale=scaling)
+    assert isinstance(mixed, Tensor)
+    return mixed.unsqueeze(0), None
 
 
 def enable(model: SentenceTransformer) -> bool:
@@ -75,7 +75,7 @@ def _probe(model: SentenceTransformer) -> Tensor:
     training = model.training
     model.eval()
     with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16):
-        found = model(batch_to_device(features, model.device))["sentence_embedding"].float()
+        vectors = model(batch_to_device(features, model.device))["sentence_embedding"].float()
     model.train(training)
-    assert isinstance(found, Tensor)
-    return found
+    assert isinstance(vectors, Tensor)
+    return vectors

@@ -1,4 +1,4 @@
-"""Which arithmetic this machine should use: from what its hardware reports, never from a stopwatch.
+"""The arithmetic that this machine should use: from what its hardware reports, never from a stopwatch.
 
 A stopwatch would choose other arithmetic, and so other results, on another day.
 """
@@ -12,7 +12,7 @@ _MAX_ERROR = 0.02  # relative, of a bf16 product against fp32; bf16 keeps 8 bits
 
 
 def use_bf16(choice: str) -> bool:
-    """Whether to compute in bf16 under autocast; `choice` is `auto`, `bf16` or `fp32`."""
+    """True to compute in bf16 under autocast; `choice` is `auto`, `bf16` or `fp32`."""
     if choice == "auto":
         return _reported() and _accurate()
     return choice == "bf16"
@@ -26,7 +26,7 @@ def _reported() -> bool:
 
 
 def cpu_has_bf16(cpuinfo: str) -> bool:
-    """Whether Linux's /proc/cpuinfo lists instructions that multiply in bf16."""
+    """True if Linux's /proc/cpuinfo lists instructions that multiply in bf16."""
     lists = (line.partition(":")[2] for line in cpuinfo.splitlines() if line.lower().startswith(("flags", "features")))
     return any(_CPU_FLAGS & set(flags.split()) for flags in lists)
 

@@ -30,8 +30,8 @@ _single = False
 def launch(stage: str, launcher: str | None) -> None:
     """Run the stage once for each process that `launcher`, a file of `accelerate config`, names; then end this one.
 
-    Returns at once, with the processes connected, in one that was launched; and where there is no launcher, or one of
-    a single process. Raises UserError where the file is not there, or starts processes that do not know of one another.
+    Returns at once, with the processes connected, in one that was launched; and if there is no launcher, or one of
+    a single process. Raises UserError if the file is not found, or starts processes that do not know of one another.
     """
     if "WORLD_SIZE" in os.environ:
         from accelerate import PartialState
@@ -76,7 +76,7 @@ def as_single_process() -> Iterator[None]:
 
 
 def count() -> int:
-    """How many processes there are."""
+    """The number of processes."""
     if _single:
         return 1
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
@@ -103,8 +103,8 @@ def gather(rows: Tensor) -> tuple[Tensor, int]:
     sizes = [int(size) for size in _all(torch.tensor([len(rows)], device=rows.device))]
     padded = torch.zeros((max(sizes), *rows.shape[1:]), dtype=rows.dtype, device=rows.device)
     padded[: len(rows)] = rows
-    found: Tensor = _Gather.apply(padded) if rows.requires_grad else torch.stack(_all(padded))  # type: ignore[no-untyped-call]
-    joined = torch.cat([part[:size] for part, size in zip(found, sizes, strict=True)])
+    parts: Tensor = _Gather.apply(padded) if rows.requires_grad else torch.stack(_all(padded))  # type: ignore[no-untyped-call]
+    joined = torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
     return joined, sum(sizes[: rank()])
 
 
@@ -128,9 +128,9 @@ def add_up(table: npt.NDArray[np.float32], device: torch.device) -> None:
 
 
 def _all(tensor: Tensor) -> list[Tensor]:
-    found = [torch.empty_like(tensor) for _ in range(count())]
-    dist.all_gather(found, tensor.contiguous())
-    return found
+    tensors = [torch.empty_like(tensor) for _ in range(count())]
+    dist.all_gather(tensors, tensor.contiguous())
+    return tensors
 
 
 class _Gather(torch.autograd.Function):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 
-FLAT = "fieldtune_flat"  # the attention of stages/flat_attention.py, which reads batches without padding
+FLAT = "fieldtune_flat"  # the attention of fieldtune/models/flat_attention.py, which reads batches without padding
 
 Kind = Literal["query", "document"]
 
@@ -20,28 +20,28 @@ class Tokens:
 
     ids: list[npt.NDArray[np.int32]]
     pad: int
-    # What the model's modules want besides: the modality, and the prompt's length where pooling leaves it out.
+    # What the model's modules want besides: the modality, and the prompt's length if pooling leaves it out.
     extra: dict[str, Any]
     first_position: int | None  # of a text, for a model that reads flat batches; None for one that reads padded ones
 
     def batch(self, rows: Sequence[int]) -> dict[str, Any]:
         """The model's features for some of the texts."""
         lengths = torch.tensor([len(self.ids[row]) for row in rows])
-        together = torch.from_numpy(np.concatenate([self.ids[row] for row in rows])).long()
+        all_ids = torch.from_numpy(np.concatenate([self.ids[row] for row in rows])).long()
         if self.first_position is not None:
-            return {**self._flat(lengths, together), **self.extra}
+            return {**self._flat(lengths, all_ids), **self.extra}
         mask = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).long()
         ids = torch.full(mask.shape, self.pad)
-        ids[mask.bool()] = together
+        ids[mask.bool()] = all_ids
         return {"input_ids": ids, "attention_mask": mask, **self.extra}
 
-    def _flat(self, lengths: torch.Tensor, together: torch.Tensor) -> dict[str, Any]:
+    def _flat(self, lengths: torch.Tensor, all_ids: torch.Tensor) -> dict[str, Any]:
         """All tokens as one row; the names are those of transformers' and sentence-transformers' flash attention."""
         ends = torch.nn.functional.pad(lengths.cumsum(0), (1, 0))
         text = torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths.numpy()))
-        positions = torch.arange(len(together)) - ends[text] + (self.first_position or 0)
+        positions = torch.arange(len(all_ids)) - ends[text] + (self.first_position or 0)
         return {
-            "input_ids": together.unsqueeze(0),
+            "input_ids": all_ids.unsqueeze(0),
             "position_ids": positions.unsqueeze(0),
             "seq_idx": text.int().unsqueeze(0),
             "cu_seq_lens_q": ends.int(),
@@ -55,22 +55,22 @@ _STARTS = ("cu_seq_lens_q", "cu_seq_lens_k")
 
 
 def is_flat(*batches: dict[str, Any]) -> bool:
-    """Whether the batches are without padding, and can become one: their texts' prompts are treated alike."""
+    """True if the batches are without padding, and can become one: their texts' prompts are treated alike."""
     prompts = {int(batch.get("prompt_length", 0)) for batch in batches}
     return all(_STARTS[0] in batch for batch in batches) and len(prompts) == 1
 
 
-def joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+def join(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     """One flat batch of two: the texts of the first, then those of the second."""
-    found = dict(first)
+    both = dict(first)
     for name in ("input_ids", "position_ids"):
-        found[name] = torch.cat([first[name], second[name]], dim=1)
-    found["seq_idx"] = torch.cat([first["seq_idx"], second["seq_idx"] + len(first[_STARTS[0]]) - 1], dim=1)
+        both[name] = torch.cat([first[name], second[name]], dim=1)
+    both["seq_idx"] = torch.cat([first["seq_idx"], second["seq_idx"] + len(first[_STARTS[0]]) - 1], dim=1)
     for name in _STARTS:
-        found[name] = torch.cat([first[name], second[name][1:] + first["input_ids"].shape[1]])
+        both[name] = torch.cat([first[name], second[name][1:] + first["input_ids"].shape[1]])
     for name in ("max_length_q", "max_length_k"):
-        found[name] = max(first[name], second[name])
-    return found
+        both[name] = max(first[name], second[name])
+    return both
 
 
 def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Tokens:
@@ -88,7 +88,7 @@ def _prompts_are_pooled(model: SentenceTransformer) -> bool:
 
 
 def first_position(model: SentenceTransformer) -> int | None:
-    """The position of a text's first token where the model reads flat batches; None where it reads padded ones."""
+    """The position of a text's first token if the model reads flat batches; None if it reads padded ones."""
     transformer = model.transformers_model
     if transformer is None or transformer.config._attn_implementation != FLAT:
         return None

@@ -1,4 +1,4 @@
-"""What lies beside a tuned model's own files in the folder that `train` writes."""
+"""Names of the files beside a tuned model's own in the folder that `train` writes."""
 
 HISTORY = "history.json"  # loss and dev scores by step, and what was chosen
 PASSAGES = "known_passages.txt"  # hashes of the passages that it was tuned on

@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.vectors import read_vectors, vectors_file
 from fieldtune.models import encoder, processes
-from fieldtune.models.encoder import Kind
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import curve_points, judged_queries, metrics, ranking
+from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
@@ -23,7 +23,6 @@ from stages.curve.shares import nested
 from stages.train.config import TrainConfig
 from stages.train.tuning import Tuned, read_inputs, tune
 
-Vectors = npt.NDArray[np.float32]
 _CHOSEN = "chosen.json"  # beside the model's files
 
 
@@ -47,29 +46,35 @@ def measure(config: CurveConfig) -> str:
         return "none of a pinned model, which was not trained here"
     pairs, pair_ids = files.read_table(paths.TRAIN), files.read_table(paths.TRAIN_IDS)["positive_id"]
     inputs = read_inputs(training, pairs)
-    corpus, bf16 = inputs.corpus, use_bf16(config.precision)
+    corpus = inputs.corpus
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
     name, rows = next(iter(judged.sets.items()))
-    ids, texts = [judged.ids[row] for row in rows], [judged.texts[row] for row in rows]
-    answers = [judged.relevant[row] for row in rows]
+    test = judged.at(rows)
+    score = partial(_score, test, corpus, config.batch_size, use_bf16(config.precision))
+    measured = _state()
+    cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
+    clusters = [cluster_of[text] for text in pairs["positive"]]
+    points = []
+    least = max(2, processes.count())  # one passage has no other as its negative; each process needs one
+    for share, share_rows in nested(pair_ids, clusters, training.seed, least).items():
+        share_pairs = {column: [values[row] for row in share_rows] for column, values in pairs.items()}
+        passages = len({pair_ids[row] for row in share_rows})
+        note(f"{100 * share:g} % of the training passages: {passages:,}, with {len(share_rows):,} pairs")
+        folder = measured / f"{share:g}"
+        # What a small part does not teach is no mistake that could be mended.
+        train = partial(tune, training, inputs, share_pairs, folder / "checkpoints", advise=lambda line: None)
+        base_kept, values = measure_or_resume(folder, train, score)
+        points.append(Point(share, passages, len(share_rows), base_kept, values))
+    _write(points, test.ids)
+    processes.wait()  # until all have read what is deleted
+    if processes.rank() == 0:
+        shutil.rmtree(measured, ignore_errors=True)
+    scores = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
+    return f"NDCG@10 on {len(rows):,} {name} queries: {scores or 'too few training passages for a part of them'}"
 
-    def score(model: Path | None) -> list[float]:
-        """NDCG@10 of the model in a folder, all processes together; None: of the base, whose vectors are there."""
-        if model is None:
-            queries = judged_queries.vectors(ids, paths.VECTORS)
-            passages = read_vectors(paths.VECTORS, "passages")
-        else:
-            loaded = encoder.load_folder(model)
 
-            def encode(texts: list[str], kind: Kind, label: str | None = None) -> Vectors:
-                return encoder.encode(
-                    loaded, texts, kind, bf16=bf16, batch_size=config.batch_size, label=label, together=True
-                )
-
-            queries, passages = encode(texts, "query"), encode(corpus.texts, "document", "encoding passages")
-        found: list[float] = metrics.per_query(ranking.dense(queries, passages, corpus), answers)["ndcg@10"].tolist()
-        return found
-
+def _state() -> Path:
+    """The folder of what is measured, named for all that it depends on."""
     depends = (
         paths.CONFIG / "curve.yaml",
         paths.CONFIG / "train.yaml",
@@ -82,34 +87,29 @@ def measure(config: CurveConfig) -> str:
         paths.REAL,
         vectors_file(paths.VECTORS, "queries"),
     )
-    measured = state.root() / "curve" / files.digest(*depends)
-    cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
-    clusters = [cluster_of[text] for text in pairs["positive"]]
-    points = []
-    least = max(2, processes.count())  # one passage has no other as its negative; each process needs one
-    for share, of_share in nested(pair_ids, clusters, training.seed, least).items():
-        some = {column: [values[row] for row in of_share] for column, values in pairs.items()}
-        passages = len({pair_ids[row] for row in of_share})
-        note(f"{100 * share:g} % of the training passages: {passages:,}, with {len(of_share):,} pairs")
-        folder = measured / f"{share:g}"
-        # What a small part does not teach is no mistake that could be mended.
-        train = partial(tune, training, inputs, some, folder / "checkpoints", advise=lambda line: None)
-        base_kept, values = once(folder, train, score)
-        points.append(Point(share, passages, len(of_share), base_kept, values))
-    _write(points, ids)
-    processes.wait()  # until all have read what is deleted
-    if processes.rank() == 0:
-        shutil.rmtree(measured, ignore_errors=True)
-    found = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
-    return f"NDCG@10 on {len(rows):,} {name} queries: {found or 'too few training passages for a part of them'}"
+    return state.root() / "curve" / files.digest(*depends)
 
 
-def once(
+def _score(judged: Judged, corpus: Corpus, batch_size: int, bf16: bool, model: Path | None) -> list[float]:
+    """NDCG@10 of the model in a folder, encoded in all processes; None: of the base, which `embed` has encoded."""
+    if model is None:
+        queries = judged_queries.vectors(judged.ids, paths.VECTORS)
+        passages = read_vectors(paths.VECTORS, "passages")
+    else:
+        encode = partial(encoder.encode, encoder.load_folder(model), bf16=bf16, batch_size=batch_size, distributed=True)
+        queries = encode(judged.texts, "query")
+        passages = encode(corpus.texts, "document", label="encoding passages")
+    ranked = ranking.dense(queries, passages, corpus)
+    values: list[float] = metrics.per_query(ranked, judged.relevant)["ndcg@10"].tolist()
+    return values
+
+
+def measure_or_resume(
     folder: Path, train: Callable[[], Tuned | None], score: Callable[[Path | None], list[float]]
 ) -> tuple[bool, list[float]]:
-    """Train and score, or take what a run that was killed later left in `folder`: whether the base is kept, values."""
-    told, model = folder / "point.json", folder / "model"
-    if not told.is_file():
+    """Train and score, or read what a run that was killed later left in `folder`: whether the base is kept, values."""
+    point, model = folder / "point.json", folder / "model"
+    if not point.is_file():
         trained = model.is_dir()
         processes.wait()  # until all have looked
         if not trained:
@@ -123,12 +123,12 @@ def once(
         values = score(None if base_kept else model)
         processes.wait()  # until all have read what is deleted
         if processes.rank() == 0:
-            files.write_json(told, {"base_kept": base_kept, "values": values})
+            files.write_json(point, {"base_kept": base_kept, "values": values})
             for done in (model, folder / "checkpoints"):
                 shutil.rmtree(done)
         processes.wait()
-    found = files.read_json(told)
-    return found["base_kept"], found["values"]
+    stored = files.read_json(point)
+    return stored["base_kept"], stored["values"]
 
 
 def _write(points: Sequence[Point], ids: Sequence[str]) -> None:

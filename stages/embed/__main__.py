@@ -30,7 +30,7 @@ def work() -> str:
     passages = [passage_text(row) for row in rows]
     generated = [row["query"] for row in files.read_jsonl(paths.QUERIES)]
     real = [query.query for query in real_queries.read()]
-    if warning := foreign(config.model, Counter(row["language"] for row in rows)):
+    if warning := foreign_language_warning(config.model, Counter(row["language"] for row in rows)):
         note(warning)
     model = encoder.load_base(config.model)
     bf16 = use_bf16(config.precision)
@@ -49,16 +49,16 @@ def work() -> str:
     return f"{len(passages):,} passages and {len(generated) + len(real):,} queries encoded in {arithmetic}"
 
 
-def foreign(model: ModelConfig, languages: Mapping[str, int]) -> str | None:
-    """What to say where many passages are in a language that the model does not know; `languages`: how many by code."""
+def foreign_language_warning(model: ModelConfig, languages: Mapping[str, int]) -> str | None:
+    """A warning if many passages are in a language that the model does not know; `languages`: how many by code."""
     known = sum(count for code, count in languages.items() if code)
     others = Counter({code: count for code, count in languages.items() if code and code != model.language})
     if model.language is None or others.total() < _FOREIGN * known or not others:
         return None
-    said = ", ".join(f"{count:,} in {code}" for code, count in others.most_common(3))
+    most = ", ".join(f"{count:,} in {code}" for code, count in others.most_common(3))
     return (
         f"{model.name} knows one language, {model.language}, and {others.total():,} of {known:,} passages seem to be "
-        f"in others ({said}): choose a multilingual model, `model: bge_m3` or `model: e5_multilingual` in params.yaml"
+        f"in others ({most}): choose a multilingual model, `model: bge_m3` or `model: e5_multilingual` in params.yaml"
     )
 
 

@@ -26,8 +26,9 @@ def work() -> str:
     inputs = read_inputs(config, pairs)
     pin = checks.pinned_model(config.pin)
     if pin is not None:
-        first = processes.rank() == 0
-        return pinned.take(pin, inputs.evaluator, inputs.before, inputs.corpus) if first else ""
+        if processes.rank() != 0:
+            return ""
+        return pinned.use_pinned_model(pin, inputs.evaluator, inputs.before, inputs.corpus)
 
     # What the run depends on; the base model's weights show in its vectors.
     depends = (
@@ -53,13 +54,13 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
         encoder.save(model, folder)
         files.write_json(folder / tuned_model.HISTORY, history(tuned, base))
         files.write_text(
-            folder / tuned_model.PASSAGES, "".join(f"{line}\n" for line in pinned.known(inputs.corpus.texts))
+            folder / tuned_model.PASSAGES, "".join(f"{line}\n" for line in pinned.passage_hashes(inputs.corpus.texts))
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
-    said = "the base model is kept" if share == 0 else f"step {outcome.best}"
+    kept = "the base model is kept" if share == 0 else f"step {outcome.best}"
     mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
     arithmetic = "bf16" if inputs.bf16 else "fp32"
-    return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {said}{mixed}"
+    return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {kept}{mixed}"
 
 
 def history(tuned: Tuned, base: float) -> dict[str, Any]:

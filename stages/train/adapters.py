@@ -38,6 +38,5 @@ def layers(transformer: Any) -> list[Any]:
     """A transformer's layers: the longest list of modules in it."""
     from torch.nn import ModuleList
 
-    return max(
-        (list(of) for of in transformer.modules() if isinstance(of, ModuleList)), key=lambda of: len(of), default=[]
-    )
+    lists = (list(module) for module in transformer.modules() if isinstance(module, ModuleList))
+    return max(lists, key=len, default=[])

@@ -48,7 +48,7 @@ class Vectors:
     row_of: dict[str, int]  # text → row of the table
     table: npt.NDArray[np.float32]  # [n, dimension]
 
-    def of(self, texts: Sequence[str]) -> torch.Tensor:
+    def rows(self, texts: Sequence[str]) -> torch.Tensor:
         return torch.from_numpy(self.table[[self.row_of[text] for text in texts]])
 
 
@@ -90,12 +90,12 @@ class Collator(SentenceTransformerDataCollator):
         self._base = base
         columns = {name: rows[name] for name in ("anchor", "positive", "negative")}
         hard = [text for texts in columns["negative"] for text in texts[:negatives]]
-        texts: dict[Kind, list[str]] = {
+        distinct: dict[Kind, list[str]] = {
             "query": list(dict.fromkeys(text for texts in columns["anchor"] for text in texts)),
             "document": list(dict.fromkeys([*columns["positive"], *hard])),
         }
-        self._tokens = {kind: encoder.tokenize(model, of, kind) for kind, of in texts.items()}
-        self._place = {kind: {text: place for place, text in enumerate(of)} for kind, of in texts.items()}
+        self._tokens = {kind: encoder.tokenize(model, texts, kind) for kind, texts in distinct.items()}
+        self._place = {kind: {text: place for place, text in enumerate(texts)} for kind, texts in distinct.items()}
 
     def __call__(self, features: list[Row]) -> dict[str, Any]:
         """`anchor_*` for the queries, `positive_*` for the passages, both longest first; `label`: queries' passages.
@@ -135,4 +135,4 @@ class Collator(SentenceTransformerDataCollator):
 
     def _batch(self, texts: Sequence[str], kind: Kind) -> dict[str, Any]:
         batch = self._tokens[kind].batch([self._place[kind][text] for text in texts])
-        return batch if self._base is None else {**batch, "base": self._base[kind].of(texts)}
+        return batch if self._base is None else {**batch, "base": self._base[kind].rows(texts)}

@@ -1,4 +1,4 @@
-"""What the run ends with: the base model, its best checkpoint, or what lies between them."""
+"""The choice of what a run ends with: the base model, its best checkpoint, or a mixture of both."""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -13,8 +13,7 @@ from fieldtune.retrieval.significance import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
-_ASKED = ("real", "own")  # kinds of queries that people asked
-_ENOUGH = 30  # queries, or groups of them, that can tell a gain from luck by the normal distribution
+_ENOUGH = 30  # queries, or clusters of them, that can tell a gain from luck by the normal distribution
 
 
 def choose(
@@ -29,7 +28,7 @@ def choose(
     """Leave `model` at what is best on dev: the base, its best checkpoint, or a mixture of their weights.
 
     Returns the NDCG@10 of it and its share of the way from the base's weights to the checkpoint's, at most `furthest`.
-    The base is a candidate like every other, and stays where nothing is better.
+    The base is a candidate like every other, and stays if nothing is better.
     """
     ends = {name: value.detach().clone() for name, value in model.state_dict().items()}
     starts = base.state_dict()
@@ -43,51 +42,56 @@ def choose(
     return candidates[share], share
 
 
-def sure(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], certainty: float) -> bool:
-    """Whether the mean gain is above 0 with `certainty`, one-sided.
+def sure(gains: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64], certainty: float) -> bool:
+    """True if the mean gain is above 0 with `certainty`, one-sided.
 
-    `gains` [queries]; queries of one of the `groups` [queries] are not independent. By the normal distribution, of few
-    groups by the t distribution; one group tells nothing.
+    `gains` [queries]; queries of one of the `clusters` [queries] are not independent. By the normal distribution,
+    of few clusters by the t distribution; one cluster tells nothing.
     """
     mean = float(gains.mean())
     if certainty <= 0.5 or mean <= 0:
         return mean > 0
-    number = len(np.unique(groups))
+    number = len(np.unique(clusters))
     if number < 2:
         return False
     errors = NormalDist().inv_cdf(certainty) if number >= _ENOUGH else float(t.ppf(certainty, number - 1))
-    return mean > errors * standard_error(gains, groups)
+    return mean > errors * standard_error(gains, clusters)
 
 
-def doubt(
+def reason_to_keep_base(
     gains: npt.NDArray[np.float64],
-    groups: npt.NDArray[np.int64],
+    clusters: npt.NDArray[np.int64],
     kinds: Sequence[str],
     certainty: float,
     negligible: float,
 ) -> str | None:
-    """Why the gain on the dev queries is not enough to give up the base model; None where it is.
+    """The reason why the gain on the dev queries is not enough to give up the base model; None if it is enough.
 
     `gains` [queries]; `kinds`, of each query. A generated kind that people may not type cannot carry the choice:
-    without the kind that gains most the gain must still be above `negligible`, beyond luck where the others are enough
+    without the kind that gains most the gain must still be above `negligible`, beyond luck if the others are enough
     to tell.
     """
-    if not sure(gains, groups, certainty):
+    if not sure(gains, clusters, certainty):
         return f"on dev the tuned model is ahead by {gains.mean():+.3f}, which with {len(gains):,} queries may be luck"
     of_kind = np.array(kinds)
     if certainty <= 0.5 or len(set(kinds)) == 1:
         return None
     most = max(sorted(set(kinds)), key=lambda kind: float(gains[of_kind == kind].mean()))
-    if most in _ASKED:
+    if _is_from_people(most):
         return None
     rest = of_kind != most
     tells = np.count_nonzero(rest) >= _ENOUGH
-    if sure(gains[rest] - negligible, groups[rest], certainty if tells else 0.5):
+    if sure(gains[rest] - negligible, clusters[rest], certainty if tells else 0.5):
         return None
     return (
         f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): without it, it is "
         f"{gains[rest].mean():+.3f}, not {negligible:.2f} beyond luck"
     )
+
+
+def _is_from_people(kind: str) -> bool:
+    """True if people asked the queries of the kind."""
+    return kind in ("real", "own")
 
 
 def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""How good a checkpoint is: NDCG@10 of the dev queries against a part of the corpus."""
+"""NDCG@10 of a checkpoint: the dev queries against a part of the corpus."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,14 +44,17 @@ class DevEvaluator(BaseEvaluator):
     def __call__(  # type: ignore[override]  # a model of one kind, not of any
         self, model: SentenceTransformer, output_path: str | None = None, epoch: int = -1, steps: int = -1
     ) -> dict[str, float]:
+        return {METRIC: self.measure_model(model).score}
+
+    def measure_model(self, model: SentenceTransformer) -> Measured:
         queries = self._encode(model, self._judged.texts, "query")
         self.latest = self.measure(queries, self._encode(model, self._texts, "document"))
-        return {METRIC: self.latest.score}
+        return self.latest
 
-    def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> "Measured":
+    def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> Measured:
         """Measure unit vectors of the dev queries and of the chosen passages."""
-        found = ranking.dense(queries, passages, self._part)
-        return Measured(passages, metrics.per_query(found, self._judged.relevant)["ndcg@10"])
+        ranked = ranking.dense(queries, passages, self._part)
+        return Measured(passages, metrics.per_query(ranked, self._judged.relevant)["ndcg@10"])
 
     def _encode(self, model: SentenceTransformer, texts: Sequence[str], kind: encoder.Kind) -> npt.NDArray[np.float32]:
         return encoder.encode(model, texts, kind, bf16=self._bf16, batch_size=self._batch_size)

@@ -1,4 +1,4 @@
-"""What went wrong in a training run, from its curves and vectors, and what to do about it."""
+"""Warnings of what went wrong in a training run, from its curves and vectors, with the remedy."""
 
 import numpy as np
 import numpy.typing as npt
@@ -17,42 +17,42 @@ def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vector
 
     `before` and `after`, unit vectors [n, dimension]: the same passages by the base model and by the best checkpoint.
     """
-    found = []
+    lines = []
     same = mean_cosine(before, after)
     if same > UNCHANGED:
-        found.append(
+        lines.append(
             f"the vectors are nearly the base model's (mean cosine {same:.4f}): the training did nothing; raise "
             "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new"
         )
     if alikeness(after) > max(_ALIKE, alikeness(before) + 0.1):
-        found.append(
+        lines.append(
             f"all passages have nearly one vector (mean cosine {alikeness(after):.2f} between two, "
             f"{alikeness(before):.2f} before): the model has collapsed; lower `train.learning_rate`"
         )
     losses = [loss for _, loss in outcome.losses]
     if not all(np.isfinite(losses)):
-        found.append("the loss is not a number: lower `train.learning_rate`, or set `precision: fp32`")
+        lines.append("the loss is not a number: lower `train.learning_rate`, or set `precision: fp32`")
     best = max(score for _, score in outcome.dev)
     if best > base_score:
-        return found
+        return lines
     if best >= _NEARLY_PERFECT:
-        found.append(
+        lines.append(
             f"dev is too easy to show a gain: the base model's NDCG@10 on it is {base_score:.3f} already. Real queries "
             "with `group: dev`, in the words that people type, are harder"
         )
     elif len(losses) > 1 and losses[-1] < _FELL * losses[0]:
-        found.append(
+        lines.append(
             f"the loss fell ({losses[0]:.3f} → {losses[-1]:.3f}) but dev did not rise (NDCG@10 {base_score:.3f} → "
-            f"{best:.3f}): the pairs teach something else than the dev queries ask. Look at data/dataset/report.json "
-            "(queries that fit several passages, near copies), at the prompts in conf/model/, and try "
-            "`train.learning_rate: 1e-5`"
+            f"{best:.3f}): the pairs teach something other than what the dev queries ask. Look at "
+            "data/dataset/report.json (queries that fit several passages, near copies), at the prompts in "
+            "conf/model/, and try `train.learning_rate: 1e-5`"
         )
     elif same <= UNCHANGED:
-        found.append(
+        lines.append(
             f"no checkpoint beats the base model on dev (NDCG@10 {base_score:.3f}, best {best:.3f}), and the loss "
             "did not fall: lower `train.learning_rate`, or train on more pairs"
         )
-    return found
+    return lines
 
 
 def alikeness(vectors: Vectors) -> float:

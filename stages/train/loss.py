@@ -10,16 +10,16 @@ from sentence_transformers.base.losses.gradcache import CachedLossMixin
 from torch import Tensor, nn
 
 from fieldtune.models import processes
-from fieldtune.models.tokens import is_flat, joined
+from fieldtune.models.tokens import is_flat, join
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Which passages of a batch stand against which queries."""
+    """The passages of a batch that stand against its queries."""
 
     own: Tensor  # [queries]: each query's passage
     left_out: Tensor  # bool [queries, passages]: neither the query's passage nor a negative
-    once: Tensor  # bool [passages of this process]: no process before this one holds it too
+    is_first: Tensor  # bool [passages of this process]: no process before this one holds it too
 
 
 class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
@@ -32,9 +32,9 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
 
     `symmetric` adds the same loss from passages to queries. `dimensions` adds the loss of the vectors' first numbers
     (Matryoshka, arXiv:2205.13147); the mean of all is taken. `hold` times the vectors' mean distance from the base
-    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). `cached` encodes in
-    microbatches twice and keeps the activations of one at a time (GradCache, arXiv:2101.06983): the same gradients in
-    less memory and more time.
+    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). Once its attribute `cached`
+    is set, it encodes in microbatches twice and keeps the activations of one at a time (GradCache, arXiv:2101.06983):
+    the same gradients in less memory and more time.
     """
 
     def __init__(
@@ -47,7 +47,6 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         symmetric: bool = False,
         dimensions: Sequence[int] = (),
         hold: float = 0.0,
-        cached: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -58,7 +57,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         self.symmetric = symmetric
         self.dimensions = tuple(dimensions)
         self.hold = hold
-        self.cached = cached
+        self.cached = False
         self._pairing: Pairing | None = None
         self._base: tuple[Tensor, Tensor] | None = None
 
@@ -100,21 +99,22 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
 
     def _encode(self, *sides: dict[str, Any]) -> list[list[Tensor]]:
         if is_flat(*sides):  # nothing is padded: one pass keeps a GPU busy, and no cut makes it wait
-            vectors = self.model(joined(*sides))["sentence_embedding"]
+            vectors = self.model(join(*sides))["sentence_embedding"]
             return [[part] for part in vectors.split([len(side["cu_seq_lens_q"]) - 1 for side in sides])]
         grad = torch.is_grad_enabled()
         parts = [self.embed_minibatch_iter(side, with_grad=grad, copy_random_state=False) for side in sides]
-        return [[vectors for vectors, _ in of] for of in parts]
+        return [[vectors for vectors, _ in part] for part in parts]
 
     def _drift(self, queries: Tensor, passages: Tensor) -> Tensor:
-        """How far the vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
+        """The way that vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
         assert self._base is not None and self._pairing is not None
-        moved = [1 - nn.functional.cosine_similarity(*of) for of in zip((queries, passages), self._base, strict=True)]
-        once = self._pairing.once
-        return (_mean(moved[0].sum(), len(queries)) + _mean((moved[1] * once).sum(), int(once.sum()))) / 2
+        sides = zip((queries, passages), self._base, strict=True)
+        moved = [1 - nn.functional.cosine_similarity(now, before) for now, before in sides]
+        is_first = self._pairing.is_first
+        return (_mean(moved[0].sum(), len(queries)) + _mean((moved[1] * is_first).sum(), int(is_first.sum()))) / 2
 
     def _pair(self, passages: dict[str, Any], labels: Tensor) -> Pairing:
-        """Take what is no input of the model out of the features."""
+        """Remove from the features what is not an input of the model."""
         here = len(passages["text"])
         text, start = processes.gather(passages.pop("text"))
         cluster, _ = processes.gather(passages.pop("cluster"))
@@ -127,8 +127,8 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
             assert self._base is not None
             base, _ = processes.gather(self._base[1])
             left_out |= above_margin(self._base[0], base, own, self.margin)
-        once = (first == torch.arange(len(first), device=first.device))[start : start + here]
-        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False), once)
+        is_first = (first == torch.arange(len(first), device=first.device))[start : start + here]
+        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False), is_first)
 
     def _sum(self, queries: Tensor, passages: Tensor, pairing: Pairing) -> Tensor:
         """The sum of the queries' losses."""
@@ -154,7 +154,7 @@ def _mean(summed: Tensor, count: int) -> Tensor:
 
 
 def above_margin(queries: Tensor, passages: Tensor, labels: Tensor, margin: float) -> Tensor:
-    """Which passages look too much like answers to be negatives: bool [queries, passages].
+    """The passages that look too much like answers to be negatives: bool [queries, passages].
 
     From the base model's unit vectors, [queries, d] and [passages, d]: those that score above `margin` of what the
     query's own passage, `labels`, scores (the positive-aware rule that NV-Retriever, arXiv:2407.15831, mines with).
@@ -162,4 +162,4 @@ def above_margin(queries: Tensor, passages: Tensor, labels: Tensor, margin: floa
     with torch.autocast(queries.device.type, enabled=False):  # bfloat16 has not the digits for a margin
         scores = queries @ passages.T
     own = scores.gather(1, labels.unsqueeze(1))
-    return scores > own - (1 - margin) * own.abs()  # below the positive where that scores below 0, too
+    return scores > own - (1 - margin) * own.abs()  # below the positive if that scores below 0, too

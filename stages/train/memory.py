@@ -1,4 +1,4 @@
-"""How a training step is made to fit into memory. Each way but the last gives the same gradients."""
+"""Ways to make a training step fit into memory. Each but the last gives the same gradients."""
 
 import gc
 import os
@@ -26,15 +26,15 @@ Features = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a batch goes through the model."""
+    """A way of a batch through the model."""
 
     batch_size: int  # passages
     microbatch_tokens: int
     cached: bool  # gradient cache: activations of one microbatch at a time
     checkpointing: bool  # activations of one layer at a time, besides
 
-    def said(self, first: "Plan") -> str:
-        """What it does that `first` did not, for people: the most that was needed."""
+    def summary(self, first: "Plan") -> str:
+        """The farthest of what it does and `first` did not, for people."""
         if self.batch_size != first.batch_size:
             return f"batches of {self.batch_size:,} passages instead of {first.batch_size:,}: fewer negatives a query"
         if self.microbatch_tokens != first.microbatch_tokens:
@@ -59,14 +59,14 @@ def ways(first: Plan) -> Iterator[Plan]:
 
 
 def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]) -> Plan:
-    """The first way that fits; `say` takes one line for it where it is not `first`.
+    """The first way that fits; `say` takes one line for it if it is not `first`.
 
-    Raises UserError where none does.
+    Raises UserError if none does.
     """
     for plan in ways(first):
         if fits(plan):
             if plan != first:
-                say(f"memory is short for the longest batch; {plan.said(first)}")
+                say(f"memory is short for the longest batch; {plan.summary(first)}")
             return plan
     raise UserError(
         "no training step of this model fits into memory: set `train.lora: 16`, choose a smaller model or a lower "
@@ -77,7 +77,7 @@ def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]
 def fits(
     model: SentenceTransformer, loss: MultiQueryRankingLoss, batch: Callable[[int], Features], bf16: bool
 ) -> Callable[[Plan], bool]:
-    """What says whether a plan fits: on a GPU it is tried, on a CPU, whose memory ends without an error, estimated.
+    """A test of a plan: on a GPU it is tried, on a CPU, whose memory ends without an error, estimated.
 
     `batch` gives the longest batch of so many passages, as the collator makes it.
     """
@@ -170,6 +170,6 @@ def apply(model: SentenceTransformer, loss: MultiQueryRankingLoss, plan: Plan) -
 
 
 def _loss_of(loss: MultiQueryRankingLoss, features: Features) -> Tensor:
-    found = loss(loss.sides(features), features["label"])
-    assert isinstance(found, Tensor)
-    return found
+    value = loss(loss.sides(features), features["label"])
+    assert isinstance(value, Tensor)
+    return value

@@ -12,13 +12,13 @@ from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from stages.train.dev import METRIC, DevEvaluator, Measured
 
-_NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned anew
+_NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be tuned again
 
 
-def take(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corpus) -> str:
-    """Use a model that was tuned before as it is; `measured` is the base model on dev.
+def use_pinned_model(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corpus) -> str:
+    """Write data/model/ with a model that was tuned before as it is; `measured` is the base model on dev.
 
-    Raises UserError where the folder does not hold a model, or one of another dimension than the base's.
+    Raises UserError if the folder holds no model, or one of another dimension than the base's.
     """
     model = encoder.load_folder(pinned)
     base, dimension = measured.score, measured.passages.shape[1]
@@ -30,27 +30,27 @@ def take(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corp
     score = evaluator(model)[METRIC]
     before = pinned / tuned_model.PASSAGES
     tuned_on = set(before.read_text(encoding="utf-8").split()) if before.is_file() else set()
-    new = len(set(known(corpus.texts)) - tuned_on)
+    new = len(set(passage_hashes(corpus.texts)) - tuned_on)
     stale = bool(tuned_on) and new >= _NEW_PASSAGES * len(corpus.texts)
     share = f"{new:,} of {len(corpus.texts):,} passages"
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
-        told = {
+        history = {
             "loss": [],
             "dev": [{"dev_step": 0, METRIC: base}, {"dev_step": 1, METRIC: round(score, 6)}],
             "pinned": {"passages": len(corpus.texts), "new": new if tuned_on else None, "stale": stale},
         }
-        files.write_json(folder / tuned_model.HISTORY, told)
+        files.write_json(folder / tuned_model.HISTORY, history)
         if tuned_on:
             files.write_text(folder / tuned_model.PASSAGES, before.read_text(encoding="utf-8"))
     if score <= base:
-        note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune anew")
+        note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune again")
     elif stale:
-        note(f"{share} are new to the pinned model: tune anew (`pin: {paths.NONE}` in params.yaml)")
-    said = f"{share} are new to it" if tuned_on else "what it was tuned on is not known"
-    return f"{pinned} is used as it is; {said}; dev NDCG@10 {base:.3f} → {score:.3f}"
+        note(f"{share} are new to the pinned model: tune again (`pin: {paths.NONE}` in params.yaml)")
+    novelty = f"{share} are new to it" if tuned_on else "what it was tuned on is not known"
+    return f"{pinned} is used as it is; {novelty}; dev NDCG@10 {base:.3f} → {score:.3f}"
 
 
-def known(texts: Sequence[str]) -> list[str]:
-    """A hash of each passage, sorted: whether one is new can be told, but not what it says."""
+def passage_hashes(texts: Sequence[str]) -> list[str]:
+    """A hash of each passage, sorted: they show whether one is new, but not what it says."""
     return sorted({hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts})

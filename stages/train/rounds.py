@@ -22,25 +22,25 @@ _DONE = "done.safetensors"
 
 
 def load(model: SentenceTransformer, folder: Path) -> None:
-    """Take the weights that a round ended with."""
+    """Load the weights that a round ended with."""
     load_model(model, str(folder / _DONE))
 
 
-def once(model: SentenceTransformer, folder: Path, train: Callable[[Path], Outcome]) -> Outcome:
-    """Train a round, or take what it left in `folder` where a later one was killed."""
-    told = folder / "done.json"
-    if told.is_file():
+def train_or_resume(model: SentenceTransformer, folder: Path, train: Callable[[Path], Outcome]) -> Outcome:
+    """Train a round, or read what it left in `folder` if a later one was killed."""
+    done = folder / "done.json"
+    if done.is_file():
         load(model, folder)
-        return Outcome(**files.read_json(told))
+        return Outcome(**files.read_json(done))
     outcome = train(folder)
     if processes.rank() == 0:
         save_model(model, str(folder / _DONE))
-        files.write_json(told, vars(outcome))
+        files.write_json(done, vars(outcome))
     processes.wait()
     return outcome
 
 
-def mined(
+def mine_negatives(
     model: SentenceTransformer,
     pairs: dict[str, list[Any]],
     corpus: Corpus,
@@ -54,7 +54,7 @@ def mined(
     def encode(texts: Sequence[str], kind: Kind) -> npt.NDArray[np.float32]:
         label = "encoding the corpus" if kind == "document" else None
         return encoder.encode(
-            model, texts, kind, bf16=bf16, batch_size=config.encode_batch_size, label=label, together=True
+            model, texts, kind, bf16=bf16, batch_size=config.encode_batch_size, label=label, distributed=True
         )
 
     row_of = {text: row for row, text in enumerate(corpus.texts)}
@@ -67,4 +67,4 @@ def mined(
         config.mining,
         config.seed,
     )
-    return [[corpus.texts[row] for row in of] for of in chosen]
+    return [[corpus.texts[row] for row in rows] for rows in chosen]

@@ -47,29 +47,40 @@ SAVED_EVERY = 60.0  # seconds
 
 
 @dataclass(frozen=True)
+class Round:
+    """Inputs and settings of a round of training."""
+
+    rows: Dataset  # passages with their queries, as `batches.by_passage` makes them
+    base: dict[Kind, Vectors] | None  # the base model's vectors of the texts, if `mask_margin` or `hold` is set
+    evaluator: DevEvaluator
+    config: TrainConfig
+    bf16: bool
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a training run measured, as (step, value)."""
+    """Measurements of a training run, as (step, value)."""
 
     losses: list[tuple[int, float]]  # the mean of the steps since the one before
     dev: list[tuple[int, float]]  # NDCG@10 of each checkpoint
     best: int  # the step of the best checkpoint
-    steps: int  # that were done: fewer than planned where patience ended
+    steps: int  # that were done: fewer than planned if patience ended the run
 
 
-def joined(rounds: list[Outcome]) -> tuple[Outcome, int]:
+def join(rounds: list[Outcome]) -> tuple[Outcome, int]:
     """One outcome of rounds, one behind the other, and which of them has the best checkpoint."""
-    found, best = Outcome([], [], 0, 0), 0
-    for number, of in enumerate(rounds):
-        before = found.steps
-        if number == 0 or dict(of.dev)[of.best] > dict(found.dev)[found.best]:
-            found, best = replace(found, best=before + of.best), number
-        found = Outcome(
-            found.losses + [(before + step, loss) for step, loss in of.losses],
-            found.dev + [(before + step, score) for step, score in of.dev],
-            found.best,
-            before + of.steps,
+    whole, best = Outcome([], [], 0, 0), 0
+    for number, part in enumerate(rounds):
+        before = whole.steps
+        if number == 0 or dict(part.dev)[part.best] > dict(whole.dev)[whole.best]:
+            whole, best = replace(whole, best=before + part.best), number
+        whole = Outcome(
+            whole.losses + [(before + step, loss) for step, loss in part.losses],
+            whole.dev + [(before + step, score) for step, score in part.dev],
+            whole.best,
+            before + part.steps,
         )
-    return found, best
+    return whole, best
 
 
 class _Trainer(SentenceTransformerTrainer):
@@ -165,11 +176,7 @@ def steps_of(passages: int, config: TrainConfig) -> int:
 
 def train(
     model: SentenceTransformer,
-    rows: Dataset,
-    base: dict[Kind, Vectors] | None,
-    evaluator: DevEvaluator,
-    config: TrainConfig,
-    bf16: bool,
+    data: Round,
     folder: Path,
     bar: Bar,
     say: Callable[[str], None] = lambda line: None,
@@ -177,22 +184,13 @@ def train(
 ) -> Outcome:
     """Train `model` in place and leave it at its best checkpoint by dev NDCG@10.
 
-    `base`: the base model's vectors of the training texts, where `mask_margin` or `hold` is set. `folder` takes the
-    checkpoints; a run that was killed goes on from the last one in it, and ends as if it had not been killed.
+    `folder` takes the checkpoints; a run that was killed goes on from the last one in it, and ends as if it had not
+    been killed. `say` takes one line if memory is short.
 
-    Raises UserError where no way to train fits into memory, or a setting does not fit the model or the processes.
+    Raises UserError if no way to train fits into memory, or a setting does not fit the model or the processes.
     """
-    set_seed(config.seed)  # of the adapters, whatever ran before
-    dimension = model.get_embedding_dimension() or 0
-    refuse_too_large(config.matryoshka, dimension)
-    disable_attention_dropout(model)
-    pooler = getattr(model.transformers_model, "pooler", None)
-    if isinstance(pooler, torch.nn.Module):
-        pooler.requires_grad_(False)  # nothing reads it; processes would wait for its gradient
-    if bf16:
-        flat_attention.enable(model)
-    if config.lora:
-        adapters.add(model, config.lora)
+    config = data.config
+    _prepare(model, config, data.bf16)
     tokens = config.microbatch_tokens or _MICROBATCH_TOKENS.get(model.device.type, 2048)
     loss = MultiQueryRankingLoss(
         model,
@@ -203,58 +201,90 @@ def train(
         dimensions=config.matryoshka,
         hold=config.hold,
     )
-    collator = Collator(model, rows, config.negatives, base)
-    first = Plan(min(config.batch_size, len(rows)), tokens, config.gradient_cache, config.gradient_checkpointing)
+    collator = Collator(model, data.rows, config.negatives, data.base)
     checkpoint = last_checkpoint(folder)
-    plan = _plan(model, loss, collator, rows, first, bf16, say, None if checkpoint is None else folder / _PLAN)
+    if checkpoint is not None and (folder / _PLAN).is_file():  # as it began, whatever else uses the memory now
+        plan = Plan(**files.read_json(folder / _PLAN))
+    else:
+        size = min(config.batch_size, len(data.rows))
+        first = Plan(size, tokens, config.gradient_cache, config.gradient_checkpointing)
+        plan = _choose_plan(loss, collator, data, first, say)
+    memory.apply(model, loss, plan)
     if processes.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / _PLAN, asdict(plan))
-    config = replace(config, batch_size=plan.batch_size)
-    steps = steps_of(len(rows), config)
+    data = replace(data, config=replace(config, batch_size=plan.batch_size))
+    steps = steps_of(len(data.rows), data.config)
     bar.expect(steps)
-    if _worth_compiling(model, rows, collator, config, bf16) if config.compile is None else config.compile:
+    if _worth_compiling(model, collator, data) if config.compile is None else config.compile:
         for layer in adapters.layers(model.transformers_model):
             layer.compile(dynamic=True)
-    pairs = sum(map(len, rows["anchor"])) / len(rows) * plan.batch_size
-    arguments = _arguments(model, folder, config, plan, steps, bf16)
-    callbacks: list[TrainerCallback] = [_Watch(steps, min(config.evaluations, steps), saved_every, bar, pairs)]
+    pairs = sum(map(len, data.rows["anchor"])) / len(data.rows) * plan.batch_size
+    watch = _Watch(steps, min(config.evaluations, steps), saved_every, bar, pairs)
+    trainer = _trainer(loss, collator, data, folder, watch)
+    _run(trainer, checkpoint)
+    if config.lora:
+        adapters.merge(model)
+    return _outcome(trainer.state, steps)
+
+
+def _prepare(model: SentenceTransformer, config: TrainConfig, bf16: bool) -> None:
+    """Seed the random numbers, and change the model in place to what is trained."""
+    set_seed(config.seed)  # of the adapters, whatever ran before
+    refuse_too_large(config.matryoshka, model.get_embedding_dimension() or 0)
+    disable_attention_dropout(model)
+    pooler = getattr(model.transformers_model, "pooler", None)
+    if isinstance(pooler, torch.nn.Module):
+        pooler.requires_grad_(False)  # nothing reads it; processes would wait for its gradient
+    if bf16:
+        flat_attention.enable(model)
+    if config.lora:
+        adapters.add(model, config.lora)
+
+
+def _trainer(loss: MultiQueryRankingLoss, collator: Collator, data: Round, folder: Path, watch: _Watch) -> _Trainer:
+    config = data.config
+    callbacks: list[TrainerCallback] = [watch]
     if config.patience is not None:
         callbacks.append(EarlyStoppingCallback(config.patience))
     trainer = _Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=rows,
+        model=loss.model,
+        args=_arguments(loss.model, folder, config, data.bf16, steps_of(len(data.rows), config)),
+        train_dataset=data.rows,
         loss=loss,
         data_collator=collator,
-        evaluator=evaluator,
+        evaluator=data.evaluator,
         callbacks=callbacks,
     )
-    trainer.batch_size = plan.batch_size
+    trainer.batch_size = config.batch_size
     trainer.remove_callback(PrinterCallback)  # it prints what the progress bar shows
+    return trainer
+
+
+def _run(trainer: _Trainer, checkpoint: str | None) -> None:
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
     except torch.OutOfMemoryError as error:
         raise UserError(
             "the GPU's memory ran out in the middle of training: end what else uses the GPU, and `dvc repro` goes on "
-            "from the last checkpoint; or set `train.gradient_cache: true` in params.yaml, and it begins anew"
+            "from the last checkpoint; or set `train.gradient_cache: true` in params.yaml, and it begins again"
         ) from error
-    log = trainer.state.log_history
+
+
+def _outcome(state: TrainerState, steps: int) -> Outcome:
+    """The curves of a run of `steps` steps, and its best checkpoint."""
+    log = state.log_history
     losses = [(int(entry["step"]), round(entry["loss"], 6)) for entry in log if "loss" in entry]
     scores = [(int(entry["step"]), round(entry[_METRIC], 6)) for entry in log if _METRIC in entry]
-    if config.lora:
-        adapters.merge(model)
-    return Outcome(losses, scores, trainer.state.best_global_step or steps, trainer.state.global_step)
+    return Outcome(losses, scores, state.best_global_step or steps, state.global_step)
 
 
-def _worth_compiling(
-    model: SentenceTransformer, rows: Dataset, collator: Collator, config: TrainConfig, bf16: bool
-) -> bool:
+def _worth_compiling(model: SentenceTransformer, collator: Collator, data: Round) -> bool:
     """By the operations of the run, 6 a weight and token, not by the clock: the same run is always trained alike."""
     layers = adapters.layers(model.transformers_model)
     weights = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
-    operations = 6 * weights * sum(map(collator.size, rows)) * config.epochs / processes.count()
-    return bf16 and model.device.type == "cuda" and operations > _WORTH_COMPILING
+    operations = 6 * weights * sum(map(collator.size, data.rows)) * data.config.epochs / processes.count()
+    return data.bf16 and model.device.type == "cuda" and operations > _WORTH_COMPILING
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -278,47 +308,31 @@ def last_checkpoint(folder: Path) -> str | None:
     return newest
 
 
-def _plan(
-    model: SentenceTransformer,
-    loss: MultiQueryRankingLoss,
-    collator: Collator,
-    rows: Dataset,
-    first: Plan,
-    bf16: bool,
-    say: Callable[[str], None],
-    found: Path | None,
+def _choose_plan(
+    loss: MultiQueryRankingLoss, collator: Collator, data: Round, first: Plan, say: Callable[[str], None]
 ) -> Plan:
-    """Find how the longest batch fits into memory, or take what was `found`; leave model and loss so.
-
-    A run that was killed goes on as it began, whatever else uses the memory now.
-    """
-    if found is not None and found.is_file():
-        plan = Plan(**files.read_json(found))
-        memory.apply(model, loss, plan)
-        return plan
-    all_rows = list(rows)
-    longest = sorted(all_rows, key=lambda row: -collator.size(row))
+    """The first way from `first` on in which the longest batch fits into the memory of every process."""
+    model = loss.model
+    longest = sorted(data.rows, key=lambda row: -collator.size(row))
     model.train()
     number = processes.count()
-    here = memory.fits(model, loss, lambda size: collator(longest[: math.ceil(size / number)]), bf16)
+    fits_here = memory.fits(model, loss, lambda size: collator(longest[: math.ceil(size / number)]), data.bf16)
 
-    def everywhere(plan: Plan) -> bool:
+    def fits_everywhere(plan: Plan) -> bool:
         with processes.as_single_process():  # one that runs out of memory leaves no other waiting
-            fits = here(plan)
+            fits = fits_here(plan)
         return processes.total(int(fits), model.device) == number
 
-    plan = memory.choose(first, everywhere, say)
-    memory.apply(model, loss, plan)
-    return plan
+    return memory.choose(first, fits_everywhere, say)
 
 
 def _arguments(
-    model: SentenceTransformer, folder: Path, config: TrainConfig, plan: Plan, steps: int, bf16: bool
+    model: SentenceTransformer, folder: Path, config: TrainConfig, bf16: bool, steps: int
 ) -> SentenceTransformerTrainingArguments:
     arguments = SentenceTransformerTrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        per_device_train_batch_size=math.ceil(plan.batch_size / processes.count()),
+        per_device_train_batch_size=math.ceil(config.batch_size / processes.count()),
         learning_rate=config.learning_rate,
         warmup_steps=round(steps * config.warmup),  # of a single step none
         weight_decay=config.weight_decay,

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
@@ -20,26 +20,25 @@ from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import Bar, note, progress
+from fieldtune.runtime.console import note, progress
 from stages.train import choice, diagnosis, guard, rounds
 from stages.train.batches import Vectors, by_passage
 from stages.train.choice import choose
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator, Measured
-from stages.train.trainer import Outcome, joined, steps_of, train
+from stages.train.trainer import Outcome, Round, join, steps_of, train
 
-_KEYPHRASES = "keyphrases"  # the provider that writes queries offline
 _NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model is tuned and chosen with, beside the training pairs."""
+    """Inputs of the training and of the choice on dev, beside the training pairs."""
 
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
     passages: npt.NDArray[np.float32]  # their vectors by the base model
-    original: dict[Kind, Vectors] | None  # the base model's, where the loss needs them
+    original: dict[Kind, Vectors] | None  # the base model's, if the loss needs them
     judged: Judged  # the dev queries
     kinds: list[str]  # of each of them
     evaluator: DevEvaluator
@@ -74,10 +73,18 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
     needed = config.mask_margin is not None or config.hold > 0
     original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
     kinds = judged_queries.labels(judged.ids, "kind")
-    asked = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
-    offline = asked.count(_KEYPHRASES) >= _NEARLY_ALL * len(asked)
-    furthest = config.keyphrases_share if offline else 1.0
+    furthest = config.keyphrases_share if _are_offline() else 1.0
     return Inputs(corpus, clusters, passages, original, judged, kinds, evaluator, before, furthest, bf16)
+
+
+def _are_offline() -> bool:
+    """True if nearly all training queries were written without a language model."""
+    providers = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
+    return sum(map(_is_offline, providers)) >= _NEARLY_ALL * len(providers)
+
+
+def _is_offline(provider: str) -> bool:
+    return provider == "keyphrases"
 
 
 def tune(
@@ -89,83 +96,90 @@ def tune(
 ) -> Tuned | None:
     """Train on the pairs, columns as in train.parquet, and choose on dev; None in all processes but the first.
 
-    What a killed run left in `checkpoints` is gone on with. `advise` is told what to mend where nothing was gained.
+    What a killed run left in `checkpoints` is gone on with. `advise` takes each line on what to mend, if nothing was
+    gained.
     """
-    config = replace(config)  # what follows changes it
-    corpus, clusters, judged, evaluator = inputs.corpus, inputs.clusters, inputs.judged, inputs.evaluator
-    before, bf16 = inputs.before, inputs.bf16
-    base = before.score
+    before, evaluator = inputs.before, inputs.evaluator
     evaluator.latest = None  # of a model before this one
     base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
     model = encoder.load_base(config.model)
-    rows = _rows(pairs, corpus, clusters, _columns(pairs, "negative"))
-    outcomes: list[Outcome] = []
-    for number in range(config.rounds):
-        if number:
-            config.negatives = max(1, config.negatives)
-            rows = _rows(pairs, corpus, clusters, rounds.mined(model, pairs, corpus, clusters, config, bf16))
-        label = f"training on {len(pairs['anchor']):,} pairs" + (f", round {number + 1}" if number else "")
-        with progress(label, steps_of(len(rows), config)) as bar:
-
-            def of(folder: Path, rows: Dataset = rows, bar: Bar = bar) -> Outcome:
-                return train(model, rows, inputs.original, evaluator, config, bf16, folder, bar, note)
-
-            outcomes.append(rounds.once(model, checkpoints / str(number), of))
-    outcome, best = joined(outcomes)
+    outcome, best_round = join(_train_rounds(model, config, inputs, pairs, checkpoints))
     if processes.rank() != 0:
         return None
-    if best != config.rounds - 1:
-        rounds.load(model, checkpoints / str(best))
-    if evaluator.latest is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
-        evaluator(model)
-    assert evaluator.latest is not None
+    if best_round != config.rounds - 1:
+        rounds.load(model, checkpoints / str(best_round))
     after = evaluator.latest
-    for warning in diagnosis.warnings(outcome, base, before.passages, after.passages):
+    if after is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
+        after = evaluator.measure_model(model)
+    for warning in diagnosis.warnings(outcome, before.score, before.passages, after.passages):
         advise(warning)
-    original_model = encoder.load_base(config.model)
-    score, share = choose(model, original_model, evaluator, base, outcome, config.interpolations, inputs.furthest)
+    base = encoder.load_base(config.model)
+    score, share = choose(model, base, evaluator, before.score, outcome, config.interpolations, inputs.furthest)
     if 0 < share < 1:
-        evaluator(model)
-        after = evaluator.latest
-    gains = after.values - before.values
-    doubt = choice.doubt(gains, judged.clusters, inputs.kinds, config.certainty, config.negligible) if share else None
-    guarded = 0
-    if share and doubt is None:
-        guarded, doubt = _guarded(model, corpus, inputs.passages, config, bf16)
+        after = evaluator.measure_model(model)
+    doubt, guarded = _doubt(model, after, inputs, config) if share else (None, 0)
     if doubt:
         advise(
             f"{doubt}: the base model is kept. More pairs and more real queries can tell; `train.certainty: 0.5` and "
             "`train.guard: 0` take every gain"
         )
-        model.load_state_dict(original_model.state_dict())
-        score, share = base, 0.0
+        model.load_state_dict(base.state_dict())
+        score, share = before.score, 0.0
     return Tuned(model, outcome, score, share, doubt, guarded)
 
 
-def _guarded(
-    model: SentenceTransformer, corpus: Corpus, passages: npt.NDArray[np.float32], config: TrainConfig, bf16: bool
-) -> tuple[int, str | None]:
-    """How many real queries are asked, and what they have against the tuned model."""
-    judged = judged_queries.read(("real",), corpus)
-    if not len(rows := guard.some(judged, config.guard, config.seed)):
-        return 0, None
-    asking = judged.at(rows)
-    queries = judged_queries.vectors(asking.ids, paths.VECTORS)
-    part = part_by_words(asking, corpus, config.dev_corpus, config.seed)
-    evaluator = DevEvaluator(asking, corpus, part, bf16, batch_size=config.encode_batch_size)
-    before = evaluator.measure(queries, passages[part])
-    evaluator(model)
-    assert evaluator.latest is not None
-    return len(rows), guard.doubt(evaluator.latest.values - before.values, asking.clusters, config.seed)
+def _train_rounds(
+    model: SentenceTransformer, config: TrainConfig, inputs: Inputs, pairs: dict[str, list[Any]], checkpoints: Path
+) -> list[Outcome]:
+    """Train `model` in place, round by round; it is left at the best checkpoint of the last."""
+    cluster_of = dict(zip(inputs.corpus.texts, inputs.clusters, strict=True))
+    negatives = _columns(pairs, "negative")
+    outcomes: list[Outcome] = []
+    for number in range(config.rounds):
+        label = f"training on {len(pairs['anchor']):,} pairs"
+        if number:
+            label += f", round {number + 1}"
+            config = replace(config, negatives=max(1, config.negatives))
+            negatives = rounds.mine_negatives(model, pairs, inputs.corpus, inputs.clusters, config, inputs.bf16)
+        rows = by_passage(pairs["anchor"], pairs["positive"], negatives, cluster_of)
+        data = Round(rows, inputs.original, inputs.evaluator, config, inputs.bf16)
+        with progress(label, steps_of(len(rows), config)) as bar:
+            run = partial(train, model, data, bar=bar, say=note)
+            outcomes.append(rounds.train_or_resume(model, checkpoints / str(number), run))
+    return outcomes
+
+
+def _doubt(model: SentenceTransformer, after: Measured, inputs: Inputs, config: TrainConfig) -> tuple[str | None, int]:
+    """The reason to keep the base model though `model` is ahead on dev; None without one. And queries that guarded."""
+    gains = after.values - inputs.before.values
+    reason = choice.reason_to_keep_base(
+        gains, inputs.judged.clusters, inputs.kinds, config.certainty, config.negligible
+    )
+    return (reason, 0) if reason else _guard(model, inputs, config)
+
+
+def _guard(model: SentenceTransformer, inputs: Inputs, config: TrainConfig) -> tuple[str | None, int]:
+    """The reason that real queries give to keep the base model, None without one; and how many of them guarded."""
+    judged = judged_queries.read(("real",), inputs.corpus)
+    rows = guard.sample_guard_queries(judged, config.guard, config.seed)
+    if not len(rows):
+        return None, 0
+    guards = judged.at(rows)
+    queries = judged_queries.vectors(guards.ids, paths.VECTORS)
+    part = part_by_words(guards, inputs.corpus, config.dev_corpus, config.seed)
+    evaluator = DevEvaluator(guards, inputs.corpus, part, inputs.bf16, batch_size=config.encode_batch_size)
+    before = evaluator.measure(queries, inputs.passages[part])
+    gains = evaluator.measure_model(model).values - before.values
+    return guard.objection(gains, guards.clusters, config.seed), len(rows)
 
 
 def base_vectors(
     queries: Sequence[str], texts: Sequence[str], passages: npt.NDArray[np.float32]
 ) -> dict[Kind, Vectors]:
     """The base model's vectors of the training queries, row by row as in train.parquet, and of all passages."""
-    asked = judged_queries.vectors(files.read_table(paths.TRAIN_IDS)["query_id"], paths.VECTORS)
+    vectors = judged_queries.vectors(files.read_table(paths.TRAIN_IDS)["query_id"], paths.VECTORS)
     return {
-        "query": Vectors(dict(zip(queries, range(len(asked)), strict=True)), asked),
+        "query": Vectors(dict(zip(queries, range(len(vectors)), strict=True)), vectors),
         "document": Vectors(dict(zip(texts, range(len(passages)), strict=True)), passages),
     }
 
@@ -174,9 +188,3 @@ def _columns(pairs: dict[str, list[Any]], name: str) -> list[list[str]]:
     """The texts of all columns `<name>_…`, pair by pair."""
     columns = [column for key, column in pairs.items() if key.startswith(name)]
     return [[column[row] for column in columns] for row in range(len(pairs["anchor"]))]
-
-
-def _rows(
-    pairs: dict[str, list[Any]], corpus: Corpus, clusters: Sequence[int], negatives: Sequence[Sequence[str]]
-) -> Dataset:
-    return by_passage(pairs["anchor"], pairs["positive"], negatives, dict(zip(corpus.texts, clusters, strict=True)))

@@ -11,23 +11,23 @@ def passages_of(rows: list[int], passages: list[str]) -> set[str]:
 
 def test_each_share_is_in_the_next_and_has_all_pairs_of_its_passages() -> None:
     passages = [f"doc.md#{number // 3}" for number in range(120)]  # 40, three pairs each
-    found = nested(passages, [number // 3 for number in range(120)], seed=0, least=2)
-    assert {share: len(passages_of(rows, passages)) for share, rows in found.items()} == {0.125: 5, 0.25: 10, 0.5: 20}
-    assert {share: len(rows) for share, rows in found.items()} == {0.125: 15, 0.25: 30, 0.5: 60}
-    assert set(found[0.125]) < set(found[0.25]) < set(found[0.5]) < set(range(120))
-    assert all(rows == sorted(rows) for rows in found.values())
+    shares = nested(passages, [number // 3 for number in range(120)], seed=0, least=2)
+    assert {share: len(passages_of(rows, passages)) for share, rows in shares.items()} == {0.125: 5, 0.25: 10, 0.5: 20}
+    assert {share: len(rows) for share, rows in shares.items()} == {0.125: 15, 0.25: 30, 0.5: 60}
+    assert set(shares[0.125]) < set(shares[0.25]) < set(shares[0.5]) < set(range(120))
+    assert all(rows == sorted(rows) for rows in shares.values())
 
 
 def test_the_order_is_that_of_the_hashes_of_seed_and_first_passage() -> None:
     passages = [f"p{number}" for number in range(16)]
     by_hash = sorted(range(16), key=lambda n: hashlib.sha256(f"7\np{n}".encode()).hexdigest())
-    found = nested(passages, list(range(16)), seed=7, least=2)
-    assert {share: set(rows) for share, rows in found.items()} == {
+    shares = nested(passages, list(range(16)), seed=7, least=2)
+    assert {share: set(rows) for share, rows in shares.items()} == {
         0.125: set(by_hash[:2]),
         0.25: set(by_hash[:4]),
         0.5: set(by_hash[:8]),
     }
-    assert nested(passages, list(range(16)), seed=8, least=2) != found
+    assert nested(passages, list(range(16)), seed=8, least=2) != shares
 
 
 def test_more_documents_leave_most_of_a_share_as_it_was() -> None:
@@ -40,11 +40,11 @@ def test_more_documents_leave_most_of_a_share_as_it_was() -> None:
 
 def test_copies_are_taken_together() -> None:
     clusters = [number // 4 for number in range(64)]
-    found = nested([f"p{number}" for number in range(64)], clusters, seed=0, least=2)
-    for rows in found.values():
+    shares = nested([f"p{number}" for number in range(64)], clusters, seed=0, least=2)
+    for rows in shares.values():
         chosen = {clusters[row] for row in rows}
         assert rows == [row for row in range(64) if clusters[row] in chosen]
-    assert [len(rows) for rows in found.values()] == [8, 16, 32]
+    assert [len(rows) for rows in shares.values()] == [8, 16, 32]
 
 
 def test_shares_that_are_too_small_or_no_smaller_than_the_next_are_left_out() -> None:

@@ -35,7 +35,7 @@ SETTINGS: dict[str, Any] = {"epochs": 60, "evaluations": 2, "learning_rate": 2e-
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the stage reads: the training's inputs, with a real test query for each passage."""
+    """The stage's inputs: those of training, with a real test query for each passage."""
     folder = tmp_path_factory.mktemp("prepared")
     workspace.write(folder)
     workspace.ask(folder, [row["query"] for row in files.read_jsonl(folder / paths.REAL)])
@@ -63,9 +63,9 @@ def folder(prepared: Path, tmp_path: Path) -> Path:
 def done(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("done")
     shutil.copytree(prepared, folder, dirs_exist_ok=True)
-    status, said = workspace.run("curve", folder)
-    assert status == 0, said
-    return folder, said
+    status, output = workspace.run("curve", folder)
+    assert status == 0, output
+    return folder, output
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -73,7 +73,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def test_it_measures_three_shares_and_leaves_no_state(done: tuple[Path, str]) -> None:
-    folder, said = done
+    folder, output = done
     measured = files.read_json(folder / paths.CURVE / curve_points.POINTS)
     assert [point["base_kept"] for point in measured] == [True, False, False]
     assert [(point["share"], point["passages"], point["pairs"]) for point in measured] == [
@@ -86,8 +86,8 @@ def test_it_measures_three_shares_and_leaves_no_state(done: tuple[Path, str]) ->
     assert table["query_id"] == [real_id(row) for row in range(workspace.PASSAGES)]
     means = [np.mean(table[f"{point['share']:g}"]) for point in measured]
     shown = ", ".join(f"{mean:.3f} with {share} %" for mean, share in zip(means, ("12.5", "25", "50"), strict=True))
-    assert f"✓ curve  NDCG@10 on 40 real queries: {shown}  (" in said
-    assert [line for line in said.splitlines() if not line.startswith("✓")] == [
+    assert f"✓ curve  NDCG@10 on 40 real queries: {shown}  (" in output
+    assert [line for line in output.splitlines() if not line.startswith("✓")] == [
         "  12.5 % of the training passages: 5, with 10 pairs",
         "  25 % of the training passages: 10, with 20 pairs",
         "  50 % of the training passages: 20, with 40 pairs",
@@ -95,7 +95,7 @@ def test_it_measures_three_shares_and_leaves_no_state(done: tuple[Path, str]) ->
     assert list((folder / ".fieldtune/curve").iterdir()) == []
     assert sorted(outputs(folder)) == ["per_query.parquet", "points.json"]
     for word in workspace.SECRETS:
-        assert word not in said
+        assert word not in output
         assert not [name for name, content in outputs(folder).items() if word.encode() in content]
 
 
@@ -116,9 +116,9 @@ def test_a_share_is_what_the_training_makes_of_those_rows_alone(
     model = SentenceTransformer("half", local_files_only=True)
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
-    asked = [row["query"] for row in files.read_jsonl(paths.REAL)]
-    found = ranking.dense(model.encode_query(asked), model.encode_document(texts), corpus)
-    expected = metrics.per_query(found, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
+    queries = [row["query"] for row in files.read_jsonl(paths.REAL)]
+    ranked = ranking.dense(model.encode_query(queries), model.encode_document(texts), corpus)
+    expected = metrics.per_query(ranked, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
     folder_of_done, _ = done
     assert files.read_json(folder_of_done / paths.CURVE / curve_points.POINTS)[2]["base_kept"] == (tuned.share == 0)
     measured = files.read_table(folder_of_done / paths.CURVE / curve_points.PER_QUERY)["0.5"]
@@ -173,9 +173,9 @@ def test_a_model_that_a_killed_run_did_not_score_is_not_trained_again(tmp_path: 
         return [0.25, 1.0]
 
     with pytest.raises(KeyboardInterrupt):
-        points.once(tmp_path / "share", train, score)
+        points.measure_or_resume(tmp_path / "share", train, score)
     for _ in range(2):
-        assert points.once(tmp_path / "share", train, score) == (False, [0.25, 1.0])
+        assert points.measure_or_resume(tmp_path / "share", train, score) == (False, [0.25, 1.0])
     assert (trained, len(scored)) == (["once"], 2)
 
 
@@ -188,8 +188,8 @@ def test_where_the_base_is_kept_its_vectors_score(folder: Path, monkeypatch: pyt
     assert table["0.125"] == table["0.25"] == table["0.5"]
     passages = read_vectors(paths.VECTORS, "passages")
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
-    found = ranking.dense(read_vectors(paths.VECTORS, "real"), passages, corpus)
-    expected = metrics.per_query(found, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
+    ranked = ranking.dense(read_vectors(paths.VECTORS, "real"), passages, corpus)
+    expected = metrics.per_query(ranked, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
     assert table["0.125"] == expected.tolist()
 
 
@@ -200,9 +200,9 @@ def test_two_processes_measure_what_one_does(folder: Path, monkeypatch: pytest.M
     files.write_json(folder / "own/model/config.json", {**config, **dropout})
     files.write_text(folder / "two.yaml", LAUNCHER)
     configure(folder, epochs=4, evaluations=1, launcher="two.yaml")
-    status, said = workspace.run("curve", folder)
-    assert status == 0, said
-    assert sum(line.startswith("✓ curve") for line in said.splitlines()) == 1
+    status, output = workspace.run("curve", folder)
+    assert status == 0, output
+    assert sum(line.startswith("✓ curve") for line in output.splitlines()) == 1
     two = (
         files.read_json(folder / paths.CURVE / curve_points.POINTS),
         files.read_table(folder / paths.CURVE / curve_points.PER_QUERY),
@@ -220,7 +220,7 @@ def test_two_processes_measure_what_one_does(folder: Path, monkeypatch: pytest.M
 def test_off_it_writes_nothing_and_loads_no_library(folder: Path) -> None:
     configure(folder, data_curve=False)
     program = "import sys; from stages.curve.__main__ import work; print(work()); print(*sys.modules)"
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", program],
         cwd=folder,
         env={"PYTHONPATH": str(workspace.ROOT), "PATH": "/usr/bin:/bin"},
@@ -228,8 +228,8 @@ def test_off_it_writes_nothing_and_loads_no_library(folder: Path) -> None:
         capture_output=True,
         text=True,
     ).stdout
-    assert said.startswith("not asked for (`evaluate.data_curve`)\n")
-    assert not {"torch", "numpy", "sentence_transformers", "datasets"} & set(said.split())
+    assert output.startswith("not asked for (`evaluate.data_curve`)\n")
+    assert not {"torch", "numpy", "sentence_transformers", "datasets"} & set(output.split())
     assert outputs(folder) == {"points.json": b"[]\n"}
 
 

@@ -14,7 +14,7 @@ from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import encoder
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
-from stages.embed.__main__ import foreign, work
+from stages.embed.__main__ import foreign_language_warning, work
 from tests.train import workspace
 
 NAMES = ("passages", "queries", "real")
@@ -27,8 +27,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path) -> None:
-    status, said = workspace.run("embed", folder)
-    assert (status, re.sub(r"\(\d+ s\)", "(… s)", said)) == (
+    status, output = workspace.run("embed", folder)
+    assert (status, re.sub(r"\(\d+ s\)", "(… s)", output)) == (
         0,
         "✓ embed  40 passages and 160 queries encoded in fp32  (… s)\n",
     )
@@ -58,9 +58,9 @@ def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path, monke
     monkeypatch.chdir(folder)
     with pytest.raises(UserError) as error:
         work()
-    said = str(error.value)
-    assert said.startswith("someone/tiny gives vectors of 32 numbers, its file in conf/model/ says")
-    assert "\n" not in said
+    message = str(error.value)
+    assert message.startswith("someone/tiny gives vectors of 32 numbers, its file in conf/model/ says")
+    assert "\n" not in message
     assert not paths.VECTORS.exists()
 
 
@@ -75,7 +75,7 @@ def test_an_error_half_way_leaves_no_vectors(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "languages", "said"),
+    ("language", "languages", "part"),
     [
         ("en", {"en": 90, "de": 10}, None),
         ("en", {"de": 30, "fr": 10, "en": 60, "": 500}, "40 of 100 passages seem to be in others (30 in de, 10 in fr)"),
@@ -84,9 +84,9 @@ def test_an_error_half_way_leaves_no_vectors(tmp_path: Path) -> None:
     ],
 )
 def test_a_model_of_one_language_on_documents_in_another_is_warned_of(
-    language: str | None, languages: dict[str, int], said: str | None
+    language: str | None, languages: dict[str, int], part: str | None
 ) -> None:
-    warning = foreign(workspace.model_config(language=language), languages)
-    assert (warning is None) == (said is None)
+    warning = foreign_language_warning(workspace.model_config(language=language), languages)
+    assert (warning is None) == (part is None)
     if warning:
-        assert f"knows one language, en, and {said}: choose a multilingual model, `model: bge_m3`" in warning
+        assert f"knows one language, en, and {part}: choose a multilingual model, `model: bge_m3`" in warning

@@ -65,7 +65,7 @@ def test_equal_scores_rank_as_everywhere() -> None:
 
 
 def test_what_is_no_reranker_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nothing is no folder of a model; it must hold a cross-encoder"):
+    with pytest.raises(UserError, match="nothing is not a model folder; it must hold a cross-encoder"):
         reranker.load(tmp_path / "nothing")
     (tmp_path / "config.json").write_text("broken")
     with pytest.raises(UserError, match="does not load as a cross-encoder"):

@@ -1,4 +1,4 @@
-"""Where a base model is looked for."""
+"""The places where a base model is looked for."""
 
 from pathlib import Path
 
@@ -41,8 +41,8 @@ def test_a_download_is_found_as_the_hub_library_finds_it(tmp_path: Path, monkeyp
     (cached / "refs").mkdir()
     (cached / "refs/main").write_text("bbb")
     assert locate(model()) == newest
-    found = try_to_load_from_cache("org/model", "config.json", cache_dir=tmp_path)
-    assert found == str(newest / "config.json")
+    config = try_to_load_from_cache("org/model", "config.json", cache_dir=tmp_path)
+    assert config == str(newest / "config.json")
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin"])

@@ -1,4 +1,4 @@
-"""What settings name: nothing, or something that must be there."""
+"""Checks of what settings name: nothing, or something that must be there."""
 
 from pathlib import Path
 
@@ -22,5 +22,5 @@ def test_a_file_stands_for_nothing_where_it_holds_nothing_but_white_space(
     if none:
         assert checks.pinned_model(str(file)) is None
     else:
-        with pytest.raises(UserError, match="is no folder of a model"):
+        with pytest.raises(UserError, match="is not a model folder"):
             checks.pinned_model(str(file))

@@ -66,9 +66,9 @@ def read_flat(model: SentenceTransformer, how: bool) -> None:
 def encoded(model: SentenceTransformer) -> Tensor:
     features = tokenize(model, TEXTS, "document").batch([4, 2, 0, 1, 3])
     assert ("attention_mask" in features) == (first_position(model) is None)
-    found = model(features)["sentence_embedding"]
-    assert isinstance(found, Tensor)
-    return found
+    vectors = model(features)["sentence_embedding"]
+    assert isinstance(vectors, Tensor)
+    return vectors
 
 
 def test_vectors_of_flat_batches_are_those_of_padded_ones(flat: SentenceTransformer) -> None:
@@ -85,23 +85,24 @@ def test_vectors_of_flat_batches_are_those_of_padded_ones(flat: SentenceTransfor
     torch.testing.assert_close(encoded(flat), padded, atol=1e-5, rtol=1e-5)
     # A mask of all tokens against all would fill the GPU.
     assert len(masks) == 2
-    assert all(mask is None for of in masks for mask in of)
+    assert all(mask is None for layer_masks in masks for mask in layer_masks)
 
 
 @pytest.mark.parametrize("cached", [False, True])
 def test_flat_batches_give_the_same_gradients_in_microbatches(flat: SentenceTransformer, cached: bool) -> None:
     rows = by_passage(["word1", "word2 word3", "word4"], TEXTS[2:], [[]] * 3, {text: i for i, text in enumerate(TEXTS)})
-    found = []
+    runs = []
     for how in (False, True):
         read_flat(flat, how)
-        loss = MultiQueryRankingLoss(flat, 1.0, 70, cached=cached)
+        loss = MultiQueryRankingLoss(flat, 1.0, 70)
+        loss.cached = cached
         features = Collator(flat, rows, 0, None)(list(rows))
         flat.zero_grad()
         value = loss(loss.sides(features), features["label"])
         value.backward()
-        found.append([value.detach(), *(p.grad.clone() for p in flat.parameters() if p.grad is not None)])
-    assert len(found[0]) == len(found[1]) > 20
-    for padded, other in zip(*found, strict=True):
+        runs.append([value.detach(), *(p.grad.clone() for p in flat.parameters() if p.grad is not None)])
+    assert len(runs[0]) == len(runs[1]) > 20
+    for padded, other in zip(*runs, strict=True):
         torch.testing.assert_close(other, padded, atol=1e-5, rtol=1e-5)
 
 

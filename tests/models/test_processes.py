@@ -67,28 +67,30 @@ def test_training_in_two_processes_is_training_in_one(
     workspace.configure(folder, workspace.train_config(**values, launcher="two.yaml"))
     process = workspace.start("train", folder)
     try:
-        said, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=120)
     finally:
         process.kill()  # one that waits for the other has not ended
-    assert process.returncode == 0, said
-    assert [line for line in said.splitlines() if "✓" in line or "✗" in line] == said.splitlines()[-1:]
+    assert process.returncode == 0, output
+    assert [line for line in output.splitlines() if "✓" in line or "✗" in line] == output.splitlines()[-1:]
     (lock,) = (folder / ".fieldtune/locks").iterdir()
     assert lock.read_text() == str(process.pid)
-    two, told = (
+    two, history = (
         load_file(folder / paths.MODEL / "model.safetensors"),
         files.read_json(folder / paths.MODEL / tuned_model.HISTORY),
     )
 
     monkeypatch.chdir(folder)
     workspace.configure(folder, workspace.train_config(**values))
-    alone = work()
-    assert said.splitlines()[-1].startswith(f"✓ train  {alone}")
+    summary = work()
+    assert output.splitlines()[-1].startswith(f"✓ train  {summary}")
     one, expected = load_file(paths.MODEL / "model.safetensors"), files.read_json(paths.MODEL / tuned_model.HISTORY)
-    assert told["chosen"] == expected["chosen"]
-    assert [row["dev_ndcg@10"] for row in told["dev"]] == pytest.approx(
+    assert history["chosen"] == expected["chosen"]
+    assert [row["dev_ndcg@10"] for row in history["dev"]] == pytest.approx(
         [row["dev_ndcg@10"] for row in expected["dev"]], abs=1e-6
     )
-    assert [row["loss"] for row in told["loss"]] == pytest.approx([row["loss"] for row in expected["loss"]], abs=1e-5)
+    assert [row["loss"] for row in history["loss"]] == pytest.approx(
+        [row["loss"] for row in expected["loss"]], abs=1e-5
+    )
     base = load_file("own/model/model.safetensors")
     assert set(one) == set(two) == set(base)
     for name, value in one.items():
@@ -120,14 +122,14 @@ def test_embedding_in_two_processes_is_embedding_in_one(folder: Path, monkeypatc
     (lock,) = (folder / ".fieldtune/locks").iterdir()
     assert lock.read_text() == str(running[0].pid)
     for name in names[:2]:
-        found = read_vectors(folder / paths.VECTORS, name)
-        np.testing.assert_allclose(found, before[name], atol=1e-6)
+        after = read_vectors(folder / paths.VECTORS, name)
+        np.testing.assert_allclose(after, before[name], atol=1e-6)
     assert sorted(path.stem for path in (folder / paths.VECTORS).glob("*.safetensors")) == names
 
 
 def test_a_launcher_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "WORLD_SIZE" not in os.environ
-    with pytest.raises(UserError, match=r"launcher: no\.yaml is not there: write it with `accelerate config"):
+    with pytest.raises(UserError, match=r"launcher: no\.yaml not found: write it with `accelerate config"):
         processes.launch("train", "no.yaml")
     processes.launch("train", None)
 

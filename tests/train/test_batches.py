@@ -141,9 +141,9 @@ def test_a_text_is_tokenized_once(model: SentenceTransformer, monkeypatch: pytes
     texts: list[tuple[Kind, str]] = []
     tokenize = encoder.tokenize
 
-    def count(of: SentenceTransformer, new: list[str], kind: Kind) -> Tokens:
+    def count(reader: SentenceTransformer, new: list[str], kind: Kind) -> Tokens:
         texts.extend((kind, text) for text in new)
-        return tokenize(of, new, kind)
+        return tokenize(reader, new, kind)
 
     monkeypatch.setattr(encoder, "tokenize", count)
     collator = Collator(model, ROWS, 2, None)

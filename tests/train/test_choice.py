@@ -1,4 +1,4 @@
-"""What a run ends with, by scores that the test makes up."""
+"""The choice of what a run ends with, by scores that the test makes up."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.train.choice import choose, doubt, mixture, sure
+from stages.train.choice import choose, mixture, reason_to_keep_base, sure
 from stages.train.dev import METRIC
 from stages.train.trainer import Outcome
 from tests.tiny_model import tiny_model
@@ -42,46 +42,46 @@ def test_the_best_on_dev_is_taken(
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(1)
-    asked = iter(mixtures)
+    scores = iter(mixtures)
 
     def evaluator(at: Any) -> dict[str, float]:
-        return {METRIC: next(asked)}
+        return {METRIC: next(scores)}
 
     outcome = Outcome([(4, 0.1)], [(2, best_score), (4, 0.1)], best=2, steps=4)
     between = len(mixtures) - (furthest < 1)
-    found = choose(model, base, evaluator, base_score, outcome, between, furthest)  # type: ignore[arg-type]
-    assert found == (score, share)
-    assert list(asked) == []
+    chosen = choose(model, base, evaluator, base_score, outcome, between, furthest)  # type: ignore[arg-type]
+    assert chosen == (score, share)
+    assert list(scores) == []
     for name, value in model.state_dict().items():
         moved = share if value.is_floating_point() else 0
         torch.testing.assert_close(value, starts[name] + moved, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(
-    ("gains", "groups", "certainty", "expected"),
+    ("gains", "clusters", "certainty", "expected"),
     [
-        # Each query a group: mean .1, standard error sqrt(4 × .1² × 4 / 3) / 4 = .0577; 1.64 of them are .095.
+        # Each query a cluster: mean .1, standard error sqrt(4 × .1² × 4 / 3) / 4 = .0577; 1.64 of them are .095.
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 2, 3], 0.9, True),
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 2, 3], 0.975, False),  # 3.18 of them are .184
-        # Two groups: sqrt(2 × .2² × 2) / 4 = .1
+        # Two clusters: sqrt(2 × .2² × 2) / 4 = .1
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.9, False),
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.8, False),  # 1.38 of it: a table's t of one degree of freedom
         ([0.0, 0.2, 0.0, 0.2], [0, 1, 0, 1], 0.7, True),  # .73 of it
         ([0.1, -0.3], [0, 1], 0.5, False),
         ([0.1, -0.05], [0, 1], 0.5, True),
-        ([0.3, 0.3], [0, 0], 0.9, False),  # one group tells nothing
+        ([0.3, 0.3], [0, 0], 0.9, False),  # one cluster tells nothing
         ([0.3], [0], 0.9, False),
         ([0.0, 0.0], [0, 1], 0.9, False),
     ],
 )
-def test_a_gain_counts_beyond_luck(gains: list[float], groups: list[int], certainty: float, expected: bool) -> None:
-    assert sure(np.array(gains), np.array(groups), certainty) is expected
+def test_a_gain_counts_beyond_luck(gains: list[float], clusters: list[int], certainty: float, expected: bool) -> None:
+    assert sure(np.array(gains), np.array(clusters), certainty) is expected
 
 
 @pytest.mark.parametrize(
     ("gains", "kinds", "certainty", "expected"),
     [
-        # Each query a group, as in all rows here. All gain: mean .1 ± .0033; the keywords too.
+        # Each query a cluster, as in all rows here. All gain: mean .1 ± .0033; the keywords too.
         ([0.11, 0.09, 0.1, 0.1], "qqkk", 0.9, None),
         (
             [-0.1, 0.12, 0.0, 0.0],
@@ -112,14 +112,14 @@ def test_a_gain_counts_beyond_luck(gains: list[float], groups: list[int], certai
 def test_one_kind_of_query_does_not_carry_the_choice(
     gains: list[float], kinds: str, certainty: float, expected: str | None
 ) -> None:
-    assert doubt(np.array(gains), np.arange(len(gains)), list(kinds), certainty, 0.02) == expected
+    assert reason_to_keep_base(np.array(gains), np.arange(len(gains)), list(kinds), certainty, 0.02) == expected
 
 
 @pytest.mark.parametrize("kind", ["real", "own"])
 def test_queries_that_people_asked_may_carry_the_choice(kind: str) -> None:
-    gains, groups = np.array([0.31, 0.29, 0.3, 0.3, 0.01, -0.01]), np.arange(6)
-    assert doubt(gains, groups, [kind] * 4 + ["keyword"] * 2, 0.9, 0.02) is None
-    assert doubt(gains, groups, ["keyword"] * 4 + [kind] * 2, 0.9, 0.02) is not None
+    gains, clusters = np.array([0.31, 0.29, 0.3, 0.3, 0.01, -0.01]), np.arange(6)
+    assert reason_to_keep_base(gains, clusters, [kind] * 4 + ["keyword"] * 2, 0.9, 0.02) is None
+    assert reason_to_keep_base(gains, clusters, ["keyword"] * 4 + [kind] * 2, 0.9, 0.02) is not None
 
 
 def test_a_mixture_lies_on_the_line_between_the_two() -> None:

@@ -20,8 +20,8 @@ def outcome(losses: list[float], scores: list[float]) -> Outcome:
 
 def turned(cosine: float) -> Vectors:
     """AXES, each turned towards the next: `cosine` is left of the old direction."""
-    found: Vectors = (cosine * AXES + np.sqrt(1 - cosine**2) * OTHER_AXES).astype(np.float32)
-    return found
+    vectors: Vectors = (cosine * AXES + np.sqrt(1 - cosine**2) * OTHER_AXES).astype(np.float32)
+    return vectors
 
 
 def around(first: float) -> Vectors:
@@ -30,7 +30,7 @@ def around(first: float) -> Vectors:
 
 
 @pytest.mark.parametrize(
-    ("losses", "scores", "after", "said"),
+    ("losses", "scores", "after", "patterns"),
     [
         ([1.0, 0.5], [0.6], OTHER_AXES, []),
         ([1.0, 0.5], [0.7, 0.4], OTHER_AXES, []),  # one above the base is enough
@@ -59,11 +59,11 @@ def around(first: float) -> Vectors:
     ],
 )
 def test_a_warning_is_said_where_it_is_due(
-    losses: list[float], scores: list[float], after: Vectors, said: list[str]
+    losses: list[float], scores: list[float], after: Vectors, patterns: list[str]
 ) -> None:
-    found = warnings(outcome(losses, scores), 0.5, AXES, after)
-    assert len(found) == len(said)
-    for line, pattern in zip(found, said, strict=True):
+    lines = warnings(outcome(losses, scores), 0.5, AXES, after)
+    assert len(lines) == len(patterns)
+    for line, pattern in zip(lines, patterns, strict=True):
         assert "\n" not in line
         assert re.search(pattern, line), line
 
@@ -73,9 +73,9 @@ def test_a_warning_is_said_where_it_is_due(
     ("base", "best", "easy"), [(1.0, 1.0, True), (0.99, 0.98, True), (0.979, 0.979, False), (1.0, 0.9, False)]
 )
 def test_a_dev_set_without_room_is_too_easy(losses: list[float], base: float, best: float, easy: bool) -> None:
-    (found,) = warnings(outcome(losses, [best]), base, AXES, OTHER_AXES)
-    assert found.startswith("dev is too easy to show a gain") == easy
-    assert ("train.learning_rate" not in found) == easy
+    (line,) = warnings(outcome(losses, [best]), base, AXES, OTHER_AXES)
+    assert line.startswith("dev is too easy to show a gain") == easy
+    assert ("train.learning_rate" not in line) == easy
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_a_dev_set_without_room_is_too_easy(losses: list[float], base: float, be
 )
 def test_a_collapse_is_passages_that_become_alike(before: float, after: float, collapsed: bool) -> None:
     first, last = around(before), np.roll(around(after), 1, axis=0)
-    found = [line for line in warnings(outcome([1.0, 0.5], [0.6]), 0.5, first, last) if "collapsed" in line]
+    lines = [line for line in warnings(outcome([1.0, 0.5], [0.6]), 0.5, first, last) if "collapsed" in line]
     if collapsed:
-        assert f"(mean cosine {after**2:.2f} between two, {before**2:.2f} before)" in found[0]
+        assert f"(mean cosine {after**2:.2f} between two, {before**2:.2f} before)" in lines[0]
     else:
-        assert found == []
+        assert lines == []
 
 
 def test_alikeness_is_the_mean_cosine_between_two() -> None:

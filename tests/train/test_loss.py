@@ -70,10 +70,10 @@ def test_pairs_of_distinct_passages_are_the_librarys_loss(model: SentenceTransfo
     ]
     expected, expected_gradients = gradients(model, library(sides, torch.arange(5)))
     ours = MultiQueryRankingLoss(model, TEMPERATURE, budget, None)
-    value, found = measure(ours, batch(model, OWN, 0, OWN))
+    value, our_gradients = measure(ours, batch(model, OWN, 0, OWN))
     assert value == pytest.approx(expected, abs=1e-6)
-    assert len(found) == len(expected_gradients) > 20
-    for gradient, other in zip(found, expected_gradients, strict=True):
+    assert len(our_gradients) == len(expected_gradients) > 20
+    for gradient, other in zip(our_gradients, expected_gradients, strict=True):
         torch.testing.assert_close(gradient, other, atol=1e-5, rtol=1e-5)
 
 
@@ -114,8 +114,8 @@ def test_the_margin_is_a_share_of_the_positives_score(margin: float, expected: l
     queries = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     passages = torch.tensor([[0.8, 0.1, 0.59], [-0.9, -0.5, 0.0], [0.761, -0.526, 0.38], [0.801, 0.0, 0.6]])
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):  # to bfloat16, .801 is .8
-        found = above_margin(queries, passages, torch.tensor([0, 1]), margin)
-    assert found.int().tolist() == expected
+        masked = above_margin(queries, passages, torch.tensor([0, 1]), margin)
+    assert masked.int().tolist() == expected
 
 
 # What the base model finds, query by query in the order of the batch: of passage 0, of 1 and of 2, with their own.
@@ -191,12 +191,12 @@ def by_hand(
     exponents = np.exp(queries @ passages.T / TEMPERATURE)
     stands = np.array([[p == o or clusters[p] != clusters[o] for p in range(len(passages))] for o in own])
     right = exponents[range(len(own)), own]
-    found = -np.log(right / (exponents * stands).sum(axis=1))
+    losses = -np.log(right / (exponents * stands).sum(axis=1))
     if symmetric:
         for q, o in enumerate(own):
             others = sum(exponents[r, o] for r in range(len(own)) if own[r] != o and stands[r, o])
-            found[q] = (found[q] - np.log(right[q] / (right[q] + others))) / 2
-    return float(found.mean())
+            losses[q] = (losses[q] - np.log(right[q] / (right[q] + others))) / 2
+    return float(losses.mean())
 
 
 def both(model: SentenceTransformer) -> tuple[Vectors64, Vectors64]:
@@ -211,18 +211,18 @@ def test_the_symmetric_loss_asks_from_passages_to_queries_too(model: SentenceTra
     loss = MultiQueryRankingLoss(model, TEMPERATURE, 60, symmetric=True)
     expected = by_hand(queries, passages[:3], own, clusters[:3], symmetric=True)
     assert expected != pytest.approx(by_hand(queries, passages[:3], own, clusters[:3]), abs=1e-2)
-    value, found = measure(loss, batch(model, own, 0, clusters))
+    value, all_gradients = measure(loss, batch(model, own, 0, clusters))
     assert value == pytest.approx(expected, abs=1e-5)
-    assert all(gradient.isfinite().all() for gradient in found)
+    assert all(gradient.isfinite().all() for gradient in all_gradients)
 
 
 def test_one_passage_alone_has_a_symmetric_loss_of_0(model: SentenceTransformer) -> None:
     """No other query, no other passage: both sums have one term."""
     rows = by_passage(["word1", "word2"], ["word3", "word3"], [[], []], {"word3": 0})
     loss = MultiQueryRankingLoss(model, TEMPERATURE, 60, symmetric=True)
-    value, found = measure(loss, Collator(model, rows, 0, None)(list(rows)))
+    value, all_gradients = measure(loss, Collator(model, rows, 0, None)(list(rows)))
     assert value == pytest.approx(0, abs=1e-6)
-    assert all(gradient.isfinite().all() for gradient in found)
+    assert all(gradient.isfinite().all() for gradient in all_gradients)
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
@@ -270,15 +270,17 @@ def test_the_gradient_cache_changes_neither_loss_nor_gradients(
     features = batch(model, [0, 1, 2, 0, 1], 1, OWN)
     model.train(training)
     try:
-        found = []
+        measured = []
         for cached, seed in ((False, 0), (True, 0), (False, 1)):
             torch.manual_seed(seed)
-            found.append(measure(MultiQueryRankingLoss(model, 1.0, 60, cached=cached, **options), features))
+            loss = MultiQueryRankingLoss(model, 1.0, 60, **options)
+            loss.cached = cached
+            measured.append(measure(loss, features))
     finally:
         model.eval()
-    (value, of), (cached_value, cached_of), (other, _) = found
+    (value, whole), (cached_value, cached_gradients), (other, _) = measured
     assert cached_value == pytest.approx(value, abs=1e-6)
-    for gradient, cached_gradient in zip(of, cached_of, strict=True):
+    for gradient, cached_gradient in zip(whole, cached_gradients, strict=True):
         torch.testing.assert_close(cached_gradient, gradient, atol=1e-5, rtol=1e-5)
     assert (abs(other - value) > 1e-4) == training  # else dropout would not be on, and nothing replayed
 

@@ -21,9 +21,9 @@ from fieldtune.corpus.passages import passage_text
 from fieldtune.corpus.vectors import read_vectors, write_vectors
 from fieldtune.models import base_models, tuned_model
 from fieldtune.runtime import paths, stage
-from stages.train import __main__ as main
-from stages.train import trainer
+from stages.train import trainer, tuning
 from stages.train.__main__ import work
+from stages.train.trainer import Outcome, Round
 from stages.train.tuning import base_vectors
 from tests.train import workspace
 
@@ -47,7 +47,7 @@ class Done:
     """A run of the stage."""
 
     folder: Path  # the working directory
-    said: str
+    output: str
 
     @property
     def model(self) -> Path:
@@ -72,9 +72,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("train")
     workspace.write(folder)
     workspace.configure(folder, workspace.train_config())
-    status, said = workspace.run("train", folder)
-    assert status == 0, said
-    return Done(folder, re.sub(r"\(\d+ s\)", "(… s)", said))
+    status, output = workspace.run("train", folder)
+    assert status == 0, output
+    return Done(folder, re.sub(r"\(\d+ s\)", "(… s)", output))
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_one_line_is_all_that_is_said_and_it_is_what_was_measured(done: Done) ->
     assert dev[step] > dev[0] + 0.05
     assert done.history["chosen"] == {"step": step, "share": 1.0, "doubt": None, "guarded": 0}
     best = f"dev NDCG@10 {dev[0]:.3f} → {dev[step]:.3f}: step {step}"
-    assert done.said == f"✓ train  120 steps in fp32; {best}  (… s)\n"
+    assert done.output == f"✓ train  120 steps in fp32; {best}  (… s)\n"
 
 
 def test_the_loss_falls(done: Done) -> None:
@@ -124,10 +124,10 @@ def test_the_loss_falls(done: Done) -> None:
 
 
 def test_the_folder_holds_the_model_and_no_more(done: Done) -> None:
-    found = contents(done.model)
-    assert sorted(found) == LEFT
+    left = contents(done.model)
+    assert sorted(left) == LEFT
     for word in (*workspace.SECRETS, str(done.folder)):
-        assert not [name for name, content in found.items() if word.encode() in content]
+        assert not [name for name, content in left.items() if word.encode() in content]
     assert not [path for path in (done.folder / "data").iterdir() if path.name.startswith(".")]
     assert list((done.folder / ".fieldtune/checkpoints").iterdir()) == []
 
@@ -167,9 +167,9 @@ def test_base_vectors_are_found_by_the_ids_of_generated_and_real_queries(
     write_vectors(paths.VECTORS, "real", np.array([[10], [11]], dtype=np.float32))
     files.write_table(paths.DATASET / "train_ids.parquet", {"query_id": ["q000002", "r000001", "q000000"]})
     passages = np.array([[20], [21], [21]], dtype=np.float32)
-    found = base_vectors(["two", "eleven", "nought"], ["twenty", "copy", "copy"], passages)
-    assert found["query"].of(["nought", "two", "eleven", "two"]).tolist() == [[0], [2], [11], [2]]
-    assert found["document"].of(["copy", "twenty"]).tolist() == [[21], [20]]
+    vectors = base_vectors(["two", "eleven", "nought"], ["twenty", "copy", "copy"], passages)
+    assert vectors["query"].rows(["nought", "two", "eleven", "two"]).tolist() == [[0], [2], [11], [2]]
+    assert vectors["document"].rows(["copy", "twenty"]).tolist() == [[21], [20]]
 
 
 def test_masking_leaves_out_what_the_base_model_finds_alike(folder: Path, run: Run) -> None:
@@ -183,7 +183,7 @@ def test_masking_leaves_out_what_the_base_model_finds_alike(folder: Path, run: R
 def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> None:
     done = run(learning_rate=1e-8, epochs=1)
     base = done.history["dev"][0]["dev_ndcg@10"]
-    assert done.said == (
+    assert done.output == (
         "  the vectors are nearly the base model's (mean cosine 1.0000): the training did nothing; raise "
         "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new\n"
         f"✓ train  1 steps in fp32; dev NDCG@10 {base:.3f} → {base:.3f}: the base model is kept  (… s)\n"
@@ -211,7 +211,7 @@ def test_the_other_ways_to_train_are_as_quiet_and_learn(changes: dict[str, Any],
     assert re.fullmatch(
         r"(  (all passages have|the loss fell).*\n)*"
         rf"✓ train  8 steps in {arithmetic}; dev NDCG@10 0\.\d{{3}} → 0\.\d{{3}}: (step 8|the base .*)  \(… s\)\n",
-        done.said,
+        done.output,
     )
     losses = [row["loss"] for row in done.history["loss"]]
     assert losses[-1] < losses[0]
@@ -231,17 +231,17 @@ def test_adapters_leave_a_model_like_the_base(folder: Path, run: Run) -> None:
 def test_a_second_round_trains_on_with_negatives_of_its_own(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[dict[str, Any]]] = []
 
-    def watched(model: Any, rows: Any, *rest: Any) -> Any:
-        seen.append(list(rows))
-        return trainer.train(model, rows, *rest)
+    def watched(model: SentenceTransformer, data: Round, folder: Path, **options: Any) -> Outcome:
+        seen.append(list(data.rows))
+        return trainer.train(model, data, folder, **options)
 
-    monkeypatch.setattr(main, "train", watched)
+    monkeypatch.setattr(tuning, "train", watched)
     done = run(epochs=20, evaluations=2, rounds=2)
     assert [row["dev_step"] for row in done.history["dev"]] == [0, 10, 20, 30, 40]
     assert [row["step"] for row in done.history["loss"]] == list(range(1, 41))
     first, second = (row["loss"] for row in done.history["loss"][19:21])
     assert second < 2 * first  # it went on from where it was
-    assert done.said.startswith("  mining hard negatives with the tuned model\n✓ train  40 steps in fp32; ")
+    assert done.output.startswith("  mining hard negatives with the tuned model\n✓ train  40 steps in fp32; ")
     chosen = done.history["chosen"]["step"]
     assert chosen in (30, 40)
     assert dev_of(done) == pytest.approx(max(done.dev[3:]), abs=1e-6)
@@ -257,27 +257,27 @@ def test_a_mixture_with_the_base_is_taken_where_it_is_best_on_dev(folder: Path, 
     done = run(epochs=20, evaluations=1, interpolations=3)
     share = done.history["chosen"]["share"]
     assert share in (0.0, 0.25, 0.5, 0.75, 1.0)
-    score = float(done.said.rpartition("→ ")[2][:5])
+    score = float(done.output.rpartition("→ ")[2][:5])
     assert score >= max(done.dev) - 0.001
     assert dev_of(done) == pytest.approx(score, abs=6e-4)
-    assert (f"{share:.0%} of the way from the base model" in done.said) == (0 < share < 1)
+    assert (f"{share:.0%} of the way from the base model" in done.output) == (0 < share < 1)
 
 
-@pytest.mark.parametrize("asked", ["as_in_training", "for_other_passages"])
-def test_real_queries_keep_the_base_where_it_serves_them_better(folder: Path, run: Run, asked: str) -> None:
-    """What the model learns is of use to queries like those of training, and to none that mean another passage."""
+@pytest.mark.parametrize("queries", ["as_in_training", "for_other_passages"])
+def test_real_queries_keep_the_base_where_it_serves_them_better(folder: Path, run: Run, queries: str) -> None:
+    """The model learns what serves queries like those of training, and none that mean another passage."""
     texts = [row["query"] for row in files.read_jsonl(folder / paths.QUERIES)][::3]
-    workspace.ask(folder, texts[:30] if asked == "as_in_training" else texts[5:35])
+    workspace.ask(folder, texts[:30] if queries == "as_in_training" else texts[5:35])
     done = run(guard=200)
     doubt = done.history["chosen"]["doubt"]
-    if asked == "as_in_training":
+    if queries == "as_in_training":
         assert (doubt, done.history["chosen"]["share"]) == (None, 1.0)
         assert done.history["chosen"]["guarded"] == 30
         return
     assert doubt.startswith("with the tuned model one half of 30 real queries is better by ")
     assert done.history["chosen"]["share"] == 0.0
-    assert f"{doubt}: the base model is kept." in done.said
-    assert done.said.endswith("the base model is kept  (… s)\n")
+    assert f"{doubt}: the base model is kept." in done.output
+    assert done.output.endswith("the base model is kept  (… s)\n")
     base, kept = (tensors(path / "model.safetensors") for path in (folder / "own/model", done.model))
     assert all(np.array_equal(base[name], kept[name]) for name in base)
 
@@ -287,7 +287,7 @@ def test_key_phrases_alone_take_the_model_half_of_the_way(done: Done, folder: Pa
     files.write_jsonl(folder / paths.QUERIES, rows)
     half = run()
     assert half.history["chosen"] == {**done.history["chosen"], "share": 0.5}
-    assert ", 50% of the way from the base model" in half.said
+    assert ", 50% of the way from the base model" in half.output
     base, end, kept = (tensors(at / "model.safetensors") for at in (folder / "own/model", done.model, half.model))
     moved = [name for name in base if not np.array_equal(base[name], end[name])]
     assert len(moved) > 20
@@ -301,7 +301,7 @@ def test_patience_ends_a_run_that_no_longer_gets_better(run: Run) -> None:
     assert len(scores) < 60
     best = max(range(len(scores)), key=lambda number: scores[number])
     assert best == len(scores) - 2  # the one after it was not better
-    assert done.said.startswith(f"✓ train  {len(scores)} steps in fp32; ")
+    assert done.output.startswith(f"✓ train  {len(scores)} steps in fp32; ")
     assert done.history["chosen"]["step"] == best + 1
 
 
@@ -329,7 +329,7 @@ def test_a_kill_leaves_no_model_and_the_next_run_goes_on_and_ends_the_same(done:
     assert not (folder / paths.MODEL).exists()
     assert list(folder.glob(".fieldtune/checkpoints/*/0/checkpoint-*"))
     again = run()
-    assert again.said == done.said
+    assert again.output == done.output
     assert contents(again.model) == contents(done.model)
     assert list((folder / ".fieldtune/checkpoints").iterdir()) == []
 
@@ -339,7 +339,7 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
     again = run(pin=pinned)
     base, best = f"{done.dev[0]:.3f}", f"{max(done.dev):.3f}"
     end = f"dev NDCG@10 {base} → {best}  (… s)\n"
-    assert again.said == f"✓ train  {pinned} is used as it is; 0 of 40 passages are new to it; {end}"
+    assert again.output == f"✓ train  {pinned} is used as it is; 0 of 40 passages are new to it; {end}"
     assert [row["dev_step"] for row in again.history["dev"]] == [0, 1]
     assert again.history["pinned"] == {"passages": 40, "new": 0, "stale": False}
     taken, before = contents(again.model), contents(done.model)
@@ -352,8 +352,8 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
         row["text"] += " zyxnew"
     files.write_jsonl(folder / paths.PASSAGES, rows)
     changed = run(pin=pinned)
-    tune = "  8 of 40 passages are new to the pinned model: tune anew (`pin: data/none.jsonl` in params.yaml)\n"
-    assert changed.said.startswith(f"{tune}✓ train  {pinned} is used as it is; 8 of 40 passages are new to it; ")
+    tune = "  8 of 40 passages are new to the pinned model: tune again (`pin: data/none.jsonl` in params.yaml)\n"
+    assert changed.output.startswith(f"{tune}✓ train  {pinned} is used as it is; 8 of 40 passages are new to it; ")
     assert changed.history["pinned"] == {"passages": 40, "new": 8, "stale": True}
 
 
@@ -361,9 +361,9 @@ def test_a_pinned_model_that_is_no_better_than_the_base_is_said(folder: Path, ru
     same = run(pin="own/model")
     score = re.escape(f"{same.dev[0]:.3f}")
     assert re.fullmatch(
-        rf"  on dev the pinned model is not above the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune anew\n"
+        rf"  on dev the pinned model is not above the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune again\n"
         rf"✓ train  own/model is used as it is; what it was tuned on is not known; dev NDCG@10 {score} → .*\n",
-        same.said,
+        same.output,
     )
     assert same.history["pinned"] == {"passages": 40, "new": None, "stale": False}
     assert "known_passages.txt" not in contents(same.model)

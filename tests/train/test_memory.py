@@ -1,4 +1,4 @@
-"""What a step takes, what is done where that is too much, and that it changes nothing."""
+"""The memory that a step takes, the ways to take less, and that they change nothing."""
 
 import weakref
 from collections.abc import Callable
@@ -69,7 +69,7 @@ def test_ways_go_from_the_fastest_to_the_smallest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fits", "plan", "said"),
+    ("fits", "plan", "summary"),
     [
         (lambda plan: True, LADDER[0], None),
         (lambda plan: plan.cached, LADDER[1], "gradient cache: the same gradients in microbatches of 256 tokens"),
@@ -87,7 +87,9 @@ def test_ways_go_from_the_fastest_to_the_smallest() -> None:
         (lambda plan: plan.batch_size < 4, LADDER[6], "batches of 2 passages instead of 8: fewer negatives a query"),
     ],
 )
-def test_the_first_way_that_fits_is_chosen_and_said(fits: Callable[[Plan], bool], plan: Plan, said: str | None) -> None:
+def test_the_first_way_that_fits_is_chosen_and_said(
+    fits: Callable[[Plan], bool], plan: Plan, summary: str | None
+) -> None:
     lines: list[str] = []
     tried: list[Plan] = []
 
@@ -97,7 +99,7 @@ def test_the_first_way_that_fits_is_chosen_and_said(fits: Callable[[Plan], bool]
 
     assert choose(FIRST, watched, lines.append) == plan
     assert tried == LADDER[: LADDER.index(plan) + 1]
-    assert lines == ([] if said is None else [f"memory is short for the longest batch; {said}"])
+    assert lines == ([] if summary is None else [f"memory is short for the longest batch; {summary}"])
 
 
 def test_no_way_that_fits_is_an_error_that_says_what_to_do() -> None:
@@ -128,10 +130,10 @@ def test_every_way_with_the_same_batch_gives_the_same_gradients(
         value, expected = step(loss, features, FIRST)
         assert len(expected) > 20
         for plan in [*LADDER[1:5], replace(FIRST, microbatch_tokens=64), replace(FIRST, checkpointing=True)]:
-            other, found = step(loss, features, plan)
+            other, gradients = step(loss, features, plan)
             assert other == pytest.approx(value, abs=1e-5), plan
-            for gradient, of in zip(found, expected, strict=True):
-                torch.testing.assert_close(gradient, of, atol=1e-5, rtol=1e-5)
+            for gradient, whole in zip(gradients, expected, strict=True):
+                torch.testing.assert_close(gradient, whole, atol=1e-5, rtol=1e-5)
     finally:
         memory.apply(model, loss, FIRST)
         model.train()
@@ -147,7 +149,9 @@ class Peak(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        before = {of.untyped_storage().data_ptr() for of in tree_flatten((args, kwargs))[0] if torch.is_tensor(of)}
+        before = {
+            tensor.untyped_storage().data_ptr() for tensor in tree_flatten((args, kwargs))[0] if torch.is_tensor(tensor)
+        }
         for made in filter(torch.is_tensor, tree_flatten(result)[0]):
             storage = made.untyped_storage()
             address, size = storage.data_ptr(), storage.nbytes()
@@ -208,12 +212,12 @@ def test_on_a_cpu_the_estimate_is_held_against_the_free_memory(
 
     takes = [need(model, loss, batch(8), plan, False) for plan in LADDER[:2]]
     fits = memory.fits(model, loss, batch, False)
-    found = []
+    chosen = []
     for free in (2 * takes[0], (takes[0] + takes[1]) // 2):
         monkeypatch.setattr(memory, "free_memory", partial(int, free))
-        found.append(choose(FIRST, fits, lambda line: None))
-    assert found[0] == FIRST
-    assert found[1].cached
+        chosen.append(choose(FIRST, fits, lambda line: None))
+    assert chosen[0] == FIRST
+    assert chosen[1].cached
     memory.apply(model, loss, FIRST)
 
 

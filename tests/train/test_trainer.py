@@ -17,7 +17,7 @@ from stages.train import memory, trainer
 from stages.train.batches import Collator, by_passage
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC
-from stages.train.trainer import Outcome, disable_attention_dropout, train
+from stages.train.trainer import Outcome, Round, disable_attention_dropout, train
 from tests.tiny_model import WORDS, tiny_model
 from tests.train.workspace import PROMPTS, train_config
 
@@ -75,7 +75,8 @@ def run(
 ) -> Outcome:
     values = {"epochs": 3, "batch_size": 8, "evaluations": len(scripted.scores), **changes}
     config: TrainConfig = train_config(**values)
-    return train(model, rows, None, scripted, config, False, folder, bar, say, saved_every)  # type: ignore[arg-type]
+    data = Round(rows, None, scripted, config, False)  # type: ignore[arg-type]
+    return train(model, data, folder, bar, say, saved_every)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "xlmr"])
@@ -139,15 +140,15 @@ def test_every_passage_is_in_one_batch_of_an_epoch_with_all_its_queries(
     assert len(longest) == 8
     assert [len(batch) for batch in batches] == [8, 8, 4, 8, 8, 4]
     epochs = [[row for batch in batches[start : start + 3] for row in batch] for start in (0, 3)]
-    asked = {row["positive"]: row["anchor"] for row in ROWS}
+    queries = {row["positive"]: row["anchor"] for row in ROWS}
     for rows in epochs:
         assert sorted(row["positive"] for row in rows) == sorted(PASSAGES)
-        assert all(row["anchor"] == asked[row["positive"]] for row in rows)
+        assert all(row["anchor"] == queries[row["positive"]] for row in rows)
     assert [row["positive"] for row in epochs[0]] != [row["positive"] for row in epochs[1]]
 
 
 def test_gradient_checkpointing_changes_nothing_but_memory(tmp_path: Path, bar: Bar) -> None:
-    found = []
+    runs = []
     for checkpointing in (False, True):
         made = tiny_model(tmp_path / "model")
         outcome = run(
@@ -155,10 +156,10 @@ def test_gradient_checkpointing_changes_nothing_but_memory(tmp_path: Path, bar: 
         )
         assert made.transformers_model is not None
         assert made.transformers_model.is_activation_checkpointing is checkpointing
-        found.append((dict(outcome.losses), weights(made)))
-    assert found[0][0] == pytest.approx(found[1][0], abs=1e-5)
-    for name, value in found[0][1].items():
-        torch.testing.assert_close(value, found[1][1][name], atol=1e-5, rtol=0)
+        runs.append((dict(outcome.losses), weights(made)))
+    assert runs[0][0] == pytest.approx(runs[1][0], abs=1e-5)
+    for name, value in runs[0][1].items():
+        torch.testing.assert_close(value, runs[1][1][name], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("warmup", "moves"), [(0.0, [1.0, 8 / 9]), (1.0, [0.0, 1 / 9])])
@@ -178,6 +179,37 @@ class Killed(Exception):
     """Stands for a kill: nothing of the library's catches it."""
 
 
+def kill(number: int) -> None:
+    raise Killed
+
+
+def kill_in_step(number: int, patched: pytest.MonkeyPatch) -> None:
+    collate = Collator.__call__
+    calls = []
+
+    def counted(self: Collator, features: list[dict[str, Any]]) -> dict[str, Any]:
+        calls.append(features)
+        if len(calls) == number + 1:  # the first call is not of a step
+            raise Killed
+        return collate(self, features)
+
+    patched.setattr(Collator, "__call__", counted)
+
+
+def fresh(folder: Path) -> SentenceTransformer:
+    """The model as it began, with another state of the random numbers."""
+    made = tiny_model(folder / "model")
+    made.prompts = dict(PROMPTS)
+    torch.rand(3)
+    return made
+
+
+def assert_equal(first: Weights, second: Weights) -> None:
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
 @pytest.mark.parametrize(
     ("changes", "steps"),
     [
@@ -193,57 +225,33 @@ def test_a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been(
 ) -> None:
     """Killed in a step where nothing was to be saved, and in a measurement."""
     scores = [0.3, 0.5, 0.4, 0.45] if "patience" in changes else [0.5, 0.4, 0.6]
-
-    def fresh() -> SentenceTransformer:
-        made = tiny_model(tmp_path / "model")
-        made.prompts = dict(PROMPTS)
-        return made
-
-    undisturbed, whole = fresh(), Scripted(scores)
-    expected = run(undisturbed, whole, tmp_path / "undisturbed", bar, **{"evaluations": 3, **changes})
+    changes = {"evaluations": 3, **changes}
+    undisturbed, whole = fresh(tmp_path), Scripted(scores)
+    expected = run(undisturbed, whole, tmp_path / "undisturbed", bar, **changes)
     assert expected.steps == steps
 
-    def in_step(at: int) -> None:
-        collate = Collator.__call__
-        calls = []
-
-        def counted(self: Collator, features: list[dict[str, Any]]) -> dict[str, Any]:
-            calls.append(features)
-            if len(calls) == at + 1:  # the first call is not of a step
-                raise Killed
-            return collate(self, features)
-
-        monkeypatch.setattr(Collator, "__call__", counted)
-
-    def in_measurement(number: int) -> None:
-        raise Killed
-
-    folder, done = tmp_path / "disturbed", 0
-    for kill in ("step", "measurement", None):
-        model = fresh()
-        torch.rand(3)  # another state of the random numbers
-        rest = Scripted(scores[done:], at=in_measurement if kill == "measurement" else lambda number: None)
-        if kill == "step":
-            in_step(steps // 3 + 2)
-        if kill:
-            with pytest.raises(Killed):
-                run(model, rest, folder, bar, saved_every=0, **{"evaluations": 3, **changes})
-            monkeypatch.undo()
-            assert trainer.last_checkpoint(folder) is not None
-        else:
-            outcome = run(model, rest, folder, bar, saved_every=0, **{"evaluations": 3, **changes})
-        done += len(rest.seen)
-    assert done == len(whole.seen)
-    assert outcome == expected
-    for name, value in weights(undisturbed).items():
-        assert torch.equal(value, weights(model)[name]), name
+    folder = tmp_path / "disturbed"
+    first = Scripted(scores)
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        kill_in_step(steps // 3 + 2, patched)
+        run(fresh(tmp_path), first, folder, bar, saved_every=0, **changes)
+    assert trainer.last_checkpoint(folder) is not None
+    second = Scripted(scores[len(first.seen) :], at=kill)
+    with pytest.raises(Killed):
+        run(fresh(tmp_path), second, folder, bar, saved_every=0, **changes)
+    assert trainer.last_checkpoint(folder) is not None
+    done = len(first.seen) + len(second.seen)
+    model, rest = fresh(tmp_path), Scripted(scores[done:])
+    assert run(model, rest, folder, bar, saved_every=0, **changes) == expected
+    assert done + len(rest.seen) == len(whole.seen)
+    assert_equal(weights(model), weights(undisturbed))
     if "patience" in changes:
         assert [step for step, _ in expected.losses] == [2, 3, 4, 6, 8, 9, 10, 12]
         return
     # What ended can be taken up too: the model and its curves are there already.
-    again = fresh()
-    assert run(again, Scripted([]), folder, bar, **{"evaluations": 3, **changes}) == expected
-    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(undisturbed).items())
+    again = fresh(tmp_path)
+    assert run(again, Scripted([]), folder, bar, **changes) == expected
+    assert_equal(weights(again), weights(undisturbed))
 
 
 def test_a_half_written_checkpoint_is_deleted(tmp_path: Path) -> None:
@@ -276,10 +284,6 @@ def test_a_run_that_was_killed_goes_on_with_the_batches_that_it_began_with(
     model: SentenceTransformer, tmp_path: Path, bar: Bar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever memory is free now: other batches are other steps."""
-
-    def kill(number: int) -> None:
-        raise Killed
-
     monkeypatch.setattr(memory, "fits", lambda *_: lambda plan: plan.batch_size <= 4)
     with pytest.raises(Killed):
         run(model, Scripted([0.5], at=kill), tmp_path / "checkpoints", bar, saved_every=0, epochs=2, evaluations=1)
@@ -320,8 +324,8 @@ def test_rounds_are_joined_one_behind_the_other() -> None:
         Outcome([(2, 0.3)], [(1, 0.8), (2, 0.6)], best=1, steps=2),
         Outcome([(3, 0.2)], [(3, 0.9)], best=3, steps=3),
     ]
-    assert trainer.joined(rounds[:1]) == (rounds[0], 0)
+    assert trainer.join(rounds[:1]) == (rounds[0], 0)
     losses, dev = [(2, 0.5), (4, 0.4), (6, 0.3), (9, 0.2)], [(4, 0.7), (5, 0.8), (6, 0.6), (9, 0.9)]
-    assert trainer.joined(rounds) == (Outcome(losses, dev, best=9, steps=9), 2)
+    assert trainer.join(rounds) == (Outcome(losses, dev, best=9, steps=9), 2)
     # A last round that is worse is not what is kept.
-    assert trainer.joined([*rounds[:2], Outcome([], [(3, 0.8)], best=3, steps=3)])[0].best == 5
+    assert trainer.join([*rounds[:2], Outcome([], [(3, 0.8)], best=3, steps=3)])[0].best == 5

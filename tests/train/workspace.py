@@ -1,4 +1,4 @@
-"""What the stages `embed` and `train` read, made by hand around a tiny model.
+"""Inputs of the stages `embed` and `train`, made by hand around a tiny model.
 
 Each passage has three queries of its words: two for training, one for dev.
 """
@@ -115,8 +115,8 @@ def write(folder: Path) -> None:
             }
         )
         for _ in range(3):
-            asked = [WORDS[word] for word in drawn.sample(words, 3)]
-            query = " ".join(["zyxgenerated", *asked])
+            chosen = [WORDS[word] for word in drawn.sample(words, 3)]
+            query = " ".join(["zyxgenerated", *chosen])
             queries.append({"passage_id": passages[-1]["id"], "query": query, "kind": "task", "provider": "test"})
         section = section_id("doc.md", passages[-1]["section"])
         query = f"zyxreal {WORDS[words[0]]} {number}"
@@ -215,5 +215,5 @@ def start(stage: str, folder: Path) -> "subprocess.Popen[str]":
 def run(stage: str, folder: Path) -> tuple[int, str]:
     """Exit status of a stage and all that it printed."""
     process = start(stage, folder)
-    said, _ = process.communicate()
-    return process.returncode, said
+    output, _ = process.communicate()
+    return process.returncode, output
