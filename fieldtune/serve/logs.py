@@ -32,4 +32,4 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("stages").setLevel(logging.INFO)
+    logging.getLogger("fieldtune").setLevel(logging.INFO)
