@@ -1,5 +1,6 @@
 """`fieldtune clean`: frees what `.fieldtune/` keeps to save time. What was bought or downloaded stays."""
 
+import argparse
 import fcntl
 import shutil
 from pathlib import Path
@@ -7,6 +8,13 @@ from pathlib import Path
 from fieldtune.corpus import files
 from fieldtune.runtime import state
 from fieldtune.runtime.errors import UserError
+
+ABOUT = "free disk space: delete checkpoints of unfinished trainings and the cache of ingest, which are made again"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes")
 
 
 def clean(dry_run: bool) -> str:

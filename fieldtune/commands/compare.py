@@ -1,5 +1,6 @@
 """`fieldtune compare`: the evaluations of two commits, query by query."""
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,16 @@ _METRIC = "ndcg@10"
 
 Columns = dict[str, list[Any]]
 Values = npt.NDArray[np.float64]
+
+
+ABOUT = "the evaluations of two commits, query by query: what got better and worse, with intervals and p"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("before", metavar="A", help="a git revision")
+    parser.add_argument("after", nargs="?", metavar="B", help="another one (default: the files of the working tree)")
+    parser.add_argument("--top", type=int, default=5, help="queries named that got better, and worse (default: 5)")
 
 
 def compare(before: str, after: str | None, top: int) -> str:

@@ -1,5 +1,6 @@
 """`fieldtune judge`: real queries with answers, judged by a person with a few keys."""
 
+import argparse
 import json
 import re
 from collections import Counter
@@ -28,6 +29,18 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would steer the termi
 _KEYS = "y answers it   n does not   s skip the query   q quit"
 
 Row = dict[str, str]
+
+
+ABOUT = "build a test set: judge the results of all systems with two keys"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "queries", type=Path, nargs="?", help="a table with `query` (default: the search log of `queries:`, or typed)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("real.jsonl"), help="JSONL to add to (default: real.jsonl)")
+    parser.add_argument("--top", type=int, default=5, help="sections judged per system (default: 5)")
 
 
 def judge(queries: Path | None, out: Path, top: int) -> str:

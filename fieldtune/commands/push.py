@@ -1,5 +1,6 @@
 """`fieldtune push`: the export to the Hugging Face Hub, a folder, or a DVC remote."""
 
+import argparse
 import json
 import re
 import shutil
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 
 _PATHS = ("/", "./", "../", "~")
 _DVC = "dvc:"
+
+
+ABOUT = "the export to the Hugging Face Hub (private), to a folder, or to a DVC remote"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("target", help="owner/name on the Hub; a path that begins with /, ./, ../ or ~; dvc:<remote>")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("data/export"), help="default: data/export")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes, and be deleted")
+    parser.add_argument("--public", action="store_true", help="on the Hub, where everyone can read it")
+    parser.add_argument("--vectors", action="store_true", help="with the corpus's ids and vectors, on the Hub")
 
 
 def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) -> str:

@@ -1,5 +1,6 @@
 """`fieldtune search`: what the base model, BM25 and the tuned model find for a query, side by side."""
 
+import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,15 @@ from fieldtune.runtime.errors import UserError
 from stages.evaluate.scores import LABELS
 
 _LETTERS = 110  # of a passage's text
+
+
+ABOUT = "the results of base model, BM25 and tuned model for a query, side by side"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("words", help="the query")
+    parser.add_argument("--top", type=int, default=5, help="sections shown per system (default: 5)")
 
 
 def search(words: str, top: int) -> str:

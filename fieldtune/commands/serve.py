@@ -19,7 +19,7 @@ ABOUT = "the export as an HTTP service with OpenAI's embeddings API; FIELDTUNE_A
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Declare the command's arguments."""
     number: Any = {"type": _positive, "metavar": "N"}
     parser.add_argument("folder", type=Path, nargs="?", default=Path("data/export"), help="default: data/export")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")

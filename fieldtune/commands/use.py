@@ -1,5 +1,6 @@
 """`fieldtune use`: a team's own documents and queries in params.yaml, known to git or DVC."""
 
+import argparse
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,22 @@ from stages.real.splits import split_of
 
 _ANY = "keyphrases"  # the generator that needs nothing but documents
 _PAID = ("claude", "claude_batch")
+
+
+ABOUT = "point params.yaml at your documents and queries, and track them with DVC"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("documents", type=Path, metavar="folder", help="the documents, of any format")
+    parser.add_argument(
+        "queries",
+        type=Path,
+        nargs="?",
+        help="real queries with their answers: JSONL, CSV, TSV or XLSX (default: those of the same documents, if any)",
+    )
+    parser.add_argument("--generator", help="a file of conf/generator/ (default: the present one if it fits)")
+    parser.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")
 
 
 def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None) -> str:
