@@ -34,7 +34,7 @@ def clean(dry_run: bool) -> str:
     lines = []
     for path in found:
         size = files.folder_size(path) if path.is_dir() else path.stat().st_size
-        lines.append(f"{size / 1e6:10.3f} MB  {'would go: ' if dry_run else 'deleted: '}{path}")
+        lines.append(f"{files.human_size(size):>10}  {'would go: ' if dry_run else 'deleted: '}{path}")
         if not dry_run:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     return "\n".join(lines) or f"nothing to delete in {root}"

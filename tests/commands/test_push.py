@@ -109,7 +109,7 @@ def test_graphs_and_vectors_without_a_manifest_of_ours_are_an_earlier_push(
     hub.files["me/search"] = {"onnx/model_int8.onnx": b"old", "vectors/passages.parquet": b"old", "vocab.txt": b"mine"}
     hub.files["me/search"] |= manifest
     done = fieldtune(hub, "me/search")
-    assert "      deleted  onnx/model_int8.onnx\n      deleted  vectors/passages.parquet\n" in done.stdout
+    assert "   deleted  onnx/model_int8.onnx\n   deleted  vectors/passages.parquet\n" in done.stdout
     assert set(hub.files["me/search"]) == {*PUSHED, "manifest.json", "vocab.txt"}
 
 
@@ -163,7 +163,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(export: Path, hub: Hub
     said = fieldtune(hub, "me/search", "--dry-run").stdout.splitlines()
     assert [line.split()[2] for line in said[:-1]] == sorted([*PUSHED, "manifest.json"])
     # 31 + 700 + 2 + 500 + 2 bytes, and the manifest.
-    assert said[-1].split(maxsplit=2) == ["0.002", "MB", f"would go to {hub.url}/me/search (private)"]
+    assert said[-1].split(maxsplit=2) == ["1.87", "kB", f"would go to {hub.url}/me/search (private)"]
     assert "vectors/passages.parquet" in fieldtune(hub, "me/search", "--vectors", "--dry-run").stdout
     said = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
     assert said[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
@@ -182,10 +182,10 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
     list_again(export)
     push(str(target), export, public=False, vectors=False, dry_run=False)
     assert not (target / "onnx/model.onnx").exists()
-    with pytest.raises(UserError, match=r"registry is there and is no export"):
+    with pytest.raises(UserError, match=r"registry is there and is not an export"):
         push(str(target.parent), export, public=False, vectors=False, dry_run=False)
     for inside in ("./data/export/copy", "./data"):
-        with pytest.raises(UserError, match="lie in one another"):
+        with pytest.raises(UserError, match="overlap: name another place"):
             push(inside, export, public=False, vectors=False, dry_run=False)
     assert target.is_dir()
 
@@ -193,9 +193,9 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
 @pytest.mark.parametrize(
     ("manifest", "said"),
     [
-        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is no export \(js/app"),
-        (b'[{"src": "a.png"}]', "v1 is there and is no export"),
-        (b"\xff", "v1 is there and is no export"),
+        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is not an export \(js/app"),
+        (b'[{"src": "a.png"}]', "v1 is there and is not an export"),
+        (b"\xff", "v1 is there and is not an export"),
         (None, r"js/app.js in \S*/v1 is not of the export there and would be lost: move it"),
     ],
 )
@@ -220,7 +220,7 @@ def test_an_empty_folder_is_filled_and_a_file_is_not_replaced(export: Path, tmp_
     push("./empty", export, public=False, vectors=False, dry_run=False)
     assert (tmp_path / "empty/manifest.json").is_file()
     (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(UserError, match="file is there and is no folder"):
+    with pytest.raises(UserError, match="file is there and is not a folder"):
         push("./file", export, public=False, vectors=False, dry_run=False)
 
 
@@ -234,10 +234,10 @@ def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
     (export / "onnx/tokenizer.json").write_bytes(b"[]")
     with pytest.raises(UserError, match=r"onnx/tokenizer.json is not as data/export/manifest.json says"):
         push("./copy", export, public=False, vectors=False, dry_run=False)
-    with pytest.raises(UserError, match="is no export"):
+    with pytest.raises(UserError, match="is not an export"):
         push("./copy", Path("data"), public=False, vectors=False, dry_run=False)
     (export / "manifest.json").write_bytes(b'{"name": "An app"}')
-    with pytest.raises(UserError, match=r"manifest.json is not there, or lists none"):
+    with pytest.raises(UserError, match=r"manifest.json not found, or it lists no files"):
         push("./copy", export, public=False, vectors=False, dry_run=False)
 
 
@@ -260,7 +260,7 @@ def stored(remote: Path) -> set[bytes]:
 
 
 def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"DVC has no remote 'other' \(there are: store\): dvc remote add other <url>"):
+    with pytest.raises(UserError, match=r"DVC has no remote 'other' \(available: store\): dvc remote add other <url>"):
         push("dvc:other", export, public=False, vectors=False, dry_run=True)
     with pytest.raises(UserError, match="DVC has data/export alone"):
         push("dvc:store", tmp_path / "data/export", public=False, vectors=False, dry_run=True)
@@ -269,7 +269,7 @@ def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path
     assert "went to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=False)
     assert set(CONTENT.values()) <= stored(remote)
     files.write_text(Path(".dvc/config"), "")
-    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(there are: none\): dvc remote add store <url>"):
+    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(available: none\): dvc remote add store <url>"):
         push("dvc:store", export, public=False, vectors=False, dry_run=True)
 
 
