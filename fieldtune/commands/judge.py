@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from fieldtune.commands import params
-from fieldtune.commands.keys import Keys, keys
+from fieldtune.commands.keyboard import Keyboard, open_keyboard
+from fieldtune.commands.preconditions import check_ranking
 from fieldtune.commands.query_rows import has_answer, one_line, query_of
-from fieldtune.commands.ranked import check_ranking
 from fieldtune.corpus import files, tables
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, note
 from fieldtune.runtime.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds, and a mistake is to be said at once
-    from fieldtune.commands.pooling import Candidate
+    from fieldtune.commands.systems import Candidate
 
 _ENOUGH = 100  # queries with answers, for a verdict on what people type
 _AT_ONCE = 100  # queries ranked before the first of them is judged
@@ -139,7 +139,7 @@ def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], Non
     """Hand the rows of each query that was judged to `save`, until the person quits."""
     if not queries:
         return
-    from fieldtune.commands.pooling import Systems
+    from fieldtune.commands.systems import Systems
 
     passages = list(files.read_jsonl(paths.PASSAGES))
     with console.status("loading the models"):
@@ -147,9 +147,9 @@ def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], Non
     for start in range(0, len(queries), _AT_ONCE):
         some = queries[start : start + _AT_ONCE]
         pools = systems.pools(some, top)
-        with keys() as pressed:
+        with open_keyboard() as keyboard:
             for number, (query, pool) in enumerate(zip(some, pools, strict=True), start=start + 1):
-                answer = _ask(query, f"query {number:,} of {len(queries):,}", pool, passages, pressed)
+                answer = _ask(query, f"query {number:,} of {len(queries):,}", pool, passages, keyboard)
                 if answer == "q":
                     return
                 if isinstance(answer, list):
@@ -157,14 +157,14 @@ def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], Non
 
 
 def _ask(
-    query: str, place: str, pool: Sequence["Candidate"], passages: Sequence[Mapping[str, Any]], pressed: Keys
+    query: str, place: str, pool: Sequence["Candidate"], passages: Sequence[Mapping[str, Any]], keyboard: Keyboard
 ) -> list[Row] | str:
     """The rows of one query, or `s` or `q`."""
     rows: list[Row] = []
     for number, candidate in enumerate(pool, start=1):
-        pressed.forget()
+        keyboard.forget()
         _show(query, f"{place}, passage {number} of {len(pool)}", [passages[row] for row in candidate.passages])
-        while (key := pressed.next() or "q") not in "ynsq":
+        while (key := keyboard.next() or "q") not in "ynsq":
             pass
         if key in "sq":
             return key

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from fieldtune.commands.ranked import check_ranking
+from fieldtune.commands.preconditions import check_ranking
 from fieldtune.commands.terminal import plain
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
@@ -35,7 +35,7 @@ def search(words: str, top: int) -> str:
     if not words.strip():
         raise UserError('say what to search for: fieldtune search "words"')
     check_ranking(top)
-    from fieldtune.commands.pooling import Systems
+    from fieldtune.commands.systems import Systems
 
     passages = list(files.read_jsonl(paths.PASSAGES))
     with console.status("loading the models"):

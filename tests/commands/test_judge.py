@@ -24,7 +24,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.commands import cli
-from fieldtune.commands.pooling import Candidate, Systems
+from fieldtune.commands.systems import Candidate, Systems
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.passages import Corpus, passage_text, section_hash, section_id
 from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors

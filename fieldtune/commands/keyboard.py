@@ -10,7 +10,7 @@ from contextlib import contextmanager
 _END = "\x04"  # control-D
 
 
-class Keys:
+class Keyboard:
     """What a person presses; of lines the first letter counts."""
 
     def __init__(self, terminal: int | None) -> None:
@@ -32,15 +32,15 @@ class Keys:
 
 
 @contextmanager
-def keys() -> Iterator[Keys]:
+def open_keyboard() -> Iterator[Keyboard]:
     """Read keys without their return key, and unseen, until the block ends, however it ends."""
     if not sys.stdin.isatty():
-        yield Keys(None)
+        yield Keyboard(None)
         return
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     try:
         tty.setcbreak(terminal)
-        yield Keys(terminal)
+        yield Keyboard(terminal)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
