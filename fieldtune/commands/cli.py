@@ -10,7 +10,7 @@ from types import ModuleType
 
 from rich.markup import escape
 
-from fieldtune.commands import clean, compare, estimate, judge, push, search, serve, use
+from fieldtune.commands import clean, compare, estimate, experiments, judge, push, search, serve, use
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
@@ -20,6 +20,7 @@ _COMMANDS: dict[str, tuple[ModuleType, Callable[..., str]]] = {  # in the order 
     "judge": (judge, judge.judge),
     "serve": (serve, serve.serve),
     "push": (push, push.push),
+    "experiments": (experiments, experiments.experiments),
     "compare": (compare, compare.compare),
     "search": (search, search.search),
     "clean": (clean, clean.clean),

@@ -9,9 +9,8 @@ import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
-from fieldtune.commands.terminal import plain
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console
+from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
@@ -175,5 +174,5 @@ def _queries(
         shown.add_column(name, justify="right")
     for place in found:
         old, new = _values(left, "tuned")[a[place]], _values(right, "tuned")[b[place]]
-        shown.add_row(Text(plain(right["query"][b[place]])), f"{old:.3f}", f"{new:.3f}")
+        shown.add_row(Text(printable(right["query"][b[place]])), f"{old:.3f}", f"{new:.3f}")
     return shown

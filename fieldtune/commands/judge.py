@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from fieldtune.commands.preconditions import check_ranking
 from fieldtune.commands.query_rows import has_answer, one_line, query_of
 from fieldtune.corpus import files, tables
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console, note
+from fieldtune.runtime.console import console, note, printable
 from fieldtune.runtime.errors import UserError
 
 if TYPE_CHECKING:  # torch takes seconds, and a mistake is to be said at once
@@ -25,7 +24,6 @@ if TYPE_CHECKING:  # torch takes seconds, and a mistake is to be said at once
 _ENOUGH = 100  # queries with answers, for a verdict on what people type
 _AT_ONCE = 100  # queries ranked before the first of them is judged
 _FRAME = 11  # lines of a screen around the passage's text
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would steer the terminal
 _KEYS = "y answers it   n does not   s skip the query   q quit"
 
 Row = dict[str, str]
@@ -195,7 +193,7 @@ def _show(query: str, place: str, passages: Sequence[Mapping[str, Any]]) -> None
 
 def _print(text: str, lines: int, style: str = "") -> None:
     """Print a text without what would steer the terminal, cut to so many lines of it."""
-    wrapped = Text(_CONTROL.sub("", text), style=style).wrap(console, console.width, tab_size=4)
+    wrapped = Text(printable(text), style=style).wrap(console, console.width, tab_size=4)
     for line in wrapped[:lines]:
         console.print(line)
     if len(wrapped) > lines:

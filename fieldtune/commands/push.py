@@ -4,14 +4,13 @@ import argparse
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from fieldtune.commands.version_control import run_dvc
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
@@ -204,34 +203,19 @@ def _to_dvc(remote: str, folder: Path, listed: Mapping[str, Entry], dry_run: boo
             f"DVC has no remote {remote!r} (available: {available}): dvc remote add {remote or '<name>'} <url>"
         )
     export = paths.EXPORT.as_posix()
-    if json.loads(_dvc("status", "--json", "--", export)):  # DVC would push what dvc.lock names, as far as it has it
+    if json.loads(run_dvc("status", "--json", "--", export)):  # DVC would push what dvc.lock names, as far as it has it
         raise UserError(
             f"DVC does not have {export} as it is now (`dvc status {export}` says why): run `dvc repro export`, or "
             "`dvc commit export` to keep it as it is"
         )
     if not dry_run:
-        _dvc("push", "--remote", remote, "--", export)
-        if lacks := json.loads(_dvc("status", "--cloud", "--remote", remote, "--json", "--", export)):
+        run_dvc("push", "--remote", remote, "--", export)
+        if lacks := json.loads(run_dvc("status", "--cloud", "--remote", remote, "--json", "--", export)):
             raise UserError(
                 f"DVC's remote {remote} has not all of {export} ({next(iter(lacks))} is missing): run "
                 "`dvc commit export`, then push again"
             )
     return _summary("would go to" if dry_run else "went to", f"DVC's remote {remote}", _sizes(folder, listed))
-
-
-def _dvc(*arguments: str) -> str:
-    """Run a command of DVC; returns what it prints. Raises UserError with its words where it fails."""
-    with console.status(f"dvc {' '.join(arguments)}"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0:
-        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout
 
 
 def _sizes(folder: Path, listed: Mapping[str, Entry]) -> dict[str, int]:

@@ -8,10 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fieldtune.commands.preconditions import check_ranking
-from fieldtune.commands.terminal import plain
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console
+from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 from stages.evaluate.scores import LABELS
 
@@ -74,8 +73,8 @@ def _cell(passage: Mapping[str, Any], score: float, alone: bool) -> Text:
     text = " ".join(passage["text"].split())
     text = text if len(text) <= _LETTERS else text[:_LETTERS].rsplit(" ", 1)[0] + " …"
     return Text.assemble(
-        (plain(passage["title"] or passage["section"]), "bold" if alone else ""),
+        (printable(passage["title"] or passage["section"]), "bold" if alone else ""),
         (f"  {score:.3f}\n", "dim"),
-        (plain(f"{passage['source']}#{passage['section']}\n"), "cyan"),
-        (plain(text), "dim"),
+        (printable(f"{passage['source']}#{passage['section']}\n"), "cyan"),
+        (printable(text), "dim"),
     )

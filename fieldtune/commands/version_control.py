@@ -78,17 +78,7 @@ def add(places: Sequence[Path]) -> None:
                 f"git ignores {name}.dvc, the file that `dvc add {name}` would write: take the rule that "
                 f"`git check-ignore -v {name}.dvc` shows out of .gitignore, or put {name} elsewhere"
             )
-    with console.status(f"dvc add {' '.join(names)}"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", "add", "--", *names],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0:
-        raise UserError(f"`dvc add {' '.join(names)}` failed: {done.stdout.strip()}")
+    run_dvc("add", "--", *names)
 
 
 def uncommitted(names: Sequence[str]) -> list[str]:
@@ -101,6 +91,21 @@ def shown(place: Path) -> str:
     """A place inside the repository relative to its root, another as it is; with forward slashes."""
     root = Path.cwd()
     return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
+
+
+def run_dvc(*arguments: str) -> str:
+    """Run a command of DVC; return what it prints. Raises UserError with DVC's words if it fails."""
+    with console.status(f"dvc {' '.join(arguments)}"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
 
 
 def _git(*arguments: str, codes: Sequence[int] = (0,)) -> "subprocess.CompletedProcess[str]":

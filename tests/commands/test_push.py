@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import fieldtune.commands.push as module
+from fieldtune.commands import version_control
 from fieldtune.commands.push import push
 from fieldtune.corpus import files
 from fieldtune.runtime.errors import UserError
@@ -295,15 +295,13 @@ def test_an_export_that_dvc_has_otherwise_or_not_at_all_is_not_said_to_have_gone
 def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
     export: Path, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dvc = module._dvc
-
     def losing(*arguments: str) -> str:
         if arguments[0] == "push":  # as `dvc gc` in another terminal
             digest = hashlib.md5(CONTENT["vectors/passages.parquet"]).hexdigest()
             (Path(".dvc/cache/files/md5") / digest[:2] / digest[2:]).unlink()
-        return dvc(*arguments)
+        return version_control.run_dvc(*arguments)
 
-    monkeypatch.setattr(module, "_dvc", losing)
+    monkeypatch.setattr("fieldtune.commands.push.run_dvc", losing)
     with pytest.raises(UserError, match=r"DVC's remote store has not all of data/export \(data/export"):
         push("dvc:store", export, public=False, vectors=False, dry_run=False)
     assert CONTENT["vectors/passages.parquet"] not in stored(remote)
