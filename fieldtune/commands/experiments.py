@@ -92,8 +92,9 @@ def as_table(rows: Sequence[Experiment], changed: Sequence[str]) -> Table:
     for key in changed:
         name = key.rpartition(".")[2]
         table.add_column(name if short[name] == 1 else key, justify="right", overflow="fold")
-    for name in ("base → tuned", "gain (interval)", "verdict"):
-        table.add_column(name, no_wrap=True)
+    table.add_column("base → tuned", no_wrap=True)
+    table.add_column("gain (interval)")
+    table.add_column("verdict", no_wrap=True)
     for row in rows:
         values = [Text(_value(row.params[key]) if key in row.params else "") for key in changed]
         table.add_row(Text(row.name), *values, _scores(row), _gain(row), _verdict(row))
