@@ -1,4 +1,4 @@
-"""The command `fieldtune`: what a person asks once. What is repeated is a stage of dvc.yaml."""
+"""The command line `fieldtune`. Work that is repeated is a stage of dvc.yaml instead."""
 
 import fieldtune.runtime.environment  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""`fieldtune experiments`: DVC's experiments, a row for each, with what was changed and what came of it."""
+"""`fieldtune experiments`: DVC's experiments, a row for each, with its changed values, gain and verdict."""
 
 import argparse
 import json
@@ -67,7 +67,7 @@ def experiments(as_json: bool) -> str:
 
 
 def read(shown: Sequence[Mapping[str, Any]]) -> list[Experiment]:
-    """What `dvc exp show --json` prints: commits first, then their experiments, oldest first, the workspace last."""
+    """Rows of `dvc exp show --json`: commits first, then their experiments, oldest first, and the workspace last."""
     commits = [entry for entry in shown if entry["rev"] != _WORKSPACE]
     runs = [_row(run["revs"][0], run["executor"]) for entry in commits for run in entry["experiments"] or ()]
     last = (_QUEUED, _RUNNING)

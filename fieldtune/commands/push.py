@@ -42,7 +42,7 @@ def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) 
 
     The Hub gets the model where SentenceTransformer("owner/name") looks for it, and of the corpus nothing unless
     `vectors`; the others get the whole folder. Returns what went, or would go, with sizes, and what was deleted there.
-    Raises UserError where the export is not whole, or the target does not take it.
+    Raises UserError if the export is not whole, or the target does not take it.
     """
     listed = _whole(folder)
     if target.startswith(_DVC):
@@ -57,7 +57,7 @@ def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) 
 
 
 def _whole(folder: Path) -> dict[str, Entry]:
-    """The files of an export as its manifest has them. Raises UserError where one is not so."""
+    """The files of an export as its manifest has them. Raises UserError if one differs."""
     manifest = folder / MANIFEST
     listed = read_manifest(folder)
     if listed is None:
@@ -142,7 +142,7 @@ def _on_hub(listed: Iterable[str], vectors: bool) -> dict[str, str]:
 def _of_earlier_push(api: "HfApi", there: "ModelInfo") -> set[str]:
     """The files of a repository that an earlier push brought, by its manifest.
 
-    Pushes had none at first: without it they are the graphs and vectors.
+    The first versions of push wrote none: then they are the graphs and vectors.
     """
     names = {file.rfilename for file in there.siblings or []}
     manifest = None
@@ -177,7 +177,7 @@ def _to_path(place: Path, folder: Path, listed: Mapping[str, Entry], dry_run: bo
 
 
 def _check_replaceable(place: Path) -> None:
-    """Raise UserError where something is there that is neither an empty folder nor an export and nothing else."""
+    """Raise UserError if the place holds anything but an export."""
     if place.exists() and not place.is_dir():
         raise UserError(f"{place} is there and is not a folder: name another place")
     listed = read_manifest(place)

@@ -1,4 +1,4 @@
-"""`fieldtune search`: what the base model, BM25 and the tuned model find for a query, side by side."""
+"""`fieldtune search`: the results of base model, BM25 and tuned model for a query, side by side."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -27,40 +27,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def search(words: str, top: int) -> str:
-    """Print the first `top` sections of each system for a query; returns a line that sums it up.
+    """Print the first `top` sections of each system for a query; return a summary.
 
-    A section that no other system has is bold. Raises UserError where the stages before have not run.
+    A section that no other system has is bold. Raises UserError if the stages before have not run.
     """
     if not words.strip():
         raise UserError('say what to search for: fieldtune search "words"')
     check_ranking(top)
-    from fieldtune.commands.systems import Systems
+    from fieldtune.commands.loaded_systems import Systems
 
     passages = list(files.read_jsonl(paths.PASSAGES))
     with console.status("loading the models"):
         systems = Systems(passages)
-    found = systems.best(words, top)
-    console.print(side_by_side(found, passages))
-    left_out = "" if "tuned" in found else "; no tuned model yet: run `dvc repro`"
+    hits = systems.best(words, top)
+    console.print(side_by_side(hits, passages))
+    left_out = "" if "tuned" in hits else "; no tuned model yet: run `dvc repro`"
     return f"{len(passages):,} passages searched{left_out}"
 
 
-def side_by_side(found: Mapping[str, Sequence[tuple[int, float]]], passages: Sequence[Mapping[str, Any]]) -> Table:
-    """A column for each system; `found` has its passages (rows of passages.jsonl) with their scores, best first."""
+def side_by_side(hits: Mapping[str, Sequence[tuple[int, float]]], passages: Sequence[Mapping[str, Any]]) -> Table:
+    """A column for each system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
     shown = Table(show_lines=True)
     shown.add_column("", justify="right")
-    for name in found:
+    for name in hits:
         shown.add_column(LABELS[name], ratio=1, overflow="fold")
-    places = {name: [_place(passages[row]) for row, _ in rows] for name, rows in found.items()}
-    for rank in range(max(map(len, found.values()), default=0)):
+    places = {name: [_place(passages[row]) for row, _ in rows] for name, rows in hits.items()}
+    for rank in range(max(map(len, hits.values()), default=0)):
         cells = []
-        for name, rows in found.items():
+        for name, rows in hits.items():
             if rank >= len(rows):
                 cells.append(Text())
                 continue
             row, score = rows[rank]
-            others = {place for other, of in places.items() if other != name for place in of}
-            cells.append(_cell(passages[row], score, alone=_place(passages[row]) not in others))
+            others = {place for other, ranked in places.items() if other != name for place in ranked}
+            cells.append(_cell(passages[row], score, unique=_place(passages[row]) not in others))
         shown.add_row(str(rank + 1), *cells)
     return shown
 
@@ -69,11 +69,11 @@ def _place(passage: Mapping[str, Any]) -> tuple[str, str]:
     return passage["source"], passage["section"]
 
 
-def _cell(passage: Mapping[str, Any], score: float, alone: bool) -> Text:
+def _cell(passage: Mapping[str, Any], score: float, unique: bool) -> Text:
     text = " ".join(passage["text"].split())
     text = text if len(text) <= _LETTERS else text[:_LETTERS].rsplit(" ", 1)[0] + " …"
     return Text.assemble(
-        (printable(passage["title"] or passage["section"]), "bold" if alone else ""),
+        (printable(passage["title"] or passage["section"]), "bold" if unique else ""),
         (f"  {score:.3f}\n", "dim"),
         (printable(f"{passage['source']}#{passage['section']}\n"), "cyan"),
         (printable(text), "dim"),

@@ -67,11 +67,11 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
                 )
             places[table] = [table]
             counts, warning = _rows(name, table, folder, known)
-            said = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
+            line = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
         else:
             own = name == "queries" and beir.is_beir(folder)
-            said = "those of the folder, which is laid out as BEIR" if own else "none"
-        lines.append(f"{name}: {said}")
+            line = "those of the folder, which is laid out as BEIR" if own else "none"
+        lines.append(f"{name}: {line}")
         if table == _table(paths.NONE) and set_now[name] not in (paths.NONE, paths.SAMPLE_REAL):
             lines.append(f"! {set_now[name]} is no longer used")
     values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
@@ -135,10 +135,10 @@ def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
     # DVC takes hidden files, too, but not those that .dvcignore names, nor what is in a .git.
     unseen = {*version_control.ignored(folder, hidden)} if inside and hidden else set()
     _check_names([path for path in there if path not in unseen], known)
-    found = [path for path in there if path.is_file() and not is_hidden(path, folder)]
-    if not found:
+    readable = [path for path in there if path.is_file() and not is_hidden(path, folder)]
+    if not readable:
         raise UserError(f"{given} has no files")
-    return found
+    return readable
 
 
 def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:

@@ -1,4 +1,4 @@
-"""What git and DVC know of a place, and making DVC know it: a clone, and a queued experiment, have no other files."""
+"""Files in git and DVC, and adding them to DVC: a clone, and a queued experiment, have no others."""
 
 import shlex
 import subprocess
@@ -15,7 +15,7 @@ _PIPELINE = "dvc.yaml"  # the sample's stage, whose outputs may be used, has a f
 
 @dataclass(frozen=True)
 class Out:
-    """An output of a stage, or what a .dvc file names."""
+    """An output of a stage, or a file or folder that a .dvc file names."""
 
     path: Path  # absolute
     file: str  # that declares it, relative to the repository
@@ -23,7 +23,7 @@ class Out:
 
 
 def outs() -> list[Out]:
-    """All that DVC has. Raises UserError where the repository's files of DVC cannot be read."""
+    """All that DVC has. Raises UserError if DVC cannot read its files in this repository."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -43,7 +43,7 @@ def outs() -> list[Out]:
 
 
 def refuse_outputs(place: Path, known: Sequence[Out]) -> None:
-    """Raise UserError where `place` (absolute) is, holds or lies in what the pipeline itself writes."""
+    """Raise UserError if `place` (absolute) is, holds or lies in an output of the pipeline itself."""
     for out in known:
         if out.file == _PIPELINE and (place.is_relative_to(out.path) or out.path.is_relative_to(place)):
             raise UserError(
@@ -70,7 +70,7 @@ def ignored(place: Path, files: Sequence[Path]) -> list[Path]:
 
 
 def add(places: Sequence[Path]) -> None:
-    """`dvc add`. Raises UserError with what it says where it fails."""
+    """Add places to DVC. Raises UserError with its words if it fails."""
     names = [shown(place) for place in places]
     for name in names:
         if _git("check-ignore", "--quiet", "--", f"{name}.dvc", codes=(0, 1)).returncode == 0:
@@ -82,7 +82,7 @@ def add(places: Sequence[Path]) -> None:
 
 
 def uncommitted(names: Sequence[str]) -> list[str]:
-    """Those of the files (relative to the repository) that are there and differ from the last commit."""
+    """Those of the files (relative to the repository) that exist and differ from the last commit."""
     changes = _git("--literal-pathspecs", "status", "--porcelain", "-z", "--no-renames", "--", *names).stdout
     return [change[3:] for change in changes.split("\0") if change]
 

@@ -24,7 +24,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.commands import cli
-from fieldtune.commands.systems import Candidate, Systems
+from fieldtune.commands.loaded_systems import Candidate, Systems
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.passages import Corpus, passage_text, section_hash, section_id
 from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
@@ -278,16 +278,14 @@ def test_vectors_of_other_passages(team: Path, person: Person) -> None:
     said = person.judges("q\n", query)
     assert "data/tuned_vectors is of other passages: the tuned model is left out" in said
     write_vectors(paths.VECTORS, "passages", fewer)
-    assert person.refused(query) == (
-        "✗ data/vectors is not of the passages that are there now: run `dvc repro embed`\n"
-    )
+    assert person.refused(query) == ("✗ data/vectors is not of the present passages: run `dvc repro embed`\n")
 
 
 def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
     Path("titles.csv").write_text("question\nsecret\n")
     Path("empty.csv").write_text("query\n")
     for arguments, line in (
-        (["gone.csv"], "gone.csv is not there\n"),
+        (["gone.csv"], "gone.csv not found\n"),
         (
             ["titles.csv"],
             "titles.csv, line 2: no column `query`; it has question. Known are query and, for the answer's place, "
@@ -301,9 +299,9 @@ def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
     shutil.rmtree("own/model")
     assert person.refused(str(log(QUERIES[0]))).startswith("✗ the base model, someone/tiny, is not in own/model.")
     (vectors_file(paths.VECTORS, "passages")).unlink()
-    assert person.refused().startswith("✗ data/vectors/passages.safetensors is not there: run `dvc repro embed`")
+    assert person.refused().startswith("✗ data/vectors/passages.safetensors not found: run `dvc repro embed`")
     paths.PASSAGES.unlink()
-    assert person.refused().startswith("✗ data/passages/passages.jsonl is not there: run `dvc repro embed`")
+    assert person.refused().startswith("✗ data/passages/passages.jsonl not found: run `dvc repro embed`")
 
 
 class Terminal:

@@ -7,7 +7,7 @@ import pytest
 
 from fieldtune.commands import cli
 from fieldtune.commands.search import side_by_side
-from fieldtune.commands.systems import Systems
+from fieldtune.commands.loaded_systems import Systems
 from fieldtune.corpus.passages import Corpus, passage_text
 from fieldtune.corpus.vectors import read_vectors, vectors_file
 from fieldtune.models import encoder

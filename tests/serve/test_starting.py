@@ -156,7 +156,7 @@ def test_a_number_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as ended:
         cli.main(["serve", "--workers", number])
     assert ended.value.code == 2
-    assert f"'{number}' is no number above 0" in capsys.readouterr().err
+    assert f"'{number}' is not a number above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("quota", "expected"), [("max 100000", 64), ("250000 100000", 2), ("50000 100000", 1)])
