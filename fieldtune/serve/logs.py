@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on the standard output, never a text or a key."""
+"""Structured logs: one JSON object per line on the standard output, never a text or a key."""
 
 import logging
 import sys

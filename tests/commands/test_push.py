@@ -77,8 +77,8 @@ def test_the_hub_gets_the_model_where_it_looks_for_one_and_keeps_it_private(expo
     there = hub.files["me/search"]
     listed = json.loads(there.pop("manifest.json"))
     assert there == {".gitattributes": b"", **{place: CONTENT[name] for place, name in PUSHED.items()}}
-    of = files.read_json(export / "manifest.json")
-    assert listed == {place: of[name] for place, name in PUSHED.items()}
+    entries = files.read_json(export / "manifest.json")
+    assert listed == {place: entries[name] for place, name in PUSHED.items()}
     assert list(hub.objects.values())  # weights went as LFS has them
 
 
@@ -116,8 +116,8 @@ def test_graphs_and_vectors_without_a_manifest_of_ours_are_an_earlier_push(
 def test_a_private_repository_that_stays_so_is_not_said_to_be_public(export: Path, hub: Hub) -> None:
     assert fieldtune(hub, "me/search").returncode == 0
     for dry_run in (["--dry-run"], []):
-        said = fieldtune(hub, "me/search", "--public", *dry_run).stdout
-        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in said
+        printed = fieldtune(hub, "me/search", "--public", *dry_run).stdout
+        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in printed
     assert hub.private == {"me/search": True}
 
 
@@ -135,17 +135,17 @@ def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(expor
 
 
 @pytest.mark.parametrize(
-    ("name", "token", "said"),
+    ("name", "token", "printed"),
     [
         ("me/search", None, "no token of the Hub: run `hf auth login`, or set HF_TOKEN"),
         ("me/search", "hf_wrong", "the Hub does not know this token"),
         ("others/search", TOKEN, "the token may not write to others/search"),
     ],
 )
-def test_a_token_that_is_missing_or_wrong(export: Path, hub: Hub, name: str, token: str | None, said: str) -> None:
+def test_a_token_that_is_missing_or_wrong(export: Path, hub: Hub, name: str, token: str | None, printed: str) -> None:
     done = fieldtune(hub, name, token=token)
     assert done.returncode == 1
-    assert said in done.stdout
+    assert printed in done.stdout
     assert "hf_" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert hub.files == {}
@@ -160,16 +160,16 @@ def test_a_hub_that_is_not_there(export: Path) -> None:
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(export: Path, hub: Hub, tmp_path: Path) -> None:
-    said = fieldtune(hub, "me/search", "--dry-run").stdout.splitlines()
-    assert [line.split()[2] for line in said[:-1]] == sorted([*PUSHED, "manifest.json"])
+    printed = fieldtune(hub, "me/search", "--dry-run").stdout.splitlines()
+    assert [line.split()[2] for line in printed[:-1]] == sorted([*PUSHED, "manifest.json"])
     # 31 + 700 + 2 + 500 + 2 bytes, and the manifest.
-    assert said[-1].split(maxsplit=2) == ["1.87", "kB", f"would go to {hub.url}/me/search (private)"]
+    assert printed[-1].split(maxsplit=2) == ["1.87", "kB", f"would go to {hub.url}/me/search (private)"]
     assert "vectors/passages.parquet" in fieldtune(hub, "me/search", "--vectors", "--dry-run").stdout
-    said = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
-    assert said[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
+    printed = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
+    assert printed[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
     assert hub.private == {}
-    said = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
-    assert said[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
+    printed = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
+    assert printed[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
     assert not Path("registry").exists()
 
 
@@ -191,7 +191,7 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("manifest", "said"),
+    ("manifest", "printed"),
     [
         (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is not an export \(js/app"),
         (b'[{"src": "a.png"}]', "v1 is there and is not an export"),
@@ -200,7 +200,7 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
     ],
 )
 def test_a_folder_with_a_file_of_no_export_is_left_alone(
-    manifest: bytes | None, said: str, export: Path, tmp_path: Path
+    manifest: bytes | None, printed: str, export: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "v1"
     push(str(target), export, public=False, vectors=False, dry_run=False)
@@ -210,7 +210,7 @@ def test_a_folder_with_a_file_of_no_export_is_left_alone(
         (target / "manifest.json").write_bytes(manifest)
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     for dry_run in (True, False):
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=printed):
             push(str(target), export, public=False, vectors=False, dry_run=dry_run)
     assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
 
