@@ -4,7 +4,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.table import Table
@@ -45,21 +45,10 @@ def experiments(as_json: bool) -> str:
     rows = read(shown)
     changed = differing(rows)
     if as_json:
-        return json.dumps(
-            [
-                {
-                    "name": row.name,
-                    "rev": row.rev,
-                    "created": row.created,
-                    "state": row.state,
-                    "params": {key: row.params[key] for key in changed if key in row.params},
-                    "summary": row.summary or None,
-                }
-                for row in rows
-            ],
-            indent=2,
-            ensure_ascii=False,
-        )
+        values = [
+            {**asdict(row), "params": {key: row.params[key] for key in changed if key in row.params}} for row in rows
+        ]
+        return json.dumps(values, indent=2, ensure_ascii=False)
     if not any(entry["experiments"] for entry in shown):
         return "no experiments of this commit yet: run one, for example `dvc exp run -S train.learning_rate=5e-5`"
     console.print(as_table(rows, changed))

@@ -101,7 +101,7 @@ def test_a_table_of_before_there_were_answers_is_compared_by_its_queries() -> No
     [
         (["nowhere"], "nowhere is not a revision of this repository"),
         (["main", "first"], "main has no data/evaluation/per_query.parquet"),
-        (["first"], "per_query.parquet not gain: run `dvc repro`"),
+        (["first"], "per_query.parquet not found: run `dvc repro`"),
     ],
 )
 def test_what_cannot_be_compared_is_said(

@@ -73,7 +73,7 @@ def test_json_has_whole_numbers_and_names(run: Run, shown: Shown) -> None:
         "params": {"train.epochs": 30, "train.learning_rate": 0.0005},
         "summary": shown[0]["data"]["metrics"]["data/evaluation/summary.json"]["data"],
     }
-    assert rows[4]["summary"] is None
+    assert rows[4]["summary"] == {}
 
 
 @pytest.mark.parametrize("none", [None, []])
