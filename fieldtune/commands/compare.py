@@ -1,5 +1,6 @@
 """`fieldtune compare`: the evaluations of two commits, query by query."""
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,9 +9,8 @@ import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
-from fieldtune.commands.terminal import plain
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console
+from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
@@ -26,12 +26,22 @@ Columns = dict[str, list[Any]]
 Values = npt.NDArray[np.float64]
 
 
-def compare(before: str, after: str | None, top: int) -> str:
-    """Print the scores of two git revisions on the queries that both were asked, and the queries that changed most.
+ABOUT = "the evaluations of two commits, query by query: what got better and worse, with intervals and p"
 
-    `after` is the files that are there now where it is None. `top` queries that got better, and worse, are named. Only
-    queries with the same answers are compared. Returns a line that sums it up. Raises UserError where a revision is
-    not there or has no evaluation, and where the two have no query in common.
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("before", metavar="A", help="a git revision")
+    parser.add_argument("after", nargs="?", metavar="B", help="another one (default: the files of the working tree)")
+    parser.add_argument("--top", type=int, default=5, help="queries named that got better, and worse (default: 5)")
+
+
+def compare(before: str, after: str | None, top: int) -> str:
+    """Print the scores of two git revisions on the queries that both have, and the queries that changed most.
+
+    If `after` is None, it is the working tree. `top` queries that got better, and worse, are named. Only queries with
+    the same answers are compared. Returns a summary. Raises UserError if a revision does not exist or has no
+    evaluation, and if the two have no query in common.
     """
     left, right = read(before), read(after)
     names = before, after or "now"
@@ -44,14 +54,16 @@ def compare(before: str, after: str | None, top: int) -> str:
     change = _values(right, "tuned")[b] - _values(left, "tuned")[a]
     queries = [right["query"][row] for row in b]
     for title, sign in (("better", 1), ("worse", -1)):
-        if found := changed(queries, sign * change, top):
-            console.print(_queries(f"Tuned got {title} on", found, left, right, a, b, names))
+        if places := changed(queries, sign * change, top):
+            console.print(_queries(f"Tuned got {title} on", places, left, right, a, b, names))
     better, worse = int((change > 1e-9).sum()), int((change < -1e-9).sum())
-    alone = len(left["query"]) - len(rows), len(right["query"]) - len(rows)
-    said = f"{len(rows):,} queries: tuned better on {better:,}, worse on {worse:,}"
-    if any(alone):
-        said += f"; {alone[0]:,} of {names[0]} and {alone[1]:,} of {names[1]} have no partner with the same answers"
-    return said
+    unpaired = len(left["query"]) - len(rows), len(right["query"]) - len(rows)
+    summary = f"{len(rows):,} queries: tuned better on {better:,}, worse on {worse:,}"
+    if any(unpaired):
+        summary += (
+            f"; {unpaired[0]:,} of {names[0]} and {unpaired[1]:,} of {names[1]} have no partner with the same answers"
+        )
+    return summary
 
 
 def read(revision: str | None) -> Columns:
@@ -60,7 +72,7 @@ def read(revision: str | None) -> Columns:
 
     if revision is None:
         if not paths.PER_QUERY.is_file():
-            raise UserError(f"{paths.PER_QUERY} is not there: run `dvc repro`")
+            raise UserError(f"{paths.PER_QUERY} not found: run `dvc repro`")
         table: Columns = pq.read_table(paths.PER_QUERY).to_pydict()
         return table
     from dvc import api
@@ -69,17 +81,17 @@ def read(revision: str | None) -> Columns:
 
     try:
         with api.open(paths.PER_QUERY.as_posix(), rev=revision, mode="rb") as file:
-            found: Columns = pq.read_table(file).to_pydict()
+            columns: Columns = pq.read_table(file).to_pydict()
     except RevError as error:
-        raise UserError(f"{revision} is no revision of this repository: {error}") from error
+        raise UserError(f"{revision} is not a revision of this repository: {error}") from error
     except (DvcException, FileNotFoundError) as error:
         if api.DVCFileSystem(rev=revision).isfile(paths.PER_QUERY.as_posix()):
             raise UserError(
                 f"{revision}: its {paths.PER_QUERY} is not in the local DVC cache: run `dvc fetch --all-commits "
-                f"{paths.PER_QUERY}` where a DVC remote has it, or check that commit out and run `dvc repro`"
+                f"{paths.PER_QUERY}` if a DVC remote has it, or check that commit out and run `dvc repro`"
             ) from error
         raise UserError(f"{revision} has no {paths.PER_QUERY}: commit dvc.lock after `dvc repro`") from error
-    return found
+    return columns
 
 
 def shared(left: Columns, right: Columns) -> list[tuple[int, int]]:
@@ -95,7 +107,7 @@ def changed(queries: Sequence[str], change: Values, top: int) -> list[int]:
 
 
 def _keys(table: Columns, other: Columns) -> list[tuple[Any, ...]]:
-    """What says that two rows are one question; by what both tables have."""
+    """The keys by which two rows are one question, of the columns that both tables have."""
     names = [name for name in ("query", "kind", "answers") if name in table and name in other]
     parts = [[tuple(cell) if isinstance(cell, list) else cell for cell in table[name]] for name in names]
     return list(zip(*parts, strict=True))
@@ -119,50 +131,51 @@ def _scores(
     shown.add_column("system")
     for name in (*names, "difference", f"{100 * _CONFIDENCE:g} % interval", "p"):
         shown.add_column(name, justify="right")
-    of_sets: dict[str, list[int]] = {}
+    places_by_set: dict[str, list[int]] = {}
     for place, row in enumerate(b.tolist()):
         for name in right["sets"][row]:
-            of_sets.setdefault(name, []).append(place)
-    for name, places in of_sets.items():
+            places_by_set.setdefault(name, []).append(place)
+    for name, places in places_by_set.items():
         for system, label in LABELS.items():
             old, new = _values(left, system)[a[places]], _values(right, system)[b[places]]
             if system == "tuned" or np.abs(new - old).max() > 1e-9:
-                found, p = difference(old, new, groups[places])
+                gain, p = difference(old, new, groups[places])
                 shown.add_row(
                     f"{name} ({len(places):,})",
                     label,
                     f"{old.mean():.3f}",
                     f"{new.mean():.3f}",
-                    f"{found.mean:+.3f}",
-                    f"{found.low:+.3f} to {found.high:+.3f}" if found.told else "too few groups",
+                    f"{gain.mean:+.3f}",
+                    f"{gain.low:+.3f} to {gain.high:+.3f}" if gain.told else "too few groups",
                     f"{p:.2g}",
                 )
     return shown
 
 
 def difference(old: Values, new: Values, groups: npt.NDArray[np.int64]) -> tuple[Interval, float]:
-    """How much higher `new` is than `old`, both [queries], and p, as `evaluate` works them out."""
+    """The gain of `new` over `old`, both [queries], with its interval, and p, as `evaluate` works them out."""
     change = (new - old)[None]
     drawn = bootstrap.means(change, groups, _DRAWS, _SEED)[0]
     number = len(np.unique(groups))
-    found = bootstrap.interval(float(change.mean()), drawn, _CONFIDENCE, number, (-1.0, 1.0))
-    return found, float(p_values(change, groups, _DRAWS, _SEED)[0])
+    gain = bootstrap.interval(float(change.mean()), drawn, _CONFIDENCE, number, (-1.0, 1.0))
+    return gain, float(p_values(change, groups, _DRAWS, _SEED)[0])
 
 
 def _queries(
     title: str,
-    found: Sequence[int],
+    places: Sequence[int],
     left: Columns,
     right: Columns,
     a: npt.NDArray[np.int64],
     b: npt.NDArray[np.int64],
     names: tuple[str, str],
 ) -> Table:
+    """The tuned model's NDCG@10 of some queries, before and after; `places` are of the pairs of rows `a` and `b`."""
     shown = Table(title=title, title_justify="left")
     shown.add_column("query", overflow="fold")
     for name in names:
         shown.add_column(name, justify="right")
-    for place in found:
+    for place in places:
         old, new = _values(left, "tuned")[a[place]], _values(right, "tuned")[b[place]]
-        shown.add_row(Text(plain(right["query"][b[place]])), f"{old:.3f}", f"{new:.3f}")
+        shown.add_row(Text(printable(right["query"][b[place]])), f"{old:.3f}", f"{new:.3f}")
     return shown

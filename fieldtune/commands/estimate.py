@@ -1,10 +1,18 @@
 """`fieldtune estimate`: what the queries of the passages would cost."""
 
+import argparse
 from typing import cast
 
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
+
+ABOUT = "what the queries would cost: passages, tokens and dollars; spends nothing"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--generator", help="a file of conf/generator/ (default: that of params.yaml)")
 
 
 def estimate(generator: str | None) -> str:

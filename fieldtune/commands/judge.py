@@ -1,7 +1,7 @@
-"""`fieldtune judge`: real queries with answers, judged by a person with a few keys."""
+"""`fieldtune judge`: real queries with answers, judged by a person with two keys."""
 
+import argparse
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,34 +10,45 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from fieldtune.commands import params
-from fieldtune.commands.keys import Keys, keys
+from fieldtune.commands.keyboard import Keyboard, open_keyboard
+from fieldtune.commands.preconditions import check_ranking
 from fieldtune.commands.query_rows import has_answer, one_line, query_of
-from fieldtune.commands.ranked import check_ranking
 from fieldtune.corpus import files, tables
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console, note
+from fieldtune.runtime.console import console, note, printable
 from fieldtune.runtime.errors import UserError
 
-if TYPE_CHECKING:  # torch takes seconds, and a mistake is to be said at once
-    from fieldtune.commands.pooling import Candidate
+if TYPE_CHECKING:  # torch takes seconds, and mistakes are reported at once
+    from fieldtune.commands.loaded_systems import Candidate
 
 _ENOUGH = 100  # queries with answers, for a verdict on what people type
 _AT_ONCE = 100  # queries ranked before the first of them is judged
 _FRAME = 11  # lines of a screen around the passage's text
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # would steer the terminal
 _KEYS = "y answers it   n does not   s skip the query   q quit"
 
 Row = dict[str, str]
 
 
+ABOUT = "build a test set: judge the results of all systems with two keys"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "queries", type=Path, nargs="?", help="a table with `query` (default: the search log of `queries:`, or typed)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("real.jsonl"), help="JSONL to add to (default: real.jsonl)")
+    parser.add_argument("--top", type=int, default=5, help="sections judged per system (default: 5)")
+
+
 def judge(queries: Path | None, out: Path, top: int) -> str:
     """Show a person what the systems find for each query, and add what answers it to `out`, a JSONL of real queries.
 
-    `queries` is a table with `query`; None: the search log of `queries:` in params.yaml, or queries that are typed
-    where there is none left. Those are kept beside `out` as they are typed, and asked first the next time. Queries
-    that `out` has are not asked again. Each query is written when it is judged. The
-    first `top` sections of each system are shown. Returns what was done and what to type next. Raises UserError where
-    the stages before have not run, and for a table that cannot be read.
+    `queries` is a table with `query`; None: the search log of `queries:` in params.yaml, or, if none of it is left,
+    queries that are typed. Typed queries are kept beside `out` at once and come first the next time. Queries that `out`
+    has are not shown again. Each query is written when it is judged. The first `top` sections of each system are shown.
+    Returns what was done and what to type next. Raises UserError if the stages before have not run, and for a table
+    that cannot be read.
     """
     _check(out, top)
     _, settings = params.read()
@@ -67,25 +78,25 @@ def _check(out: Path, top: int) -> None:
 def _left(queries: Path | None, out: Path) -> list[str]:
     """The queries of the table that are not in `out`, each once, in the table's order."""
     if queries is not None and not queries.is_file():
-        raise UserError(f"{queries} is not there")
+        raise UserError(f"{queries} not found")
     table = queries or paths.REAL_LOG
-    asked = _queries_of(table)
-    if queries is not None and not asked:
+    rows = _queries_of(table)
+    if queries is not None and not rows:
         raise UserError(f"{queries} has no rows")
-    return _not_in(out, asked)
+    return _not_in(out, rows)
 
 
-def _not_in(out: Path, asked: Iterable[str]) -> list[str]:
-    there = set(_queries_of(out))
-    return [query for query in asked if query not in there]
+def _not_in(out: Path, queries: Iterable[str]) -> list[str]:
+    judged = set(_queries_of(out))
+    return [query for query in queries if query not in judged]
 
 
 def _queries_of(table: Path) -> list[str]:
-    """The distinct queries of a table, in its order; none where it is not there."""
-    found: dict[str, None] = {}
+    """The distinct queries of a table, in its order; none if there is no such file."""
+    queries: dict[str, None] = {}
     for where, row in tables.read(table) if table.is_file() else ():
-        found[query_of(where, row)] = None
-    return list(found)
+        queries[query_of(where, row)] = None
+    return list(queries)
 
 
 def _kept(out: Path) -> Path:
@@ -114,7 +125,7 @@ def _typed(out: Path) -> list[str]:
 
 
 def _lines() -> Iterator[str]:
-    """What is typed, until a line is empty or the input ends."""
+    """The lines that are typed, until one is empty or the input ends."""
     try:
         while query := one_line(console.input("  query: ")):
             yield query
@@ -126,17 +137,17 @@ def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], Non
     """Hand the rows of each query that was judged to `save`, until the person quits."""
     if not queries:
         return
-    from fieldtune.commands.pooling import Systems
+    from fieldtune.commands.loaded_systems import Systems
 
     passages = list(files.read_jsonl(paths.PASSAGES))
     with console.status("loading the models"):
         systems = Systems(passages)
     for start in range(0, len(queries), _AT_ONCE):
-        some = queries[start : start + _AT_ONCE]
-        pools = systems.pools(some, top)
-        with keys() as pressed:
-            for number, (query, pool) in enumerate(zip(some, pools, strict=True), start=start + 1):
-                answer = _ask(query, f"query {number:,} of {len(queries):,}", pool, passages, pressed)
+        batch = queries[start : start + _AT_ONCE]
+        pools = systems.pools(batch, top)
+        with open_keyboard() as keyboard:
+            for number, (query, pool) in enumerate(zip(batch, pools, strict=True), start=start + 1):
+                answer = _ask(query, f"query {number:,} of {len(queries):,}", pool, passages, keyboard)
                 if answer == "q":
                     return
                 if isinstance(answer, list):
@@ -144,14 +155,14 @@ def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], Non
 
 
 def _ask(
-    query: str, place: str, pool: Sequence["Candidate"], passages: Sequence[Mapping[str, Any]], pressed: Keys
+    query: str, place: str, pool: Sequence["Candidate"], passages: Sequence[Mapping[str, Any]], keyboard: Keyboard
 ) -> list[Row] | str:
     """The rows of one query, or `s` or `q`."""
     rows: list[Row] = []
     for number, candidate in enumerate(pool, start=1):
-        pressed.forget()
+        keyboard.forget()
         _show(query, f"{place}, passage {number} of {len(pool)}", [passages[row] for row in candidate.passages])
-        while (key := pressed.next() or "q") not in "ynsq":
+        while (key := keyboard.next() or "q") not in "ynsq":
             pass
         if key in "sq":
             return key
@@ -168,7 +179,7 @@ def _place(candidate: "Candidate", passages: Sequence[Mapping[str, Any]]) -> Row
 
 
 def _show(query: str, place: str, passages: Sequence[Mapping[str, Any]]) -> None:
-    """One section on one screen: the query, where the section stands, and the passages that were found of it."""
+    """One section on one screen: the query, the section's place, and those of its passages that a system ranked."""
     console.clear()
     lines = max(3, (console.height - _FRAME) // len(passages) - 1)
     _print(query, 2, "bold")
@@ -181,8 +192,8 @@ def _show(query: str, place: str, passages: Sequence[Mapping[str, Any]]) -> None
 
 
 def _print(text: str, lines: int, style: str = "") -> None:
-    """Print a text without what would steer the terminal, cut to so many lines of it."""
-    wrapped = Text(_CONTROL.sub("", text), style=style).wrap(console, console.width, tab_size=4)
+    """Print a text, without what would steer the terminal, cut to so many lines."""
+    wrapped = Text(printable(text), style=style).wrap(console, console.width, tab_size=4)
     for line in wrapped[:lines]:
         console.print(line)
     if len(wrapped) > lines:
@@ -200,15 +211,17 @@ def _append(out: Path, rows: Sequence[Row]) -> None:
 
 
 def _summary(counts: Counter[str], out: Path, now: Path) -> str:
-    """What was judged, and what comes next; `now` is the table that params.yaml names."""
-    said = f"{counts['judged']:,} queries judged, {counts['answered']:,} of them with an answer"
+    """The number of queries judged, and what to do next; `now` is the table that params.yaml names."""
+    message = f"{counts['judged']:,} queries judged, {counts['answered']:,} of them with an answer"
     if left := len(_not_in(out, _queries_of(_kept(out)))):
-        said += f"\n{left:,} typed queries are not judged yet: {_kept(out)} keeps them for the next `fieldtune judge`"
+        message += (
+            f"\n{left:,} typed queries are not judged yet: {_kept(out)} keeps them for the next `fieldtune judge`"
+        )
     if not out.is_file():
-        return said
-    there = len({query_of(where, row) for where, row in tables.read(out) if has_answer(row)})
-    enough = f"{_ENOUGH - there:,} more until {_ENOUGH}, from where" if there < _ENOUGH else "enough, so that"
-    lines = [said, f"{out} has {there:,} queries with answers: {enough} the verdict is about what people type"]
+        return message
+    number = len({query_of(where, row) for where, row in tables.read(out) if has_answer(row)})
+    enough = f"{_ENOUGH - number:,} more until {_ENOUGH}, from where" if number < _ENOUGH else "enough, so that"
+    lines = [message, f"{out} has {number:,} queries with answers: {enough} the verdict is about what people type"]
     if now.resolve() == out.resolve():
         return "\n".join([*lines, "next: dvc repro"])
     lines.append(f"next: `queries: {out.as_posix()}` in params.yaml, then `dvc repro`")

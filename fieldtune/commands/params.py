@@ -10,17 +10,17 @@ import yaml
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
-# What every reader of YAML takes for a text, DVC's (1.2) as well as ours (1.1).
+# Text to every reader of YAML, DVC's (1.2) as well as ours (1.1).
 _PLAIN = re.compile(r"[A-Za-z_/][\w./+@=-]*")
 
 
 def read() -> tuple[str, dict[str, Any]]:
     """The text of params.yaml, line ends as they are, and its values.
 
-    Raises UserError where it is not there, or is no keys and values.
+    Raises UserError if it is not found, or does not hold keys and values.
     """
     if not paths.PARAMS.is_file():
-        raise UserError(f"{paths.PARAMS} is not there: run this from the root of the repository")
+        raise UserError(f"{paths.PARAMS} not found: run this from the root of the repository")
     try:
         text = paths.PARAMS.read_bytes().decode()
     except UnicodeDecodeError as error:
@@ -31,7 +31,7 @@ def read() -> tuple[str, dict[str, Any]]:
 def edited(text: str, values: Mapping[str, str]) -> str:
     """`text` with other values for some keys of its first level; no other byte of it changes.
 
-    Raises UserError where that cannot be done, as with a value over several lines.
+    Raises UserError if that cannot be done, as with a value over several lines.
     """
     before = _values(text)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -47,8 +47,8 @@ def edited(text: str, values: Mapping[str, str]) -> str:
         new += "\n"
     new += "".join(missing)
     if not _reads(new, {**before, **values}):
-        said = ", ".join(f"`{key}: {_scalar(value)}`" for key, value in changes.items())
-        raise UserError(f"{paths.PARAMS} is written in a way that cannot be edited here; set there: {said}")
+        settings = ", ".join(f"`{key}: {_scalar(value)}`" for key, value in changes.items())
+        raise UserError(f"{paths.PARAMS} is written in a way that cannot be edited here; set there: {settings}")
     return new
 
 

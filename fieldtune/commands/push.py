@@ -1,15 +1,16 @@
 """`fieldtune push`: the export to the Hugging Face Hub, a folder, or a DVC remote."""
 
+import argparse
 import json
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from fieldtune.commands.version_control import run_dvc
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
@@ -24,12 +25,24 @@ _PATHS = ("/", "./", "../", "~")
 _DVC = "dvc:"
 
 
+ABOUT = "the export to the Hugging Face Hub (private), to a folder, or to a DVC remote"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("target", help="owner/name on the Hub; a path that begins with /, ./, ../ or ~; dvc:<remote>")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("data/export"), help="default: data/export")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes, and be deleted")
+    parser.add_argument("--public", action="store_true", help="on the Hub, where everyone can read it")
+    parser.add_argument("--vectors", action="store_true", help="with the corpus's ids and vectors, on the Hub")
+
+
 def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) -> str:
     """Copy an export to `target`: `owner/name` on the Hub, a path that begins with /, ./, ../ or ~, or `dvc:<remote>`.
 
     The Hub gets the model where SentenceTransformer("owner/name") looks for it, and of the corpus nothing unless
     `vectors`; the others get the whole folder. Returns what went, or would go, with sizes, and what was deleted there.
-    Raises UserError where the export is not whole, or the target does not take it.
+    Raises UserError if the export is not whole, or the target does not take it.
     """
     listed = _whole(folder)
     if target.startswith(_DVC):
@@ -44,14 +57,16 @@ def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) 
 
 
 def _whole(folder: Path) -> dict[str, Entry]:
-    """The files of an export as its manifest has them. Raises UserError where one is not so."""
+    """The files of an export as its manifest has them. Raises UserError if one differs."""
     manifest = folder / MANIFEST
     listed = read_manifest(folder)
     if listed is None:
-        raise UserError(f"{folder} is no export: {manifest} is not there, or lists none: run `dvc repro export`")
-    for name, of in listed.items():
+        raise UserError(
+            f"{folder} is not an export: {manifest} not found, or it lists no files: run `dvc repro export`"
+        )
+    for name, entry in listed.items():
         path = folder / name
-        if not path.is_file() or files.sha256(path) != of["sha256"]:
+        if not path.is_file() or files.sha256(path) != entry["sha256"]:
             raise UserError(f"{path} is not as {manifest} says: run `dvc repro export`")
     return listed
 
@@ -59,53 +74,63 @@ def _whole(folder: Path) -> dict[str, Entry]:
 def _to_hub(name: str, folder: Path, listed: Mapping[str, Entry], public: bool, vectors: bool, dry_run: bool) -> str:
     """One commit that adds the files, and takes away those of an earlier push that are not among them."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     placed = _on_hub(listed, vectors)
     manifest = {place: listed[source] for place, source in placed.items()}
     # The next push knows from it which files are not somebody else's.
     content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
-    sizes = {place: of["bytes"] for place, of in manifest.items()} | {MANIFEST: len(content)}
+    sizes = {place: entry["bytes"] for place, entry in manifest.items()} | {MANIFEST: len(content)}
     api = HfApi()
     where = f"{api.endpoint}/{name}"
     if get_token() is None:
         if dry_run:
             kind = "public" if public else "private"
-            return _said("would go to", f"{where} ({kind}); what is there was not asked: no token", sizes)
+            return _summary("would go to", f"{where} ({kind}); what is there was not asked: no token", sizes)
         raise UserError("no token of the Hub: run `hf auth login`, or set HF_TOKEN (https://hf.co/settings/tokens)")
     doing = "asking" if dry_run else "pushing to"
+    with _hub_errors(name, f"{doing} {api.endpoint}"), console.status(f"{doing} {name}"):
+        if not dry_run:
+            api.create_repo(name, private=not public, exist_ok=True)
+        there = api.model_info(name) if not dry_run or api.repo_exists(name) else None
+        where += _visibility(name, bool(there.private) if there else not public, public)
+        old = sorted(_of_earlier_push(api, there) - set(sizes)) if there else []
+        if dry_run:
+            return _summary("would go to", where, sizes, old)
+        done = api.create_commit(
+            name,
+            [
+                *(CommitOperationAdd(place, folder / source) for place, source in placed.items()),
+                CommitOperationAdd(MANIFEST, content),
+                *(CommitOperationDelete(file) for file in old),
+            ],
+            commit_message="Export of fieldtune",
+        )
+    return f"{_summary('went to', where, sizes, old)}\n{done.commit_url}"
+
+
+@contextmanager
+def _hub_errors(name: str, doing: str) -> Iterator[None]:
+    """Raise UserError for whatever the Hub or the way to it raises; `doing` is what failed then."""
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
     try:
-        with console.status(f"{doing} {name}"):
-            if not dry_run:
-                api.create_repo(name, private=not public, exist_ok=True)
-            there = api.model_info(name) if not dry_run or api.repo_exists(name) else None
-            private = bool(there.private) if there else not public
-            if not private and not public:
-                raise UserError(f"{name} is there already and is public: make it private there, or say `--public`")
-            where += f" ({'private' if private else 'public'})"
-            if private and public:
-                where += ", as it was: its settings there can make it public"
-            left = sorted(_of_earlier_push(api, there) - set(sizes)) if there else []
-            if dry_run:
-                return _said("would go to", where, sizes, left)
-            done = api.create_commit(
-                name,
-                [
-                    *(CommitOperationAdd(place, folder / source) for place, source in placed.items()),
-                    CommitOperationAdd(MANIFEST, content),
-                    *(CommitOperationDelete(file) for file in left),
-                ],
-                commit_message="Export of fieldtune",
-            )
+        yield
     except HfHubHTTPError as error:
-        raise UserError(_refused(name, error.response.status_code, error.server_message)) from error
+        raise UserError(_refusal(name, error.response.status_code, error.server_message)) from error
     except OfflineModeIsEnabled as error:
         raise UserError("HF_HUB_OFFLINE is set, which keeps everything from the Hub: unset it") from error
     except UserError:
         raise
     except Exception as error:  # of the network or the disk, in whatever class the library has it
-        raise UserError(f"{doing} {api.endpoint} failed ({type(error).__name__}: {error}): try again") from error
-    return f"{_said('went to', where, sizes, left)}\n{done.commit_url}"
+        raise UserError(f"{doing} failed ({type(error).__name__}: {error}): try again") from error
+
+
+def _visibility(name: str, private: bool, public: bool) -> str:
+    """Who can read a repository, in words. Raises UserError if everyone can and `public` was not asked for."""
+    if not private and not public:
+        raise UserError(f"{name} is there already and is public: make it private there, or say `--public`")
+    kept = ", as it was: its settings there can make it public" if private and public else ""
+    return f" ({'private' if private else 'public'}){kept}"
 
 
 def _on_hub(listed: Iterable[str], vectors: bool) -> dict[str, str]:
@@ -117,7 +142,7 @@ def _on_hub(listed: Iterable[str], vectors: bool) -> dict[str, str]:
 def _of_earlier_push(api: "HfApi", there: "ModelInfo") -> set[str]:
     """The files of a repository that an earlier push brought, by its manifest.
 
-    Pushes had none at first: without it they are the graphs and vectors.
+    The first versions of push wrote none: then they are the graphs and vectors.
     """
     names = {file.rfilename for file in there.siblings or []}
     manifest = None
@@ -130,7 +155,7 @@ def _of_earlier_push(api: "HfApi", there: "ModelInfo") -> set[str]:
     return names & set(manifest) - {"README.md", ".gitattributes"}
 
 
-def _refused(name: str, status: int, message: str | None) -> str:
+def _refusal(name: str, status: int, message: str | None) -> str:
     if status == 401:
         return "the Hub does not know this token: `hf auth login`, or another HF_TOKEN (https://hf.co/settings/tokens)"
     if status == 403:
@@ -141,27 +166,27 @@ def _refused(name: str, status: int, message: str | None) -> str:
 def _to_path(place: Path, folder: Path, listed: Mapping[str, Entry], dry_run: bool) -> str:
     own = folder.resolve()
     if place.is_relative_to(own) or own.is_relative_to(place):
-        raise UserError(f"{place} and the export {own} lie in one another: name another place")
+        raise UserError(f"{place} and the export {own} overlap: name another place")
     _check_replaceable(place)
     if not dry_run:
         with files.replace_dir(place) as temporary:
             for name in (*listed, MANIFEST):
                 (temporary / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / name, temporary / name)
-    return _said("would go to" if dry_run else "went to", str(place), _sizes(folder, listed))
+    return _summary("would go to" if dry_run else "went to", str(place), _sizes(folder, listed))
 
 
 def _check_replaceable(place: Path) -> None:
-    """Raise UserError where something is there that is neither an empty folder nor an export and nothing else."""
+    """Raise UserError if the place holds anything but an export."""
     if place.exists() and not place.is_dir():
-        raise UserError(f"{place} is there and is no folder: name another place")
+        raise UserError(f"{place} is there and is not a folder: name another place")
     listed = read_manifest(place)
     for path in sorted(place.rglob("*")):
         name = path.relative_to(place).as_posix()
         if path.is_dir() and not path.is_symlink():
             continue
         if listed is None:
-            raise UserError(f"{place} is there and is no export ({name} is in it): name a new folder in it")
+            raise UserError(f"{place} is there and is not an export ({name} is in it): name a new folder in it")
         if name not in listed and name != MANIFEST:
             raise UserError(f"{name} in {place} is not of the export there and would be lost: move it, then push again")
 
@@ -173,45 +198,32 @@ def _to_dvc(remote: str, folder: Path, listed: Mapping[str, Entry], dry_run: boo
 
     remotes = Config(str(Path(".dvc").resolve()))["remote"]  # `dvc remote list` breaks long lines
     if remote not in remotes:
-        there = ", ".join(sorted(remotes)) or "none"
-        raise UserError(f"DVC has no remote {remote!r} (there are: {there}): dvc remote add {remote or '<name>'} <url>")
+        available = ", ".join(sorted(remotes)) or "none"
+        raise UserError(
+            f"DVC has no remote {remote!r} (available: {available}): dvc remote add {remote or '<name>'} <url>"
+        )
     export = paths.EXPORT.as_posix()
-    if json.loads(_dvc("status", "--json", "--", export)):  # DVC would push what dvc.lock names, as far as it has it
+    if json.loads(run_dvc("status", "--json", "--", export)):  # DVC would push what dvc.lock names, as far as it has it
         raise UserError(
             f"DVC does not have {export} as it is now (`dvc status {export}` says why): run `dvc repro export`, or "
             "`dvc commit export` to keep it as it is"
         )
     if not dry_run:
-        _dvc("push", "--remote", remote, "--", export)
-        if lacks := json.loads(_dvc("status", "--cloud", "--remote", remote, "--json", "--", export)):
+        run_dvc("push", "--remote", remote, "--", export)
+        if lacks := json.loads(run_dvc("status", "--cloud", "--remote", remote, "--json", "--", export)):
             raise UserError(
                 f"DVC's remote {remote} has not all of {export} ({next(iter(lacks))} is missing): run "
                 "`dvc commit export`, then push again"
             )
-    return _said("would go to" if dry_run else "went to", f"DVC's remote {remote}", _sizes(folder, listed))
-
-
-def _dvc(*arguments: str) -> str:
-    """Run a command of DVC; returns what it prints. Raises UserError with its words where it fails."""
-    with console.status(f"dvc {' '.join(arguments)}"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0:
-        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip()}")
-    return done.stdout
+    return _summary("would go to" if dry_run else "went to", f"DVC's remote {remote}", _sizes(folder, listed))
 
 
 def _sizes(folder: Path, listed: Mapping[str, Entry]) -> dict[str, int]:
     """Bytes of the whole export."""
-    return {**{name: of["bytes"] for name, of in listed.items()}, MANIFEST: (folder / MANIFEST).stat().st_size}
+    return {**{name: entry["bytes"] for name, entry in listed.items()}, MANIFEST: (folder / MANIFEST).stat().st_size}
 
 
-def _said(verb: str, where: str, sizes: Mapping[str, int], deleted: Iterable[str] = ()) -> str:
-    lines = [f"{size / 1e6:10.3f} MB  {name}" for name, size in sorted(sizes.items())]
-    lines += [f"{'deleted':>13}  {name}" for name in deleted]
-    return "\n".join([*lines, f"{sum(sizes.values()) / 1e6:10.3f} MB  {verb} {where}"])
+def _summary(verb: str, where: str, sizes: Mapping[str, int], deleted: Iterable[str] = ()) -> str:
+    lines = [f"{files.human_size(size):>10}  {name}" for name, size in sorted(sizes.items())]
+    lines += [f"{'deleted':>10}  {name}" for name in deleted]
+    return "\n".join([*lines, f"{files.human_size(sum(sizes.values())):>10}  {verb} {where}"])

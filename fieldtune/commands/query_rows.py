@@ -1,4 +1,4 @@
-"""Rows of tables that hold people's queries, as the stages `real` and `generate` will read them."""
+"""Rows of tables with people's queries, as the stages `real` and `generate` will read them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from fieldtune.sources.places import NAMES
 
 
 def query_of(where: str, row: Mapping[str, Any]) -> str:
-    """The query of a row, on one line. Raises UserError where it has none."""
+    """The query of a row, on one line. Raises UserError if it has none."""
     if "query" not in row:
-        there = ", ".join(name for name in row if name) or "none"
+        columns = ", ".join(name for name in row if name) or "none"
         raise UserError(
-            f"{where}: no column `query`; it has {there}. Known are query and, for the answer's place, "
+            f"{where}: no column `query`; it has {columns}. Known are query and, for the answer's place, "
             f"{', '.join(reversed(NAMES))} and section"
         )
     if not (query := one_line(cell(row, "query"))):
@@ -22,7 +22,7 @@ def query_of(where: str, row: Mapping[str, Any]) -> str:
 
 
 def has_answer(row: Mapping[str, Any]) -> bool:
-    """Whether a row says where its query's answer stands."""
+    """True if a row says where its query's answer stands."""
     return any(cell(row, name) for name in NAMES)
 
 

@@ -1,57 +1,66 @@
-"""`fieldtune search`: what the base model, BM25 and the tuned model find for a query, side by side."""
+"""`fieldtune search`: the results of base model, BM25 and tuned model for a query, side by side."""
 
+import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
-from fieldtune.commands.ranked import check_ranking
-from fieldtune.commands.terminal import plain
+from fieldtune.commands.preconditions import check_ranking
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console
+from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 from stages.evaluate.scores import LABELS
 
 _LETTERS = 110  # of a passage's text
 
 
-def search(words: str, top: int) -> str:
-    """Print the first `top` sections of each system for a query; returns a line that sums it up.
+ABOUT = "the results of base model, BM25 and tuned model for a query, side by side"
 
-    A section that no other system has is bold. Raises UserError where the stages before have not run.
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("words", help="the query")
+    parser.add_argument("--top", type=int, default=5, help="sections shown per system (default: 5)")
+
+
+def search(words: str, top: int) -> str:
+    """Print the first `top` sections of each system for a query; return a summary.
+
+    A section that no other system has is bold. Raises UserError if the stages before have not run.
     """
     if not words.strip():
         raise UserError('say what to search for: fieldtune search "words"')
     check_ranking(top)
-    from fieldtune.commands.pooling import Systems
+    from fieldtune.commands.loaded_systems import Systems
 
     passages = list(files.read_jsonl(paths.PASSAGES))
     with console.status("loading the models"):
         systems = Systems(passages)
-    found = systems.best(words, top)
-    console.print(side_by_side(found, passages))
-    left_out = "" if "tuned" in found else "; no tuned model yet: run `dvc repro`"
+    hits = systems.best(words, top)
+    console.print(side_by_side(hits, passages))
+    left_out = "" if "tuned" in hits else "; no tuned model yet: run `dvc repro`"
     return f"{len(passages):,} passages searched{left_out}"
 
 
-def side_by_side(found: Mapping[str, Sequence[tuple[int, float]]], passages: Sequence[Mapping[str, Any]]) -> Table:
-    """A column for each system; `found` has its passages (rows of passages.jsonl) with their scores, best first."""
+def side_by_side(hits: Mapping[str, Sequence[tuple[int, float]]], passages: Sequence[Mapping[str, Any]]) -> Table:
+    """A column for each system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
     shown = Table(show_lines=True)
     shown.add_column("", justify="right")
-    for name in found:
+    for name in hits:
         shown.add_column(LABELS[name], ratio=1, overflow="fold")
-    places = {name: [_place(passages[row]) for row, _ in rows] for name, rows in found.items()}
-    for rank in range(max(map(len, found.values()), default=0)):
+    places = {name: [_place(passages[row]) for row, _ in rows] for name, rows in hits.items()}
+    for rank in range(max(map(len, hits.values()), default=0)):
         cells = []
-        for name, rows in found.items():
+        for name, rows in hits.items():
             if rank >= len(rows):
                 cells.append(Text())
                 continue
             row, score = rows[rank]
-            others = {place for other, of in places.items() if other != name for place in of}
-            cells.append(_cell(passages[row], score, alone=_place(passages[row]) not in others))
+            others = {place for other, ranked in places.items() if other != name for place in ranked}
+            cells.append(_cell(passages[row], score, unique=_place(passages[row]) not in others))
         shown.add_row(str(rank + 1), *cells)
     return shown
 
@@ -60,12 +69,12 @@ def _place(passage: Mapping[str, Any]) -> tuple[str, str]:
     return passage["source"], passage["section"]
 
 
-def _cell(passage: Mapping[str, Any], score: float, alone: bool) -> Text:
+def _cell(passage: Mapping[str, Any], score: float, unique: bool) -> Text:
     text = " ".join(passage["text"].split())
     text = text if len(text) <= _LETTERS else text[:_LETTERS].rsplit(" ", 1)[0] + " …"
     return Text.assemble(
-        (plain(passage["title"] or passage["section"]), "bold" if alone else ""),
+        (printable(passage["title"] or passage["section"]), "bold" if unique else ""),
         (f"  {score:.3f}\n", "dim"),
-        (plain(f"{passage['source']}#{passage['section']}\n"), "cyan"),
-        (plain(text), "dim"),
+        (printable(f"{passage['source']}#{passage['section']}\n"), "cyan"),
+        (printable(text), "dim"),
     )

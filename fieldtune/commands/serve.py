@@ -19,7 +19,7 @@ ABOUT = "the export as an HTTP service with OpenAI's embeddings API; FIELDTUNE_A
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's options."""
+    """Declare the command's arguments."""
     number: Any = {"type": _positive, "metavar": "N"}
     parser.add_argument("folder", type=Path, nargs="?", default=Path("data/export"), help="default: data/export")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
@@ -29,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         choices=MODELS,
         default="auto",
-        help="int8 and fp32: ONNX; auto: torch on a GPU, else int8 where it was exported",
+        help="int8 and fp32: ONNX; auto: torch on a GPU, otherwise int8 if it was exported",
     )
     parser.add_argument("--workers", default=1, help="processes, each with the model (default: 1)", **number)
     parser.add_argument("--threads", help="of each worker's model (default: its share of the cores)", **number)
@@ -46,28 +46,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def serve(host: str, port: int, threads: int | None, workers: int, **options: Any) -> str:
     """Serve until SIGTERM or Ctrl-C; the other `options` are those of ServeSettings.
 
-    Raises UserError where the export is not whole or the address is taken.
+    Raises UserError if the export is not whole or the address is taken.
     """
     from fieldtune.serve import server
 
     each = threads or max(1, cores() // workers)
     server.serve(ServeSettings(threads=each, workers=workers, **options), host, port)
-    return ""  # all is said in the log
+    return ""  # the log has it all
 
 
 def cores(quota: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """The cores that this process may use: of the machine, by its affinity, by its container's `quota` (cgroup 2)."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         allowed, _, period = quota.read_text(encoding="utf-8").partition(" ")
     except OSError:  # not Linux, or cgroup 1
-        return there
-    return there if allowed == "max" else max(1, min(there, round(int(allowed) / int(period))))
+        return available
+    return available if allowed == "max" else max(1, min(available, round(int(allowed) / int(period))))
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
 
 

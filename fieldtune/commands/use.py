@@ -1,5 +1,6 @@
 """`fieldtune use`: a team's own documents and queries in params.yaml, known to git or DVC."""
 
+import argparse
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -7,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from fieldtune.commands import params, tracking
+from fieldtune.commands import params, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
-from fieldtune.commands.tracking import Out, shown
+from fieldtune.commands.version_control import Out, shown
 from fieldtune.corpus import beir, files, tables
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
@@ -21,6 +22,22 @@ _ANY = "keyphrases"  # the generator that needs nothing but documents
 _PAID = ("claude", "claude_batch")
 
 
+ABOUT = "point params.yaml at your documents and queries, and track them with DVC"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("documents", type=Path, metavar="folder", help="the documents, of any format")
+    parser.add_argument(
+        "queries",
+        type=Path,
+        nargs="?",
+        help="real queries with their answers: JSONL, CSV, TSV or XLSX (default: those of the same documents, if any)",
+    )
+    parser.add_argument("--generator", help="a file of conf/generator/ (default: the present one if it fits)")
+    parser.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")
+
+
 def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None) -> str:
     """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
 
@@ -30,7 +47,7 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     no file or cannot write queries for these documents.
     """
     text, now = params.read()
-    known = tracking.outs()
+    known = version_control.outs()
     _check_names([path for path in (documents, queries, pairs) if path], known)
     folder = documents.resolve()
     places = {folder: _files_of(folder, documents, known)}
@@ -50,11 +67,11 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
                 )
             places[table] = [table]
             counts, warning = _rows(name, table, folder, known)
-            said = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
+            line = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
         else:
             own = name == "queries" and beir.is_beir(folder)
-            said = "those of the folder, which is laid out as BEIR" if own else "none"
-        lines.append(f"{name}: {said}")
+            line = "those of the folder, which is laid out as BEIR" if own else "none"
+        lines.append(f"{name}: {line}")
         if table == _table(paths.NONE) and set_now[name] not in (paths.NONE, paths.SAMPLE_REAL):
             lines.append(f"! {set_now[name]} is no longer used")
     values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
@@ -66,7 +83,7 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
         files.write_text(paths.PARAMS, new)
     written = [f"{shown(place)}.dvc" for place in places] + [shown(place.parent / ".gitignore") for place in places]
     inside = [name for name in written if not Path(name).is_absolute()]
-    if changed := tracking.uncommitted([paths.PARAMS.as_posix(), *inside]):
+    if changed := version_control.uncommitted([paths.PARAMS.as_posix(), *inside]):
         lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
     if values["generator"] in _PAID:
         lines.append("what its queries cost: dvc repro ingest && fieldtune estimate")
@@ -86,14 +103,14 @@ def _make_known(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> 
         if not place.is_relative_to(Path.cwd()):
             lines.append(f"! {shown(place)} is outside the repository: whoever clones this will not have it")
             continue
-        if hidden := tracking.ignored(place, there):
+        if hidden := version_control.ignored(place, there):
             if len(hidden) == len(there):
                 raise UserError(f"{shown(place)} is named by .dvcignore, so that DVC cannot have it: change that")
             lines.append(
                 f"! .dvcignore names {len(hidden):,} of the files in {shown(place)}: they are read here, but DVC does "
                 "not see them change, and whoever clones this will not have them"
             )
-        missing = tracking.untracked(place, there, known)
+        missing = version_control.untracked(place, there, known)
         if len(missing) == len(there):
             to_add.append(place)
         elif missing:
@@ -102,26 +119,26 @@ def _make_known(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> 
                 f"whoever clones this will not have them (git add {shlex.quote(shown(place))})"
             )
     if to_add:
-        tracking.add(to_add)
+        version_control.add(to_add)
         lines.append(f"added to DVC: {', '.join(map(shown, to_add))}")
     return lines
 
 
 def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
     """The files of the documents folder that are not hidden."""
-    tracking.refuse_outputs(folder, known)
+    version_control.refuse_outputs(folder, known)
     if not folder.is_dir():
         raise UserError(f"{given} is " + ("a file: name its folder" if folder.is_file() else _not_there(folder, known)))
     there = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
     hidden = [path for path in there if is_hidden(path, folder)]
     inside = folder.is_relative_to(Path.cwd())
     # DVC takes hidden files, too, but not those that .dvcignore names, nor what is in a .git.
-    unseen = {*tracking.ignored(folder, hidden)} if inside and hidden else set()
+    unseen = {*version_control.ignored(folder, hidden)} if inside and hidden else set()
     _check_names([path for path in there if path not in unseen], known)
-    found = [path for path in there if path.is_file() and not is_hidden(path, folder)]
-    if not found:
+    readable = [path for path in there if path.is_file() and not is_hidden(path, folder)]
+    if not readable:
         raise UserError(f"{given} has no files")
-    return found
+    return readable
 
 
 def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
@@ -140,7 +157,7 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[s
 
     Raises UserError where it cannot be what it is to be.
     """
-    tracking.refuse_outputs(table, known)
+    version_control.refuse_outputs(table, known)
     if not table.is_file():
         raise UserError(f"{shown(table)} is " + ("a folder" if table.is_dir() else _not_there(table, known)))
     if table.is_relative_to(folder) and not beir.is_beir(folder):

@@ -136,6 +136,15 @@ def folder_size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
+def human_size(size: float) -> str:
+    """Bytes in three digits and the unit that suits them."""
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} GB"
+
+
 def sha256(path: Path) -> str:
     """The hex digest of a file's contents."""
     with path.open("rb") as file:

@@ -1,5 +1,6 @@
 """The terminal: progress bars for long work, and lines that are worth reading meanwhile."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+# Would steer a terminal or reverse its letters: control characters but tab and line end, Unicode's line ends and
+# directions, halves of characters. The zero-width joiners stay: words of Persian and Hindi are spelled with them.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 console = Console(highlight=False, soft_wrap=True, emoji=False)
 
@@ -57,3 +62,8 @@ def progress(label: str, total: float) -> Iterator[Bar]:
 def note(text: str) -> None:
     """Print one line that is worth reading while a stage runs."""
     console.print(f"  {text}", markup=False)
+
+
+def printable(text: str) -> str:
+    """A text of a document or a query without what would steer the terminal."""
+    return _CONTROLS.sub("", text)

@@ -29,7 +29,7 @@ from fieldtune.serve.schema import ApiError, EmbeddingsRequest, SearchRequest
 from fieldtune.serve.settings import ServeSettings
 
 API_KEY = "FIELDTUNE_API_KEY"  # environment variable; empty or not set: whoever reaches the service may use it
-_WATCHED = ("/health", "/ready", "/metrics")  # asked every few seconds by machines: not in the log
+_WATCHED = ("/health", "/ready", "/metrics")  # polled every few seconds by machines: not in the log
 _UPLOAD = 30.0  # seconds that a request's body may take
 _TAG = {"query": "query", "passage": "document"}  # `<name>:<tag>`, for clients that cannot send `input_type`
 
@@ -40,44 +40,44 @@ class Service:
     """The loaded model with what is needed around it."""
 
     def __init__(self, settings: ServeSettings) -> None:
-        of = exported.read(settings.folder)
-        which = backends.chosen(of, settings.model)
+        export = exported.read(settings.folder)
+        which = backends.choose(export, settings.model)
         self.settings = settings
-        self.exported = of
-        weights = of.weights(which)
-        of.check([of.tokenizer, *weights, of.vectors])
-        self.reader = tokens.Reader(of)
-        self.backend = backends.open_backend(of, which, settings.threads)
-        self.index = search.read(of.vectors, self.backend.dimension) if of.vectors.is_file() else None
+        self.exported = export
+        weights = export.weights(which)
+        export.check([export.tokenizer, *weights, export.vectors])
+        self.reader = tokens.Reader(export)
+        self.backend = backends.open_backend(export, which, settings.threads)
+        self.index = search.read(export.vectors, self.backend.dimension) if export.vectors.is_file() else None
         self.batcher = Batcher(
             self.backend,
             batch_tokens=settings.batch_tokens or self.backend.batch_tokens,
             queue_tokens=settings.queue_tokens,
         )
-        self.sha256 = of.sha256.get(weights[0].relative_to(of.folder).as_posix())
+        self.sha256 = export.sha256.get(weights[0].relative_to(export.folder).as_posix())
         self.started = int(time.time())
         self.models = [settings.name, *(f"{settings.name}:{tag}" for tag in _TAG)]
         self._in_hand = 0
         self._tokenizing = ThreadPoolExecutor(2, "tokenizer")
 
     def kind(self, model: str | None, input_type: schema.InputType | None) -> Kind:
-        """Which prompt; raises ApiError for a model that is not here and for a contradiction."""
+        """The prompt to use. Raises ApiError for an unknown model and for a contradiction."""
         if model is not None and model not in self.models:
             raise ApiError(
                 404,
-                f"the model {model[:100]!r} does not exist; there is: {', '.join(self.models)}",
+                f"the model {model[:100]!r} does not exist; available: {', '.join(self.models)}",
                 code="model_not_found",
                 param="model",
             )
         named = _TAG.get((model or "").removeprefix(self.settings.name).removeprefix(":"))
-        asked = schema.KINDS[input_type] if input_type else None
-        if named and asked and named != asked:
+        requested = schema.KINDS[input_type] if input_type else None
+        if named and requested and named != requested:
             raise ApiError(400, f"`model` says {model}, `input_type` says {input_type}", param="input_type")
-        return "query" if "query" in (named, asked) else "document"
+        return "query" if "query" in (named, requested) else "document"
 
     @contextmanager
     def in_hand(self) -> Iterator[None]:
-        """A request's place among those that are worked on. Raises ApiError (429) where there is none left."""
+        """A request's place among those that are worked on. Raises ApiError (429) if none is left."""
         if self._in_hand >= self.settings.max_requests:
             raise _too_many(1)
         self._in_hand += 1
@@ -89,26 +89,26 @@ class Service:
             metrics.IN_FLIGHT.dec()
 
     async def read(self, inputs: Sequence[str] | Sequence[Sequence[int]], kind: Kind) -> tokens.Tokens:
-        """The inputs' tokens. Raises ApiError for too many inputs or tokens, and for ids that are none."""
+        """The inputs' tokens. Raises ApiError for too many inputs or tokens, and for unknown token ids."""
         limit = self.settings.max_inputs
         if len(inputs) > limit:
             raise ApiError(422, f"{len(inputs):,} inputs are more than the {limit:,} of a request", param="input")
-        of_texts = bool(inputs) and isinstance(inputs[0], str)
-        read: Callable[..., tokens.Tokens] = self.reader.texts if of_texts else self.reader.ids
+        are_texts = bool(inputs) and isinstance(inputs[0], str)
+        read: Callable[..., tokens.Tokens] = self.reader.texts if are_texts else self.reader.ids
         try:
             if sum(map(len, inputs)) <= tokens.SHORT:
-                found = read(inputs, kind)
+                result = read(inputs, kind)
             else:
-                found = await asyncio.get_running_loop().run_in_executor(self._tokenizing, read, inputs, kind)
+                result = await asyncio.get_running_loop().run_in_executor(self._tokenizing, read, inputs, kind)
         except tokens.UnknownToken as error:
             raise ApiError(400, str(error), param="input") from error
-        if found.count > (limit := self.settings.max_tokens):
-            raise ApiError(422, f"{found.count:,} tokens are more than the {limit:,} of a request", param="input")
-        metrics.TRUNCATED.inc(len(found.truncated))
-        return found
+        if result.count > (limit := self.settings.max_tokens):
+            raise ApiError(422, f"{result.count:,} tokens are more than the {limit:,} of a request", param="input")
+        metrics.TRUNCATED.inc(len(result.truncated))
+        return result
 
     async def encode(self, request: Request, read: tokens.Tokens) -> Vectors:
-        """The tokens' vectors. Raises ApiError where the queue is full, and ClientGone where nobody waits any more."""
+        """The tokens' vectors. Raises ApiError if the queue is full, and ClientGone if nobody waits any more."""
         request.state.log.update(inputs=len(read.ids), tokens=read.count, truncated=len(read.truncated))
         work = asyncio.ensure_future(self.batcher.encode(read.ids))
         gone = asyncio.ensure_future(_disconnected(request))
@@ -124,7 +124,7 @@ class Service:
             gone.cancel()
 
     def cut(self, vectors: Vectors, dimensions: int | None) -> Vectors:
-        """Unit vectors of the first `dimensions` numbers. Raises ApiError where the model was not trained for it."""
+        """Unit vectors of the first `dimensions` numbers. Raises ApiError if the model was not trained for that."""
         own = self.backend.dimension
         if dimensions is None or dimensions == own:
             return vectors
@@ -134,7 +134,8 @@ class Service:
         short = vectors[:, :dimensions]
         return np.asarray(short / np.linalg.norm(short, axis=1, keepdims=True), dtype=np.float32)
 
-    def described(self, name: str) -> dict[str, Any]:
+    def describe(self, name: str) -> dict[str, Any]:
+        """A model as `/v1/models` lists it."""
         return {
             "id": name,
             "object": "model",
@@ -153,13 +154,13 @@ class ClientGone(Exception):
 
 
 def create_app(settings: ServeSettings) -> ASGIApp:
-    """Load the export and build the application. Raises UserError where the export is not whole."""
+    """Load the export and build the application. Raises UserError if the export is not whole."""
     service = Service(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         batches = asyncio.create_task(service.batcher.run())
-        log.info("ready", extra={"fields": {"process": os.getpid(), **service.described(settings.name)}})
+        log.info("ready", extra={"fields": {"process": os.getpid(), **service.describe(settings.name)}})
         yield
         batches.cancel()
         log.info("stopped", extra={"fields": {"process": os.getpid()}})
@@ -169,15 +170,15 @@ def create_app(settings: ServeSettings) -> ASGIApp:
     app.state.service = service
     app.include_router(_watched)
     app.include_router(_v1)
-    app.add_exception_handler(ApiError, _said)
-    app.add_exception_handler(HTTPException, _of_routing)
-    app.add_exception_handler(ClientGone, _gone)
-    app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(HTTPException, _routing_error)
+    app.add_exception_handler(ClientGone, _client_gone)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
+    app.add_exception_handler(Exception, _server_error)
     return Watched(app)
 
 
-# What machines that watch the service ask.
+# For machines that watch the service.
 
 _watched = APIRouter()
 
@@ -201,7 +202,7 @@ async def prometheus() -> Response:
     return Response(metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-# What clients ask.
+# For clients.
 
 
 async def _authorized(
@@ -233,14 +234,14 @@ async def embeddings(request: Request) -> Response:
     service: Service = request.app.state.service
     body = await _read(request, service.settings.max_bytes)
     with service.in_hand():
-        asked = schema.parse(EmbeddingsRequest, body)
-        kind = service.kind(asked.model, asked.input_type)
-        service.cut(np.ones((1, service.backend.dimension), dtype=np.float32), asked.dimensions)
-        read = await service.read(_inputs(asked), kind)
-        vectors = service.cut(await service.encode(request, read), asked.dimensions)
+        payload = schema.parse(EmbeddingsRequest, body)
+        kind = service.kind(payload.model, payload.input_type)
+        service.cut(np.ones((1, service.backend.dimension), dtype=np.float32), payload.dimensions)
+        read = await service.read(_inputs(payload), kind)
+        vectors = service.cut(await service.encode(request, read), payload.dimensions)
         encoded = (
             [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
-            if asked.encoding_format == "base64"
+            if payload.encoding_format == "base64"
             else list(vectors)
         )
         return _json(
@@ -258,19 +259,19 @@ async def embeddings(request: Request) -> Response:
 
 @_v1.post("/search", openapi_extra=_body(SearchRequest))
 async def find(request: Request) -> Response:
-    """The passages nearest to a query; their texts are not in the export."""
+    """Answer with the passages nearest to a query; their texts are not in the export."""
     service: Service = request.app.state.service
     if service.index is None:
         raise ApiError(404, "the export has no vectors/passages.parquet to search in")
     body = await _read(request, service.settings.max_bytes)
     with service.in_hand():
-        asked = schema.parse(SearchRequest, body)
-        service.kind(asked.model, "query")
-        if not asked.query:
+        payload = schema.parse(SearchRequest, body)
+        service.kind(payload.model, "query")
+        if not payload.query:
             raise ApiError(400, "`query` is empty", param="query")
-        read = await service.read([asked.query], "query")
+        read = await service.read([payload.query], "query")
         vectors = await service.encode(request, read)
-        hits = await asyncio.to_thread(service.index.nearest, vectors[0], asked.top_k)
+        hits = await asyncio.to_thread(service.index.nearest, vectors[0], payload.top_k)
         return _json(
             {
                 "object": "list",
@@ -285,19 +286,19 @@ async def find(request: Request) -> Response:
 @_v1.get("/models")
 async def models(request: Request) -> Response:
     service: Service = request.app.state.service
-    return _json({"object": "list", "data": [service.described(name) for name in service.models]})
+    return _json({"object": "list", "data": [service.describe(name) for name in service.models]})
 
 
 @_v1.get("/models/{name:path}")
 async def model(request: Request, name: str) -> Response:
     service: Service = request.app.state.service
     service.kind(name, None)
-    return _json(service.described(name))
+    return _json(service.describe(name))
 
 
-def _inputs(asked: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int]]:
+def _inputs(payload: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int]]:
     """The inputs as a list. Raises ApiError for none, and for an empty one."""
-    given: Any = asked.input
+    given: Any = payload.input
     inputs = [given] if isinstance(given, str) or (given and isinstance(given[0], int)) else given
     if not inputs:
         raise ApiError(400, "`input` is empty", param="input")
@@ -308,7 +309,7 @@ def _inputs(asked: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int]]
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """The body. Raises ApiError where it is larger than `limit` bytes (413), before it is all here, or late (408)."""
+    """The body. Raises ApiError if it is larger than `limit` bytes (413), before it is all here, or late (408)."""
     too_large = ApiError(413, f"the body is larger than {limit:,} bytes")
     if int(request.headers.get("content-length", 0)) > limit:
         raise too_large
@@ -345,22 +346,22 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
     return Response(content, status, headers, media_type="application/json")
 
 
-async def _said(_: Request, error: Exception) -> Response:
+async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return _json(error.body, error.status, error.headers)
 
 
-async def _of_routing(request: Request, error: Exception) -> Response:
+async def _routing_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = ApiError(error.status_code, f"{request.method} {request.url.path[:100]}: {error.detail}")
-    return _json(said.body, error.status_code, dict(error.headers or {}))
+    reply = ApiError(error.status_code, f"{request.method} {request.url.path[:100]}: {error.detail}")
+    return _json(reply.body, error.status_code, dict(error.headers or {}))
 
 
-async def _gone(_: Request, error: Exception) -> Response:
+async def _client_gone(_: Request, error: Exception) -> Response:
     return Response(status_code=499)  # nobody reads it; as nginx logs it
 
 
-async def _failed(_: Request, error: Exception) -> Response:
+async def _server_error(_: Request, error: Exception) -> Response:
     return _json(ApiError(500, "the service failed; its log says more", type="server_error").body, 500)
 
 
@@ -403,5 +404,5 @@ class Watched:
 
 
 def _draining(scope: Scope) -> bool:
-    """Whether the server stops; set by `server.Lingering`."""
+    """True if the server is stopping; set by `server.Lingering`."""
     return bool(scope.get("state", {}).get("draining"))

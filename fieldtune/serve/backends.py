@@ -38,29 +38,31 @@ class Backend(Protocol):
         ...
 
 
-def chosen(exported: Exported, model: str) -> str:
-    """`auto` as what it stands for here: torch on a GPU, else the first of int8, fp32 and torch that was exported.
+def choose(exported: Exported, model: str) -> str:
+    """Resolve `auto`: torch on a GPU, otherwise the first of int8, fp32 and torch that was exported.
 
-    Raises UserError where what was asked for is not in the export.
+    Raises UserError if the export does not have the model.
     """
-    there = [name for name in ("int8", "fp32") if exported.graph(name).is_file()]
+    available = [name for name in ("int8", "fp32") if exported.graph(name).is_file()]
     if exported.weights("torch") and find_spec("torch"):  # the container has neither
-        there.append("torch")
+        available.append("torch")
     if model == "auto":
-        if "torch" in there and _has_gpu():
+        if "torch" in available and _has_gpu():
             return "torch"
-        if there:
-            return there[0]
+        if available:
+            return available[0]
         raise UserError(f"{exported.folder} has no model in it: run `dvc repro export`")
-    if model not in there:
-        raise UserError(f"{exported.folder} has no model for `--model {model}`; it has: {', '.join(there) or 'none'}")
+    if model not in available:
+        raise UserError(
+            f"{exported.folder} has no model for `--model {model}`; available: {', '.join(available) or 'none'}"
+        )
     return model
 
 
 def open_backend(exported: Exported, model: str, threads: int) -> Backend:
-    """Load what `chosen` named and encode once, so that the first request is no slower than others.
+    """Load what `choose` named and encode once, so that the first request is no slower than others.
 
-    Raises UserError where the files are broken.
+    Raises UserError if the files are broken.
     """
     backend: Backend
     if model == "torch":
@@ -94,7 +96,7 @@ class OnnxBackend:
 
 
 def _onnx_session(path: Path, threads: int) -> Any:
-    """An onnxruntime session. Raises UserError where the file is broken."""
+    """An onnxruntime session. Raises UserError if the file is broken."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -103,7 +105,7 @@ def _onnx_session(path: Path, threads: int) -> Any:
     # Batches have any shape: memory planned for one is of no use to the next, and is never given back.
     options.enable_mem_pattern = False
     options.enable_cpu_mem_arena = False
-    # Else the model's threads spin between batches, on the cores that the server itself needs.
+    # Otherwise the model's threads spin between batches, on the cores that the server itself needs.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(
@@ -117,7 +119,7 @@ def _onnx_session(path: Path, threads: int) -> Any:
 
 
 class TorchBackend:
-    """The Sentence Transformers folder in float32, on a GPU where there is one."""
+    """The Sentence Transformers folder in float32, on a GPU if there is one."""
 
     at_once = 0
 
@@ -155,7 +157,7 @@ def padded(ids: Sequence[Sequence[int]], padding: int) -> tuple[npt.NDArray[np.i
 
 
 def _has_gpu() -> bool:
-    """Whether torch would find one; torch itself, which takes seconds to import, is asked only where a driver is."""
+    """True if torch would use a GPU; torch, which takes seconds to import, is imported only if there is a driver."""
     if not any(Path(place).exists() for place in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")):
         return False
     import torch

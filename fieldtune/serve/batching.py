@@ -59,7 +59,7 @@ class Batcher:
     async def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Unit vectors, float32 [len(ids), dimension]. Cancelling it takes the texts out of the queue.
 
-        Raises QueueFull at once where more tokens are waiting than fit beside these.
+        Raises QueueFull at once if more tokens are waiting than fit beside these.
         """
         tokens = sum(map(len, ids))
         if self._tokens and self._tokens + tokens > self._queue_tokens:
@@ -93,7 +93,7 @@ class Batcher:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while batch := take(self._jobs, self._batch_tokens):
+            while batch := next_batch(self._jobs, self._batch_tokens):
                 for run in runs(batch, self._backend.run_cost):
                     await self._encode(run)
                     await asyncio.sleep(0)  # clients have their turn between two runs, wherever those are made
@@ -132,7 +132,7 @@ class Batcher:
         metrics.TEXTS.inc(len(ids))
 
 
-def take(jobs: "deque[_Job]", budget: int) -> list[tuple[_Job, int]]:
+def next_batch(jobs: "deque[_Job]", budget: int) -> list[tuple[_Job, int]]:
     """Take texts of up to `budget` tokens, one at least, a text of each job in turn: no client waits for another's all.
 
     Jobs of which nothing is left to take leave the queue, as do those that nobody waits for.
@@ -154,7 +154,7 @@ def take(jobs: "deque[_Job]", budget: int) -> list[tuple[_Job, int]]:
 
 
 def runs(batch: Sequence[tuple[_Job, int]], cost: int) -> list[list[tuple[_Job, int]]]:
-    """Cut a batch into runs of the model, the shortest texts first: another where more than `cost` would be padding.
+    """Cut a batch into runs of the model, the shortest texts first: a new one if more than `cost` would be padding.
 
     `cost` is in tokens, as is what a run costs besides them.
     """

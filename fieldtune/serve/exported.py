@@ -1,4 +1,4 @@
-"""What an export folder says of its model: files, prompts, limits."""
+"""An export folder's files, prompts and limits, without loading its model."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ class Exported:
     """An export as it lies on the disk; nothing is loaded."""
 
     folder: Path
-    home: Path  # has the tokenizer: onnx/, or model/ where nothing was exported to ONNX
+    home: Path  # has the tokenizer: onnx/, or model/ if nothing was exported to ONNX
     prompts: Mapping[Kind, str]
     max_tokens: int  # longer texts are cut here; counts prompt and special tokens
     padding: int  # token id
@@ -30,18 +30,18 @@ class Exported:
         return self.home / _TOKENIZER
 
     def graph(self, precision: str) -> Path:
-        """The ONNX file of `int8` or `fp32`, whether it is there or not."""
+        """The ONNX file of `int8` or `fp32`, whether it exists or not."""
         return self.folder / "onnx" / {"int8": "model_int8.onnx", "fp32": "model.onnx"}[precision]
 
     def weights(self, model: str) -> list[Path]:
-        """The files that `int8`, `fp32` or `torch` is loaded from, those that are there; of a large graph several."""
+        """The files that `int8`, `fp32` or `torch` is loaded from, as far as they exist; of a large graph several."""
         if model == "torch":
             return sorted(self.torch_model.glob("*.safetensors"))
         graph = self.graph(model)
         return sorted(graph.parent.glob(f"{graph.name}*"))
 
     def check(self, used: Iterable[Path]) -> None:
-        """Raises UserError where one of these files is not the one that the manifest names."""
+        """Raise UserError if one of these files is not the one that the manifest names."""
         for path in used:
             named = self.sha256.get(path.relative_to(self.folder).as_posix())
             if named and path.is_file() and files.sha256(path) != named:
@@ -57,10 +57,10 @@ class Exported:
 
 
 def read(folder: Path) -> Exported:
-    """Read the small files of an export. Raises UserError where it is none."""
+    """Read the small files of an export. Raises UserError if it is not an export."""
     home = next((folder / name for name in ("onnx", "model") if (folder / name / _TOKENIZER).is_file()), None)
     if home is None:
-        raise UserError(f"{folder} is no export: {folder}/onnx/{_TOKENIZER} is not there; run `dvc repro export`")
+        raise UserError(f"{folder} is not an export: {folder}/onnx/{_TOKENIZER} not found; run `dvc repro export`")
     tokenizer = _json(home / "tokenizer_config.json")
     max_tokens = tokenizer.get("model_max_length")
     if not isinstance(max_tokens, int) or max_tokens > 1_000_000:  # transformers writes 1e30 for no limit
@@ -76,27 +76,27 @@ def read(folder: Path) -> Exported:
         max_tokens=max_tokens,
         padding=_padding(home / _TOKENIZER, tokenizer.get("pad_token")),
         matryoshka=tuple(sorted(sizes)),
-        sha256={name: of["sha256"] for name, of in _json(manifest).items()} if manifest.is_file() else {},
+        sha256={name: entry["sha256"] for name, entry in _json(manifest).items()} if manifest.is_file() else {},
     )
 
 
 def _padding(tokenizer: Path, token: object) -> int:
-    """Masked out, so that any id serves where the tokenizer has none for it."""
+    """The id of the padding token: masked out, so that any id serves if the tokenizer has none for it."""
     from tokenizers import Tokenizer
 
     name = token.get("content") if isinstance(token, dict) else token
     try:
-        found = Tokenizer.from_file(str(tokenizer)).token_to_id(name) if isinstance(name, str) else None
+        token_id = Tokenizer.from_file(str(tokenizer)).token_to_id(name) if isinstance(name, str) else None
     except Exception as error:  # the library raises nothing narrower
         raise UserError(f"{tokenizer} does not load: {error}") from error
-    return found or 0
+    return token_id or 0
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}): run `dvc repro export`") from error
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is no JSON object: run `dvc repro export`")
-    return found
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is not a JSON object: run `dvc repro export`")
+    return values

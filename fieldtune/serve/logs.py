@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on the standard output, never a text or a key."""
+"""Structured logs: one JSON object per line on the standard output, never a text or a key."""
 
 import logging
 import sys
@@ -32,4 +32,4 @@ def configure() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("stages").setLevel(logging.INFO)
+    logging.getLogger("fieldtune").setLevel(logging.INFO)

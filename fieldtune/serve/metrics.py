@@ -1,6 +1,6 @@
-"""What Prometheus reads. With several workers each writes into files that any of them sums up.
+"""Metrics for Prometheus. With several workers each writes into files that any of them sums up.
 
-They do where PROMETHEUS_MULTIPROC_DIR is set before this is imported.
+They do if PROMETHEUS_MULTIPROC_DIR is set before this is imported.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What requests may say, and the words for what is wrong with them, as OpenAI's API has both."""
+"""Bodies of requests, and the errors of those that cannot be answered, as in OpenAI's API."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ KINDS: dict[InputType, Kind] = {
     "document": "document",
     "search_document": "document",
 }
-# An error a member would be gigabytes of them for a large body.
+# An error per member would be gigabytes of them for a large body.
 _Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
 _Ids = Annotated[list[StrictInt], Field(fail_fast=True)]
 _IdLists = Annotated[list[_Ids], Field(fail_fast=True)]
@@ -33,7 +33,7 @@ class EmbeddingsRequest(BaseModel):
     )
     model: StrictStr | None = Field(None, description="One of /v1/models; the only model if left out.")
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: of little-endian float32.")
-    dimensions: StrictInt | None = Field(None, description="Shorter vectors, where the model was trained for them.")
+    dimensions: StrictInt | None = Field(None, description="Shorter vectors, if the model was trained for them.")
     input_type: InputType | None = Field(None, description="Chooses the model's prompt; passage if left out.")
     user: Any = Field(None, description="Not used.")
 
@@ -68,16 +68,16 @@ class ApiError(Exception):
 
 
 def parse(kind: type[Request], body: bytes) -> Request:
-    """A body as JSON of `kind`. Raises ApiError (400) with the first thing that is wrong, without the body's words."""
+    """Read a body as JSON of `kind`. Raises ApiError (400) with the first mistake, without the body's words."""
     try:
-        found = kind.model_validate_json(body)
+        request = kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     else:
-        if found.model_extra:
+        if request.model_extra:
             known = ", ".join(kind.model_fields)
-            raise ApiError(400, f"there is no such parameter; there are: {known}", code="unknown_parameter")
-        return found
+            raise ApiError(400, f"no such parameter; available: {known}", code="unknown_parameter")
+        return request
     if first["type"] == "json_invalid":
         raise ApiError(400, f"the body is not JSON in UTF-8: {first['msg'].removeprefix('Invalid JSON: ')}")
     if not first["loc"]:

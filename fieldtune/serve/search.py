@@ -18,7 +18,7 @@ class Hit:
 
 
 class Index:
-    """The passages of an export, in memory: 1.5 GB a million passages of 384 numbers."""
+    """The passages of an export, in memory: 1.5 GB per million passages of 384 numbers."""
 
     def __init__(self, ids: list[str], vectors: Vectors) -> None:
         self._ids = ids
@@ -36,7 +36,7 @@ class Index:
 
 
 def read(path: Path, dimension: int) -> Index:
-    """Read vectors/passages.parquet of an export. Raises UserError where it is not of a model of this dimension."""
+    """Read vectors/passages.parquet of an export. Raises UserError if it is not of a model of this dimension."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -43,7 +43,7 @@ class _Workers(Multiprocess):
     """uvicorn's supervisor, which starts again what dies."""
 
     def terminate_all(self) -> None:
-        # Else clients would go on connecting to a socket that nobody accepts from.
+        # Otherwise clients would go on connecting to a socket that nobody accepts from.
         for listening in self.sockets:
             listening.close()
         super().terminate_all()
@@ -53,7 +53,7 @@ class _Workers(Multiprocess):
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
             log.warning("a worker died, and another took its place", extra={"fields": {"process": pid}})
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]  # else its requests in flight would count for ever
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]  # otherwise its requests in flight would count for ever
 
 
 def serve(settings: ServeSettings, host: str, port: int) -> None:
@@ -68,7 +68,7 @@ def serve(settings: ServeSettings, host: str, port: int) -> None:
 
         app: ASGIApp | partial[ASGIApp] = create_app(settings)
     else:
-        backends.chosen(exported.read(settings.folder), settings.model)  # a mistake is said once, not by each worker
+        backends.choose(exported.read(settings.folder), settings.model)  # a mistake is said once, not by each worker
         app = partial(_in_worker, settings)
     listening = _listen(host, port)
     config = uvicorn.Config(
@@ -123,7 +123,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
-        said = error.strerror if isinstance(error, OSError) else "no such port"
-        raise UserError(f"cannot listen on {host}:{port}: {said}; --host and --port name others") from error
+        reason = error.strerror if isinstance(error, OSError) else "no such port"
+        raise UserError(f"cannot listen on {host}:{port}: {reason}; --host and --port name others") from error
     listening.set_inheritable(True)
     return listening

@@ -1,4 +1,4 @@
-"""What the service is started with; one picklable value, since every worker process gets it."""
+"""The settings of the service; one picklable value, since every worker process gets it."""
 
 from dataclasses import dataclass
 from pathlib import Path

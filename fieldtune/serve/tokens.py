@@ -48,10 +48,11 @@ class Reader:
         }
 
     def texts(self, texts: Sequence[str], kind: Kind) -> Tokens:
+        """Tokenize texts behind the prompt of their kind."""
         prompted = [f"{self._prompts[kind]}{text}" for text in texts]
         one = len(prompted) == 1 and len(prompted[0]) <= SHORT  # not worth waking the tokenizer's threads
-        found = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
-        return Tokens([each.ids for each in found], [row for row, each in enumerate(found) if each.overflowing])
+        encodings = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
+        return Tokens([each.ids for each in encodings], [row for row, each in enumerate(encodings) if each.overflowing])
 
     def ids(self, inputs: Sequence[Sequence[int]], kind: Kind) -> Tokens:
         """Token ids of this model's tokenizer, with its special tokens around them or without.

@@ -67,23 +67,23 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, {"transfer": "basic", "objects": objects})
         name, _, action = self.path.removeprefix("/api/models/").removesuffix("/main").rpartition("/")
         if action == "preupload":
-            asked = json.loads(content)["files"]
+            requested = json.loads(content)["files"]
             modes = {
-                each["path"]: "lfs" if each["path"].endswith((".onnx", "tensors")) else "regular" for each in asked
+                each["path"]: "lfs" if each["path"].endswith((".onnx", "tensors")) else "regular" for each in requested
             }
-            of = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes.items()]
-            return self._answer(200, {"files": of})
+            answer = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes.items()]
+            return self._answer(200, {"files": answer})
         assert action == "commit", self.path
         for line in content.splitlines():
             self._commit(self.hub.files[name], **json.loads(line))
         return self._answer(200, {"commitUrl": f"{self.hub.url}/{name}/commit/abc", "commitOid": COMMIT})
 
-    def _create(self, asked: dict[str, Any]) -> None:
-        if asked["organization"] != OWNER:
-            return self._answer(403, {"error": f"You don't have the rights to create under {asked['organization']}"})
-        name = f"{asked['organization']}/{asked['name']}"
+    def _create(self, body: dict[str, Any]) -> None:
+        if body["organization"] != OWNER:
+            return self._answer(403, {"error": f"You don't have the rights to create under {body['organization']}"})
+        name = f"{body['organization']}/{body['name']}"
         status = 409 if name in self.hub.private else 200
-        self.hub.private.setdefault(name, asked["visibility"] == "private")
+        self.hub.private.setdefault(name, body["visibility"] == "private")
         self.hub.files.setdefault(name, {".gitattributes": b""})
         return self._answer(status, {"url": f"{self.hub.url}/{name}", "id": "1"})
 

@@ -36,11 +36,11 @@ def contents(folder: Path) -> set[str]:
 def test_what_comes_again_goes_and_what_was_bought_stays(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["clean", "--dry-run"])
     assert contents(state) == KEPT | GONE
-    assert capsys.readouterr().out.count("0.002 MB  would go: ") == 4
+    assert capsys.readouterr().out.count("      2 kB  would go: ") == 4
     cli.main(["clean"])
     assert contents(state) == KEPT
     assert not (state / "checkpoints").exists()
-    assert capsys.readouterr().out.count("0.002 MB  deleted: ") == 4
+    assert capsys.readouterr().out.count("      2 kB  deleted: ") == 4
     cli.main(["clean"])
     assert "nothing to delete" in capsys.readouterr().out
 

@@ -60,9 +60,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_commits(team: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "width", 120)
     cli.main(["compare", "first", "second", "--top", "2"])
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     lines = [
-        [cell.strip() for cell in line.strip("│ ").split("│")] for line in said.splitlines() if line.startswith("│")
+        [cell.strip() for cell in line.strip("│ ").split("│")] for line in printed.splitlines() if line.startswith("│")
     ]
     # (.5 + .4 + .4 + .3 + .2 + .1 - .1 - .2 - .3) / 38 = 1.3 / 38; of the hard ones .5 + .2 - .1 of places 0, 4, 36
     assert lines[0][:5] == ["real (38)", "tuned", "0.500", "0.534", "+0.034"]
@@ -70,23 +70,23 @@ def test_two_commits(team: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     change = np.array(NOW["tuned_ndcg@10"][:38]) - 0.5
     groups = np.arange(38) // 2
     drawn = bootstrap.means(change[None], groups, 10_000, 0)[0]
-    found = bootstrap.interval(change.mean(), drawn, 0.95, 19, (-1.0, 1.0))
-    assert lines[0][5] == f"{found.low:+.3f} to {found.high:+.3f}"
+    gain = bootstrap.interval(change.mean(), drawn, 0.95, 19, (-1.0, 1.0))
+    assert lines[0][5] == f"{gain.low:+.3f} to {gain.high:+.3f}"
     assert lines[2:] == [
         ["query 0", "0.500", "1.000"],
         ["query 1", "0.500", "0.900"],
         ["query 37", "0.500", "0.200"],
         ["query 36", "0.500", "0.300"],
     ]
-    assert "38 queries: tuned better on 6, worse on 3; 2 of first and 2 of second have no partner" in said
+    assert "38 queries: tuned better on 6, worse on 3; 2 of first and 2 of second have no partner" in printed
 
 
 def test_the_files_that_are_there_now(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files.write_table(paths.PER_QUERY, per_query())
     cli.main(["compare", "first"])
-    said = capsys.readouterr().out
-    assert "40 queries: tuned better on 0, worse on 0" in said
-    assert "partner" not in said
+    printed = capsys.readouterr().out
+    assert "40 queries: tuned better on 0, worse on 0" in printed
+    assert "partner" not in printed
 
 
 def test_a_table_of_before_there_were_answers_is_compared_by_its_queries() -> None:
@@ -97,20 +97,20 @@ def test_a_table_of_before_there_were_answers_is_compared_by_its_queries() -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [
-        (["nowhere"], "nowhere is no revision of this repository"),
+        (["nowhere"], "nowhere is not a revision of this repository"),
         (["main", "first"], "main has no data/evaluation/per_query.parquet"),
-        (["first"], "per_query.parquet is not there: run `dvc repro`"),
+        (["first"], "per_query.parquet not found: run `dvc repro`"),
     ],
 )
 def test_what_cannot_be_compared_is_said(
-    team: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    team: Path, arguments: list[str], printed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths.PER_QUERY.unlink(missing_ok=True)
     with pytest.raises(SystemExit, match="1"):
         cli.main(["compare", *arguments])
-    assert said in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
 
 
 def test_too_few_groups_have_no_interval(
@@ -119,10 +119,10 @@ def test_too_few_groups_have_no_interval(
     monkeypatch.setattr(console, "width", 120)
     files.write_table(paths.PER_QUERY, {**NOW, "group": [n // 20 for n in range(40)]})
     cli.main(["compare", "first"])
-    said = capsys.readouterr().out
-    assert "95 % interval" in said
-    assert re.search(r"real \(38\) +│ tuned +│ 0.500 │ 0.534 │ +\+0.034 │ too few groups", said)
-    assert "1.000 to" not in said
+    printed = capsys.readouterr().out
+    assert "95 % interval" in printed
+    assert re.search(r"real \(38\) +│ tuned +│ 0.500 │ 0.534 │ +\+0.034 │ too few groups", printed)
+    assert "1.000 to" not in printed
 
 
 def test_what_the_cache_does_not_have_is_said_with_what_brings_it(
@@ -131,11 +131,11 @@ def test_what_the_cache_does_not_have_is_said_with_what_brings_it(
     shutil.rmtree(team / ".dvc/cache")
     with pytest.raises(SystemExit, match="1"):
         cli.main(["compare", "first"])
-    said = " ".join(capsys.readouterr().out.split())
-    assert said.startswith(
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.startswith(
         "✗ first: its data/evaluation/per_query.parquet is not in the local DVC cache: run `dvc fetch"
     )
-    assert "target repository" not in said
+    assert "target repository" not in printed
 
 
 def test_nothing_in_common(team: Path, capsys: pytest.CaptureFixture[str]) -> None:

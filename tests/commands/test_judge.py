@@ -24,7 +24,7 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.commands import cli
-from fieldtune.commands.pooling import Candidate, Systems
+from fieldtune.commands.loaded_systems import Candidate, Systems
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.passages import Corpus, passage_text, section_hash, section_id
 from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
@@ -131,10 +131,10 @@ def out_rows(path: str = "real.jsonl") -> Rows:
 
 def by_hand(query: str, passages: Rows, model: Path, vectors: Path) -> dict[str, int]:
     """The five best sections by a model, each with its best passage, by the library's own encoding and plain numpy."""
-    asked = SentenceTransformer(str(model), local_files_only=True).encode_query(
+    query_vector = SentenceTransformer(str(model), local_files_only=True).encode_query(
         query, prompt=workspace.PROMPTS["query"]
     )
-    scores = read_vectors(vectors, "passages") @ asked
+    scores = read_vectors(vectors, "passages") @ query_vector
     best: dict[str, int] = {}
     for row in np.argsort(-scores).tolist():
         best.setdefault(f"{passages[row]['source']}#{passages[row]['section']}", row)
@@ -155,7 +155,7 @@ def test_the_pool_is_the_best_five_sections_of_each_system(team: Path) -> None:
         assert set(sections(pool)) == expected
         for one in pool:
             section = f"{one.source}#{one.section}"
-            assert {found[section] for found in dense if section in found} <= set(one.passages)
+            assert {best[section] for best in dense if section in best} <= set(one.passages)
             assert {(passages[row]["source"], passages[row]["section"]) for row in one.passages} == {
                 (one.source, one.section)
             }
@@ -179,26 +179,26 @@ def test_yes_is_a_row_no_is_none_and_skipped_is_asked_again(team: Path, person: 
     first, second, third, fourth = (pool_of(query) for query in QUERIES[:4])
     answers = ["x\n\n", "y\n", "n\n" * (len(first) - 2), "Y\n"]  # other keys do nothing
     answers += ["n\n" * len(second), "y\ns\n", "y\nq\n"]
-    said = person.judges("".join(answers), str(log(*QUERIES[:4], QUERIES[0])))
+    printed = person.judges("".join(answers), str(log(*QUERIES[:4], QUERIES[0])))
     rows = out_rows()
     assert [row["query"] for row in rows] == [QUERIES[0], QUERIES[0], QUERIES[1]]
     assert [f"{row['source']}#{row['section']}" for row in rows[:2]] == [first[0], first[-1]]
     assert rows[2] == {"query": QUERIES[1]}
-    assert said.splitlines()[-3:] == [
+    assert printed.splitlines()[-3:] == [
         "2 queries judged, 1 of them with an answer",
         "real.jsonl has 1 queries with answers: 99 more until 100, from where the verdict is about what people type",
         "next: `queries: real.jsonl` in params.yaml, then `dvc repro`",
     ]
-    assert f"query 1 of 4, passage 1 of {len(first)}" in said
-    assert not re.search("bm25|base|tuned", said.lower())
+    assert f"query 1 of 4, passage 1 of {len(first)}" in printed
+    assert not re.search("bm25|base|tuned", printed.lower())
 
     matched = match(tables.read(Path("real.jsonl")), list(files.read_jsonl(paths.PASSAGES)))
     assert [(query.query, set(query.sections)) for query in matched.queries] == [(QUERIES[0], {first[0], first[-1]})]
     assert matched.log == [QUERIES[1]]
     assert matched.unmatched_rows == 0
 
-    said = person.judges("n\n" * (len(third) + len(fourth)), "log.jsonl")
-    assert f"query 1 of 2, passage 1 of {len(third)}" in said
+    printed = person.judges("n\n" * (len(third) + len(fourth)), "log.jsonl")
+    assert f"query 1 of 2, passage 1 of {len(third)}" in printed
     assert [row["query"] for row in out_rows()] == [QUERIES[0], *QUERIES[:4]]
     assert person.judges("", "log.jsonl") == "all queries of log.jsonl are in real.jsonl already\n"
 
@@ -208,20 +208,20 @@ def test_what_the_file_had_stays_to_the_byte(team: Path, person: Person) -> None
     Path("kept.jsonl").write_text(before, encoding="utf-8")
     Path("params.yaml").write_text("queries: ./kept.jsonl\n")
     log("old one", f"  {QUERIES[0]} \n", "größer")
-    said = person.judges("y\n" * len(pool_of(QUERIES[0])), "log.jsonl", "--out", "kept.jsonl")
+    printed = person.judges("y\n" * len(pool_of(QUERIES[0])), "log.jsonl", "--out", "kept.jsonl")
     text = Path("kept.jsonl").read_text(encoding="utf-8")
     assert text.startswith(f"{before}\n")
     added = [json.loads(line) for line in text.removeprefix(f"{before}\n").splitlines()]
     assert [f"{row['source']}#{row['section']}" for row in added] == pool_of(QUERIES[0])
-    assert "kept.jsonl has 2 queries with answers: 98 more until 100" in said
-    assert said.splitlines()[-1] == "next: dvc repro"
+    assert "kept.jsonl has 2 queries with answers: 98 more until 100" in printed
+    assert printed.splitlines()[-1] == "next: dvc repro"
 
 
 def test_enough_answers_and_the_table_that_is_set_now(team: Path, person: Person) -> None:
     files.write_jsonl(Path("real.jsonl"), [{"query": f"q{n}", "passage_id": "doc0.md#part-0"} for n in range(99)])
     Path("params.yaml").write_text("queries: faq.csv\n")
-    said = person.judges("y\n" * len(pool_of(QUERIES[0])), str(log(QUERIES[0]))).splitlines()
-    assert said[-3:] == [
+    printed = person.judges("y\n" * len(pool_of(QUERIES[0])), str(log(QUERIES[0]))).splitlines()
+    assert printed[-3:] == [
         "real.jsonl has 100 queries with answers: enough, so that the verdict is about what people type",
         "next: `queries: real.jsonl` in params.yaml, then `dvc repro`",
         "that takes the place of faq.csv: to keep both, put their rows into one table",
@@ -232,18 +232,18 @@ def test_the_search_log_first_then_typed_queries(team: Path, person: Person) -> 
     files.write_jsonl(paths.REAL_LOG, [{"query": QUERIES[0]}])
     assert "query 1 of 1" in person.judges("n\n" * len(pool_of(QUERIES[0])))
     typed = f"{QUERIES[1]}\n {QUERIES[1]}\n{QUERIES[0]}\n{QUERIES[2]}\n\n"
-    said = person.judges(f"{typed}{'n' * 1}\nq\n")
-    assert "Type queries" in said
-    assert "kept in real.queries.jsonl" in said
-    assert "query 1 of 2, passage 2 of" in said
-    assert said.splitlines()[-3].startswith("2 typed queries are not judged yet: real.queries.jsonl keeps them for")
+    printed = person.judges(f"{typed}{'n' * 1}\nq\n")
+    assert "Type queries" in printed
+    assert "kept in real.queries.jsonl" in printed
+    assert "query 1 of 2, passage 2 of" in printed
+    assert printed.splitlines()[-3].startswith("2 typed queries are not judged yet: real.queries.jsonl keeps them for")
     assert out_rows("real.queries.jsonl") == [{"query": QUERIES[1]}, {"query": QUERIES[2]}]
-    said = person.judges(typed + "y\n" * len(pool_of(QUERIES[1])))  # the lines end: as if quit
+    printed = person.judges(typed + "y\n" * len(pool_of(QUERIES[1])))  # the lines end: as if quit
     assert [row["query"] for row in out_rows()] == [QUERIES[0], *[QUERIES[1]] * len(pool_of(QUERIES[1]))]
-    assert "1 queries judged, 1 of them with an answer" in said
-    said = person.judges(f"{QUERIES[3]}\n\n{'n' * 1}\ns\n")
-    assert "1 queries that were typed earlier come first (real.queries.jsonl)" in said
-    assert f"{QUERIES[2]}\nquery 1 of 2, passage 1" in said
+    assert "1 queries judged, 1 of them with an answer" in printed
+    printed = person.judges(f"{QUERIES[3]}\n\n{'n' * 1}\ns\n")
+    assert "1 queries that were typed earlier come first (real.queries.jsonl)" in printed
+    assert f"{QUERIES[2]}\nquery 1 of 2, passage 1" in printed
     assert [row["query"] for row in out_rows("real.queries.jsonl")] == QUERIES[1:4]
     files.write_jsonl(Path("real.jsonl"), ({"query": query} for query in QUERIES[:4]))
     assert person.judges("\n").splitlines()[1].endswith("0 queries judged, 0 of them with an answer")
@@ -261,8 +261,8 @@ def test_typed_queries_outlive_control_c_and_models_that_do_not_load(
 
     with monkeypatch.context() as patched:
         patched.setattr(console, "input", press)
-        said = person.judges("")
-    assert "1 typed queries are not judged yet: real.queries.jsonl keeps them" in said
+        printed = person.judges("")
+    assert "1 typed queries are not judged yet: real.queries.jsonl keeps them" in printed
     shutil.rmtree("own/model")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{QUERIES[1]}\n\n"))
     with pytest.raises(SystemExit, match="1"):
@@ -275,19 +275,17 @@ def test_vectors_of_other_passages(team: Path, person: Person) -> None:
     shutil.copytree(paths.VECTORS, "kept")
     fewer = read_vectors(paths.VECTORS, "passages")[1:]
     write_vectors(paths.TUNED_VECTORS, "passages", fewer)
-    said = person.judges("q\n", query)
-    assert "data/tuned_vectors is of other passages: the tuned model is left out" in said
+    printed = person.judges("q\n", query)
+    assert "data/tuned_vectors is of other passages: the tuned model is left out" in printed
     write_vectors(paths.VECTORS, "passages", fewer)
-    assert person.refused(query) == (
-        "✗ data/vectors is not of the passages that are there now: run `dvc repro embed`\n"
-    )
+    assert person.refused(query) == ("✗ data/vectors is not of the present passages: run `dvc repro embed`\n")
 
 
 def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
     Path("titles.csv").write_text("question\nsecret\n")
     Path("empty.csv").write_text("query\n")
     for arguments, line in (
-        (["gone.csv"], "gone.csv is not there\n"),
+        (["gone.csv"], "gone.csv not found\n"),
         (
             ["titles.csv"],
             "titles.csv, line 2: no column `query`; it has question. Known are query and, for the answer's place, "
@@ -301,9 +299,9 @@ def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
     shutil.rmtree("own/model")
     assert person.refused(str(log(QUERIES[0]))).startswith("✗ the base model, someone/tiny, is not in own/model.")
     (vectors_file(paths.VECTORS, "passages")).unlink()
-    assert person.refused().startswith("✗ data/vectors/passages.safetensors is not there: run `dvc repro embed`")
+    assert person.refused().startswith("✗ data/vectors/passages.safetensors not found: run `dvc repro embed`")
     paths.PASSAGES.unlink()
-    assert person.refused().startswith("✗ data/passages/passages.jsonl is not there: run `dvc repro embed`")
+    assert person.refused().startswith("✗ data/passages/passages.jsonl not found: run `dvc repro embed`")
 
 
 class Terminal:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import fieldtune.commands.push as module
+from fieldtune.commands import version_control
 from fieldtune.commands.push import push
 from fieldtune.corpus import files
 from fieldtune.runtime.errors import UserError
@@ -77,8 +77,8 @@ def test_the_hub_gets_the_model_where_it_looks_for_one_and_keeps_it_private(expo
     there = hub.files["me/search"]
     listed = json.loads(there.pop("manifest.json"))
     assert there == {".gitattributes": b"", **{place: CONTENT[name] for place, name in PUSHED.items()}}
-    of = files.read_json(export / "manifest.json")
-    assert listed == {place: of[name] for place, name in PUSHED.items()}
+    entries = files.read_json(export / "manifest.json")
+    assert listed == {place: entries[name] for place, name in PUSHED.items()}
     assert list(hub.objects.values())  # weights went as LFS has them
 
 
@@ -109,15 +109,15 @@ def test_graphs_and_vectors_without_a_manifest_of_ours_are_an_earlier_push(
     hub.files["me/search"] = {"onnx/model_int8.onnx": b"old", "vectors/passages.parquet": b"old", "vocab.txt": b"mine"}
     hub.files["me/search"] |= manifest
     done = fieldtune(hub, "me/search")
-    assert "      deleted  onnx/model_int8.onnx\n      deleted  vectors/passages.parquet\n" in done.stdout
+    assert "   deleted  onnx/model_int8.onnx\n   deleted  vectors/passages.parquet\n" in done.stdout
     assert set(hub.files["me/search"]) == {*PUSHED, "manifest.json", "vocab.txt"}
 
 
 def test_a_private_repository_that_stays_so_is_not_said_to_be_public(export: Path, hub: Hub) -> None:
     assert fieldtune(hub, "me/search").returncode == 0
     for dry_run in (["--dry-run"], []):
-        said = fieldtune(hub, "me/search", "--public", *dry_run).stdout
-        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in said
+        printed = fieldtune(hub, "me/search", "--public", *dry_run).stdout
+        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in printed
     assert hub.private == {"me/search": True}
 
 
@@ -135,17 +135,17 @@ def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(expor
 
 
 @pytest.mark.parametrize(
-    ("name", "token", "said"),
+    ("name", "token", "printed"),
     [
         ("me/search", None, "no token of the Hub: run `hf auth login`, or set HF_TOKEN"),
         ("me/search", "hf_wrong", "the Hub does not know this token"),
         ("others/search", TOKEN, "the token may not write to others/search"),
     ],
 )
-def test_a_token_that_is_missing_or_wrong(export: Path, hub: Hub, name: str, token: str | None, said: str) -> None:
+def test_a_token_that_is_missing_or_wrong(export: Path, hub: Hub, name: str, token: str | None, printed: str) -> None:
     done = fieldtune(hub, name, token=token)
     assert done.returncode == 1
-    assert said in done.stdout
+    assert printed in done.stdout
     assert "hf_" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert hub.files == {}
@@ -160,16 +160,16 @@ def test_a_hub_that_is_not_there(export: Path) -> None:
 
 
 def test_a_dry_run_says_what_would_go_and_changes_nothing(export: Path, hub: Hub, tmp_path: Path) -> None:
-    said = fieldtune(hub, "me/search", "--dry-run").stdout.splitlines()
-    assert [line.split()[2] for line in said[:-1]] == sorted([*PUSHED, "manifest.json"])
+    printed = fieldtune(hub, "me/search", "--dry-run").stdout.splitlines()
+    assert [line.split()[2] for line in printed[:-1]] == sorted([*PUSHED, "manifest.json"])
     # 31 + 700 + 2 + 500 + 2 bytes, and the manifest.
-    assert said[-1].split(maxsplit=2) == ["0.002", "MB", f"would go to {hub.url}/me/search (private)"]
+    assert printed[-1].split(maxsplit=2) == ["1.87", "kB", f"would go to {hub.url}/me/search (private)"]
     assert "vectors/passages.parquet" in fieldtune(hub, "me/search", "--vectors", "--dry-run").stdout
-    said = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
-    assert said[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
+    printed = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
+    assert printed[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
     assert hub.private == {}
-    said = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
-    assert said[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
+    printed = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
+    assert printed[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
     assert not Path("registry").exists()
 
 
@@ -182,25 +182,25 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
     list_again(export)
     push(str(target), export, public=False, vectors=False, dry_run=False)
     assert not (target / "onnx/model.onnx").exists()
-    with pytest.raises(UserError, match=r"registry is there and is no export"):
+    with pytest.raises(UserError, match=r"registry is there and is not an export"):
         push(str(target.parent), export, public=False, vectors=False, dry_run=False)
     for inside in ("./data/export/copy", "./data"):
-        with pytest.raises(UserError, match="lie in one another"):
+        with pytest.raises(UserError, match="overlap: name another place"):
             push(inside, export, public=False, vectors=False, dry_run=False)
     assert target.is_dir()
 
 
 @pytest.mark.parametrize(
-    ("manifest", "said"),
+    ("manifest", "printed"),
     [
-        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is no export \(js/app"),
-        (b'[{"src": "a.png"}]', "v1 is there and is no export"),
-        (b"\xff", "v1 is there and is no export"),
+        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is not an export \(js/app"),
+        (b'[{"src": "a.png"}]', "v1 is there and is not an export"),
+        (b"\xff", "v1 is there and is not an export"),
         (None, r"js/app.js in \S*/v1 is not of the export there and would be lost: move it"),
     ],
 )
 def test_a_folder_with_a_file_of_no_export_is_left_alone(
-    manifest: bytes | None, said: str, export: Path, tmp_path: Path
+    manifest: bytes | None, printed: str, export: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "v1"
     push(str(target), export, public=False, vectors=False, dry_run=False)
@@ -210,7 +210,7 @@ def test_a_folder_with_a_file_of_no_export_is_left_alone(
         (target / "manifest.json").write_bytes(manifest)
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     for dry_run in (True, False):
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=printed):
             push(str(target), export, public=False, vectors=False, dry_run=dry_run)
     assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
 
@@ -220,7 +220,7 @@ def test_an_empty_folder_is_filled_and_a_file_is_not_replaced(export: Path, tmp_
     push("./empty", export, public=False, vectors=False, dry_run=False)
     assert (tmp_path / "empty/manifest.json").is_file()
     (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(UserError, match="file is there and is no folder"):
+    with pytest.raises(UserError, match="file is there and is not a folder"):
         push("./file", export, public=False, vectors=False, dry_run=False)
 
 
@@ -234,10 +234,10 @@ def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
     (export / "onnx/tokenizer.json").write_bytes(b"[]")
     with pytest.raises(UserError, match=r"onnx/tokenizer.json is not as data/export/manifest.json says"):
         push("./copy", export, public=False, vectors=False, dry_run=False)
-    with pytest.raises(UserError, match="is no export"):
+    with pytest.raises(UserError, match="is not an export"):
         push("./copy", Path("data"), public=False, vectors=False, dry_run=False)
     (export / "manifest.json").write_bytes(b'{"name": "An app"}')
-    with pytest.raises(UserError, match=r"manifest.json is not there, or lists none"):
+    with pytest.raises(UserError, match=r"manifest.json not found, or it lists no files"):
         push("./copy", export, public=False, vectors=False, dry_run=False)
 
 
@@ -260,7 +260,7 @@ def stored(remote: Path) -> set[bytes]:
 
 
 def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"DVC has no remote 'other' \(there are: store\): dvc remote add other <url>"):
+    with pytest.raises(UserError, match=r"DVC has no remote 'other' \(available: store\): dvc remote add other <url>"):
         push("dvc:other", export, public=False, vectors=False, dry_run=True)
     with pytest.raises(UserError, match="DVC has data/export alone"):
         push("dvc:store", tmp_path / "data/export", public=False, vectors=False, dry_run=True)
@@ -269,7 +269,7 @@ def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path
     assert "went to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=False)
     assert set(CONTENT.values()) <= stored(remote)
     files.write_text(Path(".dvc/config"), "")
-    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(there are: none\): dvc remote add store <url>"):
+    with pytest.raises(UserError, match=r"DVC has no remote 'store' \(available: none\): dvc remote add store <url>"):
         push("dvc:store", export, public=False, vectors=False, dry_run=True)
 
 
@@ -295,15 +295,13 @@ def test_an_export_that_dvc_has_otherwise_or_not_at_all_is_not_said_to_have_gone
 def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
     export: Path, remote: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dvc = module._dvc
-
     def losing(*arguments: str) -> str:
         if arguments[0] == "push":  # as `dvc gc` in another terminal
             digest = hashlib.md5(CONTENT["vectors/passages.parquet"]).hexdigest()
             (Path(".dvc/cache/files/md5") / digest[:2] / digest[2:]).unlink()
-        return dvc(*arguments)
+        return version_control.run_dvc(*arguments)
 
-    monkeypatch.setattr(module, "_dvc", losing)
+    monkeypatch.setattr("fieldtune.commands.push.run_dvc", losing)
     with pytest.raises(UserError, match=r"DVC's remote store has not all of data/export \(data/export"):
         push("dvc:store", export, public=False, vectors=False, dry_run=False)
     assert CONTENT["vectors/passages.parquet"] not in stored(remote)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fieldtune.commands import cli
-from fieldtune.commands.pooling import Systems
+from fieldtune.commands.loaded_systems import Systems
 from fieldtune.commands.search import side_by_side
 from fieldtune.corpus.passages import Corpus, passage_text
 from fieldtune.corpus.vectors import read_vectors, vectors_file
@@ -21,32 +21,32 @@ PASSAGES = made_passages()
 
 
 def test_each_system_has_its_own_best_sections(team: Path) -> None:
-    found = Systems(PASSAGES).best(QUERIES[0], 4)
-    assert list(found) == ["base", "bm25", "tuned"]
+    hits = Systems(PASSAGES).best(QUERIES[0], 4)
+    assert list(hits) == ["base", "bm25", "tuned"]
     for name, model, vectors in (
         ("base", Path("own/model"), paths.VECTORS),
         ("tuned", paths.MODEL, paths.TUNED_VECTORS),
     ):
         loaded = encoder.load_folder(model)
         loaded.prompts = dict(workspace.PROMPTS)
-        asked = encoder.encode(loaded, [QUERIES[0]], "query", bf16=False, batch_size=2)[0]
-        scores = read_vectors(vectors, "passages") @ asked
+        query_vector = encoder.encode(loaded, [QUERIES[0]], "query", bf16=False, batch_size=2)[0]
+        scores = read_vectors(vectors, "passages") @ query_vector
         best: dict[str, int] = {}
         for row in np.argsort(-scores).tolist():
             best.setdefault(PASSAGES[row]["section"], row)
         expected = list(best.values())[:4]
-        assert [row for row, _ in found[name]] == expected
-        assert [score for _, score in found[name]] == pytest.approx(scores[expected].tolist(), abs=1e-5)
+        assert [row for row, _ in hits[name]] == expected
+        assert [score for _, score in hits[name]] == pytest.approx(scores[expected].tolist(), abs=1e-5)
     words = ranking.bm25([QUERIES[0]], Corpus.from_passages([{**row, "section": row["id"]} for row in PASSAGES]))
-    assert found["bm25"][0][1] == pytest.approx(words.scores[0, 0])
+    assert hits["bm25"][0][1] == pytest.approx(words.scores[0, 0])
 
 
 def test_what_is_printed(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["search", QUERIES[1], "--top", "2"])
-    said = capsys.readouterr().out
-    assert all(name in said for name in ("base", "BM25", "tuned"))
-    assert "48 passages searched" in said
-    assert "not" not in said.splitlines()[-1]
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in ("base", "BM25", "tuned"))
+    assert "48 passages searched" in printed
+    assert "not" not in printed.splitlines()[-1]
 
 
 def test_without_a_tuned_model_there_are_two_columns(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,22 +68,22 @@ def test_alone_is_bold_and_nothing_steers_the_terminal() -> None:
     table = side_by_side({"base": [(0, 0.5)], "tuned": [(1, 0.7), (0, 0.6)]}, rows)
     with console.capture() as captured:
         console.print(table)
-    said = captured.get()
-    assert "[red]Alone[/]" in said  # no markup
-    assert "\x1b" not in said.replace("\x1b[", "")
-    assert "\x07" not in said
+    printed = captured.get()
+    assert "[red]Alone[/]" in printed  # no markup
+    assert "\x1b" not in printed.replace("\x1b[", "")
+    assert "\x07" not in printed
     cells = [cell for column in table.columns[1:] for cell in column.cells]
     bold = [str(cell).split("  ")[0] for cell in cells if any(span.style == "bold" for span in cell.spans)]  # type: ignore[union-attr]
     assert bold == ["[red]Alone[/]"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [([" "], "say what to search for"), (["words", "--top", "0"], "from 1 to 100")]
+    ("arguments", "printed"), [([" "], "say what to search for"), (["words", "--top", "0"], "from 1 to 100")]
 )
-def test_what_cannot_be_done_is_said(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_done_is_said(arguments: list[str], printed: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="1"):
         cli.main(["search", *arguments])
-    assert said in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
 
 
 def test_before_the_first_run(

@@ -332,7 +332,7 @@ def test_files_that_dvc_or_git_ignores(team: Path, said: Said) -> None:
 def test_what_dvc_says_is_shown_where_it_fails(team: Path, said: Said) -> None:
     Path(".dvc/cache").write_text("a file where DVC keeps a folder")
     message = said.refused("own/docs")
-    assert message.startswith("✗ `dvc add own/docs` failed: ")
+    assert message.startswith("✗ `dvc add -- own/docs` failed: ")
     assert "Not a directory" in message
 
 

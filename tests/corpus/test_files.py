@@ -153,3 +153,11 @@ def test_a_digest_tells_contents_and_their_order_apart(tmp_path: Path) -> None:
     assert len({files.digest(a), files.digest(b), files.digest(a, b), files.digest(b, a)}) == 4
     b.write_text("1")
     assert files.digest(a) == files.digest(b)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(0, "0 B"), (999, "999 B"), (999.6, "1 kB"), (1_234, "1.23 kB"), (45_600_000, "45.6 MB"), (2e9, "2 GB")],
+)
+def test_sizes_have_three_digits_and_a_unit(size: float, expected: str) -> None:
+    assert files.human_size(size) == expected

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from fieldtune.commands import cli
+from fieldtune.commands import cli, estimate
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
@@ -104,4 +104,4 @@ def test_a_model_without_a_price_is_refused() -> None:
     settings.messages.model = "claude-unheard-of"
     OmegaConf.save(settings, "conf/generator/claude.yaml")
     with pytest.raises(UserError, match=r"messages\.prices has no price for claude-unheard-of"):
-        cli.estimate("claude")
+        estimate.estimate("claude")

@@ -41,9 +41,9 @@ class Running:
         return self.client.get(path)
 
     def metric(self, line: str) -> float:
-        """The value on a line of /metrics, by its name with labels; 0 where it is not there."""
-        found = self.get("/metrics").text.splitlines()
-        return next((float(each.split()[-1]) for each in found if each.startswith(f"{line} ")), 0.0)
+        """The value on a line of /metrics, by its name with labels; 0 if there is none."""
+        lines = self.get("/metrics").text.splitlines()
+        return next((float(each.split()[-1]) for each in lines if each.startswith(f"{line} ")), 0.0)
 
 
 @contextmanager
@@ -94,5 +94,5 @@ def vectors(reply: httpx.Response) -> Vectors:
 
 def cosines(left: Vectors, right: Vectors) -> Vectors:
     """Row by row; of unit vectors."""
-    found: Vectors = (left * right).sum(axis=1)
-    return found
+    products: Vectors = (left * right).sum(axis=1)
+    return products

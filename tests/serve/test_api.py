@@ -18,7 +18,7 @@ TEXTS = [text(number, words) for number, words in enumerate((1, 5, 40, 3, 17, 2,
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind"),
+    ("options", "kind"),
     [
         ({"input_type": "query"}, "query"),
         ({"input_type": "search_query"}, "query"),
@@ -31,10 +31,10 @@ TEXTS = [text(number, words) for number, words in enumerate((1, 5, 40, 3, 17, 2,
     ],
 )
 def test_vectors_are_those_of_sentence_transformers_with_its_prompts(
-    service: Running, model: SentenceTransformer, asked: dict[str, str], kind: str
+    service: Running, model: SentenceTransformer, options: dict[str, str], kind: str
 ) -> None:
     expected = {"query": model.encode_query(TEXTS), "document": model.encode_document(TEXTS)}
-    got = vectors(service.post("/v1/embeddings", {"input": TEXTS, **asked}))
+    got = vectors(service.post("/v1/embeddings", {"input": TEXTS, **options}))
     assert cosines(got, expected[kind]).min() >= 0.9999
     assert cosines(expected["query"], expected["document"]).mean() < 0.99  # else the prompts would do nothing
     np.testing.assert_allclose(np.linalg.norm(got, axis=1), 1, atol=1e-5)
@@ -82,8 +82,8 @@ def test_token_ids_give_the_vectors_of_their_text_with_special_tokens_or_without
     for given in (ids, [model.tokenizer(each)["input_ids"] for each in TEXTS]):
         reply = service.post("/v1/embeddings", {"input": given, "input_type": "query"})
         np.testing.assert_allclose(vectors(reply), of_text, atol=1e-5)
-    alone = vectors(service.post("/v1/embeddings", {"input": ids[1], "input_type": "query"}))
-    np.testing.assert_allclose(alone, of_text[1:2], atol=1e-5)
+    single = vectors(service.post("/v1/embeddings", {"input": ids[1], "input_type": "query"}))
+    np.testing.assert_allclose(single, of_text[1:2], atol=1e-5)
 
 
 def test_what_was_cut_is_said_and_counted(service: Running) -> None:
@@ -173,14 +173,14 @@ INPUT = "must be a text, a list of texts, a list of token ids or a list of such 
         (b'{"input": [[]]}', 400, "input", "number 0 is empty"),
         (b'{"input": "\xff\xfe"}', 400, None, "UTF-8"),
         (b'{"input": "\\ud800"}', 400, None, "not JSON in UTF-8"),
-        (b'{"input": "word1", "model": "gpt-5"}', 404, "model", "'gpt-5' does not exist; there is: fieldtune"),
+        (b'{"input": "word1", "model": "gpt-5"}', 404, "model", "'gpt-5' does not exist; available: fieldtune"),
         (b'{"input": "word1", "model": 5}', 400, "model", "string"),
         (b'{"input": "word1", "encoding_format": "hex"}', 400, "encoding_format", "'float' or 'base64'"),
         (b'{"input": "word1", "dimensions": 0}', 400, "dimensions", "this model's vectors have: 32"),
         (b'{"input": "word1", "dimensions": "32"}', 400, "dimensions", "integer"),
         (b'{"input": "word1", "input_type": "image"}', 400, "input_type", "'query', 'passage'"),
         (b'{"input": "word1", "model": "fieldtune:query", "input_type": "passage"}', 400, "input_type", "says"),
-        (b'{"input": "word1", "inputtype": "query"}', 400, None, "no such parameter; there are: input, model"),
+        (b'{"input": "word1", "inputtype": "query"}', 400, None, "no such parameter; available: input, model"),
     ],
 )
 def test_bad_input_is_named_and_never_the_servers_fault(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fieldtune.serve.backends import Vectors, padded
-from fieldtune.serve.batching import Batcher, QueueFull, _Job, runs, take
+from fieldtune.serve.batching import Batcher, QueueFull, _Job, next_batch, runs
 
 
 class Lengths:
@@ -65,18 +65,21 @@ async def batching(
 async def test_each_request_has_its_turn_in_every_batch() -> None:
     large, small = job(10, 10, 10, 10, 10), job(10)
     jobs = deque([large, small])
-    assert [(each is large, row) for each, row in take(jobs, 30)] == [(True, 4), (False, 0), (True, 3)]
+    assert [(each is large, row) for each, row in next_batch(jobs, 30)] == [(True, 4), (False, 0), (True, 3)]
     assert list(jobs) == [large]
-    assert [row for _, row in take(jobs, 30)] == [2, 1, 0]
-    assert take(jobs, 30) == []
+    assert [row for _, row in next_batch(jobs, 30)] == [2, 1, 0]
+    assert next_batch(jobs, 30) == []
 
 
 @awaited
 async def test_a_batch_holds_its_budget_or_one_text_and_the_next_begins_where_it_ended() -> None:
     first, second = job(20, 50), job(20)
     jobs = deque([first, second])
-    assert [each is first for each, _ in take(jobs, 45)] == [True, False]  # the text of 50 is too much beside them
-    assert [row for _, row in take(jobs, 45)] == [1]  # and comes alone
+    assert [each is first for each, _ in next_batch(jobs, 45)] == [
+        True,
+        False,
+    ]  # the text of 50 is too much
+    assert [row for _, row in next_batch(jobs, 45)] == [1]  # and comes alone
     assert not jobs
 
 
@@ -84,24 +87,24 @@ async def test_a_batch_holds_its_budget_or_one_text_and_the_next_begins_where_it
 async def test_what_nobody_waits_for_is_not_taken() -> None:
     left, kept = job(5, 5), job(5)
     left.done.cancel()
-    assert [each is kept for each, _ in take(deque([left, kept]), 100)] == [True]
+    assert [each is kept for each, _ in next_batch(deque([left, kept]), 100)] == [True]
 
 
 @awaited
 async def test_a_run_is_cut_where_its_padding_would_cost_more_than_another() -> None:
-    of = job(100, 3, 5, 12, 8, 40, 30)
-    found = runs([(of, row) for row in range(7)], 16)
+    mixed = job(100, 3, 5, 12, 8, 40, 30)
+    cut = runs([(mixed, row) for row in range(7)], 16)
     # 3, 5 and 8 in one run are 5 + 3 tokens of padding; 12 beside them would make 20. 12 and 30: 18.
-    assert [[len(of.ids[row]) for _, row in run] for run in found] == [[3, 5, 8], [12], [30, 40], [100]]
+    assert [[len(mixed.ids[row]) for _, row in run] for run in cut] == [[3, 5, 8], [12], [30, 40], [100]]
 
 
 @awaited
 async def test_vectors_come_back_to_their_request_and_in_its_order() -> None:
     async with batching(batch_tokens=100, queue_tokens=1000) as (batcher, backend):
         backend.go.release(10)
-        asked = [[[5, 5, 5], [6]], [[7] * 40], [[8] * 2, [9] * 30, [10] * 2]]
-        found = await asyncio.gather(*(batcher.encode(ids) for ids in asked))
-        assert [each.tolist() for each in found] == [[[3, 5], [1, 6]], [[40, 7]], [[2, 8], [30, 9], [2, 10]]]
+        requests = [[[5, 5, 5], [6]], [[7] * 40], [[8] * 2, [9] * 30, [10] * 2]]
+        replies = await asyncio.gather(*(batcher.encode(ids) for ids in requests))
+        assert [each.tolist() for each in replies] == [[[3, 5], [1, 6]], [[40, 7]], [[2, 8], [30, 9], [2, 10]]]
         assert backend.seen == [[1, 2, 2, 3], [30, 40]]
 
 

@@ -37,9 +37,9 @@ def same(got: object, expected: Vectors) -> None:
 @pytest.mark.parametrize("encoding", ["float", None])  # None: its own choice, base64
 def test_openai(service: Running, queries: Vectors, encoding: str | None) -> None:
     with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none") as client:
-        asked: Any = {"encoding_format": encoding} if encoding else {}
+        options: Any = {"encoding_format": encoding} if encoding else {}
         reply: Any = client.embeddings.create(
-            model="fieldtune", input=TEXTS, extra_body={"input_type": "query"}, **asked
+            model="fieldtune", input=TEXTS, extra_body={"input_type": "query"}, **options
         )
         same([each.embedding for each in reply.data], queries)
         assert (reply.data[3].index, reply.model) == (3, "fieldtune")
@@ -71,24 +71,24 @@ def test_openai_asynchronously_with_many_at_once(service: Running, passages: Vec
 def test_langchain(service: Running, queries: Vectors, passages: Vectors) -> None:
     options: Any = {"base_url": f"{service.url}/v1", "api_key": "none", "check_embedding_ctx_length": False}
     same(OpenAIEmbeddings(model="fieldtune", **options).embed_documents(TEXTS), passages)
-    asked = OpenAIEmbeddings(model="fieldtune:query", **options)
-    same([asked.embed_query(each) for each in TEXTS], queries)
+    client = OpenAIEmbeddings(model="fieldtune:query", **options)
+    same([client.embed_query(each) for each in TEXTS], queries)
 
 
 def test_llama_index(service: Running, queries: Vectors, passages: Vectors) -> None:
     options: Any = {"api_base": f"{service.url}/v1", "api_key": "none"}
     same(OpenAILikeEmbedding(model_name="fieldtune", **options).get_text_embedding_batch(TEXTS), passages)
-    asked = OpenAILikeEmbedding(model_name="fieldtune:query", **options)
-    same([asked.get_query_embedding(each) for each in TEXTS], queries)
+    client = OpenAILikeEmbedding(model_name="fieldtune:query", **options)
+    same([client.get_query_embedding(each) for each in TEXTS], queries)
 
 
 def test_haystack(service: Running, queries: Vectors, passages: Vectors) -> None:
     key = Secret.from_token("none")
     documents = OpenAIDocumentEmbedder(model="fieldtune", api_base_url=f"{service.url}/v1", api_key=key)
-    found = documents.run(documents=[Document(content=each) for each in TEXTS])["documents"]
-    same([each.embedding for each in found], passages)
-    asked = OpenAITextEmbedder(model="fieldtune:query", api_base_url=f"{service.url}/v1", api_key=key)
-    same([asked.run(text=each)["embedding"] for each in TEXTS], queries)
+    embedded = documents.run(documents=[Document(content=each) for each in TEXTS])["documents"]
+    same([each.embedding for each in embedded], passages)
+    client = OpenAITextEmbedder(model="fieldtune:query", api_base_url=f"{service.url}/v1", api_key=key)
+    same([client.run(text=each)["embedding"] for each in TEXTS], queries)
 
 
 def test_answers_are_never_swapped_between_clients(service: Running, model: SentenceTransformer) -> None:
@@ -109,7 +109,7 @@ def test_answers_are_never_swapped_between_clients(service: Running, model: Sent
     with ThreadPoolExecutor(32) as pool:
         seen = [each for of_client in pool.map(client, range(32)) for each in of_client]
     for kind, encode in (("query", model.encode_query), ("passage", model.encode_document)):
-        texts = [one for of, given, _ in seen if of == kind for one in given]
-        got = np.array([one for of, _, found in seen if of == kind for one in found], dtype=np.float32)
+        texts = [one for sent_as, given, _ in seen if sent_as == kind for one in given]
+        got = np.array([one for sent_as, _, received in seen if sent_as == kind for one in received], dtype=np.float32)
         assert cosines(got, np.asarray(encode(texts))).min() >= 0.9999
         assert len(set(texts)) > 200

@@ -31,15 +31,15 @@ runpy.run_module("fieldtune.commands.serve", run_name="__main__", alter_sys=True
 def installed(names: list[str]) -> set[str]:
     """Distributions that pip installs for these requirements, those they require included."""
     todo = [Requirement(name) for name in names]
-    found: set[str] = set()
+    distributions: set[str] = set()
     while todo:
         requirement = todo.pop()
         name = canonicalize_name(requirement.name)
-        if name not in found:
-            found.add(name)
+        if name not in distributions:
+            distributions.add(name)
             further = map(Requirement, requires(name) or [])
             todo += [each for each in further if each.marker is None or each.marker.evaluate({"extra": ""})]
-    return found
+    return distributions
 
 
 def test_its_versions_are_the_projects() -> None:
@@ -47,13 +47,13 @@ def test_its_versions_are_the_projects() -> None:
 
 
 def test_its_packages_are_enough(export: Path, tmp_path: Path) -> None:
-    without = shutil.ignore_patterns("*.safetensors")  # as .dockerignore has it
-    export = shutil.copytree(export, tmp_path / "export", ignore=without)
+    weights = shutil.ignore_patterns("*.safetensors")  # as .dockerignore has it
+    export = shutil.copytree(export, tmp_path / "export", ignore=weights)
     there = installed(GROUP)
     assert not {"torch", "transformers", "dvc"} & there
     modules = packages_distributions()
     there.add("fieldtune")
-    missing = {name for name, of in modules.items() if not {canonicalize_name(each) for each in of} & there}
+    missing = {name for name, parts in modules.items() if not {canonicalize_name(each) for each in parts} & there}
     assert {"torch", "sentence_transformers", "omegaconf", "rich"} <= missing
     with running(export, python=["-c", WITHOUT, ",".join(sorted(missing))]) as service:
         assert vectors(service.post("/v1/embeddings", {"input": "word1"})).shape == (1, 32)

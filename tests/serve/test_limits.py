@@ -77,9 +77,9 @@ def test_a_body_without_a_length_is_held_to_the_limit_too(small: Running) -> Non
 @pytest.mark.parametrize("member", ["1.5", "{}", '["a"]', '[1, "a"]', "[[1]]"])
 def test_what_is_wrong_with_a_large_body_is_not_said_for_each_member(member: str) -> None:
     body = f'{{"input": [{", ".join([member] * 10_000)}]}}'.encode()
-    with pytest.raises(ValidationError) as found:
+    with pytest.raises(ValidationError) as raised:
         EmbeddingsRequest.model_validate_json(body)
-    assert found.value.error_count() <= 5  # one for each form that `input` may have, and what it is in
+    assert raised.value.error_count() <= 5  # one for each form that `input` may have, and what it is in
     many = json.dumps({"input": "word1"} | {str(number): 0 for number in range(10_000)}).encode()
     with pytest.raises(ApiError) as refused:
         parse(EmbeddingsRequest, many)
@@ -96,8 +96,8 @@ def test_while_a_long_text_is_tokenized_others_have_their_turn(export: Path, mon
         encode_batch_fast = reader._tokenizer.encode_batch_fast
 
     monkeypatch.setattr(reader, "_tokenizer", OnlyBatches)
-    found = reader.texts([long], "document")
-    assert (found.ids, found.truncated) == ([expected], [0])
+    result = reader.texts([long], "document")
+    assert (result.ids, result.truncated) == ([expected], [0])
 
 
 @contextmanager

@@ -73,14 +73,18 @@ def no_limit(export: Path) -> None:
     config.write_text(json.dumps({**json.loads(config.read_text()), "model_max_length": 10**30}))
 
 
-def no_model(export: Path) -> None:
+def no_torch(export: Path) -> None:
     shutil.rmtree(export / "model")
+
+
+def no_model(export: Path) -> None:
+    no_torch(export)
     for graph in (export / "onnx").glob("*.onnx*"):
         graph.unlink()
 
 
 @pytest.mark.parametrize(
-    ("change", "model", "said"),
+    ("change", "model", "message"),
     [
         (break_graph, "auto", r"model_int8\.onnx does not load"),
         (break_tokenizer, "auto", r"onnx/tokenizer\.json does not load"),
@@ -89,15 +93,21 @@ def no_model(export: Path) -> None:
         (break_vectors, "auto", r"vectors/passages\.parquet does not load \(ArrowInvalid\): run `dvc repro export`"),
         (other_vectors, "auto", "has vectors of 8 numbers, the model gives 32: run `dvc repro export`"),
         (no_limit, "auto", "names no `model_max_length`"),
-        (lambda export: shutil.rmtree(export / "model"), "torch", "no model for `--model torch`; it has: int8, fp32"),
+        (
+            lambda export: shutil.rmtree(export / "model"),
+            "torch",
+            "no model for `--model torch`; available: int8, fp32",
+        ),
         (no_model, "auto", "has no model in it"),
-        (shutil.rmtree, "auto", "is no export"),
+        (shutil.rmtree, "auto", "is not an export"),
     ],
 )
-def test_a_broken_export(export: Path, tmp_path: Path, change: Callable[[Path], None], model: str, said: str) -> None:
+def test_a_broken_export(
+    export: Path, tmp_path: Path, change: Callable[[Path], None], model: str, message: str
+) -> None:
     shutil.copytree(export, tmp_path / "export")
     change(tmp_path / "export")
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         Service(settings(tmp_path / "export", model))
 
 
@@ -128,13 +138,13 @@ def test_torch_serves_only_where_it_and_its_weights_are(
 ) -> None:
     """A container has neither, whatever GPU it sees."""
     monkeypatch.setattr(backends, "_has_gpu", lambda: True)
-    assert backends.chosen(exported.read(export), "auto") == "torch"
+    assert backends.choose(exported.read(export), "auto") == "torch"
     monkeypatch.setattr(backends, "find_spec", lambda _: None)
-    assert backends.chosen(exported.read(export), "auto") == "int8"
+    assert backends.choose(exported.read(export), "auto") == "int8"
     monkeypatch.undo()
     monkeypatch.setattr(backends, "_has_gpu", lambda: True)
     shutil.copytree(export, tmp_path / "export", ignore=shutil.ignore_patterns("*.safetensors"))
-    assert backends.chosen(exported.read(tmp_path / "export"), "auto") == "int8"
+    assert backends.choose(exported.read(tmp_path / "export"), "auto") == "int8"
 
 
 def test_a_port_that_is_none(export: Path) -> None:
@@ -156,7 +166,7 @@ def test_a_number_that_is_none(number: str, capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as ended:
         cli.main(["serve", "--workers", number])
     assert ended.value.code == 2
-    assert f"'{number}' is no number above 0" in capsys.readouterr().err
+    assert f"'{number}' is not a number above 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("quota", "expected"), [("max 100000", 64), ("250000 100000", 2), ("50000 100000", 1)])

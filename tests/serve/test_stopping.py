@@ -49,8 +49,8 @@ def test_clients_that_never_pause_lose_no_request(export: Path, model: SentenceT
             map(len, answers)
         )
         assert service.log()[-1]["event"] == "stopped"
-    for number, found in enumerate(answers):
-        assert cosines(np.stack(found), expected[number : number + 1]).min() >= 0.9999
+    for number, answer in enumerate(answers):
+        assert cosines(np.stack(answer), expected[number : number + 1]).min() >= 0.9999
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -134,5 +134,5 @@ def test_another_worker_takes_the_place_of_one_that_died(export: Path) -> None:
             time.sleep(0.05)
         assert [line["process"] for line in service.log() if "died" in line["event"]] == [dead]
         with httpx.Client(base_url=service.url) as fresh:  # the old connection may have been the dead one's
-            found = fresh.get("/metrics").text
-        assert "fieldtune_requests_in_flight 0.0" in found
+            metrics = fresh.get("/metrics").text
+        assert "fieldtune_requests_in_flight 0.0" in metrics

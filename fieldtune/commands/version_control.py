@@ -1,4 +1,4 @@
-"""What git and DVC know of a place, and making DVC know it: a clone, and a queued experiment, have no other files."""
+"""Files in git and DVC, and adding them to DVC: a clone, and a queued experiment, have no others."""
 
 import shlex
 import subprocess
@@ -15,7 +15,7 @@ _PIPELINE = "dvc.yaml"  # the sample's stage, whose outputs may be used, has a f
 
 @dataclass(frozen=True)
 class Out:
-    """An output of a stage, or what a .dvc file names."""
+    """An output of a stage, or a file or folder that a .dvc file names."""
 
     path: Path  # absolute
     file: str  # that declares it, relative to the repository
@@ -23,7 +23,7 @@ class Out:
 
 
 def outs() -> list[Out]:
-    """All that DVC has. Raises UserError where the repository's files of DVC cannot be read."""
+    """All that DVC has. Raises UserError if DVC cannot read its files in this repository."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -43,7 +43,7 @@ def outs() -> list[Out]:
 
 
 def refuse_outputs(place: Path, known: Sequence[Out]) -> None:
-    """Raise UserError where `place` (absolute) is, holds or lies in what the pipeline itself writes."""
+    """Raise UserError if `place` (absolute) is, holds or lies in an output of the pipeline itself."""
     for out in known:
         if out.file == _PIPELINE and (place.is_relative_to(out.path) or out.path.is_relative_to(place)):
             raise UserError(
@@ -70,7 +70,7 @@ def ignored(place: Path, files: Sequence[Path]) -> list[Path]:
 
 
 def add(places: Sequence[Path]) -> None:
-    """`dvc add`. Raises UserError with what it says where it fails."""
+    """Add places to DVC. Raises UserError with its words if it fails."""
     names = [shown(place) for place in places]
     for name in names:
         if _git("check-ignore", "--quiet", "--", f"{name}.dvc", codes=(0, 1)).returncode == 0:
@@ -78,21 +78,11 @@ def add(places: Sequence[Path]) -> None:
                 f"git ignores {name}.dvc, the file that `dvc add {name}` would write: take the rule that "
                 f"`git check-ignore -v {name}.dvc` shows out of .gitignore, or put {name} elsewhere"
             )
-    with console.status(f"dvc add {' '.join(names)}"):
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", "add", "--", *names],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    if done.returncode != 0:
-        raise UserError(f"`dvc add {' '.join(names)}` failed: {done.stdout.strip()}")
+    run_dvc("add", "--", *names)
 
 
 def uncommitted(names: Sequence[str]) -> list[str]:
-    """Those of the files (relative to the repository) that are there and differ from the last commit."""
+    """Those of the files (relative to the repository) that exist and differ from the last commit."""
     changes = _git("--literal-pathspecs", "status", "--porcelain", "-z", "--no-renames", "--", *names).stdout
     return [change[3:] for change in changes.split("\0") if change]
 
@@ -101,6 +91,21 @@ def shown(place: Path) -> str:
     """A place inside the repository relative to its root, another as it is; with forward slashes."""
     root = Path.cwd()
     return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
+
+
+def run_dvc(*arguments: str) -> str:
+    """Run a command of DVC; return what it prints. Raises UserError with DVC's words if it fails."""
+    with console.status(f"dvc {' '.join(arguments)}"):
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise UserError(f"`dvc {' '.join(arguments)}` failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout
 
 
 def _git(*arguments: str, codes: Sequence[int] = (0,)) -> "subprocess.CompletedProcess[str]":

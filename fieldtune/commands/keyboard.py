@@ -1,4 +1,4 @@
-"""Answers by one key press at a terminal, by lines where there is none."""
+"""Answers by one key press at a terminal, or by lines if the input is not a terminal."""
 
 import os
 import sys
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 _END = "\x04"  # control-D
 
 
-class Keys:
-    """What a person presses; of lines the first letter counts."""
+class Keyboard:
+    """The keys that a person presses; the first letter of a line if the input is lines."""
 
     def __init__(self, terminal: int | None) -> None:
         """`terminal`: its file descriptor, in cbreak mode; None: lines are read from standard input."""
@@ -23,7 +23,7 @@ class Keys:
             termios.tcflush(self._terminal, termios.TCIFLUSH)
 
     def next(self) -> str:
-        """Wait for a key, in lower case; "" where the input ends."""
+        """Wait for a key, in lower case; "" if the input ends."""
         if self._terminal is None:
             line = sys.stdin.readline()
             return (line.strip()[:1] or " ").lower() if line else ""
@@ -32,15 +32,15 @@ class Keys:
 
 
 @contextmanager
-def keys() -> Iterator[Keys]:
+def open_keyboard() -> Iterator[Keyboard]:
     """Read keys without their return key, and unseen, until the block ends, however it ends."""
     if not sys.stdin.isatty():
-        yield Keys(None)
+        yield Keyboard(None)
         return
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     try:
         tty.setcbreak(terminal)
-        yield Keys(terminal)
+        yield Keyboard(terminal)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)

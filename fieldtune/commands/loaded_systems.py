@@ -1,6 +1,7 @@
-"""What several systems find for a query, in one pool that does not tell which of them found what.
+"""The systems with their models loaded: rankings for a person to read, pools of sections for a person to judge.
 
-Pooling as TREC judges with it: the best of each system are judged, and what none of them finds counts as no answer.
+Pooling as in TREC: the best sections of each system are judged, in an order that does not tell which system ranked
+what, and a section that no system ranks high counts as no answer.
 """
 
 import hashlib
@@ -30,27 +31,27 @@ class Candidate:
 
     source: str
     section: str
-    passages: list[int]  # what each system that found it found of it, as rows of passages.jsonl
+    passages: list[int]  # the best one of each system that ranked the section, as rows of passages.jsonl
 
 
 class Systems:
-    """The base model, BM25 and, where `dvc repro` has got that far, the tuned model, over the passages."""
+    """The base model, BM25 and, if `dvc repro` has got that far, the tuned model, over the passages."""
 
     def __init__(self, passages: Sequence[dict[str, Any]]) -> None:
         """`passages`: rows of passages.jsonl.
 
-        Raises UserError where the base model is missing, or its vectors are not of these passages.
+        Raises UserError if the base model is missing, or its vectors are not of these passages.
         """
         config = load("embed", EmbedConfig)
         self._passages = passages
-        # Each passage as a section of its own, since the one that was found is what is shown of a section.
+        # Each passage as a section of its own, since the best passage is what is shown of a section.
         ids = [row["id"] for row in passages]
         self._corpus = Corpus(ids, np.arange(len(ids)), [passage_text(row) for row in passages])
         self._bf16 = use_bf16(config.precision)
         self._batch_size = config.batch_size
         base = read_vectors(paths.VECTORS, "passages")
         if len(base) != len(passages):
-            raise UserError(f"{paths.VECTORS} is not of the passages that are there now: run `dvc repro embed`")
+            raise UserError(f"{paths.VECTORS} is not of the present passages: run `dvc repro embed`")
         self._models = {"base": (encoder.load_base(config.model), base)}
         if (paths.MODEL / "modules.json").is_file() and vectors_file(paths.TUNED_VECTORS, "passages").is_file():
             tuned = read_vectors(paths.TUNED_VECTORS, "passages")
@@ -60,33 +61,36 @@ class Systems:
                 note(f"{paths.TUNED_VECTORS} is of other passages: the tuned model is left out")
 
     def pools(self, queries: Sequence[str], top: int) -> list[list[Candidate]]:
-        """For each query the sections that are among the first `top` of any system, in an order that is a hash's."""
-        found = self._ranked(queries)
-        return [self._pool(query, [system[row] for system in found.values()], top) for row, query in enumerate(queries)]
+        """For each query the sections that are among the first `top` of any system, in the order of a hash."""
+        rankings = self._rank(queries)
+        return [
+            self._pool(query, [system[row] for system in rankings.values()], top) for row, query in enumerate(queries)
+        ]
 
     def best(self, query: str, top: int) -> dict[str, list[tuple[int, float]]]:
         """For each system, base first, the best passage of each of its first `top` sections, with its score.
 
         Passages are rows of passages.jsonl.
         """
-        ranked = self._ranked([query])
-        found: dict[str, list[tuple[int, float]]] = {}
+        rankings = self._rank([query])
+        hits: dict[str, list[tuple[int, float]]] = {}
         for name in ("base", "bm25", "tuned"):
-            if name in ranked:
-                best = self._sections(ranked[name].sections[0], top)
-                scores = dict(zip(ranked[name].sections[0].tolist(), ranked[name].scores[0].tolist(), strict=True))
-                found[name] = [(row, scores[row]) for row in best.values()]
-        return found
+            if name in rankings:
+                ranked = rankings[name]
+                best = self._sections(ranked.sections[0], top)
+                scores = dict(zip(ranked.sections[0].tolist(), ranked.scores[0].tolist(), strict=True))
+                hits[name] = [(row, scores[row]) for row in best.values()]
+        return hits
 
-    def _ranked(self, queries: Sequence[str]) -> dict[str, Rankings]:
+    def _rank(self, queries: Sequence[str]) -> dict[str, Rankings]:
         """Rankings of passages by each system."""
-        found = {"bm25": ranking.bm25(queries, self._corpus)}
+        rankings = {"bm25": ranking.bm25(queries, self._corpus)}
         for name, (model, vectors) in self._models.items():
-            asked = encoder.encode(
+            query_vectors = encoder.encode(
                 model, queries, "query", bf16=self._bf16, batch_size=self._batch_size, label="encoding queries"
             )
-            found[name] = ranking.dense(asked, vectors, self._corpus)
-        return found
+            rankings[name] = ranking.dense(query_vectors, vectors, self._corpus)
+        return rankings
 
     def _sections(self, passages: npt.NDArray[np.int64], top: int) -> dict[tuple[str, str], int]:
         """The first `top` sections of a ranking of passages, each with its first passage."""
@@ -98,9 +102,9 @@ class Systems:
             best.setdefault(place, row)
         return best
 
-    def _pool(self, query: str, found: Sequence[Rankings], top: int) -> list[Candidate]:
+    def _pool(self, query: str, rankings: Sequence[Rankings], top: int) -> list[Candidate]:
         pool: dict[tuple[str, str], set[int]] = {}
-        for system in found:
+        for system in rankings:
             for place, row in self._sections(system.sections, top).items():
                 pool.setdefault(place, set()).add(row)
         return [

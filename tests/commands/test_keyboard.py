@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fieldtune.commands.keys import keys
+from fieldtune.commands.keyboard import open_keyboard
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ def mode(terminal: int) -> Any:
 def test_a_key_needs_no_return_and_is_not_echoed(terminal: tuple[int, int]) -> None:
     outer, inner = terminal
     before = mode(inner)
-    with keys() as pressed:
+    with open_keyboard() as keyboard:
         for sent, got in ((b"y", "y"), (b"N", "n"), (b"\r", "\n"), (b"\x04", "")):
             os.write(outer, sent)
-            assert pressed.next() == got
+            assert keyboard.next() == got
     os.set_blocking(outer, False)
     with pytest.raises(BlockingIOError):  # nothing came back
         os.read(outer, 100)
@@ -43,17 +43,17 @@ def test_a_key_needs_no_return_and_is_not_echoed(terminal: tuple[int, int]) -> N
 
 def test_keys_of_before_are_forgotten(terminal: tuple[int, int]) -> None:
     outer, _ = terminal
-    with keys() as pressed:
+    with open_keyboard() as keyboard:
         os.write(outer, b"yyy")
-        pressed.forget()
+        keyboard.forget()
         os.write(outer, b"n")
-        assert pressed.next() == "n"
+        assert keyboard.next() == "n"
 
 
 def test_the_terminal_is_as_before_after_an_interrupt(terminal: tuple[int, int]) -> None:
     _, inner = terminal
     before = mode(inner)
-    with pytest.raises(KeyboardInterrupt), keys():
+    with pytest.raises(KeyboardInterrupt), open_keyboard():
         assert mode(inner) != before
         raise KeyboardInterrupt
     assert mode(inner) == before
@@ -61,6 +61,6 @@ def test_the_terminal_is_as_before_after_an_interrupt(terminal: tuple[int, int])
 
 def test_of_lines_the_first_letter_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("Yes\n\n n\nq"))
-    with keys() as pressed:
-        pressed.forget()
-        assert [pressed.next() for _ in range(6)] == ["y", " ", "n", "q", "", ""]
+    with open_keyboard() as keyboard:
+        keyboard.forget()
+        assert [keyboard.next() for _ in range(6)] == ["y", " ", "n", "q", "", ""]

@@ -1,4 +1,4 @@
-"""What `search` and `judge` look at before they load a model, which takes seconds."""
+"""Checks of `search` and `judge` before they load a model, which takes seconds."""
 
 from fieldtune.corpus.vectors import vectors_file
 from fieldtune.runtime import paths
@@ -8,9 +8,9 @@ _MOST = 100  # sections of each system: what is ranked
 
 
 def check_ranking(top: int) -> None:
-    """Raises UserError where the first `top` sections cannot be shown, or the stages before have not run."""
+    """Raise UserError if the first `top` sections cannot be shown, or the stages before have not run."""
     if not 1 <= top <= _MOST:
         raise UserError(f"--top is {top}: it must be from 1 to {_MOST}")
     for path in (paths.PASSAGES, vectors_file(paths.VECTORS, "passages")):
         if not path.is_file():
-            raise UserError(f"{path} is not there: run `dvc repro embed`, which goes as far as is needed here")
+            raise UserError(f"{path} not found: run `dvc repro embed`, which goes as far as is needed here")
