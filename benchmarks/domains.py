@@ -30,10 +30,11 @@ from omegaconf import OmegaConf
 from fieldtune.corpus import beir, files
 from fieldtune.models import tuned_model
 from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval.systems import SYSTEMS
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.scores import SYSTEMS, SetScores, score
+from stages.evaluate.scores import SetScores, score
 from stages.evaluate.verdict import judge
 from tests.pipeline import repository
 

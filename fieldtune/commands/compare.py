@@ -9,13 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from fieldtune.commands.terminal import plain
+from fieldtune.retrieval.systems import LABELS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.randomisation import p_values
-from stages.evaluate.scores import LABELS
 
 _DRAWS = 10_000
 _CONFIDENCE = 0.95

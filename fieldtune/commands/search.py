@@ -9,10 +9,10 @@ from rich.text import Text
 from fieldtune.commands.ranked import check_ranking
 from fieldtune.commands.terminal import plain
 from fieldtune.corpus import files
+from fieldtune.retrieval.systems import LABELS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
-from stages.evaluate.scores import LABELS
 
 _LETTERS = 110  # of a passage's text
 

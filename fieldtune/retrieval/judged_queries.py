@@ -1,6 +1,6 @@
 """The judged queries: who asks, what answers, and in which sets they are counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,8 @@ class Judged:
     texts: list[str]
     relevant: list[set[int]]  # sections, as indices into the corpus
     clusters: npt.NDArray[np.int64]  # the split unit of the first answer: queries of one cluster are not independent
-    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows; of the test sets the verdict rests on the first
+    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows
+    main_set: str = ""  # the test set that the verdict rests on; empty if no test set has queries
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
         """The rows of the queries that are in any of the sets, sorted."""
@@ -58,7 +59,7 @@ def row_of(query_id: str) -> int:
 def read(names: Iterable[str], corpus: Corpus) -> Judged:
     """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
 
-    They come in the order of the names, but for real queries that are too few to tell anything: those come last.
+    They come in the order of the names, but real queries that are too few for a verdict come last.
     """
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}
@@ -81,9 +82,17 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
     texts = _texts(list(rows))
     sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
     clusters = np.array(cluster_ids, dtype=np.int64)
-    if "synthetic" in sets and "real" in sets and len(np.unique(clusters[sets["real"]])) < _FEWEST_CLUSTERS:
+    main_set = _main_set(sets, clusters)
+    if main_set == "synthetic":
         sets = {name: sets[name] for name in sorted(sets, key=lambda name: name.startswith("real"))}
-    return Judged(list(rows), texts, relevant, clusters, sets)
+    return Judged(list(rows), texts, relevant, clusters, sets, main_set)
+
+
+def _main_set(sets: Mapping[str, npt.NDArray[np.int64]], clusters: npt.NDArray[np.int64]) -> str:
+    """The real queries, or the generated ones if the real ones are too few for a verdict."""
+    if "real" in sets and ("synthetic" not in sets or len(np.unique(clusters[sets["real"]])) >= _FEWEST_CLUSTERS):
+        return "real"
+    return "synthetic" if "synthetic" in sets else ""
 
 
 def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]:

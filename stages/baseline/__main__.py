@@ -38,7 +38,7 @@ def work() -> str:
     sets = {name: rows for name, rows in judged.sets.items() if name != judged_queries.DEV}
     scores = {name: {system: metrics.means(of, rows) for system, of in values.items()} for name, rows in sets.items()}
     write_rankings(paths.BASELINE_RANKINGS, systems, judged.ids, corpus)
-    main_set = next(iter(scores))
+    main_set = judged.main_set
     found = {system: scores[main_set][system]["ndcg@10"] for system in systems}
     said = advice(found["base"], config, real=main_set == "real")
     of_sets = {name: {**scores[name], "n": len(rows)} for name, rows in sets.items()}

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from fieldtune.models import encoder, processes
 from fieldtune.models.encoder import Kind
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import curve_points, judged_queries, metrics, ranking
+from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
@@ -25,17 +25,6 @@ from stages.train.tuning import Tuned, read_inputs, tune
 
 Vectors = npt.NDArray[np.float32]
 _CHOSEN = "chosen.json"  # beside the model's files
-
-
-@dataclass(frozen=True)
-class Point:
-    """A share of the training passages, and the model that it tuned."""
-
-    share: float
-    passages: int
-    pairs: int
-    base_kept: bool  # nothing was better on dev
-    values: list[float]  # NDCG@10 of the test queries
 
 
 def measure(config: CurveConfig) -> str:
@@ -49,7 +38,7 @@ def measure(config: CurveConfig) -> str:
     inputs = read_inputs(training, pairs)
     corpus, bf16 = inputs.corpus, use_bf16(config.precision)
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    name, rows = next(iter(judged.sets.items()))
+    rows = judged.sets[judged.main_set]
     ids, texts = [judged.ids[row] for row in rows], [judged.texts[row] for row in rows]
     answers = [judged.relevant[row] for row in rows]
 
@@ -95,13 +84,15 @@ def measure(config: CurveConfig) -> str:
         # What a small part does not teach is no mistake that could be mended.
         train = partial(tune, training, inputs, some, folder / "checkpoints", advise=lambda line: None)
         base_kept, values = once(folder, train, score)
-        points.append(Point(share, passages, len(of_share), base_kept, values))
+        points.append(CurvePoint(share, passages, len(of_share), base_kept, np.array(values)))
     _write(points, ids)
     processes.wait()  # until all have read what is deleted
     if processes.rank() == 0:
         shutil.rmtree(measured, ignore_errors=True)
     found = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
-    return f"NDCG@10 on {len(rows):,} {name} queries: {found or 'too few training passages for a part of them'}"
+    return (
+        f"NDCG@10 on {len(rows):,} {judged.main_set} queries: {found or 'too few training passages for a part of them'}"
+    )
 
 
 def once(
@@ -131,11 +122,8 @@ def once(
     return found["base_kept"], found["values"]
 
 
-def _write(points: Sequence[Point], ids: Sequence[str]) -> None:
+def _write(points: Sequence[CurvePoint], ids: Sequence[str]) -> None:
     if processes.rank() != 0:
         return
     with files.replace_dir(paths.CURVE) as folder:
-        rows = [{name: value for name, value in asdict(point).items() if name != "values"} for point in points]
-        files.write_json(folder / curve_points.POINTS, rows)
-        columns = {f"{point.share:g}": point.values for point in points}
-        files.write_table(folder / curve_points.PER_QUERY, {"query_id": list(ids), **columns})
+        curve_points.write(folder, points, ids)

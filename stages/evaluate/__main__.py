@@ -23,9 +23,11 @@ from fieldtune.models.encoder import Kind
 from fieldtune.models.precision import use_bf16
 from fieldtune.models.tuned_model import HISTORY
 from fieldtune.retrieval import curve_points, fusion, judged_queries, metrics, ranking
+from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.retrieval.stored_rankings import read_rankings
+from fieldtune.retrieval.systems import COMPARED, SYSTEMS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
@@ -33,13 +35,13 @@ from fieldtune.runtime.stage import run_stage
 from stages.evaluate import asked, report, written
 from stages.evaluate.comparison import named_models, same_model
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.data_curve import DataCurve, Trained, data_curve
+from stages.evaluate.data_curve import DataCurve, data_curve
 from stages.evaluate.examples import beginnings, most_changed, strata
 from stages.evaluate.probe import probe
 from stages.evaluate.report import Report
 from stages.evaluate.reranker import load as load_reranker
 from stages.evaluate.reranker import rerank
-from stages.evaluate.scores import COMPARED, SYSTEMS, SetScores, score
+from stages.evaluate.scores import SetScores, score
 from stages.evaluate.vectors import vector_scores
 from stages.evaluate.verdict import judge, said
 
@@ -92,7 +94,7 @@ def work() -> str:
 
     sets = {name: scored(of) for name, of in rows.items()}
     kinds = {kind: scored(of) for kind, of in of_queries.of_kinds(judged.rows(["synthetic"])).items()}
-    main_set = next(iter(sets))
+    main_set = judged.main_set
     history = files.read_json(paths.MODEL / HISTORY)
     chosen = {"doubt": None, "guarded": 0} | history.get("chosen", {})
     judgement = judge(
@@ -128,6 +130,7 @@ def work() -> str:
         note(curve.said)
     weights = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": weight}
     told = Report(
+        main_set=main_set,
         judgement=judgement,
         sets=sets,
         kinds=kinds,
@@ -258,18 +261,12 @@ def _curve(
     similarity: float,
 ) -> DataCurve:
     """What the stage `curve` measured on these rows of the judged queries, with the tuned model."""
-    measured = files.read_table(paths.CURVE / curve_points.PER_QUERY)
-    row_of = {query: row for row, query in enumerate(measured["query_id"])}
-    order = [row_of[judged.ids[row]] for row in rows]
-    trained = [
-        Trained(**point, values=np.array(measured[f"{point['share']:g}"])[order])
-        for point in files.read_json(paths.CURVE / curve_points.POINTS)
-    ]
+    points = curve_points.read(paths.CURVE, [judged.ids[row] for row in rows])
     unchanged = similarity > UNCHANGED
     pairs = files.read_table(paths.TRAIN_IDS)["positive_id"]
     tuned, base = (values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
-    trained.append(Trained(1.0, len(set(pairs)), len(pairs), unchanged, tuned))
-    return data_curve(trained, base, judged.clusters[rows], unchanged, config)
+    points.append(CurvePoint(1.0, len(set(pairs)), len(pairs), unchanged, tuned))
+    return data_curve(points, base, judged.clusters[rows], unchanged, config)
 
 
 def _compared(

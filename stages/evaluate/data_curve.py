@@ -16,12 +16,13 @@ The interval is of the queries that are asked. What another seed of the training
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.retrieval.metrics import Values
 from fieldtune.retrieval.significance import fewest_clusters
 from stages.evaluate import bootstrap
@@ -34,33 +35,15 @@ _HALF = 0.5
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The model of a share of the training passages."""
+class ScoredPoint(CurvePoint):
+    """A point with its model's mean score."""
 
-    share: float
-    passages: int
-    pairs: int
-    base_kept: bool  # nothing was better on dev
-    values: Values  # NDCG@10 [queries]
-
-
-@dataclass(frozen=True)
-class Point:
-    """What such a model scores."""
-
-    share: float
-    passages: int
-    pairs: int
-    base_kept: bool
     ndcg: float
     gain: Interval  # over the base
 
     def json(self) -> dict[str, Any]:
         """The row of metrics.json."""
-        row = asdict(self)
-        row["ndcg@10"] = row.pop("ndcg")
-        row["gain"] = self.gain.json()
-        return row
+        return {**self.facts(), "gain": self.gain.json(), "ndcg@10": self.ndcg}
 
 
 @dataclass(frozen=True)
@@ -69,7 +52,7 @@ class DataCurve:
 
     n: int  # queries
     base: float  # NDCG@10
-    points: list[Point]  # by share
+    points: list[ScoredPoint]  # by share
     last: Interval | None  # what the last doubling brought; None: there is no half
     answer: str  # yes | no | cannot_tell
     said: str
@@ -87,7 +70,7 @@ class DataCurve:
 
 
 def data_curve(
-    trained: Sequence[Trained], base: Values, groups: npt.NDArray[np.int64], unchanged: bool, config: EvaluateConfig
+    trained: Sequence[CurvePoint], base: Values, groups: npt.NDArray[np.int64], unchanged: bool, config: EvaluateConfig
 ) -> DataCurve:
     """The curve of models by share, the last one of all passages. `base` [queries] is the base model's NDCG@10.
 
@@ -102,10 +85,7 @@ def data_curve(
         difference = drawn[one] - drawn[other]
         return bootstrap.interval(means[one] - means[other], difference, config.confidence, number, (-1.0, 1.0))
 
-    points = [
-        Point(of.share, of.passages, of.pairs, of.base_kept, means[row], lead(row, 0))
-        for row, of in enumerate(trained, start=1)
-    ]
+    points = [ScoredPoint(**vars(of), ndcg=means[row], gain=lead(row, 0)) for row, of in enumerate(trained, start=1)]
     halves = [row for row, of in enumerate(trained, start=1) if of.share == _HALF]
     last = lead(len(trained), halves[0]) if halves else None
     answer, why = _answer(points, last, len(base), number, unchanged, config)
@@ -113,7 +93,7 @@ def data_curve(
 
 
 def _answer(
-    points: Sequence[Point], last: Interval | None, n: int, groups: int, unchanged: bool, config: EvaluateConfig
+    points: Sequence[ScoredPoint], last: Interval | None, n: int, groups: int, unchanged: bool, config: EvaluateConfig
 ) -> tuple[str, str]:
     """The table's first row that fits, and the sentence that says it."""
     whole = points[-1]

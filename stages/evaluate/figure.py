@@ -10,8 +10,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fieldtune.retrieval.systems import LABELS, SYSTEMS
 from stages.evaluate.data_curve import DataCurve
-from stages.evaluate.scores import LABELS, SYSTEMS, SetScores
+from stages.evaluate.scores import SetScores
 
 _INK = "#010203"  # stands for the page's text colour, which light and dark mode choose
 _TUNED, _OTHERS = "#d1495b", "#2a7fb8"

@@ -10,15 +10,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fieldtune.retrieval.judged_queries import TITLES as SET_TITLES
+from fieldtune.retrieval.systems import IN_SENTENCES, UNTUNED, label
 from stages.evaluate.asked import TITLES as PART_TITLES
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.examples import Example
 from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
 from stages.evaluate.probe import Probe
-from stages.evaluate.scores import AGAINST, COMPARED, LABELS, SetScores
+from stages.evaluate.scores import SetScores
 from stages.evaluate.vectors import VectorScore
-from stages.evaluate.verdict import NAMES, Judgement
+from stages.evaluate.verdict import Judgement
 
 _HERE = Path(__file__).parent
 TITLES = SET_TITLES | PART_TITLES
@@ -69,7 +70,8 @@ class Report:
     """All that the report tells. What an optional part does not have is not shown."""
 
     judgement: Judgement
-    sets: Mapping[str, SetScores]  # the first one is the verdict's
+    main_set: str  # of `sets`, the verdict's
+    sets: Mapping[str, SetScores]
     kinds: Mapping[str, SetScores]  # of generated queries
     wins: Sequence[Example]
     losses: Sequence[Example]
@@ -91,10 +93,6 @@ class Report:
     reranked: SetScores | None = None
     reranker: str | None = None
     curve: DataCurve | None = None
-
-    @property
-    def main_set(self) -> str:
-        return next(iter(self.sets))
 
 
 def html(report: Report) -> str:
@@ -151,6 +149,7 @@ def _environment(autoescape: bool) -> Environment:
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["percent"] = lambda share: "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
     environment.filters["size"] = _size
+    environment.filters["label"] = label
     environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
     return environment
 
@@ -164,21 +163,13 @@ def _shared(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "headline": _HEADLINES[report.judgement.verdict],
-        "recommended": NAMES[report.judgement.recommend],
+        "recommended": IN_SENTENCES[report.judgement.recommend],
         "titles": TITLES,
-        "labels": _Labels(LABELS),
         "systems": list(report.sets[report.main_set].means),
-        "against": AGAINST,
+        "against": UNTUNED,
         "main": report.sets[report.main_set],
         "gain": report.sets[report.main_set].lead("tuned", "base"),
     }
-
-
-class _Labels(dict[str, str]):
-    """What systems are called; a model that is compared besides has its own name."""
-
-    def __missing__(self, system: str) -> str:
-        return system.removeprefix(COMPARED)
 
 
 def _size(count: float) -> str:

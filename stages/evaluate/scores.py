@@ -9,21 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.retrieval.metrics import Values, means
+from fieldtune.retrieval.systems import UNTUNED
 from stages.evaluate import bootstrap
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.randomisation import p_values
 
-LABELS = {
-    "base": "base",
-    "bm25": "BM25",
-    "hybrid": "hybrid(base)",
-    "tuned": "tuned",
-    "tuned_hybrid": "hybrid(tuned)",
-}
-SYSTEMS = tuple(LABELS)
-COMPARED = "compare:"  # stands before the name of a model that was compared besides
-AGAINST = ("base", "bm25", "hybrid")  # what the tuned model is compared with
 METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
 
 
@@ -38,7 +29,7 @@ class SetScores:
     groups: int  # of queries that are not independent of one another
     means: dict[str, dict[str, float]]  # system → metric
     intervals: dict[str, dict[str, Interval]]  # system → metric
-    p: dict[str, dict[str, float]]  # of AGAINST → metric: how likely luck alone lets the tuned model differ so much
+    p: dict[str, dict[str, float]]  # of UNTUNED → metric: how likely luck alone lets the tuned model differ so much
     _draws: dict[str, dict[str, bootstrap.Draws]]  # system → metric
     _confidence: float
 
@@ -64,7 +55,7 @@ class SetScores:
             f"vs_{other}": {
                 metric: {**self.lead("tuned", other, metric).json(), "p": self.p[other][metric]} for metric in METRICS
             }
-            for other in AGAINST
+            for other in UNTUNED
         }
         intervals = {
             system: {metric: found.json() for metric, found in of.items()} for system, of in self.intervals.items()
@@ -105,9 +96,9 @@ def score(
     for (system, metric), row, mean in zip(names, drawn, table.mean(axis=1).tolist(), strict=True):
         sampled[system][metric] = row
         intervals[system][metric] = bootstrap.interval(mean, row, config.confidence, number, (0.0, 1.0))
-    pairs = [(other, metric) for other in AGAINST for metric in METRICS]
+    pairs = [(other, metric) for other in UNTUNED for metric in METRICS]
     differences = np.stack([values["tuned"][metric][rows] - values[other][metric][rows] for other, metric in pairs])
-    p: dict[str, dict[str, float]] = {other: {} for other in AGAINST}
+    p: dict[str, dict[str, float]] = {other: {} for other in UNTUNED}
     by_luck = p_values(differences, groups[rows], config.draws, config.seed)
     for (other, metric), found in zip(pairs, by_luck.tolist(), strict=True):
         p[other][metric] = round(found, 6)

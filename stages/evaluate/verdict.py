@@ -32,20 +32,12 @@ from dataclasses import dataclass
 
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.significance import fewest_clusters
+from fieldtune.retrieval.systems import CHEAPEST_FIRST, IN_SENTENCES, SYSTEMS
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
 _LEAST_REAL = 100  # queries, for a verdict on what people type
-# From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
-_CHEAPEST_FIRST = ("base", "bm25", "tuned", "hybrid", "tuned_hybrid")
-NAMES = {
-    "base": "the base model",
-    "bm25": "BM25",
-    "hybrid": "the hybrid of base model and BM25",
-    "tuned": "the tuned model",
-    "tuned_hybrid": "the hybrid of tuned model and BM25",
-}
 
 
 @dataclass(frozen=True)
@@ -119,7 +111,7 @@ def _verdict(
 ) -> tuple[str, str]:
     """The table's first row that fits; without `kinds` they are not asked."""
     gain = scores.lead("tuned", "base")
-    ndcg = {system: scores.means[system]["ndcg@10"] for system in NAMES}
+    ndcg = {system: scores.means[system]["ndcg@10"] for system in SYSTEMS}
     without = max("bm25", "hybrid", key=ndcg.__getitem__)
     with_tuned = max("tuned", "tuned_hybrid", key=ndcg.__getitem__)
     beaten = scores.lead(without, with_tuned)
@@ -146,8 +138,8 @@ def _verdict(
         )
     if beaten.low > 0:
         return "keep_base", (
-            f"{_capital(NAMES[without])} scores higher than all that has the tuned model in it, by "
-            f"{said(beaten, config.confidence)} over {NAMES[with_tuned]}: it beats the base model, and is still of no "
+            f"{_capital(IN_SENTENCES[without])} scores higher than all that has the tuned model in it, by "
+            f"{said(beaten, config.confidence)} over {IN_SENTENCES[with_tuned]}: it beats the base model, and is still of no "
             "use here."
         )
     if gain.mean < config.negligible:
@@ -164,7 +156,7 @@ def _verdict(
         )
     if without == "hybrid" and beaten.mean > 0:
         return "marginal", (
-            f"{_capital(NAMES['hybrid'])}, which needs no tuning, scores higher than all that has the tuned model in "
+            f"{_capital(IN_SENTENCES['hybrid'])}, which needs no tuning, scores higher than all that has the tuned model in "
             f"it ({said(beaten, config.confidence)})."
         )
     if kinds and (doubt := _doubt(kinds, config)):
@@ -233,19 +225,19 @@ def _capital(text: str) -> str:
 
 def _recommend(scores: SetScores, verdict: str, config: EvaluateConfig) -> tuple[str, str]:
     """The cheapest system that the best one does not beat beyond luck; none with a model that is not to be kept."""
-    choices = [system for system in _CHEAPEST_FIRST if verdict != "keep_base" or not system.startswith("tuned")]
+    choices = [system for system in CHEAPEST_FIRST if verdict != "keep_base" or not system.startswith("tuned")]
     best = max(choices, key=lambda system: scores.means[system]["ndcg@10"])
     system = next(one for one in choices if one == best or scores.lead(best, one).low <= 0)
     score = f"NDCG@10 {scores.means[system]['ndcg@10']:.3f}"
     if system != best:
         lead = said(scores.lead(best, system), config.confidence)
         return system, (
-            f"Run {NAMES[system]} ({score}): {NAMES[best]} scores higher by {lead}, which may be luck, and costs more "
+            f"Run {IN_SENTENCES[system]} ({score}): {IN_SENTENCES[best]} scores higher by {lead}, which may be luck, and costs more "
             "to run."
         )
     if system == choices[0]:
-        return system, f"Run {NAMES[system]}: it scores highest ({score}), and costs least to run."
+        return system, f"Run {IN_SENTENCES[system]}: it scores highest ({score}), and costs least to run."
     return (
         system,
-        f"Run {NAMES[system]}: it scores highest ({score}), beyond luck higher than all that cost less to run.",
+        f"Run {IN_SENTENCES[system]}: it scores highest ({score}), beyond luck higher than all that cost less to run.",
     )

@@ -12,11 +12,12 @@ import numpy.typing as npt
 from fieldtune.corpus import files
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.retrieval.metrics import Values
+from fieldtune.retrieval.systems import SYSTEMS
 from fieldtune.runtime import paths
 from stages.evaluate.asked import Asked
 from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.report import Report
-from stages.evaluate.scores import SYSTEMS, SetScores
+from stages.evaluate.scores import SetScores
 from stages.evaluate.verdict import Judgement
 
 

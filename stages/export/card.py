@@ -13,15 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.judged_queries import TEST_SETS, TITLES
+from fieldtune.retrieval.systems import IN_MODEL_CARD, UNTUNED
 
 _TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "retrieval", "fieldtune"]
-_SYSTEMS = {
-    "base": "base model",
-    "bm25": "BM25",
-    "hybrid": "hybrid of base model and BM25",
-    "tuned": "**this model**",
-    "tuned_hybrid": "hybrid of this model and BM25",
-}
 _LETTERS = 160  # shown of a query, a title, a text
 # What the Hub takes as `license:`; any other name goes into `license_name:`.
 _HUB_LICENSES = """
@@ -80,7 +74,8 @@ def card(
         metrics=metrics,
         sets=[name for name in TEST_SETS if name in metrics],
         titles=TITLES,
-        systems=_SYSTEMS,
+        systems=IN_MODEL_CARD,
+        untuned=UNTUNED,
         dataset=dataset,
         pinned=history.get("pinned"),
         unchanged=metrics["similarity_to_base"] > UNCHANGED,

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 
 from fieldtune.models.base_models import ModelConfig
+from fieldtune.retrieval.systems import SYSTEMS, UNTUNED
 from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.data_curve import DataCurve, Point
+from stages.evaluate.data_curve import DataCurve, ScoredPoint
 from stages.evaluate.examples import Example, Found
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import Report, html
-from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
+from stages.evaluate.scores import METRICS, SetScores
 from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import Judgement
 
@@ -47,7 +48,7 @@ def scores(
             for system in SYSTEMS
         },
         intervals={s: {metric: Interval(of[s], *ends[s], told=groups >= 6) for metric in METRICS} for s in SYSTEMS},
-        p={other: dict.fromkeys(METRICS, 0.0123) for other in AGAINST},
+        p={other: dict.fromkeys(METRICS, 0.0123) for other in UNTUNED},
         _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in SYSTEMS},
         _confidence=0.95,
     )
@@ -71,11 +72,12 @@ def curve(whole: int = 800, n: int = 2378) -> DataCurve:
     """The gains of four shares of `whole` training passages."""
     gains = {0.125: 0.02, 0.25: 0.05, 0.5: 0.08, 1.0: 0.1}
     points = [
-        Point(
+        ScoredPoint(
             share,
             round(share * whole),
             round(3 * share * whole),
             share == 0.125,
+            np.zeros(0),
             0.7 + gain,
             Interval(gain, gain - 0.01, gain + 0.012),
         )
@@ -173,6 +175,7 @@ def report(**changes: Any) -> Report:
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
     parts: dict[str, Any] = {
         "judgement": Judgement("ship", "tuned", ["A gain of 0.05 or more is meaningful."]),
+        "main_set": "real",
         "sets": {name: scores(n, drawn=wide) for name, n in (("real", 2378), ("real_hard", 478), ("synthetic", 333))},
         "kinds": {kind: scores(80, drawn=wide) for kind in ("keyword", "question")},
         "wins": [example("how to copy an image")],

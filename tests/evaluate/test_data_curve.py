@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.evaluate.data_curve import DataCurve, Trained, data_curve
+from fieldtune.retrieval.curve_points import CurvePoint
+from stages.evaluate.data_curve import DataCurve, data_curve
 from tests.evaluate import made_up
 
 
@@ -27,7 +28,7 @@ def curve(
     whole = halves[0.5] + np.resize(np.atleast_1d(last), n)
     passages = {0.125: 100, 0.25: 200, 0.5: 400, 1.0: 800}
     trained = [
-        Trained(share, passages[share], 3 * passages[share], share <= kept, values)
+        CurvePoint(share, passages[share], 3 * passages[share], share <= kept, values)
         for share, values in [*halves.items(), (1.0, whole)]
     ]
     return data_curve(trained, base, np.arange(n) % (groups or n), unchanged, made_up.config(**changes))
@@ -134,7 +135,7 @@ def test_cannot_tell_from_too_few_groups_or_from_the_base(changes: dict[str, Any
 
 def test_cannot_tell_without_a_half() -> None:
     base = np.full(40, 0.5)
-    found = data_curve([Trained(1.0, 2, 5, False, base + 0.1)], base, np.arange(40), False, made_up.config())
+    found = data_curve([CurvePoint(1.0, 2, 5, False, base + 0.1)], base, np.arange(40), False, made_up.config())
     assert (found.answer, found.last) == ("cannot_tell", None)
     assert found.said == (
         "Whether more queries would help cannot be told: 2 training passages are too few to take half of them."

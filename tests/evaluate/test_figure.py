@@ -5,8 +5,8 @@ import re
 from xml.etree import ElementTree
 
 from fieldtune.retrieval.judged_queries import TITLES
+from fieldtune.retrieval.systems import LABELS
 from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
-from stages.evaluate.scores import LABELS
 from tests.evaluate.made_up import curve, scores
 
 

@@ -192,7 +192,7 @@ def test_links_lead_to_parts_of_the_page() -> None:
 def test_a_page_without_wins_losses_and_real_queries() -> None:
     judgement = Judgement("keep_base", "base", ["The interval holds 0."])
     text = said(
-        judgement=judgement, sets={"synthetic": scores(12)}, kinds={}, wins=[], losses=[], real={},
+        judgement=judgement, main_set="synthetic", sets={"synthetic": scores(12)}, kinds={}, wins=[], losses=[], real={},
         dataset={"guidance": "few: 240 training pairs"},
     )  # fmt: skip
     assert "Keep the base model." in text

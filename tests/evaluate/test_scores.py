@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from fieldtune.retrieval.systems import SYSTEMS
 from stages.evaluate import bootstrap
 from stages.evaluate.randomisation import p_values
-from stages.evaluate.scores import SYSTEMS, score
+from stages.evaluate.scores import score
 from tests.evaluate.made_up import config, scores
 
 NAMES = ("ndcg@10", "mrr@10", "recall@10", "recall@100", "success@1", "first_rank")

@@ -72,7 +72,16 @@ def test_a_handful_of_real_queries_does_not_carry_the_verdict(places: int, first
     files.write_table(paths.QRELS, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
     rest = {"group": "test", "sections": ["d#b"], "passages": ["d#b"], "overlap": 0.0}
     files.write_jsonl(paths.REAL, [{"query": f"real {n}", **rest} for n in range(12)])
-    assert next(iter(judged_queries.read(judged_queries.TEST_SETS, CORPUS).sets)) == first
+    judged = judged_queries.read(judged_queries.TEST_SETS, CORPUS)
+    assert judged.main_set == first
+    assert next(iter(judged.sets)) == first
+
+
+@pytest.mark.parametrize(
+    ("names", "main_set"), [(("dev", "real", "synthetic"), "synthetic"), (("dev", "real"), "real"), (("dev",), "")]
+)
+def test_a_set_that_was_not_read_carries_no_verdict(names: tuple[str, ...], main_set: str) -> None:
+    assert judged_queries.read(names, CORPUS).main_set == main_set  # two clusters of real queries are too few
 
 
 def test_names_may_be_an_iterator() -> None:
