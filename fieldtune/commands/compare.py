@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from fieldtune.commands.terminal import plain
+from fieldtune.retrieval.formatting import difference_ends
+from fieldtune.retrieval.significance import Interval
 from fieldtune.retrieval.systems import LABELS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 from stages.evaluate import bootstrap
-from stages.evaluate.bootstrap import Interval
 from stages.evaluate.randomisation import p_values
 
 _DRAWS = 10_000
@@ -134,7 +135,7 @@ def _scores(
                     f"{old.mean():.3f}",
                     f"{new.mean():.3f}",
                     f"{found.mean:+.3f}",
-                    f"{found.low:+.3f} to {found.high:+.3f}" if found.told else "too few groups",
+                    difference_ends(found),
                     f"{p:.2g}",
                 )
     return shown

@@ -9,6 +9,7 @@ from rich.text import Text
 from fieldtune.commands.ranked import check_ranking
 from fieldtune.commands.terminal import plain
 from fieldtune.corpus import files
+from fieldtune.retrieval.formatting import beginning
 from fieldtune.retrieval.systems import LABELS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
@@ -61,11 +62,9 @@ def _place(passage: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _cell(passage: Mapping[str, Any], score: float, alone: bool) -> Text:
-    text = " ".join(passage["text"].split())
-    text = text if len(text) <= _LETTERS else text[:_LETTERS].rsplit(" ", 1)[0] + " …"
     return Text.assemble(
         (plain(passage["title"] or passage["section"]), "bold" if alone else ""),
         (f"  {score:.3f}\n", "dim"),
         (plain(f"{passage['source']}#{passage['section']}\n"), "cyan"),
-        (plain(text), "dim"),
+        (plain(beginning(passage["text"], _LETTERS)), "dim"),
     )

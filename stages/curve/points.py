@@ -89,10 +89,9 @@ def measure(config: CurveConfig) -> str:
     processes.wait()  # until all have read what is deleted
     if processes.rank() == 0:
         shutil.rmtree(measured, ignore_errors=True)
-    found = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
-    return (
-        f"NDCG@10 on {len(rows):,} {judged.main_set} queries: {found or 'too few training passages for a part of them'}"
-    )
+    scores = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
+    scores = scores or "too few training passages for a part of them"
+    return f"NDCG@10 on {len(rows):,} {judged.main_set} queries: {scores}"
 
 
 def once(

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval.formatting import beginning, count, percent
 from fieldtune.retrieval.judged_queries import TEST_SETS, TITLES
 from fieldtune.retrieval.systems import IN_MODEL_CARD, UNTUNED
 
@@ -66,7 +67,7 @@ def card(
     )
     environment.filters["code"] = lambda text: f"`{json.dumps(text, ensure_ascii=False)}`"
     environment.filters["cell"] = _cell
-    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["count"] = count
     return environment.get_template("card.md.j2").render(
         metadata=_metadata(base).to_yaml(),
         base=base,
@@ -82,16 +83,14 @@ def card(
         prompts=prompts,
         max_tokens=max_tokens,
         dimension=dimension,
-        confidence=f"{100 * confidence:g} %",
+        confidence=percent(confidence),
         examples=examples,
     )
 
 
 def _cell(text: str) -> str:
     """How a text begins, on one line, with nothing that Markdown or HTML would take for its own."""
-    whole = " ".join(text.split())
-    begin = whole if len(whole) <= _LETTERS else whole[:_LETTERS].rsplit(" ", 1)[0] + " …"
-    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", begin)
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", beginning(text, _LETTERS))
 
 
 def _metadata(base: ModelConfig) -> ModelCardData:
