@@ -1,4 +1,4 @@
-"""How numbers, intervals and long texts are written in reports, summaries and tables."""
+"""Numbers, intervals and long texts as reports, summaries and tables have them."""
 
 from typing import TYPE_CHECKING
 
@@ -49,12 +49,9 @@ def score_ends(interval: "Interval") -> str:
 
 def difference(interval: "Interval", confidence: float) -> str:
     """A difference with its interval, in words."""
-    ends = (
-        f"{percent(confidence)} interval {difference_ends(interval)}"
-        if interval.known
-        else f"{_TOO_FEW} for an interval"
-    )
-    return f"{signed(interval.mean)} ({ends})"
+    if not interval.known:
+        return f"{signed(interval.mean)} ({_TOO_FEW} for an interval)"
+    return f"{signed(interval.mean)} ({percent(confidence)} interval {difference_ends(interval)})"
 
 
 def capitalized(text: str) -> str:

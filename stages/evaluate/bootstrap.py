@@ -1,4 +1,4 @@
-"""How far a mean, or the difference of two, may be from the truth: a paired bootstrap over clusters of queries.
+"""A paired bootstrap over clusters of queries: how far a mean, or the difference of two, may be from the truth.
 
 Queries about one passage, or about copies of it, are not independent, so whole clusters are drawn (cluster bootstrap;
 Cameron, Gelbach, Miller 2008). Every system is measured on the same draws, which makes differences paired.

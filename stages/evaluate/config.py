@@ -26,6 +26,6 @@ class EvaluateConfig:
     data_curve: bool = MISSING  # would more queries help? Measured by the stage `curve`, see there
     # Folders of models. DVC does not know them: after a change inside one, `dvc repro --single-item --force evaluate`
     compare: list[str] = any_words()  # noqa: RUF009 (it is a dataclasses.field): scored beside base and tuned
-    reranker: str | None = MISSING  # a cross-encoder that ranks each system's first 100 anew; null: none
+    reranker: str | None = MISSING  # a cross-encoder that ranks each system's first 100 again; null: none
     reranker_queries: int = between(1, 1_000_000)  # queries that it reads, of the main set; some 200 passages each
     seed: int = between(0, 2**31)

@@ -1,4 +1,4 @@
-"""Would more queries help? The gains of models of a part of the training passages, and rules that answer.
+"""The gains of models of a part of the training passages, and rules that answer: would more queries help?
 
 The answer is that of the first of `_RULES` that applies. `last` is what the last doubling brought: NDCG@10 of the tuned
 model, which all training passages taught, less that of the model of half of them, on the same queries.

@@ -46,7 +46,7 @@ class Example:
 
 
 def beginnings(passages: Sequence[Mapping[str, Any]], corpus: Corpus) -> list[str]:
-    """How the text of each section begins."""
+    """The beginning of each section's text."""
     begin = [""] * len(corpus.sections)
     for row, section in zip(passages, corpus.section_of.tolist(), strict=True):
         if not begin[section]:

@@ -1,4 +1,4 @@
-"""Could a difference between two systems be luck? A randomisation test over clusters of queries.
+"""A randomisation test over clusters of queries: could a difference between two systems be luck?
 
 If the systems were equal, each cluster of queries might as well have had its results the other way round (Fisher 1935;
 Smucker, Allan, Carterette 2007 for retrieval). Whole clusters are turned, since queries of one are not independent.

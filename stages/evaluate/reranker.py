@@ -1,4 +1,4 @@
-"""Does the gain survive a reranker? A cross-encoder reads a query with the sections of each system, and orders them."""
+"""A cross-encoder that orders the sections of each system: does the gain survive a reranker?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

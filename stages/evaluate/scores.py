@@ -34,7 +34,7 @@ class SetScores:
     _confidence: float
 
     def lead(self, system: str, other: str, metric: str = "ndcg@10") -> Interval:
-        """How much higher `system` scores than `other`."""
+        """The mean score of `system` less that of `other`."""
         mean = self.intervals[system][metric].mean - self.intervals[other][metric].mean
         sampled = self._draws[system][metric] - self._draws[other][metric]
         return bootstrap.interval(mean, sampled, self._confidence, self.clusters, (-1.0, 1.0))

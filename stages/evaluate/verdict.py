@@ -68,7 +68,7 @@ class Evidence:
 
     @cached_property
     def beaten(self) -> Interval:
-        """How much higher the best that needs no tuning scores than the best with the tuned model in it."""
+        """The lead of the best system that needs no tuning over the best one with the tuned model in it."""
         return self.scores.lead(self.best_untuned, self.best_tuned)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What is said of the base model before any time is spent on tuning. Its numbers: tests/evaluate/test_main.py."""
+"""Advice about the base model before any time is spent on tuning. Its numbers: tests/evaluate/test_main.py."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is known of each test query."""
+"""The facts about each test query."""
 
 import numpy as np
 

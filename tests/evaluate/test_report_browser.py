@@ -244,7 +244,7 @@ addEventListener("load", async () => {{
 
 
 def accessible(html: str, folder: Path, *flags: str) -> list[list[str]]:
-    """What axe-core finds that is serious or worse."""
+    """The violations that axe-core calls serious or worse."""
     axe = (importlib.resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     (folder / "axe.js").write_text(axe, encoding="utf-8")
     open_to_scripts = re.sub(r"<meta http-equiv=[^>]*>", "", html).replace(

@@ -1,4 +1,4 @@
-"""What metrics.json says of one query set."""
+"""The block of metrics.json for one query set."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Which passages stand for the corpus, on one-hot vectors."""
+"""The passages that stand for the corpus, on one-hot vectors."""
 
 import numpy as np
 import pytest
