@@ -30,11 +30,12 @@ from omegaconf import OmegaConf
 from fieldtune.corpus import beir, files
 from fieldtune.models import tuned_model
 from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval.systems import SYSTEMS
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.scores import SYSTEMS, SetScores, score
-from stages.evaluate.verdict import judge
+from stages.evaluate.scores import SetScores, score
+from stages.evaluate.verdict import Evidence, judge
 from tests.pipeline import repository
 
 ONCE = ("ingest", "real", "generate", "embed")
@@ -148,7 +149,7 @@ def read(folder: Path) -> Found:
         scored(real),
         "base" if similarity > UNCHANGED else "tuned",
         metrics["verdict"],
-        judge("synthetic", scored(generated), of_kinds, similarity, config, doubt=doubt).verdict,
+        judge(Evidence("synthetic", scored(generated), of_kinds, similarity, doubt), config).verdict,
     )
 
 

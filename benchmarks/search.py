@@ -44,7 +44,7 @@ def unit(rows: int, seed: int) -> Vectors:
     return vectors
 
 
-def whole(queries: Vectors, passages: Vectors, k: int) -> ranking.Found:
+def whole(queries: Vectors, passages: Vectors, k: int) -> ranking.ScoredPassages:
     """The same by one product."""
     import torch
 

@@ -9,13 +9,14 @@ import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
+from fieldtune.retrieval.formatting import difference_ends
+from fieldtune.retrieval.significance import Interval
+from fieldtune.retrieval.systems import LABELS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 from stages.evaluate import bootstrap
-from stages.evaluate.bootstrap import Interval
 from stages.evaluate.randomisation import p_values
-from stages.evaluate.scores import LABELS
 
 _DRAWS = 10_000
 _CONFIDENCE = 0.95
@@ -146,7 +147,7 @@ def _scores(
                     f"{old.mean():.3f}",
                     f"{new.mean():.3f}",
                     f"{gain.mean:+.3f}",
-                    f"{gain.low:+.3f} to {gain.high:+.3f}" if gain.told else "too few groups",
+                    difference_ends(gain),
                     f"{p:.2g}",
                 )
     return shown

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from fieldtune.commands.preconditions import check_ranking
 from fieldtune.corpus import files
+from fieldtune.retrieval.formatting import beginning
+from fieldtune.retrieval.systems import LABELS
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
-from stages.evaluate.scores import LABELS
 
 _LETTERS = 110  # of a passage's text
 
@@ -70,11 +71,9 @@ def _place(passage: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _cell(passage: Mapping[str, Any], score: float, unique: bool) -> Text:
-    text = " ".join(passage["text"].split())
-    text = text if len(text) <= _LETTERS else text[:_LETTERS].rsplit(" ", 1)[0] + " …"
     return Text.assemble(
         (printable(passage["title"] or passage["section"]), "bold" if unique else ""),
         (f"  {score:.3f}\n", "dim"),
         (printable(f"{passage['source']}#{passage['section']}\n"), "cyan"),
-        (printable(text), "dim"),
+        (printable(beginning(passage["text"], _LETTERS)), "dim"),
     )

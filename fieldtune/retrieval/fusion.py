@@ -1,4 +1,4 @@
-"""The hybrid of a model and BM25: how much each of them says, chosen on the dev queries, never on the test's."""
+"""The hybrid of a model and BM25: the share of each, chosen on the dev queries, never on the test's."""
 
 from collections.abc import Sequence
 
@@ -19,26 +19,26 @@ def choose_weight(
     dense: Rankings,
     words: Rankings,
     relevant: Sequence[set[int]],
-    groups: npt.NDArray[np.int64],
-    of: Corpus,
+    clusters: npt.NDArray[np.int64],
+    corpus: Corpus,
 ) -> float:
     """The model's share of the fusion: the nearest to even that the best by NDCG@10 does not beat beyond luck.
 
     Dev queries are often generated, a few hundred, and unlike what people type: on the sample the very best share for
-    the base model, .9, costs real queries .033 against an even one. So dev must have reason to leave it. `groups`
-    [queries] names the queries that are not independent. Even where there are no queries.
+    the base model, .9, costs real queries .033 against an even one. So dev must have reason to leave it. `clusters`
+    [queries] names the queries that are not independent. Even if there are no queries.
     """
     if not relevant:
         return EVEN
     ndcg = np.stack(
-        [metrics.per_query(ranking.fuse(dense, words, of, weight), relevant)["ndcg@10"] for weight in WEIGHTS]
+        [metrics.per_query(ranking.fuse(dense, words, corpus, weight), relevant)["ndcg@10"] for weight in WEIGHTS]
     )
     best = ndcg[ndcg.mean(axis=1).argmax()]
     by_distance = sorted(range(len(WEIGHTS)), key=lambda place: (abs(WEIGHTS[place] - EVEN), -ndcg[place].mean()))
-    return next(WEIGHTS[place] for place in by_distance if _within_luck(best - ndcg[place], groups))
+    return next(WEIGHTS[place] for place in by_distance if _within_luck(best - ndcg[place], clusters))
 
 
-def _within_luck(differences: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> bool:
-    """Whether a mean difference may be 0."""
+def _within_luck(differences: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64]) -> bool:
+    """A mean difference may be 0."""
     mean = float(differences.mean())
-    return mean <= _SURE * standard_error(differences, groups) + 1e-9
+    return mean <= _SURE * standard_error(differences, clusters) + 1e-9

@@ -1,6 +1,6 @@
-"""The judged queries: who asks, what answers, and in which sets they are counted."""
+"""The judged queries: their texts, their answers, and the sets in which they are counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from fieldtune.runtime import paths
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 TEST_SETS = tuple(TITLES)
 HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
-_FEWEST_CLUSTERS = fewest_clusters(0.95)  # of real queries: fewer cannot be told from luck, even if all of them gain
+_FEWEST_CLUSTERS = fewest_clusters(0.95)  # of real queries: fewer cannot be significant, even if all of them gain
 DEV = "dev"  # chooses: the checkpoint, the hybrid's weight
 
 
@@ -29,16 +29,18 @@ class Judged:
     texts: list[str]
     relevant: list[set[int]]  # sections, as indices into the corpus
     clusters: npt.NDArray[np.int64]  # the split unit of the first answer: queries of one cluster are not independent
-    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows; of the test sets the verdict rests on the first
+    sets: dict[str, npt.NDArray[np.int64]]  # set name → rows
+    main_set: str = ""  # the test set that the verdict rests on; empty if no test set has queries
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
         """The rows of the queries that are in any of the sets, sorted."""
-        found = [self.sets[name] for name in names if name in self.sets]
-        return np.unique(np.concatenate(found)) if found else np.array([], dtype=np.int64)
+        members = [self.sets[name] for name in names if name in self.sets]
+        return np.unique(np.concatenate(members)) if members else np.array([], dtype=np.int64)
 
     def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
-        """Some of the queries, in the order of `rows`; of no set."""
-        ids, texts, relevant = ([of[row] for row in rows.tolist()] for of in (self.ids, self.texts, self.relevant))
+        """The queries in these rows, in their order; they are of no set."""
+        ids, texts = [self.ids[row] for row in rows], [self.texts[row] for row in rows]
+        relevant = [self.relevant[row] for row in rows]
         return Judged(ids, texts, relevant, self.clusters[rows], {})
 
 
@@ -58,7 +60,7 @@ def row_of(query_id: str) -> int:
 def read(names: Iterable[str], corpus: Corpus) -> Judged:
     """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
 
-    They come in the order of the names, but for real queries that are too few to tell anything: those come last.
+    They come in the order of the names, but real queries that are too few for a verdict come last.
     """
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}
@@ -79,15 +81,23 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
         if not in_set[name] or in_set[name][-1] != row:
             in_set[name].append(row)
     texts = _texts(list(rows))
-    sets = {name: np.array(found, dtype=np.int64) for name, found in in_set.items() if found}
+    sets = {name: np.array(members, dtype=np.int64) for name, members in in_set.items() if members}
     clusters = np.array(cluster_ids, dtype=np.int64)
-    if "synthetic" in sets and "real" in sets and len(np.unique(clusters[sets["real"]])) < _FEWEST_CLUSTERS:
+    main_set = _main_set(sets, clusters)
+    if main_set == "synthetic":
         sets = {name: sets[name] for name in sorted(sets, key=lambda name: name.startswith("real"))}
-    return Judged(list(rows), texts, relevant, clusters, sets)
+    return Judged(list(rows), texts, relevant, clusters, sets, main_set)
+
+
+def _main_set(sets: Mapping[str, npt.NDArray[np.int64]], clusters: npt.NDArray[np.int64]) -> str:
+    """The real queries, or the generated ones if the real ones are too few for a verdict."""
+    if "real" in sets and ("synthetic" not in sets or len(np.unique(clusters[sets["real"]])) >= _FEWEST_CLUSTERS):
+        return "real"
+    return "synthetic" if "synthetic" in sets else ""
 
 
 def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]:
-    """What queries.jsonl says in that column of each query; `real` of a real one."""
+    """The column of queries.jsonl for each query; `real` for a real one."""
     rows = list(files.read_jsonl(paths.QUERIES))
     return [rows[row_of(query)][column] if query[0] == "q" else "real" for query in ids]
 

@@ -15,7 +15,7 @@ def per_query(rankings: Rankings, relevant: Sequence[set[int]]) -> dict[str, Val
 
     `relevant` holds the sections that answer each query, as indices like those of `rankings`, at least one each.
     NDCG (Järvelin, Kekäläinen 2002) with gain 1 and discount 1/log2(rank+1); its ideal ranks all relevant first.
-    `first_rank` is the rank of the first right section, from 1; one more than what is ranked where none is right.
+    `first_rank` is the rank of the first right section, from 1; one more than there are ranked if none is right.
     """
     hits = np.array(
         [
@@ -38,5 +38,5 @@ def per_query(rankings: Rankings, relevant: Sequence[set[int]]) -> dict[str, Val
 
 
 def means(values: dict[str, Values], rows: npt.NDArray[np.int64] | slice = slice(None)) -> dict[str, float]:
-    """The mean of each metric over some queries, to six decimals."""
-    return {name: round(float(np.mean(of[rows])), 6) for name, of in values.items()}
+    """The mean of each metric over these rows of the queries, to six decimals."""
+    return {name: round(float(np.mean(numbers[rows])), 6) for name, numbers in values.items()}

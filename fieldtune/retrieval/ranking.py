@@ -20,8 +20,8 @@ _PASSAGES = 4 * DEPTH  # passages fetched per query at first; more where their s
 _CHUNK = 1 << 26  # scores held at once (256 MiB of float32)
 _COLUMNS = 1 << 17  # passages scored at once
 
-Found = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # passages and their scores, [queries, k] each
-Scored = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # sections and their scores, of one query
+ScoredPassages = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # rows of passages, scores: [queries, k]
+ScoredSections = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # of one query
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Rankings:
         return Rankings(self.sections[rows], self.scores[rows])
 
 
-def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> Found:
+def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> ScoredPassages:
     """Exact search: the k passages of highest cosine for each query, best first; all of them where there are fewer.
 
     Chunked over both, so that memory is bounded whatever the sizes.
@@ -45,7 +45,7 @@ def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32],
     k = min(k, len(passages))
     columns = max(1, min(len(passages), _COLUMNS))
     rows = max(1, _CHUNK // columns)
-    found, scores = [], []
+    rankings, scores = [], []
     table = torch.from_numpy(np.ascontiguousarray(passages))
     for top in range(0, len(queries), rows):
         block = torch.from_numpy(np.ascontiguousarray(queries[top : top + rows]))
@@ -57,47 +57,47 @@ def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32],
             joined = torch.cat([best_scores, values], dim=1)
             best_scores, chosen = joined.topk(min(k, joined.shape[1]), dim=1)
             best = torch.cat([best, places + left], dim=1).gather(1, chosen)
-        found.append(best.numpy())
+        rankings.append(best.numpy())
         scores.append(best_scores.numpy())
-    if not found:
+    if not rankings:
         return np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
-    return np.concatenate(found), np.concatenate(scores)
+    return np.concatenate(rankings), np.concatenate(scores)
 
 
-def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], of: Corpus) -> Rankings:
+def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], corpus: Corpus) -> Rankings:
     """Rank sections by the cosine of unit vectors."""
-    return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), of)
+    return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), corpus)
 
 
 def rescored(
     queries: npt.NDArray[np.float32],
     passages: npt.NDArray[np.float32],
     candidates: npt.NDArray[np.int64],
-    of: Corpus,
+    corpus: Corpus,
 ) -> Rankings:
     """Rank sections by the product of each query with its candidates, [queries, k] rows of the passages."""
 
-    def rows() -> Iterator[Scored]:
-        for query, found in zip(queries, candidates, strict=True):
-            scores = passages[found] @ query
+    def rows() -> Iterator[ScoredSections]:
+        for query, rows_of_query in zip(queries, candidates, strict=True):
+            scores = passages[rows_of_query] @ query
             order = np.argsort(-scores, kind="stable")
-            yield from _collapsed(found[order][None], scores[order][None], of)
+            yield from _collapsed(rows_of_query[order][None], scores[order][None], corpus)
 
-    return _ranked(rows(), len(queries), of)
+    return _ranked(rows(), len(queries), corpus)
 
 
-def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], of: Corpus) -> Rankings:
+def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], corpus: Corpus) -> Rankings:
     """The same sections of each query in the order of other scores, those of the query's sections."""
 
-    def rows() -> Iterator[Scored]:
+    def rows() -> Iterator[ScoredSections]:
         for sections, given in zip(rankings.sections, scores, strict=True):
-            found = sections[sections >= 0]
-            yield found, np.array([given[section] for section in found.tolist()], dtype=np.float32)
+            ranked = sections[sections >= 0]
+            yield ranked, np.array([given[section] for section in ranked.tolist()], dtype=np.float32)
 
-    return _ranked(rows(), len(rankings.sections), of)
+    return _ranked(rows(), len(rankings.sections), corpus)
 
 
-def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
+def bm25(queries: Sequence[str], corpus: Corpus) -> Rankings:
     """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s.
 
     Sections that share no word with the query are not in its ranking.
@@ -106,24 +106,24 @@ def bm25(queries: Sequence[str], of: Corpus) -> Rankings:
     import Stemmer
 
     options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english")}
-    words = bm25_words(of.texts, **options)
+    words = bm25_words(corpus.texts, **options)
     if not any(words.ids) or not queries:
-        return _ranked([], len(queries), of)
-    asked = bm25_words(queries, return_ids=False, **options)
+        return _ranked([], len(queries), corpus)
+    query_words = bm25_words(queries, return_ids=False, **options)
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
     index.index(words, show_progress=False)
 
-    def search(rows: npt.NDArray[np.int64], k: int) -> Found:
-        found, scores = index.retrieve([asked[row] for row in rows], k=k, show_progress=False)
-        return found.astype(np.int64, copy=False), np.where(scores > 0, scores, np.float32(-np.inf))
+    def search(rows: npt.NDArray[np.int64], k: int) -> ScoredPassages:
+        passages, scores = index.retrieve([query_words[row] for row in rows], k=k, show_progress=False)
+        return passages.astype(np.int64, copy=False), np.where(scores > 0, scores, np.float32(-np.inf))
 
-    return _by_section(search, len(queries), of)
+    return _by_section(search, len(queries), corpus)
 
 
-def fuse(left: Rankings, right: Rankings, of: Corpus, weight: float = 0.5) -> Rankings:
+def fuse(left: Rankings, right: Rankings, corpus: Corpus, weight: float = 0.5) -> Rankings:
     """Reciprocal rank fusion of two rankings of the same queries; `weight` is the left one's share, 0 to 1."""
 
-    def rows() -> Iterator[Scored]:
+    def rows() -> Iterator[ScoredSections]:
         for a, b in zip(left.sections, right.sections, strict=True):
             scores: dict[int, float] = {}
             for ranking, share in ((a, weight), (b, 1 - weight)):
@@ -131,47 +131,51 @@ def fuse(left: Rankings, right: Rankings, of: Corpus, weight: float = 0.5) -> Ra
                     scores[section] = scores.get(section, 0.0) + share / (_RRF_K + rank)
             yield np.array(list(scores), dtype=np.int64), np.array(list(scores.values()), dtype=np.float32)
 
-    return _ranked(rows(), len(left.sections), of)
+    return _ranked(rows(), len(left.sections), corpus)
 
 
-def _by_section(search: Callable[[npt.NDArray[np.int64], int], Found], queries: int, of: Corpus) -> Rankings:
-    """Rank the sections of what `search` finds: it gives the best k passages of some rows of the queries.
+def _by_section(
+    search: Callable[[npt.NDArray[np.int64], int], ScoredPassages], queries: int, corpus: Corpus
+) -> Rankings:
+    """Rank the sections of the passages that `search` gives: the best k of each of these rows of the queries.
 
-    More are fetched for a query until its last section scores above the last passage fetched: else a section of
+    More are fetched for a query until its last section scores above the last passage fetched: otherwise a section of
     many passages, or many passages of one score, would hide sections that belong into the ranking.
     """
     sections = np.full((queries, DEPTH), -1, dtype=np.int64)
     scores = np.full((queries, DEPTH), -np.inf)
-    todo = [(np.arange(queries), min(_PASSAGES, len(of.texts)))]
+    todo = [(np.arange(queries), min(_PASSAGES, len(corpus.texts)))]
     while todo:
         rows, k = todo.pop()
         if len(rows) > (most := max(1, _CHUNK // max(k, 1))):
             todo.append((rows[most:], k))
             rows = rows[:most]
-        found, values = search(rows, k)
-        ranked = _ranked(_collapsed(found, values, of), len(rows), of)
+        passages, values = search(rows, k)
+        ranked = _ranked(_collapsed(passages, values, corpus), len(rows), corpus)
         sections[rows], scores[rows] = ranked.sections, ranked.scores
         last = values[:, -1]
         undecided = (ranked.scores[:, -1] <= last) & (last > -np.inf)
-        if k < len(of.texts) and undecided.any():
-            todo.append((rows[undecided], min(4 * k, len(of.texts))))
+        if k < len(corpus.texts) and undecided.any():
+            todo.append((rows[undecided], min(4 * k, len(corpus.texts))))
     return Rankings(sections, scores)
 
 
-def _collapsed(found: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], of: Corpus) -> Iterator[Scored]:
-    for passages, values in zip(found, scores, strict=True):
+def _collapsed(
+    rankings: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], corpus: Corpus
+) -> Iterator[ScoredSections]:
+    for passages, values in zip(rankings, scores, strict=True):
         known = values > -np.inf
         # Passages come best first, so that a section's first one is its best.
-        sections, first = np.unique(of.section_of[passages[known]], return_index=True)
+        sections, first = np.unique(corpus.section_of[passages[known]], return_index=True)
         yield sections, values[known][first]
 
 
-def _ranked(rows: Iterable[Scored], count: int, of: Corpus) -> Rankings:
-    """The rankings of `count` queries; those without a row find nothing."""
+def _ranked(rows: Iterable[ScoredSections], count: int, corpus: Corpus) -> Rankings:
+    """The rankings of `count` queries; those without a row are empty."""
     sections = np.full((count, DEPTH), -1, dtype=np.int64)
     scores = np.full((count, DEPTH), -np.inf)
     for row, (ids, values) in enumerate(rows):
-        order = np.lexsort((-of.tie_order[ids], -values))[:DEPTH]
+        order = np.lexsort((-corpus.tie_order[ids], -values))[:DEPTH]
         sections[row, : len(order)] = ids[order]
         scores[row, : len(order)] = values[order]
     return Rankings(sections, scores)

@@ -1,27 +1,46 @@
-"""Errors of means over queries that are not independent, and how many groups of them can tell anything."""
+"""Errors of means over queries that are not independent, and how many clusters of them can tell anything."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 
-def standard_error(values: npt.NDArray[np.float64], groups: npt.NDArray[np.int64]) -> float:
-    """The standard error of the mean of `values` [n], those of one of the `groups` [n] depending on one another.
+@dataclass(frozen=True)
+class Interval:
+    """A mean with the interval that holds the truth with the chosen confidence.
 
-    The cluster-robust one (Liang, Zeger 1986), with the correction for few groups. Of one group, which tells no
+    To six decimals, as metrics.json has them: the verdict follows from what a person can read there.
+    """
+
+    mean: float
+    low: float
+    high: float
+    known: bool = True  # False: there are too few clusters to tell, and `low` and `high` are all that is possible
+
+    def json(self) -> dict[str, float | None]:
+        """The row of metrics.json; the ends of an interval that is not known are null."""
+        low, high = (self.low, self.high) if self.known else (None, None)
+        return {"mean": self.mean, "low": low, "high": high}
+
+
+def standard_error(values: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64]) -> float:
+    """The standard error of the mean of `values` [n], those of one of the `clusters` [n] depending on one another.
+
+    The cluster-robust one (Liang, Zeger 1986), with the correction for few clusters. Of one cluster, which tells no
     spread, each value is taken for itself; infinite for a single value.
     """
-    _, group_of = np.unique(groups, return_inverse=True)
-    if group_of.max() == 0:
-        group_of = np.arange(len(values))
-    number = int(group_of.max()) + 1
+    _, cluster_of = np.unique(clusters, return_inverse=True)
+    if cluster_of.max() == 0:
+        cluster_of = np.arange(len(values))
+    number = int(cluster_of.max()) + 1
     if number < 2:
         return math.inf
-    sums = np.bincount(group_of, weights=values - values.mean())
+    sums = np.bincount(cluster_of, weights=values - values.mean())
     return math.sqrt(float((sums**2).sum()) * number / (number - 1)) / len(values)
 
 
 def fewest_clusters(confidence: float) -> int:
-    """How many groups it takes to be so sure of anything: as many as a two-sided sign test, if all of them agree."""
+    """The fewest clusters that can be significant: as many as a two-sided sign test takes if all of them agree."""
     return 1 + math.ceil(-math.log2(1 - confidence))

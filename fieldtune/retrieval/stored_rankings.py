@@ -1,4 +1,4 @@
-"""Rankings in a file, so that what one stage ranked the next need not."""
+"""Rankings in a file, so that no stage ranks again for another."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ def write_rankings(path: Path, systems: Mapping[str, Rankings], ids: Sequence[st
     columns: dict[str, list[object]] = {"system": [], "query_id": [], "sections": [], "scores": []}
     for system, rankings in systems.items():
         for query, sections, scores in zip(ids, rankings.sections, rankings.scores, strict=True):
-            found = sections >= 0
+            ranked = sections >= 0
             columns["system"].append(system)
             columns["query_id"].append(query)
-            columns["sections"].append([corpus.sections[section] for section in sections[found]])
-            columns["scores"].append(scores[found].tolist())
+            columns["sections"].append([corpus.sections[section] for section in sections[ranked]])
+            columns["scores"].append(scores[ranked].tolist())
     files.write_table(path, columns)
 
 

@@ -34,22 +34,25 @@ def work() -> str:
     answers = [judged.relevant[row] for row in dev]
     weight = fusion.choose_weight(base[dev], words[dev], answers, judged.clusters[dev], corpus)
     systems = {"base": base, "bm25": words, "hybrid": ranking.fuse(base, words, corpus, weight)}
-    values = {name: metrics.per_query(found, judged.relevant) for name, found in systems.items()}
+    values = {name: metrics.per_query(rankings, judged.relevant) for name, rankings in systems.items()}
     sets = {name: rows for name, rows in judged.sets.items() if name != judged_queries.DEV}
-    scores = {name: {system: metrics.means(of, rows) for system, of in values.items()} for name, rows in sets.items()}
+    scores = {
+        name: {system: metrics.means(metrics_of, rows) for system, metrics_of in values.items()}
+        for name, rows in sets.items()
+    }
     write_rankings(paths.BASELINE_RANKINGS, systems, judged.ids, corpus)
-    main_set = next(iter(scores))
-    found = {system: scores[main_set][system]["ndcg@10"] for system in systems}
-    said = advice(found["base"], config, real=main_set == "real")
-    of_sets = {name: {**scores[name], "n": len(rows)} for name, rows in sets.items()}
-    files.write_json(paths.BASELINE_METRICS, {**of_sets, "hybrid_weight": weight, "advice": said})
-    note(said)
-    shown = ", ".join(f"{system} {score:.3f}" for system, score in found.items())
+    main_set = judged.main_set
+    ndcg = {system: scores[main_set][system]["ndcg@10"] for system in systems}
+    message = advice(ndcg["base"], config, real=main_set == "real")
+    blocks = {name: {**scores[name], "n": len(rows)} for name, rows in sets.items()}
+    files.write_json(paths.BASELINE_METRICS, {**blocks, "hybrid_weight": weight, "advice": message})
+    note(message)
+    shown = ", ".join(f"{system} {score:.3f}" for system, score in ndcg.items())
     return f"NDCG@10 on {len(sets[main_set]):,} {main_set} queries: {shown}"
 
 
 def advice(base: float, config: BaselineConfig, *, real: bool) -> str:
-    """What the base model's NDCG@10 says about tuning, before any time is spent on it. `real`: on real queries."""
+    """Advice about tuning from the base model's NDCG@10, before any time is spent on it. `real`: on real queries."""
     if base > config.good_enough and not real:
         return (
             f"base NDCG@10 {base:.3f} is above {config.good_enough} on generated queries, which are easier than what "

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from fieldtune.corpus.vectors import read_vectors, vectors_file
 from fieldtune.models import encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import curve_points, judged_queries, metrics, ranking
+from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.console import note
@@ -24,17 +24,6 @@ from stages.train.config import TrainConfig
 from stages.train.tuning import Tuned, read_inputs, tune
 
 _CHOSEN = "chosen.json"  # beside the model's files
-
-
-@dataclass(frozen=True)
-class Point:
-    """A share of the training passages, and the model that it tuned."""
-
-    share: float
-    passages: int
-    pairs: int
-    base_kept: bool  # nothing was better on dev
-    values: list[float]  # NDCG@10 of the test queries
 
 
 def measure(config: CurveConfig) -> str:
@@ -48,8 +37,7 @@ def measure(config: CurveConfig) -> str:
     inputs = read_inputs(training, pairs)
     corpus = inputs.corpus
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    name, rows = next(iter(judged.sets.items()))
-    test = judged.at(rows)
+    test = judged.at(judged.sets[judged.main_set])
     score = partial(_score, test, corpus, config.batch_size, use_bf16(config.precision))
     measured = _state()
     cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
@@ -64,13 +52,14 @@ def measure(config: CurveConfig) -> str:
         # What a small part does not teach is no mistake that could be mended.
         train = partial(tune, training, inputs, share_pairs, folder / "checkpoints", advise=lambda line: None)
         base_kept, values = measure_or_resume(folder, train, score)
-        points.append(Point(share, passages, len(share_rows), base_kept, values))
+        points.append(CurvePoint(share, passages, len(share_rows), base_kept, np.array(values)))
     _write(points, test.ids)
     processes.wait()  # until all have read what is deleted
     if processes.rank() == 0:
         shutil.rmtree(measured, ignore_errors=True)
     scores = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
-    return f"NDCG@10 on {len(rows):,} {name} queries: {scores or 'too few training passages for a part of them'}"
+    scores = scores or "too few training passages for a part of them"
+    return f"NDCG@10 on {len(test.ids):,} {judged.main_set} queries: {scores}"
 
 
 def _state() -> Path:
@@ -131,11 +120,8 @@ def measure_or_resume(
     return stored["base_kept"], stored["values"]
 
 
-def _write(points: Sequence[Point], ids: Sequence[str]) -> None:
+def _write(points: Sequence[CurvePoint], ids: Sequence[str]) -> None:
     if processes.rank() != 0:
         return
     with files.replace_dir(paths.CURVE) as folder:
-        rows = [{name: value for name, value in asdict(point).items() if name != "values"} for point in points]
-        files.write_json(folder / curve_points.POINTS, rows)
-        columns = {f"{point.share:g}": point.values for point in points}
-        files.write_table(folder / curve_points.PER_QUERY, {"query_id": list(ids), **columns})
+        curve_points.write(folder, points, ids)

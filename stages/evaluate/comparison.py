@@ -11,9 +11,9 @@ from fieldtune.models import checks, encoder
 
 
 def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
-    """The models in these folders, by the folder's name, or all of its path where two have one name.
+    """The models in these folders, by the folder's name, or all of its path if two have the same name.
 
-    Raises UserError where one is not there or does not load.
+    Raises UserError if one is not found or does not load.
     """
     checks.check_compared(folders)
     names = [Path(folder).name for folder in folders]
@@ -24,7 +24,7 @@ def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
 
 
 def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
-    """Whether two models give every text the same vector: by weights, prompts, length limit and pooling."""
+    """Compare weights, prompts, length limit and pooling: do two models give every text the same vector?"""
     return _settings(one) == _settings(other) and _same_weights(one, other)
 
 

@@ -1,66 +1,40 @@
-"""Would more queries help? What models of a part of the training passages gain, and a rule that answers.
+"""The gains of models of a part of the training passages, and rules that answer: would more queries help?
 
-The answer is the first row that fits. `last` is what the last doubling brought: NDCG@10 of the tuned model, which all
-training passages taught, less that of the model of half of them, on the same queries.
+The answer is that of the first of `_RULES` that applies. `last` is what the last doubling brought: NDCG@10 of the tuned
+model, which all training passages taught, less that of the model of half of them, on the same queries.
 
-| case | answer |
-|---|---|
-| too few training passages: there is no half | cannot_tell |
-| the tuned model's vectors are the base's, or half of the passages left the base as it was | cannot_tell |
-| fewer groups of queries than `fewest_clusters` | cannot_tell |
-| the whole interval of `last` is below `negligible` | no |
-| the whole interval of `last` is above 0 | yes |
-| all others | cannot_tell |
-
-The interval is of the queries that are asked. What another seed of the training would change is not in it.
+Its interval is about the draw of the queries. What another seed of the training would change is not in it.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.retrieval.curve_points import CurvePoint
+from fieldtune.retrieval.formatting import difference
 from fieldtune.retrieval.metrics import Values
-from fieldtune.retrieval.significance import fewest_clusters
+from fieldtune.retrieval.significance import Interval, fewest_clusters
 from stages.evaluate import bootstrap
-from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import enough
-from stages.evaluate.verdict import said
 
 _HALF = 0.5
+_UNKNOWN = "Whether more queries would help cannot be told"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The model of a share of the training passages."""
+class ScoredPoint(CurvePoint):
+    """A point with its model's mean score."""
 
-    share: float
-    passages: int
-    pairs: int
-    base_kept: bool  # nothing was better on dev
-    values: Values  # NDCG@10 [queries]
-
-
-@dataclass(frozen=True)
-class Point:
-    """What such a model scores."""
-
-    share: float
-    passages: int
-    pairs: int
-    base_kept: bool
     ndcg: float
     gain: Interval  # over the base
 
     def json(self) -> dict[str, Any]:
         """The row of metrics.json."""
-        row = asdict(self)
-        row["ndcg@10"] = row.pop("ndcg")
-        row["gain"] = self.gain.json()
-        return row
+        return {**self.facts(), "gain": self.gain.json(), "ndcg@10": self.ndcg}
 
 
 @dataclass(frozen=True)
@@ -69,10 +43,10 @@ class DataCurve:
 
     n: int  # queries
     base: float  # NDCG@10
-    points: list[Point]  # by share
+    points: list[ScoredPoint]  # by share
     last: Interval | None  # what the last doubling brought; None: there is no half
     answer: str  # yes | no | cannot_tell
-    said: str
+    message: str
 
     def json(self) -> dict[str, Any]:
         """The block of metrics.json."""
@@ -82,68 +56,121 @@ class DataCurve:
             "points": [point.json() for point in self.points],
             "last_doubling": None if self.last is None else self.last.json(),
             "answer": self.answer,
-            "said": self.said,
+            "said": self.message,
         }
 
 
+@dataclass(frozen=True)
+class _Case:
+    """The facts that the rules read."""
+
+    half: ScoredPoint
+    whole: ScoredPoint
+    last: Interval
+    n: int  # queries
+    clusters: int  # of queries
+    unchanged: bool  # the tuned model's vectors are the base's
+    config: EvaluateConfig
+
+    @property
+    def brought(self) -> str:
+        return (
+            f"the last doubling, from {self.half.passages:,} to {self.whole.passages:,} training passages, brought "
+            f"{difference(self.last, self.config.confidence)}"
+        )
+
+
 def data_curve(
-    trained: Sequence[Trained], base: Values, groups: npt.NDArray[np.int64], unchanged: bool, config: EvaluateConfig
+    points: Sequence[CurvePoint], base: Values, clusters: npt.NDArray[np.int64], unchanged: bool, config: EvaluateConfig
 ) -> DataCurve:
     """The curve of models by share, the last one of all passages. `base` [queries] is the base model's NDCG@10.
 
-    `groups` [queries]: those of one group are not independent. `unchanged`: the tuned model's vectors are the base's.
+    `clusters` [queries]: those of one cluster are not independent. `unchanged`: the tuned model's vectors are the
+    base's.
     """
-    number = len(np.unique(groups))
-    table = np.stack([base, *(of.values for of in trained)])
-    drawn = bootstrap.means(table, groups, config.draws, config.seed)
+    number = len(np.unique(clusters))
+    table = np.stack([base, *(point.values for point in points)])
+    drawn = bootstrap.means(table, clusters, config.draws, config.seed)
     means = table.mean(axis=1).round(6).tolist()
 
     def lead(one: int, other: int) -> Interval:
-        difference = drawn[one] - drawn[other]
-        return bootstrap.interval(means[one] - means[other], difference, config.confidence, number, (-1.0, 1.0))
+        sampled = drawn[one] - drawn[other]
+        return bootstrap.interval(means[one] - means[other], sampled, config.confidence, number, (-1.0, 1.0))
 
-    points = [
-        Point(of.share, of.passages, of.pairs, of.base_kept, means[row], lead(row, 0))
-        for row, of in enumerate(trained, start=1)
+    scored = [
+        ScoredPoint(**vars(point), ndcg=means[row], gain=lead(row, 0)) for row, point in enumerate(points, start=1)
     ]
-    halves = [row for row, of in enumerate(trained, start=1) if of.share == _HALF]
-    last = lead(len(trained), halves[0]) if halves else None
-    answer, why = _answer(points, last, len(base), number, unchanged, config)
-    return DataCurve(len(base), means[0], points, last, answer, why)
+    half = next((row for row, point in enumerate(points, start=1) if point.share == _HALF), None)
+    if half is None:
+        message = f"{_UNKNOWN}: {scored[-1].passages:,} training passages are too few to take half of them."
+        return DataCurve(len(base), means[0], scored, None, "cannot_tell", message)
+    last = lead(len(points), half)
+    case = _Case(scored[half - 1], scored[-1], last, len(base), number, unchanged, config)
+    answer, why = next((answer, why) for answer, rule in _RULES if (why := rule(case)) is not None)
+    return DataCurve(len(base), means[0], scored, last, answer, why)
 
 
-def _answer(
-    points: Sequence[Point], last: Interval | None, n: int, groups: int, unchanged: bool, config: EvaluateConfig
-) -> tuple[str, str]:
-    """The table's first row that fits, and the sentence that says it."""
-    whole = points[-1]
-    unknown = "Whether more queries would help cannot be told"
-    if last is None:
-        return "cannot_tell", f"{unknown}: {whole.passages:,} training passages are too few to take half of them."
-    if unchanged:
-        return "cannot_tell", f"{unknown}: all of those that there are left the base model as it was."
-    if groups < (least := fewest_clusters(config.confidence)):
-        return "cannot_tell", (
-            f"{unknown}: the {n:,} test queries are about {groups} groups of passages, and {least} are the least that "
-            "can tell."
-        )
-    half = next(point for point in points if point.share == _HALF)
-    if half.base_kept:
-        return "cannot_tell", f"{unknown}: half of the training passages left the base model as it was."
-    brought = (
-        f"the last doubling, from {half.passages:,} to {whole.passages:,} training passages, brought "
-        f"{said(last, config.confidence)}"
+def _unchanged(case: _Case) -> str | None:
+    """The tuned model's vectors are the base's."""
+    return f"{_UNKNOWN}: all of those that there are left the base model as it was." if case.unchanged else None
+
+
+def _too_few_clusters(case: _Case) -> str | None:
+    """There are fewer clusters of queries than can be significant."""
+    least = fewest_clusters(case.config.confidence)
+    if case.clusters >= least:
+        return None
+    return (
+        f"{_UNKNOWN}: the {case.n:,} test queries are about {case.clusters} groups of passages, and {least} are the "
+        "least that can tell."
     )
-    if last.high < config.negligible:
-        if last.high < 0:
-            return "no", f"More queries of this kind would make it worse: {brought}. Look at the data."
-        below = f"all of it below {config.negligible:.2f}"
-        return "no", f"More queries of this kind would hardly help: {brought}, {below}."
-    if last.low > 0:
-        return "yes", f"More queries would help: {brought}; twice as many may bring up to as much again."
-    text = f"{unknown} with {n:,} test queries: {brought}."
-    if config.negligible:
-        # An interval as wide as `negligible` cannot hold both it and 0.
-        needed = enough(n, (last.high - last.low) / config.negligible)
-        text += f" It takes about {needed:,} queries like these."
-    return "cannot_tell", text
+
+
+def _half_kept_the_base(case: _Case) -> str | None:
+    """Half of the passages left the base as it was."""
+    if not case.half.base_kept:
+        return None
+    return f"{_UNKNOWN}: half of the training passages left the base model as it was."
+
+
+def _harm(case: _Case) -> str | None:
+    """The whole interval of `last` is below 0, and so below `negligible`."""
+    if case.last.high >= 0:
+        return None
+    return f"More queries of this kind would make it worse: {case.brought}. Look at the data."
+
+
+def _negligible(case: _Case) -> str | None:
+    """The whole interval of `last` is below `negligible`."""
+    limit = case.config.negligible
+    if case.last.high >= limit:
+        return None
+    return f"More queries of this kind would hardly help: {case.brought}, all of it below {limit:.2f}."
+
+
+def _helps(case: _Case) -> str | None:
+    """The whole interval of `last` is above 0."""
+    if case.last.low <= 0:
+        return None
+    return f"More queries would help: {case.brought}; twice as many may bring up to as much again."
+
+
+def _unknown(case: _Case) -> str:
+    """The interval of `last` holds both."""
+    text = f"{_UNKNOWN} with {case.n:,} test queries: {case.brought}."
+    if not case.config.negligible:
+        return text
+    # An interval as wide as `negligible` cannot hold both it and 0.
+    needed = enough(case.n, (case.last.high - case.last.low) / case.config.negligible)
+    return f"{text} It takes about {needed:,} queries like these."
+
+
+_RULES: tuple[tuple[str, Callable[[_Case], str | None]], ...] = (
+    ("cannot_tell", _unchanged),
+    ("cannot_tell", _too_few_clusters),
+    ("cannot_tell", _half_kept_the_base),
+    ("no", _harm),
+    ("no", _negligible),
+    ("yes", _helps),
+    ("cannot_tell", _unknown),
+)

@@ -1,6 +1,7 @@
-"""The queries that tuning helped and hurt most, with what either model finds."""
+"""The queries that tuning helped and hurt most, with the first results of either model."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,17 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval.formatting import beginning
 from fieldtune.retrieval.judged_queries import HARD, Judged
 from fieldtune.retrieval.ranking import Rankings
-from stages.evaluate.asked import REAL, Asked
+from stages.evaluate.query_facts import REAL, QueryFacts
 
 _FIRST = 3  # results shown of each system
 _LETTERS = 160  # shown of a passage's text
 
 
 @dataclass(frozen=True)
-class Found:
-    """A result: its place in the documents, how its text begins, and whether it answers the query."""
+class Result:
+    """A section that a model ranks first: its place, how its text begins, and whether it answers the query."""
 
     section: str  # `source#section`
     text: str
@@ -35,8 +37,8 @@ class Example:
     seen: bool  # its answer was trained on
     overlap: float  # with its answer's heading
     answers: list[str]
-    base: list[Found]
-    tuned: list[Found]
+    base: list[Result]
+    tuned: list[Result]
 
     @property
     def hard(self) -> bool:
@@ -44,78 +46,84 @@ class Example:
 
 
 def beginnings(passages: Sequence[Mapping[str, Any]], corpus: Corpus) -> list[str]:
-    """How the text of each section begins."""
+    """The beginning of each section's text."""
     begin = [""] * len(corpus.sections)
     for row, section in zip(passages, corpus.section_of.tolist(), strict=True):
         if not begin[section]:
-            text = " ".join(row["text"][: 2 * _LETTERS].split())
-            begin[section] = text if len(text) <= _LETTERS else text[:_LETTERS].rsplit(" ", 1)[0] + " …"
+            begin[section] = beginning(row["text"][: 2 * _LETTERS], _LETTERS)
     return begin
 
 
-def strata(asked: Asked, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+@dataclass(frozen=True)
+class Results:
+    """Rankings, and what a page shows of their sections."""
+
+    base: Rankings
+    tuned: Rankings
+    sections: Sequence[str]  # their names
+    beginnings: Sequence[str]
+
+    def first(self, rankings: Rankings, row: int, relevant: AbstractSet[int]) -> list[Result]:
+        """The first results of the query in that row."""
+        ranked = rankings.sections[row, :_FIRST].tolist()
+        return [Result(self.sections[n], self.beginnings[n], n in relevant) for n in ranked if n >= 0]
+
+
+def strata(facts: QueryFacts, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
     """The rows by all that a reader can choose by, so that each choice has examples."""
-    of: dict[tuple[str, bool, bool], list[int]] = {}
+    rows_of: dict[tuple[str, bool, bool], list[int]] = {}
     for row in rows.tolist():
-        real = asked.kinds[row] == REAL
-        hard = bool(asked.overlaps[row] <= HARD)
-        of.setdefault((asked.kinds[row], bool(asked.seen[row]) and real, hard and real), []).append(row)
-    return [np.array(of[key], dtype=np.int64) for key in sorted(of)]
+        real = facts.kinds[row] == REAL
+        hard = bool(facts.overlaps[row] <= HARD)
+        rows_of.setdefault((facts.kinds[row], bool(facts.seen[row]) and real, hard and real), []).append(row)
+    return [np.array(rows_of[key], dtype=np.int64) for key in sorted(rows_of)]
 
 
 def most_changed(
     judged: Judged,
-    asked: Asked,
+    facts: QueryFacts,
     parts: Sequence[npt.NDArray[np.int64]],
     *,
     gains: npt.NDArray[np.float64],
-    base: Rankings,
-    tuned: Rankings,
-    sections: Sequence[str],
-    texts: Sequence[str],
+    results: Results,
     count: int,
 ) -> tuple[list[Example], list[Example]]:
-    """The `count` biggest wins and losses of each part of the rows, at most one of each group, biggest first.
+    """The `count` biggest wins and losses of each part of the rows, at most one of each cluster, biggest first.
 
-    `gains` [queries] is the tuned model's NDCG@10 less the base's; `sections` names the sections of the rankings,
-    `texts` are their beginnings.
+    `gains` [queries] is the tuned model's NDCG@10 less the base's.
     """
-
-    def top(sign: float) -> list[Example]:
-        chosen = sorted((row for part in parts for row in of_part(part, sign)), key=lambda row: place(row, sign))
-        return [example(row) for row in chosen]
-
-    def place(row: int, sign: float) -> tuple[float, str]:
-        return -sign * float(gains[row]), judged.ids[row]
-
-    def of_part(rows: npt.NDArray[np.int64], sign: float) -> list[int]:
-        groups: set[int] = set()
-        chosen: list[int] = []
-        for row in sorted(rows.tolist(), key=lambda row: place(row, sign)):
-            group = int(judged.clusters[row])
-            if sign * gains[row] <= 0 or len(chosen) == count:
-                break
-            if group not in groups:
-                groups.add(group)
-                chosen.append(row)
-        return chosen
 
     def example(row: int) -> Example:
         relevant = judged.relevant[row]
-
-        def first(rankings: Rankings) -> list[Found]:
-            found = rankings.sections[row, :_FIRST].tolist()
-            return [Found(sections[one], texts[one], one in relevant) for one in found if one >= 0]
-
         return Example(
             judged.texts[row],
             float(gains[row]),
-            asked.kinds[row],
-            bool(asked.seen[row]),
-            float(asked.overlaps[row]),
-            sorted(sections[section] for section in relevant),
-            first(base),
-            first(tuned),
+            facts.kinds[row],
+            bool(facts.seen[row]),
+            float(facts.overlaps[row]),
+            sorted(results.sections[section] for section in relevant),
+            results.first(results.base, row, relevant),
+            results.first(results.tuned, row, relevant),
         )
 
-    return top(1.0), top(-1.0)
+    wins, losses = (_biggest(judged, parts, sign * gains, count) for sign in (1.0, -1.0))
+    return [example(row) for row in wins], [example(row) for row in losses]
+
+
+def _biggest(
+    judged: Judged, parts: Sequence[npt.NDArray[np.int64]], gains: npt.NDArray[np.float64], count: int
+) -> list[int]:
+    """The rows of the biggest gains above 0 of each part, at most one of each cluster, biggest first."""
+
+    def place(row: int) -> tuple[float, str]:
+        return -float(gains[row]), judged.ids[row]
+
+    chosen: list[int] = []
+    for part in parts:
+        by_cluster: dict[int, int] = {}
+        for row in sorted(part.tolist(), key=place):
+            if gains[row] <= 0 or len(by_cluster) == count:
+                break
+            by_cluster.setdefault(int(judged.clusters[row]), row)
+        chosen += by_cluster.values()
+    return sorted(chosen, key=place)

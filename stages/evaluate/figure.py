@@ -10,8 +10,10 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fieldtune.retrieval.formatting import count, difference_ends, percent, signed
+from fieldtune.retrieval.systems import LABELS, SYSTEMS
 from stages.evaluate.data_curve import DataCurve
-from stages.evaluate.scores import LABELS, SYSTEMS, SetScores
+from stages.evaluate.scores import SetScores
 
 _INK = "#010203"  # stands for the page's text colour, which light and dark mode choose
 _TUNED, _OTHERS = "#d1495b", "#2a7fb8"
@@ -24,13 +26,13 @@ def gains_svg(scores: Mapping[str, SetScores], titles: Mapping[str, str], neglig
 
     def draw(figure: Figure) -> None:
         panel = figure.subplots()
-        leads = {name: of.lead("tuned", "base") for name, of in scores.items()}
+        leads = {name: of_set.lead("tuned", "base") for name, of_set in scores.items()}
         for place, lead in enumerate(leads.values()):
-            if lead.told:
+            if lead.known:
                 panel.plot([lead.low, lead.high], [place, place], color=_TUNED, linewidth=2.5, solid_capstyle="round")
             panel.plot([lead.mean], [place], marker="o", color=_TUNED, markersize=6)
-            said = f"{lead.mean:+.3f}" + ("" if lead.told else " (too few groups)")
-            panel.annotate(said, (lead.mean, place), (0, 5), textcoords="offset points", ha="center", fontsize=9)
+            text = signed(lead.mean) + ("" if lead.known else f" ({difference_ends(lead)})")
+            panel.annotate(text, (lead.mean, place), (0, 5), textcoords="offset points", ha="center", fontsize=9)
         panel.axvline(0, color=_INK, linewidth=1)
         left, right = panel.get_xlim()
         left, right = min(left, -0.01), max(right, meaningful * 1.3)
@@ -53,15 +55,15 @@ def systems_svg(sets: Mapping[str, SetScores], titles: Mapping[str, str]) -> str
         panels = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
         for panel, (name, scores) in zip(panels, sets.items(), strict=True):
             for place, system in enumerate(SYSTEMS):
-                found = scores.intervals[system]["ndcg@10"]
+                interval = scores.intervals[system]["ndcg@10"]
                 colour = _TUNED if system.startswith("tuned") else _OTHERS
-                if found.told:
-                    ends = [found.low, found.high]
+                if interval.known:
+                    ends = [interval.low, interval.high]
                     panel.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="round")
-                panel.plot([found.mean], [place], marker="o", color=colour, markersize=5)
+                panel.plot([interval.mean], [place], marker="o", color=colour, markersize=5)
             panel.set_yticks(range(len(SYSTEMS)), [LABELS[system] for system in SYSTEMS])
             panel.set_ylim(len(SYSTEMS) - 0.5, -0.5)
-            panel.set_title(f"{titles[name]} ({scores.n:,})", loc="left", fontsize=9, fontweight="bold")
+            panel.set_title(f"{titles[name]} ({count(scores.n)})", loc="left", fontsize=9, fontweight="bold")
             panel.grid(axis="x", color=_INK, alpha=0.15)
             _plain(panel)
         panels[-1].set_xlabel("NDCG@10")
@@ -95,15 +97,15 @@ def data_curve_svg(curve: DataCurve) -> str:
         panel = figure.subplots()
         places = [math.log2(point.share) for point in curve.points]
         for place, point in zip(places, curve.points, strict=True):
-            if point.gain.told:
+            if point.gain.known:
                 ends = [point.gain.low, point.gain.high]
                 panel.plot([place, place], ends, color=_TUNED, linewidth=2, alpha=0.5, solid_capstyle="round")
             panel.annotate(
-                f"{point.gain.mean:+.3f}", (place, point.gain.mean), (6, -11), textcoords="offset points", fontsize=9
+                signed(point.gain.mean), (place, point.gain.mean), (6, -11), textcoords="offset points", fontsize=9
             )
         panel.plot(places, [point.gain.mean for point in curve.points], color=_TUNED, linewidth=1.5, marker="o")
         panel.axhline(0, color=_INK, linewidth=1)
-        panel.set_xticks(places, [f"{100 * point.share:g} %\n{point.passages:,}" for point in curve.points])
+        panel.set_xticks(places, [f"{percent(point.share)}\n{count(point.passages)}" for point in curve.points])
         panel.set_xlim(places[0] - 0.3, places[-1] + 0.6)
         panel.set_title("gain in NDCG@10", loc="left", fontsize=9, fontweight="bold")
         panel.set_xlabel("training passages")

@@ -1,4 +1,4 @@
-"""What the model forgot: a small fixed set of general passages and queries, scored by the base and the tuned model.
+"""A probe of forgetting: a small fixed set of general passages and queries, scored by the base and the tuned model.
 
 The set is this project's own text, under its licence. It is small, and its numbers are no benchmark: they show a model
 that lost its general language, as with too high a learning rate.
@@ -36,7 +36,7 @@ class Probe:
         return self.loss > self.limit
 
     @property
-    def said(self) -> str:
+    def message(self) -> str:
         scores = f"NDCG@10 on {self.n} general queries is {self.base:.3f} with the base model, {self.tuned:.3f} tuned"
         if self.forgot:
             return (
@@ -60,7 +60,7 @@ def probe(base: SentenceTransformer, tuned: SentenceTransformer, limit: float, b
     def ndcg(model: SentenceTransformer) -> float:
         queries = encoder.encode(model, [row["query"] for row in rows], "query", bf16=bf16, batch_size=batch_size)
         passages = encoder.encode(model, corpus.texts, "document", bf16=bf16, batch_size=batch_size)
-        found = ranking.dense(queries, passages, corpus)
-        return metrics.means(metrics.per_query(found, [{row} for row in range(len(rows))]))["ndcg@10"]
+        ranked = ranking.dense(queries, passages, corpus)
+        return metrics.means(metrics.per_query(ranked, [{row} for row in range(len(rows))]))["ndcg@10"]
 
     return Probe(len(rows), ndcg(base), ndcg(tuned), limit)

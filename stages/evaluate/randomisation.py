@@ -1,7 +1,7 @@
-"""Could a difference between two systems be luck? A randomisation test over groups of queries.
+"""A randomisation test over clusters of queries: could a difference between two systems be luck?
 
-If the systems were equal, each group of queries might as well have had its results the other way round (Fisher 1935;
-Smucker, Allan, Carterette 2007 for retrieval). Whole groups are turned, since queries of one are not independent.
+If the systems were equal, each cluster of queries might as well have had its results the other way round (Fisher 1935;
+Smucker, Allan, Carterette 2007 for retrieval). Whole clusters are turned, since queries of one are not independent.
 """
 
 import numpy as np
@@ -12,16 +12,16 @@ _EQUAL = 1e-9  # sums that differ by less are equal
 
 
 def p_values(
-    differences: npt.NDArray[np.float64], groups: npt.NDArray[np.int64], draws: int, seed: int
+    differences: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64], draws: int, seed: int
 ) -> npt.NDArray[np.float64]:
     """Two-sided p of each row of `differences` [rows, queries] between two systems, whose mean might be 0: [rows].
 
-    `groups` [queries] names each query's group; `draws` ways of turning them are tried, and the one that was observed
-    counts as one more, so that no p is 0 (Phipson, Smyth 2010).
+    `clusters` [queries] names each query's cluster; `draws` ways of turning them are tried, and the one that was
+    observed counts as one more, so that no p is 0 (Phipson, Smyth 2010).
     """
-    _, group_of = np.unique(groups, return_inverse=True)
-    size = int(group_of.max()) + 1
-    sums = np.stack([np.bincount(group_of, weights=row, minlength=size) for row in differences])
+    _, cluster_of = np.unique(clusters, return_inverse=True)
+    size = int(cluster_of.max()) + 1
+    sums = np.stack([np.bincount(cluster_of, weights=row, minlength=size) for row in differences])
     observed = np.abs(sums.sum(axis=1)) - _EQUAL
     random = np.random.default_rng(seed)
     as_far = np.ones(len(sums))

@@ -2,27 +2,23 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fieldtune.retrieval import formatting
 from fieldtune.retrieval.judged_queries import TITLES as SET_TITLES
-from stages.evaluate.asked import TITLES as PART_TITLES
-from stages.evaluate.bootstrap import Interval
-from stages.evaluate.data_curve import DataCurve
-from stages.evaluate.examples import Example
+from fieldtune.retrieval.systems import IN_SENTENCES, UNTUNED, label
+from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
-from stages.evaluate.probe import Probe
-from stages.evaluate.scores import AGAINST, COMPARED, LABELS, SetScores
-from stages.evaluate.vectors import VectorScore
-from stages.evaluate.verdict import NAMES, Judgement
+from stages.evaluate.query_facts import TITLES as PART_TITLES
 
 _HERE = Path(__file__).parent
 TITLES = SET_TITLES | PART_TITLES
-# What no page may hold, and a query may
+# Characters that no page may hold, and a query may
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 _HEADLINES = {
     "ship": "Ship it: the tuned model is better.",
@@ -64,59 +60,26 @@ class Bar:
     width: float  # of the widest bar of the table, in percent
 
 
-@dataclass(frozen=True)
-class Report:
-    """All that the report tells. What an optional part does not have is not shown."""
-
-    judgement: Judgement
-    sets: Mapping[str, SetScores]  # the first one is the verdict's
-    kinds: Mapping[str, SetScores]  # of generated queries
-    wins: Sequence[Example]
-    losses: Sequence[Example]
-    base_model: str
-    advice: str  # what the baseline stage said of the base model
-    weights: Mapping[str, float]  # the model's shares of the hybrids
-    negligible: float
-    meaningful: float
-    confidence: float
-    dataset: Mapping[str, Any]  # the data set's report.json
-    ingest: Mapping[str, Any]  # the passages' report.json
-    real: Mapping[str, Any]  # the real queries' report.json
-    history: Mapping[str, Any]  # the training's history.json
-    cost: Mapping[str, Mapping[str, float]]  # of the queries, by model
-    sizes: Mapping[str, int]  # bytes, by what they are of
-    settings: str  # hash of those of the training and these scores
-    vectors: Sequence[VectorScore] = ()
-    probe: Probe | None = None
-    reranked: SetScores | None = None
-    reranker: str | None = None
-    curve: DataCurve | None = None
-
-    @property
-    def main_set(self) -> str:
-        return next(iter(self.sets))
-
-
-def html(report: Report) -> str:
+def html(evaluation: Evaluation) -> str:
     """The whole page: one file, which needs no network."""
     script = (_HERE / "report.js").read_text(encoding="utf-8")
     sha256 = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    loss, dev = _curves(report.history)
+    loss, dev = _curves(evaluation.background.history)
     page = (
         _environment(autoescape=True)
         .get_template("report.html.j2")
         .render(
-            **_shared(report),
+            **_shared(evaluation),
             script=script,
             script_hash=sha256,
-            picture=gains_svg(report.sets, TITLES, report.negligible, report.meaningful),
+            picture=gains_svg(evaluation.sets, TITLES, evaluation.negligible, evaluation.meaningful),
             systems_picture=systems_svg(
-                {name: scores for name, scores in report.sets.items() if name not in PART_TITLES}, TITLES
+                {name: scores for name, scores in evaluation.sets.items() if name not in PART_TITLES}, TITLES
             ),
             curves=curves_svg(loss, dev) if loss and dev else None,
-            data_curve=None if report.curve is None else data_curve_svg(report.curve),
-            kinds_of_examples=sorted({example.kind for example in [*report.wins, *report.losses]}),
-            read=_read(report.ingest),
+            data_curve=None if evaluation.curve is None else data_curve_svg(evaluation.curve),
+            kinds_of_examples=sorted({example.kind for example in [*evaluation.wins, *evaluation.losses]}),
+            read=_read(evaluation.background.ingest),
             bars=_bars,
             histograms=_histograms,
             dropped=_DROPPED,
@@ -129,9 +92,9 @@ def html(report: Report) -> str:
     return page.translate(_CONTROLS)
 
 
-def markdown(report: Report) -> str:
+def markdown(evaluation: Evaluation) -> str:
     """The report for a pull request: the verdict and the numbers, no text of a document or a query."""
-    page = _environment(autoescape=False).get_template("report.md.j2").render(**_shared(report))
+    page = _environment(autoescape=False).get_template("report.md.j2").render(**_shared(evaluation))
     return page.translate(_CONTROLS)
 
 
@@ -144,49 +107,35 @@ def _environment(autoescape: bool) -> Environment:
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters["signed"] = lambda value: f"{value:+.3f}"
-    environment.filters["score"] = lambda value: f"{value:.3f}"
-    environment.filters["reach"] = lambda found: _reach(found, "{:+.3f} to {:+.3f}")
-    environment.filters["span"] = lambda found: _reach(found, "{:.3f}–\N{ZERO WIDTH SPACE}{:.3f}")
-    environment.filters["number"] = lambda value: f"{value:,}"
-    environment.filters["percent"] = lambda share: "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
-    environment.filters["size"] = _size
+    environment.filters |= {
+        "signed": formatting.signed,
+        "score": formatting.score,
+        "reach": formatting.difference_ends,
+        "span": formatting.score_ends,
+        "number": formatting.count,
+        "percent": formatting.share,
+        "digits": formatting.percent,
+        "size": formatting.size,
+        "capital": formatting.capitalized,
+        "label": label,
+    }
     environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
     return environment
 
 
-def _reach(found: Interval, form: str) -> str:
-    return form.format(found.low, found.high) if found.told else "too few groups"
-
-
-def _shared(report: Report) -> dict[str, Any]:
-    """What both templates know."""
+def _shared(evaluation: Evaluation) -> dict[str, Any]:
+    """The variables of both templates."""
     return {
-        "report": report,
-        "headline": _HEADLINES[report.judgement.verdict],
-        "recommended": NAMES[report.judgement.recommend],
+        "evaluation": evaluation,
+        "background": evaluation.background,
+        "headline": _HEADLINES[evaluation.judgement.verdict],
+        "recommended": IN_SENTENCES[evaluation.judgement.recommend],
         "titles": TITLES,
-        "labels": _Labels(LABELS),
-        "systems": list(report.sets[report.main_set].means),
-        "against": AGAINST,
-        "main": report.sets[report.main_set],
-        "gain": report.sets[report.main_set].lead("tuned", "base"),
+        "systems": list(evaluation.main.means),
+        "against": UNTUNED,
+        "main": evaluation.main,
+        "gain": evaluation.main.lead("tuned", "base"),
     }
-
-
-class _Labels(dict[str, str]):
-    """What systems are called; a model that is compared besides has its own name."""
-
-    def __missing__(self, system: str) -> str:
-        return system.removeprefix(COMPARED)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
 
 
 def _curves(history: Mapping[str, Any]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
@@ -198,25 +147,25 @@ def _curves(history: Mapping[str, Any]) -> tuple[list[tuple[float, float]], list
 
 
 def _read(ingest: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    """What was read of the documents and what was left out: a name, what it consists of, and a number."""
+    """Rows of the documents that were read and of what was left out: a name, its parts, and a number."""
     rows = []
-    for key, said in _READ.items():
+    for key, name in _READ.items():
         match ingest.get(key):
             case None:
                 continue
             case Mapping() as counts:
                 parts = sorted(counts.items(), key=lambda part: (-part[1], part[0]))
-                rows.append((said, ", ".join(f"{count:,} {name}" for name, count in parts), sum(counts.values())))
-            case list() as named:
-                rows.append((said, "", len(named)))
+                rows.append((name, ", ".join(f"{count:,} {part}" for part, count in parts), sum(counts.values())))
+            case list() as entries:
+                rows.append((name, "", len(entries)))
             case count:
-                rows.append((said, "", count))
-    rows += [(name.replace("_", " "), "left out", count) for name, count in ingest.get("left_out", {}).items()]
+                rows.append((name, "", count))
+    rows += [(key.replace("_", " "), "left out", count) for key, count in ingest.get("left_out", {}).items()]
     return rows
 
 
 def _histograms(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, int]]:
-    return {name: of["histogram"] for name, of in described.items()}
+    return {name: description["histogram"] for name, description in described.items()}
 
 
 def _bars(columns: Mapping[str, Mapping[str, int]]) -> list[tuple[str, list[Bar]]]:

@@ -1,6 +1,7 @@
-"""Does the gain survive a reranker? A cross-encoder reads each query with what each system found, and ranks it anew."""
+"""A cross-encoder that orders the sections of each system: does the gain survive a reranker?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,17 @@ from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 
 
+@dataclass(frozen=True)
+class Reranker:
+    """A cross-encoder, and how it computes."""
+
+    model: CrossEncoder
+    bf16: bool  # under autocast
+    batch_size: int
+
+
 def load(folder: Path) -> CrossEncoder:
-    """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError where it does not load."""
+    """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError if it does not load."""
     checks.check_reranker(str(folder))
     try:
         loaded: CrossEncoder = CrossEncoder(str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32})
@@ -33,38 +43,36 @@ def load(folder: Path) -> CrossEncoder:
 
 
 def rerank(
-    model: CrossEncoder,
+    reranker: Reranker,
     queries: Sequence[str],
     query_vectors: npt.NDArray[np.float32],
     passage_vectors: npt.NDArray[np.float32],
     systems: Mapping[str, Rankings],
-    of: Corpus,
-    *,
-    bf16: bool,
-    batch_size: int,
+    corpus: Corpus,
 ) -> dict[str, Rankings]:
     """Each system's sections, the rows of `queries`, in the order of the cross-encoder's scores.
 
     Of a section it reads the passage that is nearest to the query by the vectors, whichever system found it, so that
     each pair is read once and has one score.
     """
+    model, batch_size = reranker.model, reranker.batch_size
     passages_of: dict[int, list[int]] = {}
-    for passage, section in enumerate(of.section_of.tolist()):
+    for passage, section in enumerate(corpus.section_of.tolist()):
         passages_of.setdefault(section, []).append(passage)
     scores: list[dict[int, float]] = []
     with (
         progress("reranking", len(queries)) as bar,
-        torch.autocast(model.device.type, torch.bfloat16, enabled=bf16),
+        torch.autocast(model.device.type, torch.bfloat16, enabled=reranker.bf16),
     ):
         for row, query in enumerate(queries):
-            found = {section for rankings in systems.values() for section in rankings.sections[row].tolist()}
-            sections = sorted(found - {-1})
+            ranked = {section for rankings in systems.values() for section in rankings.sections[row].tolist()}
+            sections = sorted(ranked - {-1})
             near = [_nearest(query_vectors[row], passage_vectors, passages_of[section]) for section in sections]
-            pairs = [(query, of.texts[passage]) for passage in near]
+            pairs = [(query, corpus.texts[passage]) for passage in near]
             given = model.predict(pairs, batch_size=batch_size, show_progress_bar=False) if pairs else np.zeros(0)
             scores.append(dict(zip(sections, np.asarray(given, dtype=np.float64).tolist(), strict=True)))
             bar.advance()
-    return {system: ranking.reordered(rankings, scores, of) for system, rankings in systems.items()}
+    return {system: ranking.reordered(rankings, scores, corpus) for system, rankings in systems.items()}
 
 
 def _nearest(query: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32], passages: list[int]) -> int:

@@ -1,4 +1,4 @@
-"""Per-query values of every system → what metrics.json says of one query set."""
+"""The scores of one query set, from the values of each query: its block of metrics.json."""
 
 import math
 from collections.abc import Mapping
@@ -9,44 +9,35 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.retrieval.metrics import Values, means
+from fieldtune.retrieval.significance import Interval
+from fieldtune.retrieval.systems import UNTUNED
 from stages.evaluate import bootstrap
-from stages.evaluate.bootstrap import Interval
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.randomisation import p_values
 
-LABELS = {
-    "base": "base",
-    "bm25": "BM25",
-    "hybrid": "hybrid(base)",
-    "tuned": "tuned",
-    "tuned_hybrid": "hybrid(tuned)",
-}
-SYSTEMS = tuple(LABELS)
-COMPARED = "compare:"  # stands before the name of a model that was compared besides
-AGAINST = ("base", "bm25", "hybrid")  # what the tuned model is compared with
 METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
 
 
 @dataclass(frozen=True)
 class SetScores:
-    """One query set: each system's mean metrics, and what the bootstrap says of NDCG@10 and MRR@10.
+    """One query set: each system's mean metrics, and the bootstrap's intervals of NDCG@10 and MRR@10.
 
-    Systems are SYSTEMS and whatever else was measured beside them.
+    Systems are SYSTEMS and the models that were compared besides.
     """
 
     n: int  # queries
-    groups: int  # of queries that are not independent of one another
+    clusters: int  # of queries that are not independent of one another; `groups` in metrics.json
     means: dict[str, dict[str, float]]  # system → metric
     intervals: dict[str, dict[str, Interval]]  # system → metric
-    p: dict[str, dict[str, float]]  # of AGAINST → metric: how likely luck alone lets the tuned model differ so much
+    p: dict[str, dict[str, float]]  # of UNTUNED → metric: how likely luck alone lets the tuned model differ so much
     _draws: dict[str, dict[str, bootstrap.Draws]]  # system → metric
     _confidence: float
 
     def lead(self, system: str, other: str, metric: str = "ndcg@10") -> Interval:
-        """How much higher `system` scores than `other`."""
+        """The mean score of `system` less that of `other`."""
         mean = self.intervals[system][metric].mean - self.intervals[other][metric].mean
         sampled = self._draws[system][metric] - self._draws[other][metric]
-        return bootstrap.interval(mean, sampled, self._confidence, self.groups, (-1.0, 1.0))
+        return bootstrap.interval(mean, sampled, self._confidence, self.clusters, (-1.0, 1.0))
 
     @property
     def detectable(self) -> float:
@@ -64,10 +55,11 @@ class SetScores:
             f"vs_{other}": {
                 metric: {**self.lead("tuned", other, metric).json(), "p": self.p[other][metric]} for metric in METRICS
             }
-            for other in AGAINST
+            for other in UNTUNED
         }
         intervals = {
-            system: {metric: found.json() for metric, found in of.items()} for system, of in self.intervals.items()
+            system: {metric: interval.json() for metric, interval in of_system.items()}
+            for system, of_system in self.intervals.items()
         }
         return {
             **self.means,
@@ -75,7 +67,7 @@ class SetScores:
             "intervals": intervals,
             "detectable": self.detectable,
             "n": self.n,
-            "groups": self.groups,
+            "groups": self.clusters,
         }
 
 
@@ -92,29 +84,29 @@ def enough(n: int, narrower: float) -> int:
 def score(
     values: Mapping[str, dict[str, Values]],
     rows: npt.NDArray[np.int64],
-    groups: npt.NDArray[np.int64],
+    clusters: npt.NDArray[np.int64],
     config: EvaluateConfig,
 ) -> SetScores:
-    """Score the queries in `rows`. `values` holds system → metric → [queries], `groups` [queries] their groups."""
-    number = len(np.unique(groups[rows]))
+    """Score the queries in `rows`. `values` holds system → metric → [queries], `clusters` [queries] their clusters."""
+    number = len(np.unique(clusters[rows]))
     intervals: dict[str, dict[str, Interval]] = {system: {} for system in values}
     sampled: dict[str, dict[str, bootstrap.Draws]] = {system: {} for system in values}
     names = [(system, metric) for system in values for metric in METRICS]
     table = np.stack([values[system][metric][rows] for system, metric in names])
-    drawn = bootstrap.means(table, groups[rows], config.draws, config.seed)
+    drawn = bootstrap.means(table, clusters[rows], config.draws, config.seed)
     for (system, metric), row, mean in zip(names, drawn, table.mean(axis=1).tolist(), strict=True):
         sampled[system][metric] = row
         intervals[system][metric] = bootstrap.interval(mean, row, config.confidence, number, (0.0, 1.0))
-    pairs = [(other, metric) for other in AGAINST for metric in METRICS]
+    pairs = [(other, metric) for other in UNTUNED for metric in METRICS]
     differences = np.stack([values["tuned"][metric][rows] - values[other][metric][rows] for other, metric in pairs])
-    p: dict[str, dict[str, float]] = {other: {} for other in AGAINST}
-    by_luck = p_values(differences, groups[rows], config.draws, config.seed)
-    for (other, metric), found in zip(pairs, by_luck.tolist(), strict=True):
-        p[other][metric] = round(found, 6)
+    p: dict[str, dict[str, float]] = {other: {} for other in UNTUNED}
+    by_luck = p_values(differences, clusters[rows], config.draws, config.seed)
+    for (other, metric), value in zip(pairs, by_luck.tolist(), strict=True):
+        p[other][metric] = round(value, 6)
     return SetScores(
         n=len(rows),
-        groups=number,
-        means={system: means(of, rows) for system, of in values.items()},
+        clusters=number,
+        means={system: means(metrics, rows) for system, metrics in values.items()},
         intervals=intervals,
         p=p,
         _draws=sampled,

@@ -1,4 +1,4 @@
-"""What shorter and coarser vectors cost in quality, and save in storage: the table that decides what to deploy."""
+"""The quality that shorter and coarser vectors lose and the storage that they save: the table for a deployment."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -41,19 +41,19 @@ def vector_scores(
     `queries` [queries, dimension] and `passages` are unit vectors; the first numbers of each are kept and scaled to
     unit length again (Matryoshka; Kusupati et al. 2022).
     """
-    found = []
+    rows = []
     for dimension in _dimensions(passages.shape[1]):
-        asked, table = _cut(queries, dimension), _cut(passages, dimension)
+        short, table = _cut(queries, dimension), _cut(passages, dimension)
         rankings = {
-            "float32": ranking.dense(asked, table, corpus),
-            "int8": _int8(asked, table, corpus),
-            "binary": _binary(asked, table, corpus),
+            "float32": ranking.dense(short, table, corpus),
+            "int8": _int8(short, table, corpus),
+            "binary": _binary(short, table, corpus),
         }
         for precision, ranked in rankings.items():
             ndcg = metrics.means(metrics.per_query(ranked, relevant))["ndcg@10"]
             size = int(1_000_000 * dimension * PRECISIONS[precision])
-            found.append(VectorScore(dimension, precision, ndcg, size))
-    return found
+            rows.append(VectorScore(dimension, precision, ndcg, size))
+    return rows
 
 
 def _dimensions(whole: int) -> list[int]:
@@ -73,8 +73,8 @@ def _cut(vectors: Vectors, dimension: int) -> Vectors:
 def _int8(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:
     """Both as the export has them, by cosine."""
     kept = int8_vectors.ranges(passages)
-    asked, table = (int8_vectors.int8(of, kept).astype(np.float32) for of in (queries, passages))
-    return ranking.dense(_cut(asked, asked.shape[1]), _cut(table, table.shape[1]), corpus)
+    coarse, table = (int8_vectors.int8(vectors, kept).astype(np.float32) for vectors in (queries, passages))
+    return ranking.dense(_cut(coarse, coarse.shape[1]), _cut(table, table.shape[1]), corpus)
 
 
 def _binary(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:

@@ -1,51 +1,28 @@
 """Two answers: is the tuned model better than the base (`verdict`), and which system to run (`recommend`).
 
-The verdict is the first row that fits. `gain` is tuned against base in NDCG@10, on the real queries where there are
-enough to tell anything (`query_sets`), else "no real queries" below; "beyond luck" means that the interval of a
-difference lies above 0.
+The verdict is that of the first of `_RULES` that applies. `gain` is tuned against base in NDCG@10, on the real queries
+if there are enough to tell anything (`judged_queries`), and otherwise on generated ones; "beyond luck" means that the
+interval of a difference lies above 0.
 
-| case | verdict |
-|---|---|
-| the tuned model's vectors are the base's | keep_base |
-| the gain is below 0, beyond luck | keep_base |
-| the gain is not above 0 beyond luck | keep_base |
-| the base is above `good_enough`, and the gain below `negligible` | keep_base |
-| BM25 or hybrid(base) beats tuned and hybrid(tuned) beyond luck: the tuned model is of no use | keep_base |
-| the gain is below `negligible`: look at the data | marginal |
-| the gain is below `meaningful` | marginal |
-| BM25 scores higher than tuned | marginal |
-| hybrid(base) scores higher than tuned and hybrid(tuned) | marginal |
-| no real queries, and one kind of generated query | marginal |
-| no real queries, and a kind of generated query that does not gain beyond luck: the kinds disagree | marginal |
-| no real queries, and without the kind that gains most the gain is below `meaningful` | marginal |
-| all others | ship |
-
-Numbers are those of metrics.json, to six decimals. Where fewer groups of queries than `fewest_clusters` were asked,
-every interval reaches down to -1 here, and is null there; people are told that there are too few groups.
+Numbers are those of metrics.json, to six decimals. With fewer clusters of queries than `fewest_clusters`, every
+interval reaches down to -1 here, and is null there; people read that there are too few groups.
 
 Recommended is the system that costs least to run among those that the best one does not beat beyond luck; of a tuned
 model that is not to be kept neither itself nor its hybrid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from fieldtune.models.drift import UNCHANGED
-from fieldtune.retrieval.significance import fewest_clusters
-from stages.evaluate.bootstrap import Interval
+from fieldtune.retrieval.formatting import capitalized, difference, signed
+from fieldtune.retrieval.significance import Interval, fewest_clusters
+from fieldtune.retrieval.systems import CHEAPEST_FIRST, IN_SENTENCES, SYSTEMS
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
 _LEAST_REAL = 100  # queries, for a verdict on what people type
-# From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
-_CHEAPEST_FIRST = ("base", "bm25", "tuned", "hybrid", "tuned_hybrid")
-NAMES = {
-    "base": "the base model",
-    "bm25": "BM25",
-    "hybrid": "the hybrid of base model and BM25",
-    "tuned": "the tuned model",
-    "tuned_hybrid": "the hybrid of tuned model and BM25",
-}
 
 
 @dataclass(frozen=True)
@@ -57,140 +34,220 @@ class Judgement:
     reasons: list[str]
 
 
-def judge(
-    main_set: str,
-    scores: SetScores,
-    kinds: Mapping[str, SetScores],
-    similarity: float,
-    config: EvaluateConfig,
-    *,
-    doubt: str | None = None,
-    guarded: int = 0,
-    asked: int = 0,
-) -> Judgement:
-    """Judge by the scores of `main_set`, `real` or `synthetic`.
+@dataclass(frozen=True)
+class Evidence:
+    """The facts that the verdict follows from."""
 
-    `kinds` has the scores of each kind of generated query, and counts without real queries alone; `similarity` is the
-    mean cosine between the corpus as the base and as the tuned model encode it, `doubt` why `train` kept the base,
-    `guarded` how many real queries it asked, `asked` how many there are, which may be too few to be `main_set`.
-    """
-    real = main_set == "real"
-    gain = scores.lead("tuned", "base")
-    base, tuned = (scores.means[system]["ndcg@10"] for system in ("base", "tuned"))
+    main_set: str  # real | synthetic
+    scores: SetScores  # of the main set
+    kinds: Mapping[str, SetScores]  # of generated queries
+    similarity: float  # mean cosine between the corpus as the base and as the tuned model encode it
+    doubt: str | None = None  # why `train` kept the base
+    guarded: int = 0  # real queries that could have kept the base
+    real_queries: int = 0  # may be too few to be the main set
+
+    @property
+    def real(self) -> bool:
+        return self.main_set == "real"
+
+    @cached_property
+    def gain(self) -> Interval:
+        return self.scores.lead("tuned", "base")
+
+    @cached_property
+    def ndcg(self) -> dict[str, float]:
+        return {system: self.scores.means[system]["ndcg@10"] for system in SYSTEMS}
+
+    @property
+    def best_untuned(self) -> str:
+        return max("bm25", "hybrid", key=self.ndcg.__getitem__)
+
+    @property
+    def best_tuned(self) -> str:
+        return max("tuned", "tuned_hybrid", key=self.ndcg.__getitem__)
+
+    @cached_property
+    def beaten(self) -> Interval:
+        """The lead of the best system that needs no tuning over the best one with the tuned model in it."""
+        return self.scores.lead(self.best_untuned, self.best_tuned)
+
+    @cached_property
+    def kind_gains(self) -> dict[str, Interval]:
+        """Gains by kind of generated query; none with real queries, which decide without them."""
+        return {} if self.real else {kind: scores.lead("tuned", "base") for kind, scores in self.kinds.items()}
+
+
+def judge(evidence: Evidence, config: EvaluateConfig) -> Judgement:
+    """Both answers, with the reasons in the order in which people read them."""
+    scores, real = evidence.scores, evidence.real
+    verdict, why = next((verdict, why) for verdict, rule in _RULES if (why := rule(evidence, config)) is not None)
     reasons = [
-        f"On {scores.n:,} {'real' if real else 'generated'} queries the tuned model's NDCG@10 is {tuned:.3f}, the base "
-        f"model's {base:.3f}: a gain of {said(gain, config.confidence)}."
+        f"On {scores.n:,} {'real' if real else 'generated'} queries the tuned model's NDCG@10 is "
+        f"{evidence.ndcg['tuned']:.3f}, the base model's {evidence.ndcg['base']:.3f}: a gain of "
+        f"{difference(evidence.gain, config.confidence)}.",
+        why,
+        *_room(evidence.ndcg["base"], verdict, config, real),
+        _detectable(scores, evidence.gain, config),
     ]
-    verdict, why = _verdict(scores, {} if real else kinds, similarity, config, doubt)
-    reasons += [why, *_room(base, verdict, config, real)]
-    if scores.groups < (least := fewest_clusters(config.confidence)):
+    if real and evidence.guarded and not evidence.doubt:
         reasons.append(
-            "Queries whose answers are copies of one another, or stand in one document, count as one group. Here are "
-            f"{scores.groups}; {least} are the least that can tell a gain from luck. Ask about more of the documents."
-        )
-    else:
-        reasons.append(_luck(scores, gain, config))
-    if real and guarded and not doubt:
-        reasons.append(
-            f"{guarded:,} of the real queries could have kept the base model (`train.guard`) and did not: their own "
-            "gain reads a little high."
+            f"{evidence.guarded:,} of the real queries could have kept the base model (`train.guard`) and did not: "
+            "their own gain reads a little high."
         )
     recommend, advice = _recommend(scores, verdict, config)
     reasons.append(advice)
     if not real:
-        there = f"{asked:,} real queries are too few to tell anything" if asked else "There are no real queries"
-        reasons.append(
-            f"{there}: generated ones are easier than what people type, and may show a gain where "
-            f"there is none. Collect {_to_collect(scores, config):,} real queries with their answers, and name the "
-            "file in `queries:`."
-        )
+        reasons.append(_ask_for_real_queries(evidence, config))
     return Judgement(verdict, recommend, reasons)
 
 
-def said(lead: Interval, confidence: float) -> str:
-    """A difference with its interval, in words."""
-    if not lead.told:
-        return f"{lead.mean:+.3f} (too few groups for an interval)"
-    return f"{lead.mean:+.3f} ({confidence * 100:g} % interval {lead.low:+.3f} to {lead.high:+.3f})"
+def _unchanged(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """The tuned model's vectors are the base's."""
+    if evidence.similarity <= UNCHANGED:
+        return None
+    if evidence.doubt:
+        return f"Training kept the base model: {evidence.doubt}."
+    return (
+        f"The embeddings are unchanged (mean cosine to the base model's {evidence.similarity:.4f}): no checkpoint was "
+        "better than the base model on the dev queries beyond luck, or the learning rate or the data does nothing."
+    )
 
 
-def _verdict(
-    scores: SetScores, kinds: Mapping[str, SetScores], similarity: float, config: EvaluateConfig, doubt: str | None
-) -> tuple[str, str]:
-    """The table's first row that fits; without `kinds` they are not asked."""
-    gain = scores.lead("tuned", "base")
-    ndcg = {system: scores.means[system]["ndcg@10"] for system in NAMES}
-    without = max("bm25", "hybrid", key=ndcg.__getitem__)
-    with_tuned = max("tuned", "tuned_hybrid", key=ndcg.__getitem__)
-    beaten = scores.lead(without, with_tuned)
-    if similarity > UNCHANGED and doubt:
-        return "keep_base", f"Training kept the base model: {doubt}."
-    if similarity > UNCHANGED:
-        return "keep_base", (
-            f"The embeddings are unchanged (mean cosine to the base model's {similarity:.4f}): no checkpoint was "
-            "better than the base model on the dev queries beyond luck, or the learning rate or the data does nothing."
-        )
-    if gain.high < 0:
-        return "keep_base", (
-            "The tuned model is worse than the base. Look for several right passages of one query, for queries that "
-            "people would not type, for wrong prompts in conf/model/; try a lower learning rate."
-        )
-    if not gain.told:
-        return "keep_base", "Too few groups of queries were asked: the gain cannot be told from luck."
-    if gain.low <= 0:
-        return "keep_base", "The interval holds 0: the gain cannot be told from luck."
-    if gain.mean < config.negligible and ndcg["base"] > config.good_enough:
-        return "keep_base", (
-            f"The base model is above {config.good_enough:.2f} already, and a gain below {config.negligible:.2f} is "
-            "not worth a new model."
-        )
-    if beaten.low > 0:
-        return "keep_base", (
-            f"{_capital(NAMES[without])} scores higher than all that has the tuned model in it, by "
-            f"{said(beaten, config.confidence)} over {NAMES[with_tuned]}: it beats the base model, and is still of no "
-            "use here."
-        )
-    if gain.mean < config.negligible:
-        return "marginal", (
-            f"A gain below {config.negligible:.2f} points at the data: more queries, in the words that people type."
-        )
-    if gain.mean < config.meaningful:
-        return "marginal", f"The gain is real, and below the {config.meaningful:.2f} that is worth a new model."
-    over_bm25 = scores.lead("tuned", "bm25")
-    if over_bm25.mean < 0:
-        return "marginal", (
-            f"BM25 alone scores higher than the tuned model ({said(over_bm25, config.confidence)}): a tuned model that "
-            "BM25 beats is no success."
-        )
-    if without == "hybrid" and beaten.mean > 0:
-        return "marginal", (
-            f"{_capital(NAMES['hybrid'])}, which needs no tuning, scores higher than all that has the tuned model in "
-            f"it ({said(beaten, config.confidence)})."
-        )
-    if kinds and (doubt := _doubt(kinds, config)):
-        return "marginal", f"{doubt} Collect {_to_collect(scores, config):,} real queries to know."
-    return "ship", f"A gain of {config.meaningful:.2f} or more is meaningful, and the interval is above 0."
+def _worse(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """The gain is below 0, beyond luck."""
+    if evidence.gain.high >= 0:
+        return None
+    return (
+        "The tuned model is worse than the base. Look for several right passages of one query, for queries that "
+        "people would not type, for wrong prompts in conf/model/; try a lower learning rate."
+    )
 
 
-def _doubt(kinds: Mapping[str, SetScores], config: EvaluateConfig) -> str | None:
-    """Why the kinds of generated queries do not carry a verdict; None where they do."""
-    gains = {kind: scores.lead("tuned", "base") for kind, scores in kinds.items()}
-    if len(gains) == 1:
-        (kind,) = gains
-        return f"All generated queries are of one kind, {kind}, and one kind cannot carry the verdict."
-    doubtful = [f"{kind} ({gain.mean:+.3f})" for kind, gain in gains.items() if gain.low <= 0]
-    if doubtful:
-        return f"The kinds of generated queries disagree: no gain that can be told from luck on {', '.join(doubtful)}."
+def _luck(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """The gain is not above 0 beyond luck."""
+    if not evidence.gain.known:
+        return "Too few groups of queries were asked: the gain cannot be told from luck."
+    return "The interval holds 0: the gain cannot be told from luck." if evidence.gain.low <= 0 else None
+
+
+def _good_enough(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """The base is above `good_enough`, and the gain below `negligible`."""
+    if evidence.gain.mean >= config.negligible or evidence.ndcg["base"] <= config.good_enough:
+        return None
+    return (
+        f"The base model is above {config.good_enough:.2f} already, and a gain below {config.negligible:.2f} is "
+        "not worth a new model."
+    )
+
+
+def _of_no_use(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """BM25 or hybrid(base) beats tuned and hybrid(tuned) beyond luck."""
+    if evidence.beaten.low <= 0:
+        return None
+    return (
+        f"{capitalized(IN_SENTENCES[evidence.best_untuned])} scores higher than all that has the tuned model in it, by "
+        f"{difference(evidence.beaten, config.confidence)} over {IN_SENTENCES[evidence.best_tuned]}: it beats the base "
+        "model, and is still of no use here."
+    )
+
+
+def _negligible(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """The gain is below `negligible`: look at the data."""
+    if evidence.gain.mean >= config.negligible:
+        return None
+    return f"A gain below {config.negligible:.2f} points at the data: more queries, in the words that people type."
+
+
+def _small(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """The gain is below `meaningful`."""
+    if evidence.gain.mean >= config.meaningful:
+        return None
+    return f"The gain is real, and below the {config.meaningful:.2f} that is worth a new model."
+
+
+def _below_bm25(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """BM25 scores higher than tuned."""
+    lead = evidence.scores.lead("tuned", "bm25")
+    if lead.mean >= 0:
+        return None
+    return (
+        f"BM25 alone scores higher than the tuned model ({difference(lead, config.confidence)}): a tuned model that "
+        "BM25 beats is no success."
+    )
+
+
+def _below_hybrid(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """hybrid(base) scores higher than tuned and hybrid(tuned)."""
+    if evidence.best_untuned != "hybrid" or evidence.beaten.mean <= 0:
+        return None
+    return (
+        f"{capitalized(IN_SENTENCES['hybrid'])}, which needs no tuning, scores higher than all that has the tuned "
+        f"model in it ({difference(evidence.beaten, config.confidence)})."
+    )
+
+
+def _one_kind(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """There are no real queries, and one kind of generated query."""
+    if len(evidence.kind_gains) != 1:
+        return None
+    (kind,) = evidence.kind_gains
+    return (
+        f"All generated queries are of one kind, {kind}, and one kind cannot carry the verdict. "
+        f"{_collect_to_know(evidence, config)}"
+    )
+
+
+def _kinds_disagree(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """There are no real queries, and a kind of generated query does not gain beyond luck."""
+    doubtful = [f"{kind} ({signed(gain.mean)})" for kind, gain in evidence.kind_gains.items() if gain.low <= 0]
+    if not doubtful:
+        return None
+    return (
+        f"The kinds of generated queries disagree: no gain that can be told from luck on {', '.join(doubtful)}. "
+        f"{_collect_to_know(evidence, config)}"
+    )
+
+
+def _gain_of_one_kind(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """There are no real queries, and without the kind that gains most the gain is below `meaningful`."""
+    gains, kinds = evidence.kind_gains, evidence.kinds
+    if not gains:
+        return None
     most = max(gains, key=lambda kind: gains[kind].mean)
     others = [kind for kind in gains if kind != most]
     rest = sum(kinds[kind].n * gains[kind].mean for kind in others) / sum(kinds[kind].n for kind in others)
-    if rest < config.meaningful:
-        return f"The gain comes from one kind of generated query, {most}: without it, it is {rest:+.3f}."
-    return None
+    if rest >= config.meaningful:
+        return None
+    return (
+        f"The gain comes from one kind of generated query, {most}: without it, it is {signed(rest)}. "
+        f"{_collect_to_know(evidence, config)}"
+    )
+
+
+def _meaningful(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """No other rule applies."""
+    return f"A gain of {config.meaningful:.2f} or more is meaningful, and the interval is above 0."
+
+
+_RULES: tuple[tuple[str, Callable[[Evidence, EvaluateConfig], str | None]], ...] = (
+    ("keep_base", _unchanged),
+    ("keep_base", _worse),
+    ("keep_base", _luck),
+    ("keep_base", _good_enough),
+    ("keep_base", _of_no_use),
+    ("marginal", _negligible),
+    ("marginal", _small),
+    ("marginal", _below_bm25),
+    ("marginal", _below_hybrid),
+    ("marginal", _one_kind),
+    ("marginal", _kinds_disagree),
+    ("marginal", _gain_of_one_kind),
+    ("ship", _meaningful),
+)
 
 
 def _room(base: float, verdict: str, config: EvaluateConfig, real: bool) -> list[str]:
-    """What the base model's score says beside the gain."""
+    """The room above the base model's score."""
     if base > config.good_enough and not real:
         return [
             f"The base model is above {config.good_enough:.2f} on generated queries, which are easier than what people "
@@ -206,8 +263,13 @@ def _room(base: float, verdict: str, config: EvaluateConfig, real: bool) -> list
     return []
 
 
-def _luck(scores: SetScores, gain: Interval, config: EvaluateConfig) -> str:
-    """What so many queries can tell from luck."""
+def _detectable(scores: SetScores, gain: Interval, config: EvaluateConfig) -> str:
+    """The least gain that so many queries can tell from luck."""
+    if scores.clusters < (least := fewest_clusters(config.confidence)):
+        return (
+            "Queries whose answers are copies of one another, or stand in one document, count as one group. Here are "
+            f"{scores.clusters}; {least} are the least that can tell a gain from luck. Ask about more of the documents."
+        )
     p = scores.p["base"]["ndcg@10"]
     chance = "under 0.1 %" if p < 0.001 else f"{100 * p:.2g} %" if p < 0.1 else f"{100 * p:.0f} %"
     text = (
@@ -220,32 +282,41 @@ def _luck(scores: SetScores, gain: Interval, config: EvaluateConfig) -> str:
     return text
 
 
+def _ask_for_real_queries(evidence: Evidence, config: EvaluateConfig) -> str:
+    count, enough = evidence.real_queries, _to_collect(evidence.scores, config)
+    there = f"{count:,} real queries are too few to tell anything" if count else "There are no real queries"
+    return (
+        f"{there}: generated ones are easier than what people type, and may show a gain where there is none. Collect "
+        f"{enough:,} real queries with their answers, and name the file in `queries:`."
+    )
+
+
+def _collect_to_know(evidence: Evidence, config: EvaluateConfig) -> str:
+    return f"Collect {_to_collect(evidence.scores, config):,} real queries to know."
+
+
 def _to_collect(scores: SetScores, config: EvaluateConfig) -> int:
     """Real queries that it takes to tell a meaningful gain from luck, as far as the generated ones let us know."""
-    if scores.groups < fewest_clusters(config.confidence) or config.meaningful == 0:
+    if scores.clusters < fewest_clusters(config.confidence) or config.meaningful == 0:
         return _LEAST_REAL
     return max(_LEAST_REAL, scores.needed(config.meaningful))
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def _recommend(scores: SetScores, verdict: str, config: EvaluateConfig) -> tuple[str, str]:
-    """The cheapest system that the best one does not beat beyond luck; none with a model that is not to be kept."""
-    choices = [system for system in _CHEAPEST_FIRST if verdict != "keep_base" or not system.startswith("tuned")]
+    """The cheapest system that the best one does not beat beyond luck; none with a tuned model if the base is kept."""
+    choices = [system for system in CHEAPEST_FIRST if verdict != "keep_base" or not system.startswith("tuned")]
     best = max(choices, key=lambda system: scores.means[system]["ndcg@10"])
     system = next(one for one in choices if one == best or scores.lead(best, one).low <= 0)
     score = f"NDCG@10 {scores.means[system]['ndcg@10']:.3f}"
     if system != best:
-        lead = said(scores.lead(best, system), config.confidence)
+        lead = difference(scores.lead(best, system), config.confidence)
         return system, (
-            f"Run {NAMES[system]} ({score}): {NAMES[best]} scores higher by {lead}, which may be luck, and costs more "
-            "to run."
+            f"Run {IN_SENTENCES[system]} ({score}): {IN_SENTENCES[best]} scores higher by {lead}, which may be luck, "
+            "and costs more to run."
         )
     if system == choices[0]:
-        return system, f"Run {NAMES[system]}: it scores highest ({score}), and costs least to run."
+        return system, f"Run {IN_SENTENCES[system]}: it scores highest ({score}), and costs least to run."
     return (
         system,
-        f"Run {NAMES[system]}: it scores highest ({score}), beyond luck higher than all that cost less to run.",
+        f"Run {IN_SENTENCES[system]}: it scores highest ({score}), beyond luck higher than all that cost less to run.",
     )

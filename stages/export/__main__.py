@@ -136,9 +136,9 @@ def _examples(
     vectors: Vectors,
     seed: int,
 ) -> list[Example]:
-    """Some queries of the first test set, drawn at random, with what the model finds first for each."""
-    of_set = next(iter(judged.sets.values())).tolist()
-    rows = sorted(random.Random(seed).sample(of_set, min(_EXAMPLES, len(of_set))))
+    """Some queries of the main test set, drawn at random, with what the model finds first for each."""
+    main_rows = judged.sets[judged.main_set].tolist()
+    rows = sorted(random.Random(seed).sample(main_rows, min(_EXAMPLES, len(main_rows))))
     found = ranking.nearest(queries[rows], vectors, 1)[0][:, 0].tolist()
     return [
         Example(

@@ -12,16 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval.formatting import beginning, count, percent
 from fieldtune.retrieval.judged_queries import TEST_SETS, TITLES
+from fieldtune.retrieval.systems import IN_MODEL_CARD, UNTUNED
 
 _TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "retrieval", "fieldtune"]
-_SYSTEMS = {
-    "base": "base model",
-    "bm25": "BM25",
-    "hybrid": "hybrid of base model and BM25",
-    "tuned": "**this model**",
-    "tuned_hybrid": "hybrid of this model and BM25",
-}
 _LETTERS = 160  # shown of a query, a title, a text
 # What the Hub takes as `license:`; any other name goes into `license_name:`.
 _HUB_LICENSES = """
@@ -78,7 +73,7 @@ def render_card(
     )
     environment.filters["code"] = lambda text: f"`{json.dumps(text, ensure_ascii=False)}`"
     environment.filters["cell"] = _cell
-    environment.filters["count"] = lambda number: f"{number:,}"
+    environment.filters["count"] = count
     return environment.get_template("card.md.j2").render(
         metadata=_metadata(base).to_yaml(),
         base=base,
@@ -86,23 +81,22 @@ def render_card(
         metrics=metrics,
         sets=[name for name in TEST_SETS if name in metrics],
         titles=TITLES,
-        systems=_SYSTEMS,
+        systems=IN_MODEL_CARD,
+        untuned=UNTUNED,
         dataset=dataset,
         pinned=history.get("pinned"),
         unchanged=metrics["similarity_to_base"] > UNCHANGED,
         prompts=interface.prompts,
         max_tokens=interface.max_tokens,
         dimension=interface.dimension,
-        confidence=f"{100 * confidence:g} %",
+        confidence=percent(confidence),
         examples=examples,
     )
 
 
 def _cell(text: str) -> str:
     """How a text begins, on one line, with nothing that Markdown or HTML would take for its own."""
-    whole = " ".join(text.split())
-    begin = whole if len(whole) <= _LETTERS else whole[:_LETTERS].rsplit(" ", 1)[0] + " …"
-    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", begin)
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", beginning(text, _LETTERS))
 
 
 def _metadata(base: ModelConfig) -> ModelCardData:

@@ -59,16 +59,16 @@ class Loss:
 def draw(
     judged: Judged, corpus: Corpus, queries: Vectors, passages: Vectors, *, most: int, size: int, seed: int
 ) -> Check:
-    """Draw at most `most` queries of the first set of `judged`, and about `size` passages to rank.
+    """Draw at most `most` queries of the main set of `judged`, and about `size` passages to rank.
 
     `queries` and `passages` are the vectors that were evaluated, in the order of `judged` and `corpus`.
     """
-    name, of_set = next(iter(judged.sets.items()))
-    rows = sorted(random.Random(seed).sample(of_set.tolist(), min(most, len(of_set))))
+    main_rows = judged.sets[judged.main_set].tolist()
+    rows = sorted(random.Random(seed).sample(main_rows, min(most, len(main_rows))))
     drawn = judged.at(np.array(rows))
     part = part_of_corpus(drawn, corpus, queries[rows], passages, size, seed)
     return Check(
-        query_set=name,
+        query_set=judged.main_set,
         queries=drawn.texts,
         passages=Corpus(corpus.sections, corpus.section_of[part], [corpus.texts[row] for row in part]),
         _relevant=drawn.relevant,

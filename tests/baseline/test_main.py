@@ -1,4 +1,4 @@
-"""What is said of the base model before any time is spent on tuning. Its numbers: tests/evaluate/test_main.py."""
+"""Advice about the base model before any time is spent on tuning. Its numbers: tests/evaluate/test_main.py."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from stages.baseline.config import BaselineConfig
 
 
 @pytest.mark.parametrize(
-    ("base", "said"),
+    ("base", "ending"),
     [
         (0.86, "tuning is not needed"),
         (0.85, "the verdict will tell"),
@@ -15,15 +15,15 @@ from stages.baseline.config import BaselineConfig
         (0.69, "tuning is worth it"),
     ],
 )
-def test_advice_at_its_borders(base: float, said: str) -> None:
-    assert advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7), real=True).endswith(said)
+def test_advice_at_its_borders(base: float, ending: str) -> None:
+    assert advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7), real=True).endswith(ending)
 
 
 @pytest.mark.parametrize(
-    ("base", "said"),
+    ("base", "ending"),
     [(1.0, "only real ones tell whether there is room"), (0.85, "the verdict will tell"), (0.69, "tuning is worth it")],
 )
-def test_a_good_score_on_generated_queries_does_not_say_that_tuning_is_not_needed(base: float, said: str) -> None:
-    found = advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7), real=False)
-    assert found.endswith(said)
-    assert "not needed" not in found
+def test_a_good_score_on_generated_queries_does_not_say_that_tuning_is_not_needed(base: float, ending: str) -> None:
+    message = advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7), real=False)
+    assert message.endswith(ending)
+    assert "not needed" not in message

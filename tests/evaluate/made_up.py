@@ -1,17 +1,20 @@
 """Scores and pages that a test says the numbers of."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from fieldtune.models.base_models import ModelConfig
-from stages.evaluate.bootstrap import Interval
+from fieldtune.retrieval.significance import Interval
+from fieldtune.retrieval.systems import SYSTEMS, UNTUNED
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.data_curve import DataCurve, Point
-from stages.evaluate.examples import Example, Found
+from stages.evaluate.data_curve import DataCurve, ScoredPoint
+from stages.evaluate.evaluation import Background, Evaluation
+from stages.evaluate.examples import Example, Result
 from stages.evaluate.probe import Probe
-from stages.evaluate.report import Report, html
-from stages.evaluate.scores import AGAINST, METRICS, SYSTEMS, SetScores
+from stages.evaluate.report import html
+from stages.evaluate.scores import METRICS, SetScores
 from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import Judgement
 
@@ -31,23 +34,25 @@ def config(**changes: Any) -> EvaluateConfig:
 
 
 def scores(
-    n: int = 200, groups: int = 150, drawn: dict[str, tuple[float, float]] | None = None, **ndcg: float
+    n: int = 200, clusters: int = 150, drawn: dict[str, tuple[float, float]] | None = None, **ndcg: float
 ) -> SetScores:
     """NDCG@10 by system; half of a system's draws are the first, half the second of `drawn`, else all its mean.
 
     So the 95 % interval of a difference reaches from the one to the other.
     """
-    of = {**MEANS, **ndcg}
-    ends = {system: (drawn or {}).get(system, (mean, mean)) for system, mean in of.items()}
+    means = {**MEANS, **ndcg}
+    ends = {system: (drawn or {}).get(system, (mean, mean)) for system, mean in means.items()}
     return SetScores(
         n=n,
-        groups=groups,
+        clusters=clusters,
         means={
-            system: {"ndcg@10": of[system], **dict.fromkeys(OTHERS, of[system]), "first_rank": 4.25}
+            system: {"ndcg@10": means[system], **dict.fromkeys(OTHERS, means[system]), "first_rank": 4.25}
             for system in SYSTEMS
         },
-        intervals={s: {metric: Interval(of[s], *ends[s], told=groups >= 6) for metric in METRICS} for s in SYSTEMS},
-        p={other: dict.fromkeys(METRICS, 0.0123) for other in AGAINST},
+        intervals={
+            s: {metric: Interval(means[s], *ends[s], known=clusters >= 6) for metric in METRICS} for s in SYSTEMS
+        },
+        p={other: dict.fromkeys(METRICS, 0.0123) for other in UNTUNED},
         _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in SYSTEMS},
         _confidence=0.95,
     )
@@ -61,7 +66,7 @@ def example(
     seen: bool = False,
     overlap: float = 0.5,
 ) -> Example:
-    right, wrong = Found(section, "How to copy it.", True), Found("other.md#Else", "Something else.", False)
+    right, wrong = Result(section, "How to copy it.", True), Result("other.md#Else", "Something else.", False)
     return Example(
         query, gain, kind, seen=seen, overlap=overlap, answers=[section], base=[wrong] * 3, tuned=[right, wrong]
     )
@@ -71,11 +76,12 @@ def curve(whole: int = 800, n: int = 2378) -> DataCurve:
     """The gains of four shares of `whole` training passages."""
     gains = {0.125: 0.02, 0.25: 0.05, 0.5: 0.08, 1.0: 0.1}
     points = [
-        Point(
+        ScoredPoint(
             share,
             round(share * whole),
             round(3 * share * whole),
             share == 0.125,
+            np.zeros(0),
             0.7 + gain,
             Interval(gain, gain - 0.01, gain + 0.012),
         )
@@ -168,11 +174,12 @@ def real(**changes: Any) -> dict[str, Any]:
     return {**usual, "unmatched_rows": 1, "unmatched": [unmatched], **changes}
 
 
-def report(**changes: Any) -> Report:
-    """What a report tells, by default of a good model."""
+def evaluation(**changes: Any) -> Evaluation:
+    """An evaluation, by default of a good model; `changes` are fields of it and of its background."""
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
     parts: dict[str, Any] = {
         "judgement": Judgement("ship", "tuned", ["A gain of 0.05 or more is meaningful."]),
+        "main_set": "real",
         "sets": {name: scores(n, drawn=wide) for name, n in (("real", 2378), ("real_hard", 478), ("synthetic", 333))},
         "kinds": {kind: scores(80, drawn=wide) for kind in ("keyword", "question")},
         "wins": [example("how to copy an image")],
@@ -203,8 +210,10 @@ def report(**changes: Any) -> Report:
         ],
         "probe": Probe(60, 0.95, 0.94, 0.05),
     }
-    return Report(**{**parts, **changes})
+    parts |= changes
+    background = {field.name: parts.pop(field.name) for field in fields(Background)}
+    return Evaluation(background=Background(**background), similarity=0.9, **parts)
 
 
 def page(**changes: Any) -> str:
-    return html(report(**changes))
+    return html(evaluation(**changes))

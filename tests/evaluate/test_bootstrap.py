@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fieldtune.retrieval.significance import fewest_clusters
+from fieldtune.retrieval.significance import Interval, fewest_clusters
 from stages.evaluate import bootstrap
-from stages.evaluate.bootstrap import Interval, interval, means
+from stages.evaluate.bootstrap import interval, means
 
 DIFFERENCES = (-1.0, 1.0)
 
@@ -23,8 +23,8 @@ def test_equal_groups_leave_no_doubt() -> None:
 def test_two_groups_enumerated() -> None:
     # group 7 has two queries that score 1, group 3 one that scores 0: both twice, or one of each
     drawn = means(np.array([[1.0, 0.0, 1.0]]), np.array([7, 3, 7]), draws=20_000, seed=0)[0]
-    found, count = np.unique(drawn.round(9), return_counts=True)
-    assert found.tolist() == pytest.approx([0, 2 / 3, 1])
+    distinct, count = np.unique(drawn.round(9), return_counts=True)
+    assert distinct.tolist() == pytest.approx([0, 2 / 3, 1])
     assert (count / 20_000).tolist() == pytest.approx([0.25, 0.5, 0.25], abs=0.015)  # four standard errors
 
 
@@ -38,8 +38,8 @@ def test_systems_share_their_draws() -> None:
 
 def test_independent_queries_agree_with_normal_theory() -> None:
     values = np.random.default_rng(0).normal(0.5, 0.3, 1000)
-    found = interval(0.0, means(values[None], np.arange(1000), 10_000, seed=0)[0], 0.95, 1000, DIFFERENCES)
-    assert (found.high - found.low) / 2 == pytest.approx(1.96 * values.std() / math.sqrt(1000), rel=0.03)
+    ends = interval(0.0, means(values[None], np.arange(1000), 10_000, seed=0)[0], 0.95, 1000, DIFFERENCES)
+    assert (ends.high - ends.low) / 2 == pytest.approx(1.96 * values.std() / math.sqrt(1000), rel=0.03)
 
 
 def test_queries_that_agree_within_their_group_count_as_one() -> None:
@@ -47,8 +47,8 @@ def test_queries_that_agree_within_their_group_count_as_one() -> None:
     widths = []
     for groups in (np.repeat(np.arange(100), 9), np.arange(900)):
         drawn = means(values, groups, draws=5000, seed=0)[0]
-        found = interval(0.5, drawn, 0.95, 100, DIFFERENCES)
-        widths.append(found.high - found.low)
+        ends = interval(0.5, drawn, 0.95, 100, DIFFERENCES)
+        widths.append(ends.high - ends.low)
     assert widths[0] / widths[1] == pytest.approx(3, rel=0.05)  # the root of 9
 
 
@@ -86,15 +86,14 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(groups: int) -> None:
     covered = 0
     for seed in range(1000):
         values, group = experiment(groups, numbers)
-        found = interval(values.mean(), means(values[None], group, 1000, seed)[0], 0.95, groups, DIFFERENCES)
-        covered += found.low <= truth <= found.high
+        ends = interval(values.mean(), means(values[None], group, 1000, seed)[0], 0.95, groups, DIFFERENCES)
+        covered += ends.low <= truth <= ends.high
     assert 930 <= covered <= 970
 
 
 @pytest.mark.parametrize(("confidence", "least"), [(0.5, 2), (0.9, 5), (0.95, 6), (0.99, 8)])
-def test_too_few_groups_prove_nothing(confidence: float, least: int) -> None:
-    # as many heads in a row are that unlikely, either side: 2 * .5 ** 6 = .031 <= .05 < 2 * .5 ** 5
-    assert fewest_clusters(confidence) == least
+def test_too_few_clusters_prove_nothing(confidence: float, least: int) -> None:
+    assert fewest_clusters(confidence) == least  # as tests/retrieval/test_significance.py has it
     drawn = np.full(100, 0.3)
     assert interval(0.3, drawn, confidence, least, DIFFERENCES) == Interval(0.3, 0.3, 0.3)
-    assert interval(0.3, drawn, confidence, least - 1, DIFFERENCES) == Interval(0.3, -1.0, 1.0, told=False)
+    assert interval(0.3, drawn, confidence, least - 1, DIFFERENCES) == Interval(0.3, -1.0, 1.0, known=False)

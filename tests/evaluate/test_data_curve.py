@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.evaluate.data_curve import DataCurve, Trained, data_curve
+from fieldtune.retrieval.curve_points import CurvePoint
+from stages.evaluate.data_curve import DataCurve, data_curve
 from tests.evaluate import made_up
 
 
@@ -27,49 +28,49 @@ def curve(
     whole = halves[0.5] + np.resize(np.atleast_1d(last), n)
     passages = {0.125: 100, 0.25: 200, 0.5: 400, 1.0: 800}
     trained = [
-        Trained(share, passages[share], 3 * passages[share], share <= kept, values)
+        CurvePoint(share, passages[share], 3 * passages[share], share <= kept, values)
         for share, values in [*halves.items(), (1.0, whole)]
     ]
     return data_curve(trained, base, np.arange(n) % (groups or n), unchanged, made_up.config(**changes))
 
 
 def test_points_are_scores_and_gains_over_the_base() -> None:
-    found = curve(0.03)
-    assert (found.n, found.base) == (40, 0.5)
-    assert [(point.share, point.passages, point.pairs, point.base_kept) for point in found.points] == [
+    result = curve(0.03)
+    assert (result.n, result.base) == (40, 0.5)
+    assert [(point.share, point.passages, point.pairs, point.base_kept) for point in result.points] == [
         (0.125, 100, 300, True),
         (0.25, 200, 600, False),
         (0.5, 400, 1200, False),
         (1.0, 800, 2400, False),
     ]
-    assert [point.ndcg for point in found.points] == [0.5, 0.55, 0.6, 0.63]
-    assert [point.gain.mean for point in found.points] == pytest.approx([0.0, 0.05, 0.1, 0.13])
+    assert [point.ndcg for point in result.points] == [0.5, 0.55, 0.6, 0.63]
+    assert [point.gain.mean for point in result.points] == pytest.approx([0.0, 0.05, 0.1, 0.13])
     # All queries gain the same: so does every sample of them.
-    assert [point.gain.low for point in found.points] == pytest.approx([0.0, 0.05, 0.1, 0.13])
-    assert [point.gain.high for point in found.points] == pytest.approx([0.0, 0.05, 0.1, 0.13])
+    assert [point.gain.low for point in result.points] == pytest.approx([0.0, 0.05, 0.1, 0.13])
+    assert [point.gain.high for point in result.points] == pytest.approx([0.0, 0.05, 0.1, 0.13])
 
 
 def test_yes_where_the_last_doubling_brought_something() -> None:
-    found = curve(0.03)
-    assert found.answer == "yes"
-    assert found.said == (
+    result = curve(0.03)
+    assert result.answer == "yes"
+    assert result.message == (
         "More queries would help: the last doubling, from 400 to 800 training passages, brought +0.030 (95 % interval "
         "+0.030 to +0.030); twice as many may bring up to as much again."
     )
 
 
 def test_cannot_tell_where_half_of_the_passages_left_the_base() -> None:
-    found = curve(0.03, kept=0.5)
-    assert found.answer == "cannot_tell"
-    assert found.said == (
+    result = curve(0.03, kept=0.5)
+    assert result.answer == "cannot_tell"
+    assert result.message == (
         "Whether more queries would help cannot be told: half of the training passages left the base model as it was."
     )
 
 
 def test_no_where_it_brought_less_than_what_counts() -> None:
-    found = curve(0.01)  # `negligible` is .02
-    assert found.answer == "no"
-    assert found.said == (
+    result = curve(0.01)  # `negligible` is .02
+    assert result.answer == "no"
+    assert result.message == (
         "More queries of this kind would hardly help: the last doubling, from 400 to 800 training passages, brought "
         "+0.010 (95 % interval +0.010 to +0.010), all of it below 0.02."
     )
@@ -77,9 +78,9 @@ def test_no_where_it_brought_less_than_what_counts() -> None:
 
 
 def test_no_where_it_did_harm() -> None:
-    found = curve(-0.03)
-    assert found.answer == "no"
-    assert found.said == (
+    result = curve(-0.03)
+    assert result.answer == "no"
+    assert result.message == (
         "More queries of this kind would make it worse: the last doubling, from 400 to 800 training passages, brought "
         "-0.030 (95 % interval -0.030 to -0.030). Look at the data."
     )
@@ -91,23 +92,23 @@ def test_cannot_tell_where_the_interval_holds_both() -> None:
     The t interval of 40 values is 2.02 times that, .035 either side; as wide as .02 it is with (.07 / .02)² × 40 = 490
     queries.
     """
-    found = curve([0.12, -0.1])
-    assert found.answer == "cannot_tell"
-    assert found.last is not None
-    assert found.last.mean == pytest.approx(0.01)
-    assert found.last.low == pytest.approx(-0.025, abs=0.004)
-    assert found.last.high == pytest.approx(0.045, abs=0.004)
+    result = curve([0.12, -0.1])
+    assert result.answer == "cannot_tell"
+    assert result.last is not None
+    assert result.last.mean == pytest.approx(0.01)
+    assert result.last.low == pytest.approx(-0.025, abs=0.004)
+    assert result.last.high == pytest.approx(0.045, abs=0.004)
     start = (
         "Whether more queries would help cannot be told with 40 test queries: the last doubling, from 400 to 800 "
         "training passages, brought +0.010 (95 % interval "
     )
-    assert found.said.startswith(start)
-    needed = int(found.said.removesuffix(" queries like these.").rpartition(" ")[2])
+    assert result.message.startswith(start)
+    needed = int(result.message.removesuffix(" queries like these.").rpartition(" ")[2])
     assert needed == pytest.approx(490, abs=100)
     assert needed % 10 == 0
     # As many are enough indeed; and whatever is negligible, none where nothing is.
     assert curve([0.12, -0.1], n=needed + 60).answer != "cannot_tell"
-    assert curve([0.12, -0.1], negligible=0.0).said.endswith(").")
+    assert curve([0.12, -0.1], negligible=0.0).message.endswith(").")
 
 
 def test_queries_of_one_group_are_one() -> None:
@@ -127,16 +128,16 @@ def test_queries_of_one_group_are_one() -> None:
     ],
 )
 def test_cannot_tell_from_too_few_groups_or_from_the_base(changes: dict[str, Any], message: str) -> None:
-    found = curve(0.03, **changes)
-    assert found.answer == "cannot_tell"
-    assert found.said == f"Whether more queries would help cannot be told: {message}"
+    result = curve(0.03, **changes)
+    assert result.answer == "cannot_tell"
+    assert result.message == f"Whether more queries would help cannot be told: {message}"
 
 
 def test_cannot_tell_without_a_half() -> None:
     base = np.full(40, 0.5)
-    found = data_curve([Trained(1.0, 2, 5, False, base + 0.1)], base, np.arange(40), False, made_up.config())
-    assert (found.answer, found.last) == ("cannot_tell", None)
-    assert found.said == (
+    result = data_curve([CurvePoint(1.0, 2, 5, False, base + 0.1)], base, np.arange(40), False, made_up.config())
+    assert (result.answer, result.last) == ("cannot_tell", None)
+    assert result.message == (
         "Whether more queries would help cannot be told: 2 training passages are too few to take half of them."
     )
-    assert found.json()["last_doubling"] is None
+    assert result.json()["last_doubling"] is None

@@ -5,8 +5,8 @@ import numpy as np
 from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.retrieval.ranking import DEPTH, Rankings
-from stages.evaluate.asked import Asked
-from stages.evaluate.examples import Example, Found, beginnings, most_changed, strata
+from stages.evaluate.examples import Example, Result, Results, beginnings, most_changed, strata
+from stages.evaluate.query_facts import QueryFacts
 
 SECTIONS = ["a#A", "b#B", "c#C", "d#D"]
 TEXTS = ["text a", "text b", "text c", "text d"]
@@ -19,7 +19,7 @@ JUDGED = Judged(
 )
 
 
-ASKED = Asked(
+FACTS = QueryFacts(
     kinds=["real", "real", "real", "task", "task", "keyword"],
     seen=np.array([True, False, True, True, False, False]),
     overlaps=np.array([0.5, 0.5, 0.75, 0.0, 1.0, 0.5]),
@@ -34,13 +34,10 @@ def ranked(*row: int) -> Rankings:
 def changed(gains: list[float], rows: list[int], count: int = 9) -> tuple[list[Example], list[Example]]:
     return most_changed(
         JUDGED,
-        ASKED,
+        FACTS,
         [np.array(rows)],
         gains=np.array(gains),
-        base=ranked(3, 0, 1, 2),
-        tuned=ranked(2, 1),
-        sections=SECTIONS,
-        texts=TEXTS,
+        results=Results(ranked(3, 0, 1, 2), ranked(2, 1), SECTIONS, TEXTS),
         count=count,
     )
 
@@ -67,25 +64,22 @@ def test_three_results_of_each_with_the_right_ones_marked() -> None:
             seen=True,
             overlap=0.75,
             answers=["b#B", "c#C"],
-            base=[Found("d#D", "text d", False), Found("a#A", "text a", False), Found("b#B", "text b", True)],
-            tuned=[Found("c#C", "text c", True), Found("b#B", "text b", True)],
+            base=[Result("d#D", "text d", False), Result("a#A", "text a", False), Result("b#B", "text b", True)],
+            tuned=[Result("c#C", "text c", True), Result("b#B", "text b", True)],
         )
     ]
 
 
 def test_each_choice_of_a_reader_has_examples() -> None:
-    parts = strata(ASKED, np.arange(6))
+    parts = strata(FACTS, np.arange(6))
     # real ones by seen and by overlap, generated ones by kind
     assert sorted(part.tolist() for part in parts) == [[0], [1], [2], [3, 4], [5]]
     wins, _ = most_changed(
         JUDGED,
-        ASKED,
+        FACTS,
         parts,
         gains=np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
-        base=ranked(0),
-        tuned=ranked(1),
-        sections=SECTIONS,
-        texts=TEXTS,
+        results=Results(ranked(0), ranked(1), SECTIONS, TEXTS),
         count=1,
     )
     assert [win.query for win in wins] == [f"query {n}" for n in (5, 4, 2, 1, 0)]

@@ -5,8 +5,8 @@ import re
 from xml.etree import ElementTree
 
 from fieldtune.retrieval.judged_queries import TITLES
+from fieldtune.retrieval.systems import LABELS
 from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
-from stages.evaluate.scores import LABELS
 from tests.evaluate.made_up import curve, scores
 
 
@@ -30,7 +30,7 @@ def test_the_gains_are_shown_with_their_numbers() -> None:
 
 
 def test_of_too_few_groups_no_interval_is_drawn() -> None:
-    enough, few = ({"real": scores(12, groups=groups)} for groups in (6, 5))
+    enough, few = ({"real": scores(12, clusters=clusters)} for clusters in (6, 5))
     drawn, left_out = (gains_svg(sets, TITLES, 0.02, 0.05) for sets in (enough, few))
     assert "stroke-linecap: round" in drawn
     assert "stroke-linecap: round" not in left_out

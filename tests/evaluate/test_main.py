@@ -23,6 +23,7 @@ from fieldtune.models import base_models, encoder, tuned_model
 from fieldtune.retrieval import curve_points
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
+from stages.evaluate.measure import SETTINGS
 from tests.dataset.workspace import Workspace
 from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
@@ -111,7 +112,7 @@ def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float
         if row["set"] == of_set:
             qrels.setdefault(row["query_id"], {})[row["section"]] = row["relevance"]
     measures = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"})
-    found: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, float]] = {}
     for system in {row["system"] for row in rankings}:
         run = {
             row["query_id"]: dict(zip(row["sections"], row["scores"], strict=True))
@@ -119,12 +120,14 @@ def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float
             if row["system"] == system and row["query_id"] in qrels
         }
         values = list(measures.evaluate(run).values())
-        found[system] = {ours: sum(of[theirs] for of in values) / len(qrels) for theirs, ours in METRICS.items()}
-        first = [of["recip_rank"] if of["recip_rank"] >= 0.1 else 0.0 for of in values]
-        found[system]["mrr@10"] = sum(first) / len(qrels)
-        ranks = [1 / of["recip_rank"] if of["recip_rank"] else 101 for of in values]
-        found[system]["first_rank"] = sum(ranks) / len(qrels)
-    return found
+        scores[system] = {
+            ours: sum(numbers[theirs] for numbers in values) / len(qrels) for theirs, ours in METRICS.items()
+        }
+        first = [numbers["recip_rank"] if numbers["recip_rank"] >= 0.1 else 0.0 for numbers in values]
+        scores[system]["mrr@10"] = sum(first) / len(qrels)
+        ranks = [1 / numbers["recip_rank"] if numbers["recip_rank"] else 101 for numbers in values]
+        scores[system]["first_rank"] = sum(ranks) / len(qrels)
+    return scores
 
 
 def test_every_number_is_trec_evals(
@@ -198,9 +201,9 @@ def test_every_number_is_trec_evals(
 
 
 def test_evaluate_depends_on_the_settings_whose_hash_it_tells_and_on_no_others() -> None:
-    """Else how many requests are sent at once would encode the corpus anew."""
+    """Otherwise the number of requests that are sent at once would encode the corpus again."""
     deps = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["evaluate"]["deps"]
-    configs = {f"data/config/{stage}.yaml" for stage in evaluate._SETTINGS if stage != "evaluate"}
+    configs = {f"data/config/{stage}.yaml" for stage in SETTINGS}
     assert {dep for dep in deps if dep.startswith("data/config/")} == configs
     assert not {Path(name).stem for name in configs} & {"ingest", "real", "generate"}
 
@@ -290,7 +293,7 @@ def test_the_data_curve_is_told_with_the_tuned_model_as_its_end(
     ids = [f"r{row:06d}" for row in range(30)]
     values = {"0.25": [row / 100 for row in range(30)], "0.5": [row / 50 for row in range(30)]}
     # By id, whatever the order.
-    columns: dict[str, list[Any]] = {"query_id": ids[::-1], **{name: of[::-1] for name, of in values.items()}}
+    columns: dict[str, list[Any]] = {"query_id": ids[::-1], **{name: numbers[::-1] for name, numbers in values.items()}}
     files.write_table(paths.CURVE / curve_points.PER_QUERY, columns)
     measured = [
         {"share": 0.25, "passages": 13, "pairs": 26, "base_kept": True},

@@ -35,16 +35,16 @@ def test_a_model_that_forgot_is_told_from_one_that_did_not(tmp_path: Path) -> No
         for name, weights in copy.named_parameters():
             if "layer.5" in name:  # the last of six
                 weights.normal_(0, 0.2)
-    found = probe(base, copy, 0.05, bf16=False, batch_size=8)
-    assert found.base == same.base
-    assert found.forgot
+    result = probe(base, copy, 0.05, bf16=False, batch_size=8)
+    assert result.base == same.base
+    assert result.forgot
 
 
 @pytest.mark.parametrize(("tuned", "forgot"), [(0.95, False), (0.9, False), (0.899999, True), (1.0, False)])
 def test_the_limit_of_a_loss(tuned: float, forgot: bool) -> None:
-    found = Probe(60, 0.95, tuned, 0.05)
-    assert found.forgot is forgot
-    assert ("forgot" in found.said) is forgot
-    assert found.json() == {
+    result = Probe(60, 0.95, tuned, 0.05)
+    assert result.forgot is forgot
+    assert ("forgot" in result.message) is forgot
+    assert result.json() == {
         "n": 60, "base": 0.95, "tuned": tuned, "limit": 0.05, "loss": round(0.95 - tuned, 6), "forgot": forgot,
     }  # fmt: skip

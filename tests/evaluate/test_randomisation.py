@@ -32,16 +32,16 @@ def test_agrees_with_a_permutation_test_of_scipy() -> None:
 
     rows = np.random.default_rng(0).normal(0.15, 1.0, (3, 12))
     ours = p_values(rows, np.arange(12), 50_000, seed=0)
-    for row, found in zip(rows, ours, strict=True):
+    for row, p in zip(rows, ours, strict=True):
         exact = permutation_test((row, np.zeros(12)), _sum, permutation_type="samples", n_resamples=np.inf).pvalue
-        assert found == pytest.approx(exact, abs=0.01)
+        assert p == pytest.approx(exact, abs=0.01)
 
 
 def test_queries_of_a_group_count_as_one() -> None:
     differences = np.repeat(np.random.default_rng(1).normal(0.3, 1.0, 20), 10)[None]
-    together = p_values(differences, np.repeat(np.arange(20), 10), 2000, seed=0)[0]
+    clustered = p_values(differences, np.repeat(np.arange(20), 10), 2000, seed=0)[0]
     apart = p_values(differences, np.arange(200), 2000, seed=0)[0]
-    assert together > 10 * apart
+    assert clustered > 10 * apart
 
 
 def test_equal_systems_are_told_apart_as_often_as_chance_has_it() -> None:

@@ -10,11 +10,23 @@ from typing import Any
 
 import pytest
 
-from stages.evaluate.bootstrap import Interval
+from fieldtune.retrieval.significance import Interval
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import markdown
-from stages.evaluate.verdict import Judgement, judge
-from tests.evaluate.made_up import config, curve, dataset, dropped, example, ingest, lengths, page, real, report, scores
+from stages.evaluate.verdict import Evidence, Judgement, judge
+from tests.evaluate.made_up import (
+    config,
+    curve,
+    dataset,
+    dropped,
+    evaluation,
+    example,
+    ingest,
+    lengths,
+    page,
+    real,
+    scores,
+)
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -57,8 +69,8 @@ def read(html: str) -> Reader:
 
 
 def test_a_page_says_what_it_was_given() -> None:
-    found = read(plain())
-    text = " ".join(found.text.split())
+    reader = read(plain())
+    text = " ".join(reader.text.split())
     assert "Ship it: the tuned model is better." in text
     assert "A gain of 0.05 or more is meaningful." in text
     assert "real queries (2,378)" in text
@@ -77,14 +89,14 @@ def plain() -> str:
     return page()
 
 
-def said(**changes: Any) -> str:
+def text_of(**changes: Any) -> str:
     """The text of a page, white space aside; with one query set, since pictures take most of the time."""
     return " ".join(read(page(**{"sets": {"real": scores()}, **changes})).text.split())
 
 
 @cache
 def usual() -> str:
-    return said()
+    return text_of()
 
 
 def test_the_data_sets_part_says_what_it_was_given() -> None:
@@ -131,7 +143,7 @@ def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
     unmatched = [
         {"where": f"line {number}", "query": "q", "place": {"source": "s"}, "candidates": []} for number in range(12)
     ]
-    text = said(ingest=ingest(unreadable=unreadable), real=real(unmatched=unmatched, unmatched_rows=1000))
+    text = text_of(ingest=ingest(unreadable=unreadable), real=real(unmatched=unmatched, unmatched_rows=1000))
     assert "file9.pdf" in text
     assert "file10.pdf" not in text
     assert "and 15 more: data/passages/report.json" in text
@@ -139,14 +151,14 @@ def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
 
 
 def test_what_the_reports_do_not_have_is_not_shown() -> None:
-    text = said(
+    text = text_of(
         dataset={"guidance": "few: 240 training pairs"}, ingest={}, real={}, history={}, cost={}, vectors=[], probe=None
     )
     assert "Data set Few: 240 training pairs. How to repeat" in text
     assert "queries bought none" in text
     assert "Training" not in text
-    assert "What was read of the documents documents read 2 Real" in said(ingest={"documents": 2})
-    assert "not in the documents" not in said(real=real(unmatched=[], unmatched_rows=0))
+    assert "What was read of the documents documents read 2 Real" in text_of(ingest={"documents": 2})
+    assert "not in the documents" not in text_of(real=real(unmatched=[], unmatched_rows=0))
 
 
 @pytest.mark.parametrize(
@@ -161,13 +173,15 @@ def test_what_the_reports_do_not_have_is_not_shown() -> None:
     ],
 )
 def test_a_pinned_model_is_told_with_when_to_tune_anew(pinned: dict[str, object], expected: str) -> None:
-    assert f"The model was tuned before and used as it is. {expected}" in said(history={"loss": [], "pinned": pinned})
+    assert f"The model was tuned before and used as it is. {expected}" in text_of(
+        history={"loss": [], "pinned": pinned}
+    )
 
 
 def test_no_number_shows_an_empty_bar() -> None:
     nothing = lengths(0, 0, {"1": 0, "2": 0})
     counts = {"queries": {"generated": nothing}, "passages": nothing}
-    assert "words passages 0, median 0 What was read" in said(dataset=dataset(lengths=counts, leakage={}))
+    assert "words passages 0, median 0 What was read" in text_of(dataset=dataset(lengths=counts, leakage={}))
 
 
 def test_bars_are_as_long_as_the_shares() -> None:
@@ -182,18 +196,18 @@ def test_bars_are_as_long_as_the_shares() -> None:
 
 
 def test_links_lead_to_parts_of_the_page() -> None:
-    found = read(plain()).attributes
-    targets = {(value or "")[1:] for name, value in found if name == "href" and (value or "").startswith("#")}
+    reader = read(plain()).attributes
+    targets = {(value or "")[1:] for name, value in reader if name == "href" and (value or "").startswith("#")}
     assert {"data-set", "scores", "repeat"} <= targets
     # The picture's own marks are linked, too.
-    assert targets <= {value for name, value in found if name == "id"}
+    assert targets <= {value for name, value in reader if name == "id"}
 
 
 def test_a_page_without_wins_losses_and_real_queries() -> None:
     judgement = Judgement("keep_base", "base", ["The interval holds 0."])
-    text = said(
-        judgement=judgement, sets={"synthetic": scores(12)}, kinds={}, wins=[], losses=[], real={},
-        dataset={"guidance": "few: 240 training pairs"},
+    text = text_of(
+        judgement=judgement, main_set="synthetic", sets={"synthetic": scores(12)}, kinds={}, wins=[], losses=[],
+        real={}, dataset={"guidance": "few: 240 training pairs"},
     )  # fmt: skip
     assert "Keep the base model." in text
     assert "Biggest wins None. Biggest losses None." in text
@@ -205,7 +219,7 @@ QUERY = """<script>alert("x")</script> & <img src=x onerror='alert(1)'> "quoted"
 
 def test_what_people_typed_is_text() -> None:
     known = read(plain())
-    found = read(
+    reader = read(
         page(
             wins=[example(QUERY, section=f"{QUERY}.md#{QUERY}")],
             losses=[example(QUERY, -1)],
@@ -228,16 +242,16 @@ def test_what_people_typed_is_text() -> None:
             kinds={QUERY: scores(3)},
         )
     )
-    assert found.text.count(QUERY) == 26
-    assert set(found.tags) == set(known.tags)
-    assert "onerror" not in dict(found.attributes)
+    assert reader.text.count(QUERY) == 26
+    assert set(reader.tags) == set(known.tags)
+    assert "onerror" not in dict(reader.attributes)
 
 
 def test_nothing_is_fetched() -> None:
     html = plain()
-    found = read(html)
-    assert {"img", "iframe", "object", "embed", "base", "image"}.isdisjoint(found.tags)
-    fetching = [value for name, value in found.attributes if name in ("src", "href", "xlink:href", "srcset", "style")]
+    reader = read(html)
+    assert {"img", "iframe", "object", "embed", "base", "image"}.isdisjoint(reader.tags)
+    fetching = [value for name, value in reader.attributes if name in ("src", "href", "xlink:href", "srcset", "style")]
     for value in fetching:
         assert not re.search(r"//|url\((?!#)", value or ""), value
     assert not re.search(r"@import|url\(", re.findall(r"<style>(.*?)</style>", html, flags=re.DOTALL)[0])
@@ -247,7 +261,7 @@ def test_nothing_is_fetched() -> None:
     sha256 = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{sha256}'\"" in html
     assert not re.search(r"fetch|XMLHttp|import|http", script)
-    assert found.tags.count("script") == 1
+    assert reader.tags.count("script") == 1
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x08", "\x1b", "\x7f", "\ud800"])
@@ -280,29 +294,29 @@ def test_what_deploying_takes_is_said() -> None:
 
 
 def test_a_model_that_forgot_is_warned_of_at_the_top() -> None:
-    text = said(probe=Probe(60, 0.95, 0.85, 0.05))
+    text = text_of(probe=Probe(60, 0.95, 0.85, 0.05))
     assert text.index("The tuned model forgot") < text.index("Systems and query sets")
-    assert "The tuned model forgot" not in said(probe=Probe(60, 0.95, 0.9, 0.05))  # .05 is the limit itself
+    assert "The tuned model forgot" not in text_of(probe=Probe(60, 0.95, 0.9, 0.05))  # .05 is the limit itself
 
 
 def test_what_a_reranker_leaves_of_the_gain() -> None:
-    text = said(reranked=scores(500), reranker="a/reranker")
+    text = text_of(reranked=scores(500), reranker="a/reranker")
     assert "Yes: when a/reranker ranks the first 100 of each system anew" in text
     assert "is +0.100 (+0.100 to +0.100), on 500 queries" in text
-    assert "Not beyond luck" in said(reranked=scores(500, drawn={"tuned": (0.6, 0.9)}), reranker="a/reranker")
+    assert "Not beyond luck" in text_of(reranked=scores(500, drawn={"tuned": (0.6, 0.9)}), reranker="a/reranker")
 
 
 def test_the_data_curve_with_its_answer() -> None:
-    text = said(curve=curve())
+    text = text_of(curve=curve())
     assert "Would more queries help? More queries would help: so it is said." in text
     assert "on real queries (2,378), where the base model scores 0.700" in text
     assert "100 12.5 %, the base model is kept 300 0.720 +0.020 +0.010 to +0.032 200 25 % 600 0.750 +0.050" in text
     assert "800 100 % 2,400 0.800 +0.100 +0.090 to +0.112" in text
     assert "Would more queries help?" not in usual()
-    short = markdown(report(curve=curve()))
+    short = markdown(evaluation(curve=curve()))
     assert "\n\nMore queries would help: so it is said.\n\n| training passages |" in short
     assert "\n| 100 (12.5 %) | 300 | 0.720, the base model is kept | +0.020 (+0.010 to +0.032) |\n| 200 (25 %)" in short
-    assert "training passages" not in markdown(report())
+    assert "training passages" not in markdown(evaluation())
 
 
 def test_another_model_has_its_row() -> None:
@@ -312,13 +326,13 @@ def test_another_model_has_its_row() -> None:
         means={**one.means, "other/model": one.means["base"]},
         intervals={**one.intervals, "other/model": one.intervals["base"]},
     )
-    text = said(sets={"real": more})
+    text = text_of(sets={"real": more})
     assert "hybrid(tuned) other/model" in text.replace("\u200b", "")
     assert "other/model 0.700" in text
 
 
 def test_the_short_form_has_the_numbers_and_no_text() -> None:
-    text = markdown(report(wins=[example("zyxquery", section="zyxdoc.md#S")]))
+    text = markdown(evaluation(wins=[example("zyxquery", section="zyxdoc.md#S")]))
     assert text.startswith("## Ship it: the tuned model is better.\n")
     assert "- A gain of 0.05 or more is meaningful.\n" in text
     assert "| NDCG@10 | base | BM25 | hybrid(base) | tuned | hybrid(tuned) | gain over base |\n|---|---|---|" in text
@@ -330,11 +344,11 @@ def test_the_short_form_has_the_numbers_and_no_text() -> None:
 
 
 def test_where_groups_are_too_few_no_interval_is_shown() -> None:
-    few, untold = scores(12, groups=5), Interval(0.1, -1.0, 1.0, told=False)
+    few, untold = scores(12, clusters=5), Interval(0.1, -1.0, 1.0, known=False)
     points = [replace(point, gain=untold) for point in curve().points]
     made = {"sets": {"real": few}, "kinds": {"task": few}, "reranked": few, "reranker": "a/reranker"}
-    made |= {"curve": replace(curve(), points=points), "judgement": judge("real", few, {}, 0.9, config())}
-    text, short = said(**made), markdown(report(**made))
+    made |= {"curve": replace(curve(), points=points), "judgement": judge(Evidence("real", few, {}, 0.9), config())}
+    text, short = text_of(**made), markdown(evaluation(**made))
     for one in (text, short):
         assert not re.search(r"[-+−]1\.000", one)
         assert "a gain of +0.100 (too few groups for an interval)." in one
@@ -345,8 +359,8 @@ def test_where_groups_are_too_few_no_interval_is_shown() -> None:
     assert "| real queries (12) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
     assert "| generated, task (12) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
     assert "| 800 (100 %) | 2,400 | 0.800 | +0.100 (too few groups) |" in short
-    told = few.json()["gain"]["vs_base"]["ndcg@10"]
-    assert told == {"mean": 0.1, "low": None, "high": None, "p": 0.0123}
+    gain = few.json()["gain"]["vs_base"]["ndcg@10"]
+    assert gain == {"mean": 0.1, "low": None, "high": None, "p": 0.0123}
 
 
 def test_a_page_of_many_examples_stays_small() -> None:

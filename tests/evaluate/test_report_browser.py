@@ -104,8 +104,8 @@ HARD = page(
 
 def chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
+        if result := shutil.which(name):
+            return result
     if "CI" in os.environ:
         pytest.fail("no Chromium, and CI must test the report in one: apt-get install chromium")
     pytest.skip("no Chromium on this machine")
@@ -141,9 +141,9 @@ def opened(html: str, folder: Path, *flags: str, frames: str = FRAMES) -> tuple[
             timeout=120,
             check=False,
         )
-    found = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, flags=re.DOTALL)
-    assert found, done.stderr
-    measured: list[Any] = json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    result = re.search(r'<pre id="measured">(.*?)</pre>', done.stdout, flags=re.DOTALL)
+    assert result, done.stderr
+    measured: list[Any] = json.loads(result[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
     return measured, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
@@ -220,17 +220,17 @@ def test_tables_sort_and_examples_filter(tmp_path: Path) -> None:
     wins = [example(f"win {n}", 1 - n / 100, kind=("real", "task")[n % 2], seen=n % 3 == 0) for n in range(30)]
     wins.append(example("the one", 0.1, seen=True, overlap=0.75))
     sets = {"real": scores(9, base=0.5), "real_hard": scores(9, base=0.7), "synthetic": scores(9, base=0.6)}
-    (found,), console = opened(page(wins=wins, losses=[example("loss", -1)], sets=sets), tmp_path, frames=PRESSED)
+    (result,), console = opened(page(wins=wins, losses=[example("loss", -1)], sets=sets), tmp_path, frames=PRESSED)
     assert console == []
-    assert not found["formHidden"]
-    assert [len(shown) for shown in found["first"]] == [10, 1]
-    assert found["firstSaid"] == ["10 of 31 shown", "1 of 1 shown"]
-    assert found["more"] == 20
-    assert [text.split(" +")[0] for text in found["task"][0]] == [f"win {n}" for n in range(1, 20, 2)]
-    assert found["taskSaid"] == ["10 of 15 shown", "0 of 0 shown"]
-    assert found["both"] == [["the one +0.100"], []]
-    assert (found["down"], found["aria"]) == (["0.700", "0.600", "0.500"], "descending")
-    assert found["up"] == ["0.500", "0.600", "0.700"]
+    assert not result["formHidden"]
+    assert [len(shown) for shown in result["first"]] == [10, 1]
+    assert result["firstSaid"] == ["10 of 31 shown", "1 of 1 shown"]
+    assert result["more"] == 20
+    assert [text.split(" +")[0] for text in result["task"][0]] == [f"win {n}" for n in range(1, 20, 2)]
+    assert result["taskSaid"] == ["10 of 15 shown", "0 of 0 shown"]
+    assert result["both"] == [["the one +0.100"], []]
+    assert (result["down"], result["aria"]) == (["0.700", "0.600", "0.500"], "descending")
+    assert result["up"] == ["0.500", "0.600", "0.700"]
 
 
 AXE = """<!doctype html><body><iframe src="report.html" style="width:800px;height:900px"></iframe>
@@ -244,14 +244,14 @@ addEventListener("load", async () => {{
 
 
 def accessible(html: str, folder: Path, *flags: str) -> list[list[str]]:
-    """What axe-core finds that is serious or worse."""
+    """The violations that axe-core calls serious or worse."""
     axe = (importlib.resources.files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     (folder / "axe.js").write_text(axe, encoding="utf-8")
     open_to_scripts = re.sub(r"<meta http-equiv=[^>]*>", "", html).replace(
         "</main>", '</main><script src="axe.js"></script>'
     )
-    found, _ = opened(open_to_scripts, folder, *flags, "--virtual-time-budget=60000", frames=AXE)
-    return [one for one in found if one[0] in ("serious", "critical")]
+    result, _ = opened(open_to_scripts, folder, *flags, "--virtual-time-budget=60000", frames=AXE)
+    return [one for one in result if one[0] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize("dark", [False, True])

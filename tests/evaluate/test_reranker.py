@@ -42,26 +42,26 @@ def ranked(*rows: list[int]) -> Rankings:
 
 
 def test_each_system_keeps_its_sections_in_the_cross_encoders_order(tmp_path: Path) -> None:
-    model = reranker.load(cross_encoder(tmp_path))
+    model = reranker.Reranker(reranker.load(cross_encoder(tmp_path)), bf16=False, batch_size=4)
     systems = {"base": ranked([0, 1, 5], [2]), "bm25": ranked([9, 5, 3], [])}
     queries = ["word3 word7", "word1"]
-    asked = np.array([[1, 0], [0, 1]], dtype=np.float32)
+    query_vectors = np.array([[1, 0], [0, 1]], dtype=np.float32)
     table = np.array([[n % 2, 0.5] for n in range(12)], dtype=np.float32)  # the second piece is nearer to query 1
-    found = reranker.rerank(model, queries, asked, table, systems, CORPUS, bf16=False, batch_size=4)
+    reranked = reranker.rerank(model, queries, query_vectors, table, systems, CORPUS)
     passage = {0: 1, 1: 3, **{section: section + 2 for section in range(2, 10)}}
     plain = CrossEncoder(str(tmp_path / "cross"), local_files_only=True)
     for system, sections in (("base", [0, 1, 5]), ("bm25", [9, 5, 3])):
         scores = plain.predict([(queries[0], CORPUS.texts[passage[section]]) for section in sections])
         order = [sections[place] for place in np.argsort(-np.asarray(scores))]
-        assert found[system].sections[0, :4].tolist() == [*order, -1]
-        assert found[system].scores[0, :3].tolist() == pytest.approx(sorted(scores, reverse=True), abs=1e-5)
-    assert found["base"].sections[1, :2].tolist() == [2, -1]
-    assert found["bm25"].sections[1, 0] == -1
+        assert reranked[system].sections[0, :4].tolist() == [*order, -1]
+        assert reranked[system].scores[0, :3].tolist() == pytest.approx(sorted(scores, reverse=True), abs=1e-5)
+    assert reranked["base"].sections[1, :2].tolist() == [2, -1]
+    assert reranked["bm25"].sections[1, 0] == -1
 
 
 def test_equal_scores_rank_as_everywhere() -> None:
-    found = ranking.reordered(ranked([0, 1, 2]), [{0: 0.5, 1: 0.5, 2: 0.5}], CORPUS)
-    assert found.sections[0, :4].tolist() == [2, 1, 0, -1]  # the id that sorts last comes first
+    reranked = ranking.reordered(ranked([0, 1, 2]), [{0: 0.5, 1: 0.5, 2: 0.5}], CORPUS)
+    assert reranked.sections[0, :4].tolist() == [2, 1, 0, -1]  # the id that sorts last comes first
 
 
 def test_what_is_no_reranker_is_refused(tmp_path: Path) -> None:

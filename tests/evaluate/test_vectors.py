@@ -24,8 +24,8 @@ RELEVANT = [{row} for row in range(40)]
 
 
 def test_every_size_and_precision_with_its_storage() -> None:
-    found = vector_scores(QUERIES, PASSAGES, CORPUS, RELEVANT)
-    assert [(row.dimension, row.precision, row.bytes_per_million) for row in found] == [
+    result = vector_scores(QUERIES, PASSAGES, CORPUS, RELEVANT)
+    assert [(row.dimension, row.precision, row.bytes_per_million) for row in result] == [
         (128, "float32", 512_000_000),
         (128, "int8", 128_000_000),
         (128, "binary", 16_000_000),
@@ -37,9 +37,9 @@ def test_every_size_and_precision_with_its_storage() -> None:
         (32, "binary", 4_000_000),
     ]
     whole = metrics.means(metrics.per_query(ranking.dense(QUERIES, PASSAGES, CORPUS), RELEVANT))["ndcg@10"]
-    assert found[0].ndcg == whole
-    assert found[1].ndcg == pytest.approx(whole, abs=0.02)
-    assert found[0].ndcg > found[3].ndcg > found[6].ndcg > found[8].ndcg  # nothing here was trained to be cut
+    assert result[0].ndcg == whole
+    assert result[1].ndcg == pytest.approx(whole, abs=0.02)
+    assert result[0].ndcg > result[3].ndcg > result[6].ndcg > result[8].ndcg  # nothing here was trained to be cut
 
 
 def test_a_cut_vector_is_its_first_numbers_at_unit_length() -> None:
@@ -57,23 +57,23 @@ def test_which_sizes(whole: int, dimensions: list[int]) -> None:
 def test_int8_is_what_is_exported_of_passages_and_queries() -> None:
     greatest = float(np.abs(PASSAGES).max())
     ranges = np.array([[-greatest] * 128, [greatest] * 128])  # one for all numbers
-    asked, table = (
-        np.asarray(quantize_embeddings(of, "int8", ranges=ranges), np.float64) for of in (QUERIES, PASSAGES)
+    coarse, table = (
+        np.asarray(quantize_embeddings(rows, "int8", ranges=ranges), np.float64) for rows in (QUERIES, PASSAGES)
     )
-    cosines = asked @ table.T / np.outer(np.linalg.norm(asked, axis=1), np.linalg.norm(table, axis=1))
-    found = vectors._int8(QUERIES, PASSAGES, CORPUS)
-    assert found.sections[:, :10].tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
-    np.testing.assert_allclose(found.scores[:, :10], -np.sort(-cosines, axis=1)[:, :10], atol=1e-5)
+    cosines = coarse @ table.T / np.outer(np.linalg.norm(coarse, axis=1), np.linalg.norm(table, axis=1))
+    result = vectors._int8(QUERIES, PASSAGES, CORPUS)
+    assert result.sections[:, :10].tolist() == np.argsort(-cosines, axis=1)[:, :10].tolist()
+    np.testing.assert_allclose(result.scores[:, :10], -np.sort(-cosines, axis=1)[:, :10], atol=1e-5)
 
 
 def test_bits_choose_and_the_whole_query_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     passages = np.array([[0.1, 0.9], [0.9, -0.1], [-0.9, 0.1]], dtype=np.float32)  # bits ++, +-, -+
     queries = np.array([[0.2, -0.98], [0.9, 0.3]], dtype=np.float32)
     corpus = Corpus.from_passages([{"source": "d", "section": s, "title": "", "text": ""} for s in "abc"])
-    found = vectors._binary(queries, passages, corpus)
+    result = vectors._binary(queries, passages, corpus)
     # query 1: a .2 - .98, b .2 + .98, c -.2 - .98; query 2: a 1.2, b .6, c -.6
-    assert found.sections[0, :3].tolist() == [1, 0, 2]
-    assert found.scores[0, :3].tolist() == pytest.approx([1.18, -0.78, -1.18], abs=1e-6)
-    assert found.sections[1, :3].tolist() == [0, 1, 2]
+    assert result.sections[0, :3].tolist() == [1, 0, 2]
+    assert result.scores[0, :3].tolist() == pytest.approx([1.18, -0.78, -1.18], abs=1e-6)
+    assert result.sections[1, :3].tolist() == [0, 1, 2]
     monkeypatch.setattr(vectors, "_CANDIDATES", 1)
     assert vectors._binary(queries, passages, corpus).sections[:, :2].tolist() == [[1, -1], [0, -1]]

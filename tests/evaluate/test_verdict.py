@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from stages.evaluate.scores import SetScores
-from stages.evaluate.verdict import Judgement, judge
+from stages.evaluate.verdict import Evidence, Judgement, judge
 from tests.evaluate.made_up import config, scores
 
 
 def judged(
-    of: SetScores, main_set: str = "real", kinds: Mapping[str, SetScores] | None = None, similarity: float = 0.9
+    set_scores: SetScores, main_set: str = "real", kinds: Mapping[str, SetScores] | None = None, similarity: float = 0.9
 ) -> Judgement:
-    return judge(main_set, of, kinds or {}, similarity, config())
+    return judge(Evidence(main_set, set_scores, kinds or {}, similarity), config())
 
 
 def tuned(mean: float, low: float, high: float, **more: Any) -> SetScores:
@@ -29,7 +29,7 @@ def good(mean: float, low: float, high: float, base: float = 0.86) -> SetScores:
 
 
 @pytest.mark.parametrize(
-    ("of", "similarity", "verdict", "reason"),
+    ("set_scores", "similarity", "verdict", "reason"),
     [
         (tuned(0.1, 0.05, 0.15), 0.9991, "keep_base", "embeddings are unchanged"),
         (tuned(0.1, 0.05, 0.15), 0.999, "ship", "meaningful"),
@@ -58,34 +58,41 @@ def good(mean: float, low: float, high: float, base: float = 0.86) -> SetScores:
         (tuned(0.01, 0.005, 0.02, hybrid=0.9), 0.9, "keep_base", "The hybrid of base model and BM25 scores higher"),
     ],
 )
-def test_rows_of_the_table(of: SetScores, similarity: float, verdict: str, reason: str) -> None:
-    found = judged(of, similarity=similarity)
-    assert found.verdict == verdict
-    assert reason in found.reasons[1]
+def test_rows_of_the_table(set_scores: SetScores, similarity: float, verdict: str, reason: str) -> None:
+    judgement = judged(set_scores, similarity=similarity)
+    assert judgement.verdict == verdict
+    assert reason in judgement.reasons[1]
 
 
 def test_why_training_kept_the_base_is_said() -> None:
-    of = tuned(0.0, 0.0, 0.0)
-    found = judge("real", of, {}, 1.0, config(), doubt="on dev the gain may be luck")
-    assert (found.verdict, found.reasons[1]) == (
+    set_scores = tuned(0.0, 0.0, 0.0)
+    judgement = judge(Evidence("real", set_scores, {}, 1.0, doubt="on dev the gain may be luck"), config())
+    assert (judgement.verdict, judgement.reasons[1]) == (
         "keep_base",
         "Training kept the base model: on dev the gain may be luck.",
     )
-    assert "Training" not in judge("real", of, {}, 0.9, config(), doubt="on dev the gain may be luck").reasons[1]
+    assert (
+        "Training"
+        not in judge(Evidence("real", set_scores, {}, 0.9, doubt="on dev the gain may be luck"), config()).reasons[1]
+    )
 
 
 def test_that_real_queries_guarded_is_said() -> None:
-    of = tuned(0.1, 0.05, 0.15)
-    said = "40 of the real queries could have kept the base model"
-    assert any(said in reason for reason in judge("real", of, {}, 0.9, config(), guarded=40).reasons)
-    assert not any(said in reason for reason in judge("synthetic", of, {}, 0.9, config(), guarded=40).reasons)
-    assert not any("could have kept" in reason for reason in judged(of).reasons)
+    set_scores = tuned(0.1, 0.05, 0.15)
+    guarded = "40 of the real queries could have kept the base model"
+    assert any(
+        guarded in reason for reason in judge(Evidence("real", set_scores, {}, 0.9, guarded=40), config()).reasons
+    )
+    assert not any(
+        guarded in reason for reason in judge(Evidence("synthetic", set_scores, {}, 0.9, guarded=40), config()).reasons
+    )
+    assert not any("could have kept" in reason for reason in judged(set_scores).reasons)
 
 
 def test_a_gain_that_reads_as_the_limit_is_the_limit() -> None:
-    of = scores(base=0.8, tuned=0.85, drawn={"tuned": (0.84, 0.86)})
+    set_scores = scores(base=0.8, tuned=0.85, drawn={"tuned": (0.84, 0.86)})
     assert 0.85 - 0.8 < 0.05  # in binary
-    assert judged(of).verdict == "ship"
+    assert judged(set_scores).verdict == "ship"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +100,10 @@ def test_a_gain_that_reads_as_the_limit_is_the_limit() -> None:
     [(0.0, "synthetic", "marginal"), (0.000001, "synthetic", "ship"), (-0.1, "real", "ship")],
 )
 def test_kinds_of_generated_queries_count_where_there_are_no_real_ones(low: float, main_set: str, verdict: str) -> None:
-    of = tuned(0.1, 0.05, 0.15)
-    found = judged(of, main_set, {"keyword": tuned(0.1, low, 0.2), "task": of})
-    assert found.verdict == verdict
-    assert any("no gain that can be told from luck on keyword (+0.100)." in reason for reason in found.reasons) == (
+    set_scores = tuned(0.1, 0.05, 0.15)
+    judgement = judged(set_scores, main_set, {"keyword": tuned(0.1, low, 0.2), "task": set_scores})
+    assert judgement.verdict == verdict
+    assert any("no gain that can be told from luck on keyword (+0.100)." in reason for reason in judgement.reasons) == (
         verdict == "marginal"
     )
 
@@ -110,31 +117,31 @@ def test_a_gain_that_comes_from_one_kind_carries_no_verdict(others: float, verdi
         "question": tuned(question, 0.01, 0.1, n=60),
         "task": tuned(0.04, 0.01, 0.1, n=40),
     }
-    found = judged(tuned(0.17, 0.1, 0.2), "synthetic", kinds)
-    assert found.verdict == verdict
-    assert ("comes from one kind of generated query, keyword: without it, it is +0.050" in found.reasons[1]) == (
+    judgement = judged(tuned(0.17, 0.1, 0.2), "synthetic", kinds)
+    assert judgement.verdict == verdict
+    assert ("comes from one kind of generated query, keyword: without it, it is +0.050" in judgement.reasons[1]) == (
         verdict == "marginal"
     )
 
 
 @pytest.mark.parametrize("kind", ["keyword", "problem", "task"])
 def test_one_kind_alone_carries_no_verdict(kind: str) -> None:
-    of = tuned(0.1, 0.05, 0.15)
-    found = judged(of, "synthetic", {kind: of})
-    assert found.verdict == "marginal"
-    assert f"of one kind, {kind}, and one kind cannot carry" in found.reasons[1]
-    assert "Collect 200 real queries" in found.reasons[1]
+    set_scores = tuned(0.1, 0.05, 0.15)
+    judgement = judged(set_scores, "synthetic", {kind: set_scores})
+    assert judgement.verdict == "marginal"
+    assert f"of one kind, {kind}, and one kind cannot carry" in judgement.reasons[1]
+    assert "Collect 200 real queries" in judgement.reasons[1]
 
 
 def test_how_many_real_queries_to_collect() -> None:
-    def asked_for(of: SetScores) -> str:
-        return judged(of, "synthetic").reasons[-1]
+    def asked_for(set_scores: SetScores) -> str:
+        return judged(set_scores, "synthetic").reasons[-1]
 
     # 200 generated queries tell .05 from luck: as many real ones; half of .02 needs fewer, 100 are the least
     assert "Collect 200 real queries" in asked_for(tuned(0.1, 0.05, 0.15))
     assert "Collect 100 real queries" in asked_for(tuned(0.1, 0.09, 0.11))
     assert "Collect 800 real queries" in asked_for(tuned(0.1, 0.0, 0.2))
-    assert "Collect 100 real queries" in asked_for(tuned(0.1, 0.05, 0.15, groups=2))
+    assert "Collect 100 real queries" in asked_for(tuned(0.1, 0.05, 0.15, clusters=2))
 
 
 def test_what_can_be_told_from_luck_is_said() -> None:
@@ -148,8 +155,8 @@ def test_what_can_be_told_from_luck_is_said() -> None:
 
 
 def test_where_any_gain_is_meaningful_no_number_of_queries_is_asked_for() -> None:
-    found = judge("real", tuned(0.1, 0.0, 0.2), {}, 0.9, config(meaningful=0.0, negligible=0.0))
-    assert not any("takes about" in reason for reason in found.reasons)
+    judgement = judge(Evidence("real", tuned(0.1, 0.0, 0.2), {}, 0.9), config(meaningful=0.0, negligible=0.0))
+    assert not any("takes about" in reason for reason in judgement.reasons)
 
 
 def test_the_room_over_the_base_is_said() -> None:
@@ -172,19 +179,19 @@ def test_the_reader_is_told_what_was_asked() -> None:
     assert generated.reasons[0].startswith("On 200 generated queries")
     assert "There are no real queries" in generated.reasons[-1]
     assert not any("There are no real queries" in reason for reason in real.reasons)
-    few = judge("synthetic", tuned(0.1, 0.05, 0.15), {}, 0.9, config(), asked=2)
+    few = judge(Evidence("synthetic", tuned(0.1, 0.05, 0.15), {}, 0.9, real_queries=2), config())
     assert "2 real queries are too few to tell anything: generated ones" in few.reasons[-1]
 
 
 @pytest.mark.parametrize(("groups", "verdict"), [(1, "keep_base"), (5, "keep_base"), (6, "ship")])
 def test_a_handful_of_groups_cannot_prove_a_gain(groups: int, verdict: str) -> None:
-    found = judged(tuned(0.1, 0.05, 0.15, groups=groups))
-    assert found.verdict == verdict
-    assert any(f"Here are {groups}; 6 are the least" in reason for reason in found.reasons) == (groups < 6)
+    judgement = judged(tuned(0.1, 0.05, 0.15, clusters=groups))
+    assert judgement.verdict == verdict
+    assert any(f"Here are {groups}; 6 are the least" in reason for reason in judgement.reasons) == (groups < 6)
 
 
 @pytest.mark.parametrize(
-    ("of", "recommend", "why"),
+    ("set_scores", "recommend", "why"),
     [
         # the best, beyond luck
         (scores(), "tuned", "scores highest (NDCG@10 0.800), beyond luck"),
@@ -200,15 +207,15 @@ def test_a_handful_of_groups_cannot_prove_a_gain(groups: int, verdict: str) -> N
         (scores(hybrid=0.85, drawn={"hybrid": (0.800001, 0.9)}), "hybrid", "beyond luck"),
     ],
 )
-def test_the_cheapest_within_luck_of_the_best_is_recommended(of: SetScores, recommend: str, why: str) -> None:
-    found = judged(of)
-    assert found.recommend == recommend
-    assert why in found.reasons[-1]
+def test_the_cheapest_within_luck_of_the_best_is_recommended(set_scores: SetScores, recommend: str, why: str) -> None:
+    judgement = judged(set_scores)
+    assert judgement.recommend == recommend
+    assert why in judgement.reasons[-1]
 
 
 def test_a_model_that_is_not_kept_is_not_recommended() -> None:
     # hybrid(tuned) beats base beyond luck but not tuned, which does not beat base beyond luck
-    of = scores(bm25=0.5, hybrid=0.6, tuned=0.78, tuned_hybrid=0.8, drawn={"tuned": (0.69, 0.85)})
-    found = judged(of)
-    assert (found.verdict, found.recommend) == ("keep_base", "base")
+    set_scores = scores(bm25=0.5, hybrid=0.6, tuned=0.78, tuned_hybrid=0.8, drawn={"tuned": (0.69, 0.85)})
+    judgement = judged(set_scores)
+    assert (judgement.verdict, judgement.recommend) == ("keep_base", "base")
     assert judged(scores(), similarity=1.0).recommend == "hybrid"

@@ -13,7 +13,8 @@ CORPUS = Corpus(["a", "b", "c"], np.arange(3), ["text a", "text b", "text c"])
 
 def judged(relevant: list[set[int]], **sets: list[int]) -> Judged:
     names = [f"r{row}" for row in range(len(relevant))]
-    return Judged(names, names, relevant, np.arange(len(relevant)), {name: np.array(of) for name, of in sets.items()})
+    rows = {name: np.array(members) for name, members in sets.items()}
+    return Judged(names, names, relevant, np.arange(len(relevant)), rows, main_set="real")
 
 
 def test_the_loss_is_the_mean_drop_in_ndcg() -> None:
@@ -33,10 +34,10 @@ def test_a_gain_is_a_negative_loss() -> None:
     assert check.loss(ONE_HOT[1:2], ONE_HOT).lost == -0.36907
 
 
-def test_queries_are_drawn_from_the_first_set_with_their_answers_and_vectors() -> None:
+def test_queries_are_drawn_from_the_main_set_with_their_answers_and_vectors() -> None:
     queries = ONE_HOT[[0, 1, 2, 0, 1, 2]]
     relevant = [{row % 3} for row in range(6)]
-    of_real = judged(relevant, real=[1, 2, 3, 4], synthetic=[0, 5])
+    of_real = judged(relevant, synthetic=[0, 5], real=[1, 2, 3, 4])
     check = draw(of_real, CORPUS, queries, ONE_HOT, most=2, size=10, seed=0)
     assert len(check.queries) == 2
     assert set(check.queries) <= {"r1", "r2", "r3", "r4"}

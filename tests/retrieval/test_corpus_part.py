@@ -1,4 +1,4 @@
-"""Which passages stand for the corpus, on one-hot vectors."""
+"""The passages that stand for the corpus, on one-hot vectors."""
 
 import numpy as np
 import pytest
@@ -47,8 +47,8 @@ def test_a_small_corpus_is_taken_whole(size: int) -> None:
 def test_by_words_the_sections_that_share_some_with_the_query_come_first() -> None:
     texts = [f"word{row // 2}" for row in range(ROWS)]
     corpus = Corpus(CORPUS.sections, CORPUS.section_of, texts)
-    asked = Judged(["q"], ["word70 word5"], [{3}], np.arange(1), {})
-    part = part_by_words(asked, corpus, 10, 0).tolist()
+    query = Judged(["q"], ["word70 word5"], [{3}], np.arange(1), {})
+    part = part_by_words(query, corpus, 10, 0).tolist()
     assert len(part) == 10
     assert {6, 7, 10, 140} <= set(part)  # section 3's passages, the first of sections 5 and 70
-    assert part_by_words(asked, corpus, ROWS, 0).tolist() == list(range(ROWS))
+    assert part_by_words(query, corpus, ROWS, 0).tolist() == list(range(ROWS))

@@ -64,8 +64,8 @@ def test_a_few_queries_of_one_group_are_no_reason() -> None:
     places = [number % 20 for number in range(60)]
     dense, words = ranked(places, 1), ranked(places, 1)
     words.sections[0] = ranked([places[0]], 15).sections[0]
-    found = fusion.choose_weight(dense, words, [{place} for place in places], np.arange(60), CORPUS)
-    assert found == fusion.EVEN
+    weight = fusion.choose_weight(dense, words, [{place} for place in places], np.arange(60), CORPUS)
+    assert weight == fusion.EVEN
 
 
 @pytest.mark.parametrize(("groups", "luck"), [(list(range(8)), False), ([0] * 4 + [1] * 4, True)])

@@ -72,7 +72,16 @@ def test_a_handful_of_real_queries_does_not_carry_the_verdict(places: int, first
     files.write_table(paths.QRELS, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
     rest = {"group": "test", "sections": ["d#b"], "passages": ["d#b"], "overlap": 0.0}
     files.write_jsonl(paths.REAL, [{"query": f"real {n}", **rest} for n in range(12)])
-    assert next(iter(judged_queries.read(judged_queries.TEST_SETS, CORPUS).sets)) == first
+    judged = judged_queries.read(judged_queries.TEST_SETS, CORPUS)
+    assert judged.main_set == first
+    assert next(iter(judged.sets)) == first
+
+
+@pytest.mark.parametrize(
+    ("names", "main_set"), [(("dev", "real", "synthetic"), "synthetic"), (("dev", "real"), "real"), (("dev",), "")]
+)
+def test_a_set_that_was_not_read_carries_no_verdict(names: tuple[str, ...], main_set: str) -> None:
+    assert judged_queries.read(names, CORPUS).main_set == main_set  # two clusters of real queries are too few
 
 
 def test_names_may_be_an_iterator() -> None:
@@ -81,9 +90,9 @@ def test_names_may_be_an_iterator() -> None:
 
 
 def test_some_of_the_queries_keep_what_is_theirs() -> None:
-    some = judged_queries.read(judged_queries.TEST_SETS, CORPUS).at(np.array([2, 0]))
-    assert (some.ids, some.texts) == (["q000002", "r000001"], ["generated 2", "real 1"])
-    assert (some.relevant, some.clusters.tolist(), some.sets) == ([{2}, {1}], [3, 5], {})
+    subset = judged_queries.read(judged_queries.TEST_SETS, CORPUS).at(np.array([2, 0]))
+    assert (subset.ids, subset.texts) == (["q000002", "r000001"], ["generated 2", "real 1"])
+    assert (subset.relevant, subset.clusters.tolist(), subset.sets) == ([{2}, {1}], [3, 5], {})
 
 
 def test_labels_are_those_of_generation_or_real() -> None:
@@ -97,6 +106,6 @@ def test_vectors_are_those_of_the_ids(tmp_path: Path) -> None:
     for name, table in tables.items():
         write_vectors(tmp_path, name, table)
     ids = [judged_queries.real_id(1), judged_queries.generated_id(3), judged_queries.generated_id(0)]
-    found = judged_queries.vectors(ids, tmp_path)
-    np.testing.assert_array_equal(found, [-np.eye(4)[1], np.eye(4)[3], np.eye(4)[0]])
+    vectors = judged_queries.vectors(ids, tmp_path)
+    np.testing.assert_array_equal(vectors, [-np.eye(4)[1], np.eye(4)[3], np.eye(4)[0]])
     assert judged_queries.row_of(ids[1]) == 3

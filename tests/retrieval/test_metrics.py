@@ -25,7 +25,7 @@ def rankings(*rows: list[int]) -> Rankings:
 
 
 @pytest.mark.parametrize(
-    ("found", "relevant", "expected"),
+    ("ranked", "relevant", "expected"),
     [
         # the one answer first
         ([4, 1, 2], {4}, (1, 1, 1, 1, 1, 1, 1, 1)),
@@ -41,10 +41,10 @@ def rankings(*rows: list[int]) -> Rankings:
         ([], {3}, (0, 0, 0, 0, 0, 0, 0, 101)),
     ],
 )
-def test_one_query_by_hand(found: list[int], relevant: set[int], expected: tuple[float, ...]) -> None:
-    values = metrics.per_query(rankings(found), [relevant])
+def test_one_query_by_hand(ranked: list[int], relevant: set[int], expected: tuple[float, ...]) -> None:
+    values = metrics.per_query(rankings(ranked), [relevant])
     assert list(values) == NAMES
-    assert [float(of[0]) for of in values.values()] == pytest.approx(expected, abs=1e-6)
+    assert [float(column[0]) for column in values.values()] == pytest.approx(expected, abs=1e-6)
 
 
 def test_means_are_over_the_rows_asked_for() -> None:
@@ -55,7 +55,7 @@ def test_means_are_over_the_rows_asked_for() -> None:
 
 def test_no_queries_have_no_values() -> None:
     empty = Rankings(np.zeros((0, DEPTH), dtype=np.int64), np.zeros((0, DEPTH)))
-    assert {of.shape for of in metrics.per_query(empty, []).values()} == {(0,)}
+    assert {column.shape for column in metrics.per_query(empty, []).values()} == {(0,)}
 
 
 @pytest.mark.parametrize("sections", [4, 9, 60, 300])
@@ -64,24 +64,23 @@ def test_agrees_with_trec_eval_ties_included(sections: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     queries, passages = 40, 2 * sections
     # Few distinct numbers, exact in binary, so that many scores are equal; ids sort unlike their numbers.
-    asked = random.integers(0, 3, (queries, 6)).astype(np.float32)
+    vectors = random.integers(0, 3, (queries, 6)).astype(np.float32)
     table = random.integers(0, 3, (passages, 6)).astype(np.float32)
     names = [f"{'ZaéB'[number % 4]}{number}.md" for number in range(sections)]
-    of = [*range(sections), *random.integers(0, sections, sections).tolist()]
-    corpus = Corpus.from_passages([{"source": names[n], "section": "S", "title": "", "text": ""} for n in of])
+    section_of = [*range(sections), *random.integers(0, sections, sections).tolist()]
+    corpus = Corpus.from_passages([{"source": names[n], "section": "S", "title": "", "text": ""} for n in section_of])
     relevant = [
         set(random.choice(sections, random.integers(1, min(sections, 15) + 1), replace=False).tolist())
         for _ in range(queries)
     ]
 
-    found = ranking.dense(asked, table, corpus)
-    ours = metrics.per_query(found, relevant)
+    ours = metrics.per_query(ranking.dense(vectors, table, corpus), relevant)
 
     # trec_eval ranks by itself: it gets every section's score, the highest of its passages.
-    scores = asked @ table.T
+    scores = vectors @ table.T
     run = {
         str(query): {
-            name: float(scores[query, [p for p, section in enumerate(of) if section == number]].max())
+            name: float(scores[query, [p for p, section in enumerate(section_of) if section == number]].max())
             for number, name in enumerate(corpus.sections)
         }
         for query in range(queries)
@@ -111,8 +110,8 @@ def test_agrees_with_sentence_transformers_evaluator(seed: int) -> None:
         set(random.choice(sections, random.integers(1, min(sections, 15) + 1), replace=False).tolist())
         for _ in range(queries)
     ]
-    found = [random.permutation(sections)[: random.integers(0, DEPTH + 1)].tolist() for _ in range(queries)]
-    ours = metrics.means(metrics.per_query(rankings(*found), relevant))
+    ranked = [random.permutation(sections)[: random.integers(0, DEPTH + 1)].tolist() for _ in range(queries)]
+    ours = metrics.means(metrics.per_query(rankings(*ranked), relevant))
     evaluator = InformationRetrievalEvaluator(
         queries={str(query): "" for query in range(queries)},
         corpus=dict.fromkeys(names, ""),
@@ -124,7 +123,7 @@ def test_agrees_with_sentence_transformers_evaluator(seed: int) -> None:
         map_at_k=[],
     )
     theirs = evaluator.compute_metrics(
-        [[{"corpus_id": names[section], "score": -float(rank)} for rank, section in enumerate(row)] for row in found]
+        [[{"corpus_id": names[section], "score": -float(rank)} for rank, section in enumerate(row)] for row in ranked]
     )
     expected = {
         "ndcg@10": theirs["ndcg@k"][10],

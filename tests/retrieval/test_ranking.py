@@ -13,7 +13,7 @@ from fieldtune.retrieval import ranking
 from fieldtune.retrieval.ranking import DEPTH, Rankings
 
 
-def corpus(sections: Sequence[str], texts: Sequence[str] | None = None) -> Corpus:
+def made_corpus(sections: Sequence[str], texts: Sequence[str] | None = None) -> Corpus:
     """A passage for each name in `sections`; the title is empty, the source of each section is `s`."""
     texts = texts or [""] * len(sections)
     rows = [
@@ -22,8 +22,8 @@ def corpus(sections: Sequence[str], texts: Sequence[str] | None = None) -> Corpu
     return Corpus.from_passages(rows)
 
 
-def names(rankings: Rankings, of: Corpus, query: int = 0) -> list[str]:
-    return [of.sections[s].removeprefix("s#") for s in rankings.sections[query].tolist() if s >= 0]
+def names(rankings: Rankings, corpus: Corpus, query: int = 0) -> list[str]:
+    return [corpus.sections[s].removeprefix("s#") for s in rankings.sections[query].tolist() if s >= 0]
 
 
 def scores(rankings: Rankings, query: int = 0) -> list[float]:
@@ -44,79 +44,79 @@ def test_chunked_search_is_a_plain_product(monkeypatch: pytest.MonkeyPatch, k: i
     monkeypatch.setattr(ranking, "_COLUMNS", 7)  # passages at once
     numbers = np.random.default_rng(0)
     queries, passages = (numbers.normal(size=(n, 8)).astype(np.float32) for n in (23, 50))
-    found, values = ranking.nearest(queries, passages, k)
+    nearest, values = ranking.nearest(queries, passages, k)
     plain = queries @ passages.T
     best = np.argsort(-plain, axis=1)[:, :k]
-    np.testing.assert_array_equal(found, best)
+    np.testing.assert_array_equal(nearest, best)
     np.testing.assert_allclose(values, np.take_along_axis(plain, best, axis=1), rtol=1e-5, atol=1e-6)
 
 
 def test_no_queries_find_nothing() -> None:
     none = np.zeros((0, 2), dtype=np.float32)
     assert ranking.nearest(none, line(0.1, 0.2), 5)[0].shape == (0, 2)
-    assert ranking.dense(none, line(0.1), corpus(["a"])).sections.shape == (0, DEPTH)
-    assert ranking.bm25([], corpus(["a"], ["word"])).sections.shape == (0, DEPTH)
+    assert ranking.dense(none, line(0.1), made_corpus(["a"])).sections.shape == (0, DEPTH)
+    assert ranking.bm25([], made_corpus(["a"], ["word"])).sections.shape == (0, DEPTH)
 
 
 def test_a_section_scores_as_its_best_passage() -> None:
-    of = corpus(["a", "b", "a", "c", "b"])
-    found = ranking.dense(ASKED, line(0.1, 0.5, 0.7, 0.2, 0.3), of)
-    assert names(found, of) == ["a", "b", "c"]
-    assert scores(found) == pytest.approx([0.7, 0.5, 0.2])
-    assert set(found.sections[0, 3:].tolist()) == {-1}
+    corpus = made_corpus(["a", "b", "a", "c", "b"])
+    rankings = ranking.dense(ASKED, line(0.1, 0.5, 0.7, 0.2, 0.3), corpus)
+    assert names(rankings, corpus) == ["a", "b", "c"]
+    assert scores(rankings) == pytest.approx([0.7, 0.5, 0.2])
+    assert set(rankings.sections[0, 3:].tolist()) == {-1}
 
 
 def test_equal_scores_rank_the_id_that_sorts_last_first() -> None:
-    of = corpus(["b10", "é", "b9", "B", "z", "b"])
-    found = ranking.dense(ASKED, line(0.5, 0.5, 0.5, 0.5, 0.9, 0.5), of)
-    assert names(found, of) == ["z", "é", "b9", "b10", "b", "B"]  # by code point, backwards
+    corpus = made_corpus(["b10", "é", "b9", "B", "z", "b"])
+    rankings = ranking.dense(ASKED, line(0.5, 0.5, 0.5, 0.5, 0.9, 0.5), corpus)
+    assert names(rankings, corpus) == ["z", "é", "b9", "b10", "b", "B"]  # by code point, backwards
 
 
 def test_a_section_of_many_passages_hides_no_other() -> None:
-    of = corpus(["long"] * 1000 + [f"n{number:03}" for number in range(120)])
-    found = ranking.dense(ASKED, line(*[0.9] * 1000, *np.linspace(0.8, 0.1, 120).tolist()), of)
-    assert names(found, of) == ["long", *(f"n{number:03}" for number in range(99))]
+    corpus = made_corpus(["long"] * 1000 + [f"n{number:03}" for number in range(120)])
+    rankings = ranking.dense(ASKED, line(*[0.9] * 1000, *np.linspace(0.8, 0.1, 120).tolist()), corpus)
+    assert names(rankings, corpus) == ["long", *(f"n{number:03}" for number in range(99))]
 
 
 def test_many_equal_scores_are_cut_by_the_tie_rule() -> None:
     every = [f"n{number:04}" for number in range(1500)]
     random.Random(0).shuffle(every)
-    of = corpus(every, ["same words here"] * 1500)
+    corpus = made_corpus(every, ["same words here"] * 1500)
     expected = sorted(every, reverse=True)[:DEPTH]
-    assert names(ranking.dense(ASKED, line(*[0.5] * 1500), of), of) == expected
-    assert names(ranking.bm25(["same words"], of), of) == expected
+    assert names(ranking.dense(ASKED, line(*[0.5] * 1500), corpus), corpus) == expected
+    assert names(ranking.bm25(["same words"], corpus), corpus) == expected
 
 
 def test_memory_is_bounded_where_more_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
-    of = corpus(["long"] * 900 + [f"n{number:03}" for number in range(120)])
+    corpus = made_corpus(["long"] * 900 + [f"n{number:03}" for number in range(120)])
     table = line(*[0.9] * 900, *np.linspace(0.8, 0.1, 120).tolist())
     queries = np.repeat(ASKED, 30, axis=0)
-    whole = ranking.dense(queries, table, of)
+    whole = ranking.dense(queries, table, corpus)
     monkeypatch.setattr(ranking, "_CHUNK", 1000)
-    parts = ranking.dense(queries, table, of)
+    parts = ranking.dense(queries, table, corpus)
     np.testing.assert_array_equal(whole.sections, parts.sections)
     np.testing.assert_array_equal(whole.scores, parts.scores)
 
 
 def test_bm25_by_hand() -> None:
-    of = corpus(["a", "b", "c"], ["apple apple pear", "apple plum", "plum plum plum"])
-    found = ranking.bm25(["the apples"], of)  # stop words do not count; stemmed like the passages
+    corpus = made_corpus(["a", "b", "c"], ["apple apple pear", "apple plum", "plum plum plum"])
+    rankings = ranking.bm25(["the apples"], corpus)  # stop words do not count; stemmed like the passages
     # idf = ln(1 + (3 - 2 + .5) / (2 + .5)); tf / (tf + 1.5 * (1 - .75 + .75 * length / average)), average 8/3
     idf = math.log(1 + 1.5 / 2.5)
     a = idf * 2 / (2 + 1.5 * (0.25 + 0.75 * 3 / (8 / 3)))
     b = idf * 1 / (1 + 1.5 * (0.25 + 0.75 * 2 / (8 / 3)))
-    assert names(found, of) == ["a", "b"]
-    assert scores(found) == pytest.approx([a, b], rel=1e-5)
+    assert names(rankings, corpus) == ["a", "b"]
+    assert scores(rankings) == pytest.approx([a, b], rel=1e-5)
 
 
 def test_bm25_knows_titles() -> None:
     rows = [{"source": "s", "section": name, "title": f"About {name}", "text": "words"} for name in ("x1", "y1")]
-    of = Corpus.from_passages(rows)
-    assert names(ranking.bm25(["y1"], of), of) == ["y1"]
+    corpus = Corpus.from_passages(rows)
+    assert names(ranking.bm25(["y1"], corpus), corpus) == ["y1"]
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ("重置密码", ["密码", "设置"]),  # 设置 by a character alone
         ("密", ["密码"]),
@@ -125,7 +125,7 @@ def test_bm25_knows_titles() -> None:
         ("비밀번호", ["한국어"]),
     ],
 )
-def test_bm25_of_scripts_without_blanks_and_with_marks(query: str, found: list[str]) -> None:
+def test_bm25_of_scripts_without_blanks_and_with_marks(query: str, expected: list[str]) -> None:
     texts = {
         "设置": "置物架在右边。",
         "密码": "您可以在设置页面重置密码。",
@@ -134,38 +134,40 @@ def test_bm25_of_scripts_without_blanks_and_with_marks(query: str, found: list[s
         "अन्य": "सवर",
         "한국어": "비밀번호를 재설정하세요",
     }
-    of = corpus(list(texts), list(texts.values()))
-    assert names(ranking.bm25([query], of), of) == found
+    corpus = made_corpus(list(texts), list(texts.values()))
+    assert names(ranking.bm25([query], corpus), corpus) == expected
 
 
 @pytest.mark.parametrize("query", ["unknown", "", "the of", "¿?"])
 def test_bm25_finds_nothing_for_a_query_without_known_words(query: str) -> None:
-    of = corpus(["a", "b"], ["apple", "pear"])
-    found = ranking.bm25([query, "pear"], of)
-    assert (names(found, of, 0), names(found, of, 1)) == ([], ["b"])
+    corpus = made_corpus(["a", "b"], ["apple", "pear"])
+    rankings = ranking.bm25([query, "pear"], corpus)
+    assert (names(rankings, corpus, 0), names(rankings, corpus, 1)) == ([], ["b"])
 
 
 def test_bm25_of_a_corpus_without_words_finds_nothing() -> None:
-    of = corpus(["a", "b"], ["the", "***"])
-    assert names(ranking.bm25(["pear"], of), of) == []
+    corpus = made_corpus(["a", "b"], ["the", "***"])
+    assert names(ranking.bm25(["pear"], corpus), corpus) == []
 
 
 def test_fusion_by_hand() -> None:
-    of = corpus(["a", "b", "c", "d"])
-    left = ranking.dense(ASKED, line(0.9, 0.8, 0.1, 0.05), of)  # a b c d
-    right = ranking.dense(ASKED, line(0.1, 0.9, 0.8, 0.05), of)[:, :2]  # b c
-    found = ranking.fuse(left, right, of)
+    corpus = made_corpus(["a", "b", "c", "d"])
+    left = ranking.dense(ASKED, line(0.9, 0.8, 0.1, 0.05), corpus)  # a b c d
+    right = ranking.dense(ASKED, line(0.1, 0.9, 0.8, 0.05), corpus)[:, :2]  # b c
+    rankings = ranking.fuse(left, right, corpus)
     # b 1/62 + 1/61, c 1/63 + 1/62, a 1/61, d 1/64
-    assert names(found, of) == ["b", "c", "a", "d"]
+    assert names(rankings, corpus) == ["b", "c", "a", "d"]
     halves = [1 / 62 + 1 / 61, 1 / 63 + 1 / 62, 1 / 61, 1 / 64]
-    assert scores(found) == pytest.approx([half / 2 for half in halves], rel=1e-6)
+    assert scores(rankings) == pytest.approx([half / 2 for half in halves], rel=1e-6)
     # a share of .9: a .9/61, b .9/62 + .1/61, c .9/63 + .1/62, d .9/64
-    found = ranking.fuse(left, right, of, weight=0.9)
-    assert names(found, of) == ["b", "c", "a", "d"]
-    assert scores(found) == pytest.approx([0.9 / 62 + 0.1 / 61, 0.9 / 63 + 0.1 / 62, 0.9 / 61, 0.9 / 64], rel=1e-6)
+    rankings = ranking.fuse(left, right, corpus, weight=0.9)
+    assert names(rankings, corpus) == ["b", "c", "a", "d"]
+    assert scores(rankings) == pytest.approx([0.9 / 62 + 0.1 / 61, 0.9 / 63 + 0.1 / 62, 0.9 / 61, 0.9 / 64], rel=1e-6)
     # first and second, and second and first: the same score, so the id decides
     swapped = ranking.fuse(
-        ranking.dense(ASKED, line(0.9, 0.8), of2 := corpus(["a", "b"])), ranking.dense(ASKED, line(0.8, 0.9), of2), of2
+        ranking.dense(ASKED, line(0.9, 0.8), of2 := made_corpus(["a", "b"])),
+        ranking.dense(ASKED, line(0.8, 0.9), of2),
+        of2,
     )
     assert names(swapped, of2) == ["b", "a"]
 
@@ -173,7 +175,7 @@ def test_fusion_by_hand() -> None:
 def test_scores_are_equal_where_float32_says_so() -> None:
     # 1/65 + 1/117 = 1/78 + 1/90, but in double precision the first sum is the larger by a bit
     assert 1 / 65 + 1 / 117 > 1 / 78 + 1 / 90
-    of = corpus([f"n{number:02}" for number in range(90)])
+    corpus = made_corpus([f"n{number:02}" for number in range(90)])
 
     def ranked(first: int, second: int) -> Rankings:
         """n01 and n02 at these places, from 1, among others."""
@@ -182,8 +184,8 @@ def test_scores_are_equal_where_float32_says_so() -> None:
         sections[0, [first - 1, second - 1]] = [1, 2]
         return Rankings(sections, np.zeros((1, DEPTH)))
 
-    found = ranking.fuse(ranked(5, 18), ranked(57, 30), of)
-    place = {name: number for number, name in enumerate(names(found, of))}
+    rankings = ranking.fuse(ranked(5, 18), ranked(57, 30), corpus)
+    place = {name: number for number, name in enumerate(names(rankings, corpus))}
     assert place["n02"] + 1 == place["n01"]
 
 
@@ -194,13 +196,13 @@ def test_the_order_of_passages_changes_nothing() -> None:
     sections = [f"n{n}" for n in numbers.integers(0, 150, 300)]
     texts = [" ".join(f"w{w}" for w in numbers.integers(0, 30, 12)) for _ in range(300)]
     order = numbers.permutation(300)
-    one = corpus(sections, texts)
-    other = corpus([sections[i] for i in order], [texts[i] for i in order])
-    asked = [f"w{n} w{n + 7}" for n in range(20)]
+    one = made_corpus(sections, texts)
+    other = made_corpus([sections[i] for i in order], [texts[i] for i in order])
+    texts_asked = [f"w{n} w{n + 7}" for n in range(20)]
     of_one: list[list[str]] = []
     of_other: list[list[str]] = []
-    for found, vectors, of in ((of_one, table, one), (of_other, table[order], other)):
-        dense, words = ranking.dense(queries, vectors, of), ranking.bm25(asked, of)
-        for rankings in (dense, words, ranking.fuse(dense, words, of)):
-            found += [names(rankings, of, query) for query in range(20)]
+    for ranked_names, vectors, corpus in ((of_one, table, one), (of_other, table[order], other)):
+        dense, words = ranking.dense(queries, vectors, corpus), ranking.bm25(texts_asked, corpus)
+        for rankings in (dense, words, ranking.fuse(dense, words, corpus)):
+            ranked_names += [names(rankings, corpus, query) for query in range(20)]
     assert of_one == of_other

@@ -1,4 +1,4 @@
-"""What each test query is: its kind, whether its answer was trained on, how much of its answer's heading it says."""
+"""Facts about each test query: its kind, whether its answer was trained on, the share of its heading it repeats."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -21,7 +21,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryFacts:
     """All in the order of the judged queries."""
 
     kinds: list[str]  # REAL, or the generated query's
@@ -29,17 +29,17 @@ class Asked:
     overlaps: npt.NDArray[np.float64]  # the share of its answers' headings that it repeats, the highest, 0 to 1
 
     def parts(self, sets: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, npt.NDArray[np.int64]]:
-        """The rows of `real_seen` and `real_unseen`; none where all the real queries are one of them."""
+        """The rows of `real_seen` and `real_unseen`; none if all the real queries are one of them."""
         rows = sets.get("real", np.array([], dtype=np.int64))
         seen = self.seen[rows]
         return {"real_seen": rows[seen], "real_unseen": rows[~seen]} if 0 < seen.sum() < len(rows) else {}
 
-    def of_kinds(self, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
-        """Those of the rows that are of each kind, kinds sorted by name."""
-        of: dict[str, list[int]] = {}
+    def by_kind(self, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+        """The rows of each kind, kinds sorted by name."""
+        rows_of: dict[str, list[int]] = {}
         for row in rows.tolist():
-            of.setdefault(self.kinds[row], []).append(row)
-        return {kind: np.array(of[kind], dtype=np.int64) for kind in sorted(of)}
+            rows_of.setdefault(self.kinds[row], []).append(row)
+        return {kind: np.array(rows_of[kind], dtype=np.int64) for kind in sorted(rows_of)}
 
 
 def describe(
@@ -49,13 +49,16 @@ def describe(
     generated: Sequence[Mapping[str, Any]],
     real: Sequence[RealQuery],
     trained: AbstractSet[str],
-) -> Asked:
-    """`passages` are the corpus's, `generated` rows of queries.jsonl, `trained` the ids of the training passages."""
-    of_section: dict[int, list[Mapping[str, Any]]] = {}
+) -> QueryFacts:
+    """Describe the judged queries.
+
+    `passages` are the corpus's, `generated` rows of queries.jsonl, `trained` the ids of the training passages.
+    """
+    pieces_of: dict[int, list[Mapping[str, Any]]] = {}
     for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
-        of_section.setdefault(section, []).append(passage)
+        pieces_of.setdefault(section, []).append(passage)
     trained_sections = {
-        section for section, pieces in of_section.items() if any(piece["id"] in trained for piece in pieces)
+        section for section, pieces in pieces_of.items() if any(piece["id"] in trained for piece in pieces)
     }
     kinds, overlaps = [], []
     for query_id, text, answers in zip(judged.ids, judged.texts, judged.relevant, strict=True):
@@ -64,6 +67,6 @@ def describe(
             overlaps.append(real[row_of(query_id)].overlap)
         else:
             kinds.append(generated[row_of(query_id)]["kind"])
-            overlaps.append(heading_overlap(text, (of_section[section][0] for section in answers)))
+            overlaps.append(heading_overlap(text, (pieces_of[section][0] for section in answers)))
     seen = [not answers.isdisjoint(trained_sections) for answers in judged.relevant]
-    return Asked(kinds, np.array(seen, dtype=np.bool_), np.array(overlaps, dtype=np.float64))
+    return QueryFacts(kinds, np.array(seen, dtype=np.bool_), np.array(overlaps, dtype=np.float64))

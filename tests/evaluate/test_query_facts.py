@@ -1,11 +1,11 @@
-"""What is known of each test query."""
+"""The facts about each test query."""
 
 import numpy as np
 
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.retrieval.judged_queries import Judged
-from stages.evaluate.asked import describe
+from stages.evaluate.query_facts import describe
 
 IDS = ["d#copy-image", "d#copy-image-2", "d#share-disk", "d#tag"]
 PASSAGES = [
@@ -25,13 +25,13 @@ JUDGED = Judged(
 
 
 def test_kind_overlap_and_whether_an_answer_was_trained_on() -> None:
-    found = describe(
+    facts = describe(
         JUDGED, CORPUS, PASSAGES, GENERATED, REAL, {"d#copy-image-2"}
     )  # one piece of the section is enough
-    assert found.kinds == ["real", "real", "task", "keyword"]
-    assert found.seen.tolist() == [True, False, False, True]
+    assert facts.kinds == ["real", "real", "task", "keyword"]
+    assert facts.seen.tolist() == [True, False, False, True]
     # Of a real query what the stage `real` said; "disks" and "share" are all of "Share Disk", "image" half of its one
-    assert found.overlaps.tolist() == [1.0, 0.25, 1.0, 0.5]
+    assert facts.overlaps.tolist() == [1.0, 0.25, 1.0, 0.5]
 
 
 def test_the_heading_is_that_of_which_real_queries_are_measured() -> None:
@@ -43,25 +43,25 @@ def test_the_heading_is_that_of_which_real_queries_are_measured() -> None:
     passages = [{"id": str(number), "text": "", **passage} for number, passage in enumerate(passages)]
     queries = ["the setup", "stop it", "anything"]
     judged = Judged([f"q00000{n}" for n in range(3)], queries, [{0}, {1}, {2}], np.arange(3), {})
-    found = describe(judged, Corpus.from_passages(passages), passages, [{"kind": "task"}] * 3, [], set())
-    assert found.overlaps.tolist() == [1.0, 0.5, 1.0]  # a record without a title has nothing to repeat
+    facts = describe(judged, Corpus.from_passages(passages), passages, [{"kind": "task"}] * 3, [], set())
+    assert facts.overlaps.tolist() == [1.0, 0.5, 1.0]  # a record without a title has nothing to repeat
 
 
 def test_parts_of_the_real_queries() -> None:
-    found = describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, {"d#copy-image"})
-    assert {name: rows.tolist() for name, rows in found.parts(JUDGED.sets).items()} == {
+    facts = describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, {"d#copy-image"})
+    assert {name: rows.tolist() for name, rows in facts.parts(JUDGED.sets).items()} == {
         "real_seen": [0],
         "real_unseen": [1],
     }
     assert describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, set()).parts(JUDGED.sets) == {}
     assert describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, set(IDS)).parts(JUDGED.sets) == {}
-    assert found.parts({"synthetic": np.array([2, 3])}) == {}
+    assert facts.parts({"synthetic": np.array([2, 3])}) == {}
 
 
 def test_kinds_have_their_rows() -> None:
-    found = describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, set())
-    assert {kind: rows.tolist() for kind, rows in found.of_kinds(np.array([3, 2])).items()} == {
+    facts = describe(JUDGED, CORPUS, PASSAGES, GENERATED, REAL, set())
+    assert {kind: rows.tolist() for kind, rows in facts.by_kind(np.array([3, 2])).items()} == {
         "keyword": [3],
         "task": [2],
     }
-    assert found.of_kinds(np.array([], dtype=np.int64)) == {}
+    assert facts.by_kind(np.array([], dtype=np.int64)) == {}

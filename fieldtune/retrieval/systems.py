@@ -1,0 +1,33 @@
+"""The systems that are compared, and what they are called."""
+
+LABELS = {
+    "base": "base",
+    "bm25": "BM25",
+    "hybrid": "hybrid(base)",
+    "tuned": "tuned",
+    "tuned_hybrid": "hybrid(tuned)",
+}
+SYSTEMS = tuple(LABELS)
+IN_SENTENCES = {
+    "base": "the base model",
+    "bm25": "BM25",
+    "hybrid": "the hybrid of base model and BM25",
+    "tuned": "the tuned model",
+    "tuned_hybrid": "the hybrid of tuned model and BM25",
+}
+IN_MODEL_CARD = {
+    "base": "base model",
+    "bm25": "BM25",
+    "hybrid": "hybrid of base model and BM25",
+    "tuned": "**this model**",
+    "tuned_hybrid": "hybrid of this model and BM25",
+}
+# From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
+CHEAPEST_FIRST = ("base", "bm25", "tuned", "hybrid", "tuned_hybrid")
+UNTUNED = ("base", "bm25", "hybrid")  # what the tuned model is compared with
+COMPARED = "compare:"  # stands before the name of a model that `evaluate.compare` adds
+
+
+def label(system: str) -> str:
+    """The short name of a system; a model that was compared besides has its own."""
+    return LABELS.get(system) or system.removeprefix(COMPARED)

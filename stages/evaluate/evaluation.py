@@ -1,0 +1,56 @@
+"""The facts that every output of the stage is made from: metrics.json, the report, the summary and the plots."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stages.evaluate.data_curve import DataCurve
+from stages.evaluate.examples import Example
+from stages.evaluate.probe import Probe
+from stages.evaluate.scores import SetScores
+from stages.evaluate.vectors import VectorScore
+from stages.evaluate.verdict import Judgement
+
+
+@dataclass(frozen=True)
+class Background:
+    """The facts that earlier stages left."""
+
+    base_model: str
+    advice: str  # the stage `baseline`'s, about the base model
+    dataset: Mapping[str, Any]  # the data set's report.json
+    ingest: Mapping[str, Any]  # the passages' report.json
+    real: Mapping[str, Any]  # the real queries' report.json
+    history: Mapping[str, Any]  # the training's history.json
+    cost: Mapping[str, Mapping[str, float]]  # of the queries, by model
+    sizes: Mapping[str, int]  # bytes, by what takes them
+    settings: str  # hash of those of the training and these scores
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The facts that the stage measured. An optional part that is missing is not shown."""
+
+    background: Background
+    judgement: Judgement
+    main_set: str  # of `sets`, the verdict's
+    sets: Mapping[str, SetScores]
+    kinds: Mapping[str, SetScores]  # of generated queries
+    similarity: float  # mean cosine between the corpus's vectors before and after tuning
+    weights: Mapping[str, float]  # the model's shares of the hybrids
+    wins: Sequence[Example]
+    losses: Sequence[Example]
+    # Settings
+    negligible: float
+    meaningful: float
+    confidence: float
+    reranker: str | None = None
+    # Optional parts
+    vectors: Sequence[VectorScore] = ()
+    probe: Probe | None = None
+    reranked: SetScores | None = None
+    curve: DataCurve | None = None
+
+    @property
+    def main(self) -> SetScores:
+        return self.sets[self.main_set]

@@ -1,0 +1,80 @@
+"""The files and models that the stage reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sentence_transformers import SentenceTransformer
+
+from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.models import base_models, encoder
+from fieldtune.models.precision import use_bf16
+from fieldtune.models.tuned_model import HISTORY
+from fieldtune.retrieval import judged_queries
+from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.runtime import paths
+from stages.evaluate import reranker
+from stages.evaluate.comparison import named_models
+from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.reranker import Reranker
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The corpus, the judged queries, and what earlier stages say about them."""
+
+    passages: list[dict[str, Any]]
+    corpus: Corpus
+    generated: list[dict[str, Any]]  # rows of queries.jsonl
+    real: list[RealQuery]
+    judged: Judged
+    trained: list[str]  # the passage of each training pair
+    baseline: dict[str, Any]  # its metrics.json
+    history: dict[str, Any]  # the training's
+
+    @property
+    def test_rows(self) -> npt.NDArray[np.int64]:
+        return self.judged.rows(judged_queries.TEST_SETS)
+
+    @property
+    def dev_rows(self) -> npt.NDArray[np.int64]:
+        return self.judged.rows([judged_queries.DEV])
+
+
+@dataclass(frozen=True)
+class Models:
+    base: SentenceTransformer
+    tuned: SentenceTransformer
+    others: dict[str, SentenceTransformer]  # those of `evaluate.compare`, by name
+    reranker: Reranker | None
+
+
+def read_inputs() -> Inputs:
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = Corpus.from_passages(passages)
+    return Inputs(
+        passages=passages,
+        corpus=corpus,
+        generated=list(files.read_jsonl(paths.QUERIES)),
+        real=real_queries.read(),
+        judged=judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus),
+        trained=files.read_table(paths.TRAIN_IDS)["positive_id"],
+        baseline=files.read_json(paths.BASELINE_METRICS),
+        history=files.read_json(paths.MODEL / HISTORY),
+    )
+
+
+def load_models(config: EvaluateConfig) -> Models:
+    """Load all models. Raises UserError if one is missing, is broken, or is not the one that `embed` used."""
+    reading = None
+    if config.reranker is not None:
+        model = reranker.load(Path(config.reranker))
+        reading = Reranker(model, bf16=use_bf16(config.precision), batch_size=config.batch_size)
+    others = named_models(config.compare)
+    base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
+    tuned, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
+    return Models(base=base, tuned=tuned, others=others, reranker=reading)

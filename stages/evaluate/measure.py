@@ -1,0 +1,148 @@
+"""From rankings to the evaluation: scores, verdict, examples, vectors, and the parts that settings ask for."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.corpus import files
+from fieldtune.corpus.vectors import read_vectors
+from fieldtune.models.drift import UNCHANGED
+from fieldtune.retrieval import curve_points, judged_queries, metrics
+from fieldtune.retrieval.curve_points import CurvePoint
+from fieldtune.runtime import paths
+from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.data_curve import DataCurve, data_curve
+from stages.evaluate.evaluation import Background, Evaluation
+from stages.evaluate.examples import Example, Results, beginnings, most_changed, strata
+from stages.evaluate.inputs import Inputs
+from stages.evaluate.probe import Probe
+from stages.evaluate.query_facts import QueryFacts
+from stages.evaluate.rankings import Ranked
+from stages.evaluate.reranker import Reranker, rerank
+from stages.evaluate.scores import SetScores, score
+from stages.evaluate.vectors import VectorScore, vector_scores
+from stages.evaluate.verdict import Evidence, judge
+
+SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash the report has
+_EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
+
+Rows = npt.NDArray[np.int64]  # of the judged queries
+
+
+def evaluate(
+    inputs: Inputs,
+    facts: QueryFacts,
+    set_rows: Mapping[str, Rows],
+    ranked: Ranked,
+    *,
+    similarity: float,
+    probe: Probe,
+    config: EvaluateConfig,
+) -> Evaluation:
+    """Score the sets of test queries, and judge. `similarity` is the mean cosine between old and new vectors."""
+    judged = inputs.judged
+
+    def scores(rows: Rows) -> SetScores:
+        return score(ranked.values, rows, judged.clusters, config)
+
+    sets = {name: scores(rows) for name, rows in set_rows.items()}
+    kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
+    chosen = {"doubt": None, "guarded": 0} | inputs.history.get("chosen", {})
+    evidence = Evidence(
+        main_set=judged.main_set,
+        scores=sets[judged.main_set],
+        kinds=kinds,
+        similarity=similarity,
+        doubt=chosen["doubt"],
+        guarded=chosen["guarded"],
+        real_queries=sets["real"].n if "real" in sets else 0,
+    )
+    wins, losses = _examples(inputs, facts, ranked)
+    return Evaluation(
+        background=_background(inputs, ranked, config),
+        judgement=judge(evidence, config),
+        main_set=judged.main_set,
+        sets=sets,
+        kinds=kinds,
+        similarity=similarity,
+        weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share},
+        wins=wins,
+        losses=losses,
+        negligible=config.negligible,
+        meaningful=config.meaningful,
+        confidence=config.confidence,
+        reranker=config.reranker,
+        vectors=_vectors(inputs, ranked),
+        probe=probe,
+    )
+
+
+def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: EvaluateConfig) -> SetScores:
+    """The systems' scores behind a reranker, on a sample of the main set."""
+    judged = inputs.judged
+    main_rows = judged.sets[judged.main_set]
+    count = min(config.reranker_queries, len(main_rows))
+    sample = np.sort(np.random.default_rng(config.seed).choice(main_rows, count, replace=False))
+    queries = judged.at(sample)
+    systems = rerank(
+        reranker,
+        queries.texts,
+        judged_queries.vectors(queries.ids, paths.VECTORS),
+        read_vectors(paths.VECTORS, "passages"),
+        {system: rankings[sample] for system, rankings in ranked.systems.items()},
+        inputs.corpus,
+    )
+    values = {system: metrics.per_query(rankings, queries.relevant) for system, rankings in systems.items()}
+    return score(values, np.arange(count), queries.clusters, config)
+
+
+def curve(inputs: Inputs, ranked: Ranked, similarity: float, config: EvaluateConfig) -> DataCurve:
+    """The data curve on the main set: the points that the stage `curve` measured, and the tuned model at its end."""
+    judged = inputs.judged
+    rows = judged.sets[judged.main_set]
+    points = curve_points.read(paths.CURVE, [judged.ids[row] for row in rows])
+    unchanged = similarity > UNCHANGED
+    tuned, base = (ranked.values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
+    points.append(CurvePoint(1.0, len(set(inputs.trained)), len(inputs.trained), unchanged, tuned))
+    return data_curve(points, base, judged.clusters[rows], unchanged, config)
+
+
+def _examples(inputs: Inputs, facts: QueryFacts, ranked: Ranked) -> tuple[list[Example], list[Example]]:
+    return most_changed(
+        inputs.judged,
+        facts,
+        strata(facts, inputs.test_rows),
+        gains=ranked.values["tuned"]["ndcg@10"] - ranked.values["base"]["ndcg@10"],
+        results=Results(
+            base=ranked.systems["base"],
+            tuned=ranked.systems["tuned"],
+            sections=inputs.corpus.sections,
+            beginnings=beginnings(inputs.passages, inputs.corpus),
+        ),
+        count=_EXAMPLES,
+    )
+
+
+def _vectors(inputs: Inputs, ranked: Ranked) -> list[VectorScore]:
+    judged = inputs.judged
+    main = judged.at(judged.sets[judged.main_set])
+    queries = ranked.tuned_queries[judged.sets[judged.main_set]]
+    return vector_scores(queries, ranked.tuned_passages, inputs.corpus, main.relevant)
+
+
+def _background(inputs: Inputs, ranked: Ranked, config: EvaluateConfig) -> Background:
+    return Background(
+        base_model=config.model.name,
+        advice=inputs.baseline["advice"],
+        dataset=files.read_json(paths.DATASET_REPORT),
+        ingest=files.read_json(paths.PASSAGES_REPORT),
+        real=files.read_json(paths.REAL_REPORT),
+        history=inputs.history,
+        cost=files.read_json(paths.COST),
+        sizes={
+            "the model": files.folder_size(paths.MODEL),
+            f"vectors of the {len(inputs.passages):,} passages": ranked.tuned_passages.nbytes,
+        },
+        settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in SETTINGS)),
+    )

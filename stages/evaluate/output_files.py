@@ -1,0 +1,110 @@
+"""The stage's files beside the report: every number, the summary, a row for each query, the bars of `dvc plots`."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.corpus import files
+from fieldtune.retrieval.systems import SYSTEMS
+from fieldtune.runtime import paths
+from stages.evaluate.data_curve import DataCurve
+from stages.evaluate.evaluation import Evaluation
+from stages.evaluate.inputs import Inputs
+from stages.evaluate.query_facts import QueryFacts
+from stages.evaluate.rankings import Ranked
+from stages.evaluate.scores import SetScores
+
+
+def write(evaluation: Evaluation) -> None:
+    """Write metrics.json, the summary and the plots."""
+    write_systems(evaluation.sets)
+    write_curve(evaluation.curve)
+    files.write_json(paths.METRICS, metrics(evaluation))
+    files.write_json(paths.SUMMARY, summary(evaluation))
+
+
+def metrics(evaluation: Evaluation) -> dict[str, Any]:
+    """metrics.json: every number of the scores, and how alike the corpus is before and after tuning."""
+    blocks: dict[str, Any] = {name: scores.json() for name, scores in evaluation.sets.items()}
+    if evaluation.kinds:
+        blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in evaluation.kinds.items()}
+    optional = {"reranked": evaluation.reranked, "forgetting": evaluation.probe, "data_curve": evaluation.curve}
+    blocks |= {name: part.json() for name, part in optional.items() if part is not None}
+    return {
+        **blocks,
+        "hybrid_weight": dict(evaluation.weights),
+        "vectors": [row.json() for row in evaluation.vectors],
+        "similarity_to_base": round(evaluation.similarity, 6),
+        "verdict": evaluation.judgement.verdict,
+        "recommend": evaluation.judgement.recommend,
+        "reasons": evaluation.judgement.reasons,
+    }
+
+
+def summary(evaluation: Evaluation) -> dict[str, Any]:
+    """The numbers of `dvc exp show` and `dvc metrics diff`: on the main set NDCG@10, and MRR@10 of the two models."""
+    scores, judgement = evaluation.main, evaluation.judgement
+    gain = scores.lead("tuned", "base")
+    ends = {"gain_low": gain.low, "gain_high": gain.high}
+    return {
+        "verdict": judgement.verdict,
+        "recommend": judgement.recommend,
+        **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS},
+        "gain": round(gain.mean, 4),
+        **{name: round(end, 4) if gain.known else None for name, end in ends.items()},
+        **{f"{system}_mrr": round(scores.means[system]["mrr@10"], 4) for system in ("base", "tuned")},
+    }
+
+
+def write_per_query(
+    inputs: Inputs, facts: QueryFacts, set_rows: Mapping[str, npt.NDArray[np.int64]], ranked: Ranked
+) -> None:
+    """per_query.parquet: the test queries, with what each is and each system's metrics of it."""
+    judged, rows = inputs.judged, inputs.test_rows
+    in_sets: dict[int, list[str]] = {row: [] for row in rows.tolist()}
+    for name, members in set_rows.items():
+        for row in members.tolist():
+            in_sets[row].append(name)
+    columns: dict[str, list[Any]] = {
+        "query_id": [judged.ids[row] for row in rows],
+        "query": [judged.texts[row] for row in rows],
+        "sets": list(in_sets.values()),
+        "kind": [facts.kinds[row] for row in rows],
+        "seen": facts.seen[rows].tolist(),
+        "overlap": facts.overlaps[rows].round(6).tolist(),
+        "answers": [sorted(inputs.corpus.sections[section] for section in judged.relevant[row]) for row in rows],
+        "group": judged.clusters[rows].tolist(),
+    }
+    for system, metrics_of in ranked.values.items():
+        for metric, values in metrics_of.items():
+            columns[f"{system}_{metric}"] = values[rows].tolist()
+    files.write_table(paths.PER_QUERY, columns)
+
+
+def write_systems(sets: Mapping[str, SetScores]) -> None:
+    """The bars of `dvc plots`."""
+    rows = [
+        (f"{name}: {system}", round(scores.means[system]["ndcg@10"], 4))
+        for name, scores in sets.items()
+        for system in SYSTEMS
+    ]
+    _write_csv(paths.SYSTEMS_PLOT, ("system", "ndcg@10"), rows)
+
+
+def write_curve(curve: DataCurve | None) -> None:
+    """The line of `dvc plots`, which leaves out a plot that has no rows."""
+    points = [] if curve is None else [(0, curve.base), *((point.passages, point.ndcg) for point in curve.points)]
+    _write_csv(paths.CURVE_PLOT, ("passages", "ndcg@10"), [(passages, round(ndcg, 4)) for passages, ndcg in points])
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(header)
+    table.writerows(rows)
+    files.write_text(path, text.getvalue())
