@@ -5,7 +5,7 @@ Precedence: conf < params.yaml < the preset that `experiment:` names.
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -128,18 +128,20 @@ class _Layer(NamedTuple):
     values: dict[str, Any]  # as YAML has it, `${…}` not resolved
 
 
-def compose(params_file: Path, conf: Path) -> Config:
-    """Compose and validate all settings.
+def compose(params_file: Path, conf: Path, values: Mapping[str, Any] | None = None) -> Config:
+    """Compose and validate all settings; `values` of params.yaml's first level are stronger than the file's.
 
     Raises UserError that names the file and the key: for an unknown key, a wrong type, a missing value, a value
     out of range, and a choice that has no file (with those that there are).
     """
     above = _params_and_preset(params_file, conf)
+    if values:
+        above.append(_Layer(params_file, dict(values)))
     choices = {group: _choice(above, group, conf) for group in GROUPS}
     groups = {group: conf / group / f"{choice}.yaml" for group, choice in choices.items()}
     below = [
         _Layer(conf / "config.yaml", _mapping(conf / "config.yaml")),
-        *(_Layer(file, {group: _mapping(file)}) for group, file in groups.items()),
+        *(_Layer(part, {group: _mapping(part)}) for group, file in groups.items() for part in _with_defaults(file)),
     ]
     layers = [*below, *above]
     _refuse_misplaced(layers, groups)
@@ -166,6 +168,11 @@ def overruled(params_file: Path, conf: Path) -> list[str]:
         for key, value in _leaves(layer.values)
         if key in there and there[key] != value
     ]
+
+
+def available_choices(conf: Path, group: str) -> list[str]:
+    """The names that `group:` may have; a file whose name starts with `_` is one that others take in."""
+    return sorted(path.stem for path in (conf / group).glob("[!_]*.yaml"))
 
 
 def stage_yaml(config: Config, stage: str) -> str:
@@ -210,6 +217,12 @@ def _mapping(file: Path) -> dict[str, Any]:
     return cast(dict[str, Any], OmegaConf.to_container(loaded, resolve=False))
 
 
+def _with_defaults(file: Path) -> list[Path]:
+    """A group's file, behind those that its `defaults:` name: each is stronger than the ones before it."""
+    below = [file.with_name(f"{name}.yaml") for name in _mapping(file).get("defaults") or [] if name != "_self_"]
+    return [*(part for one in below for part in _with_defaults(one)), file]
+
+
 def _choice(layers: Sequence[_Layer], group: str, conf: Path) -> str:
     file, choice = next(
         ((layer.file, layer.values[group]) for layer in reversed(layers) if group in layer.values),
@@ -220,7 +233,7 @@ def _choice(layers: Sequence[_Layer], group: str, conf: Path) -> str:
 
 def _existing(conf: Path, group: str, choice: object, file: Path) -> Path:
     """The file of a group that `file` chooses."""
-    there = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+    there = available_choices(conf, group)
     if isinstance(choice, dict):
         keys = ", ".join(f"{group}.{key}" for key, _ in _leaves(choice))
         raise UserError(

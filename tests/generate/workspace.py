@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from fieldtune.corpus import files
 from fieldtune.runtime import paths, stage
 from fieldtune.runtime.settings import load
+from stages.compose.compose import compose
 from stages.generate.__main__ import work
 from stages.generate.config import GenerateConfig, MessagesConfig
 from stages.generate.store import Store
@@ -41,7 +42,7 @@ def passages(numbers: Iterable[int]) -> list[dict[str, Any]]:
 
 def configure(folder: Path, base_url: str, way: str = "claude", **messages: Any) -> None:
     """Write the stage's settings: those of conf/generator/, with quick waits and what the test sets."""
-    settings: Any = OmegaConf.load(ROOT / f"conf/generator/{way}.yaml")
+    settings: Any = OmegaConf.structured(compose(ROOT / paths.PARAMS, ROOT / paths.CONF, {"generator": way}).generator)
     quick = {
         "backoff": 0.01,
         "attempts": 5,
