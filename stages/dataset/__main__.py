@@ -15,6 +15,7 @@ from datasets import Dataset, disable_progress_bars
 
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.providers import traits
 from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.corpus.vectors import read_vectors
 from fieldtune.retrieval import hard_negatives, ranking
@@ -31,7 +32,6 @@ from stages.dataset.report import describe, dropped_examples
 from stages.dataset.split import groups, split
 
 SIDES = ("train", "dev", "test")
-_MODELS = ("claude", "local")  # of the providers: those that are asked for so many queries a passage
 Row = dict[str, Any]
 
 
@@ -182,7 +182,7 @@ def work() -> str:
             with_queries,
             config.dollars_per_passage,
             len(passages),
-            by_model=any(query["provider"] in _MODELS for query in written),
+            by_model=any(traits(query["provider"]).by_model for query in written),
         )
         files.write_json(folder / paths.DATASET_REPORT.name, report)
     if not report["guidance"].startswith("reliable"):

@@ -9,7 +9,6 @@ from typing import Any
 from fieldtune.runtime.console import Bar, note
 from fieldtune.runtime.errors import UserError
 from stages.generate.api import Answer, Api
-from stages.generate.config import MessagesConfig
 from stages.generate.money import USD, Price, usd
 from stages.generate.plan import Plan, allowed_failures
 from stages.generate.prompt import Prompt
@@ -24,15 +23,9 @@ class Buying:
     """What is known while replies are bought. `stop` is why no further request may be sent."""
 
     def __init__(
-        self,
-        config: MessagesConfig,
-        prompt: Prompt,
-        store: Store,
-        passages: Sequence[dict[str, Any]],
-        plan: Plan,
-        api: Api,
-        bar: Bar,
+        self, prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], plan: Plan, api: Api, bar: Bar
     ) -> None:
+        config = prompt.config
         self.config = config
         self.prompt = prompt
         self.store = store

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from fieldtune.corpus.scripts import SENTENCE_END
-from stages.generate.prompt import KINDS
+from stages.generate.provider import MODEL_KINDS
 
 _LONGEST = 300  # characters; nobody types more
 _COPY = 40  # characters; as long a stretch of the passage's own text is no accident
@@ -37,7 +37,7 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
     found = []
     for item in _items(text):
         kind, query = item.get("kind"), item.get("query")
-        if kind not in KINDS or not isinstance(query, str):
+        if kind not in MODEL_KINDS or not isinstance(query, str):
             raise UnusableError("not the JSON asked for")
         found.append((str(kind), " ".join(without_halves(query).split())))
     if not found or abs(len(found) - count) > 1:

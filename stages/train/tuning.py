@@ -12,6 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.providers import traits
 from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.encoder import Kind
@@ -28,7 +29,6 @@ from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator, Measured
 from stages.train.trainer import Outcome, joined, steps_of, train
 
-_KEYPHRASES = "keyphrases"  # the provider that writes queries offline
 _NEARLY_ALL = 0.9
 
 
@@ -74,8 +74,8 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
     needed = config.mask_margin is not None or config.hold > 0
     original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
     kinds = judged_queries.labels(judged.ids, "kind")
-    asked = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
-    offline = asked.count(_KEYPHRASES) >= _NEARLY_ALL * len(asked)
+    providers = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
+    offline = sum(traits(provider).offline for provider in providers) >= _NEARLY_ALL * len(providers)
     furthest = config.keyphrases_share if offline else 1.0
     return Inputs(corpus, clusters, passages, original, judged, kinds, evaluator, before, furthest, bf16)
 

@@ -85,8 +85,8 @@ def test_the_stage_prints_the_same_line_before_it_needs_a_key(capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--generator", "gpt"], "conf/generator/gpt.yaml is not there; there are: claude, claude_batch, keyphrases"),
-        ([], "data/passages/passages.jsonl is not there: run `dvc repro ingest`"),
+        (["--generator", "gpt"], "conf/generator/gpt.yaml not found; available: claude, claude_batch, keyphrases"),
+        ([], "data/passages/passages.jsonl not found: run `dvc repro ingest`"),
     ],
 )
 def test_what_is_not_there_is_one_line(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,24 @@
+"""The choices of `generator:` in params.yaml, composed as the pipeline composes them."""
+
+from typing import TYPE_CHECKING
+
+from fieldtune.runtime import paths
+
+if TYPE_CHECKING:
+    from stages.generate.config import GenerateConfig
+
+
+def unknown(choice: str) -> str | None:
+    """Why `generator:` cannot name this choice; None if it can."""
+    from stages.compose.compose import available_choices
+
+    choices = available_choices(paths.CONF, "generator")
+    file = paths.CONF / "generator" / f"{choice}.yaml"
+    return None if choice in choices else f"{file} not found; available: {', '.join(choices)}"
+
+
+def settings(**values: str) -> "GenerateConfig":
+    """The settings of the stage `generate`, if params.yaml had these values. Raises UserError as composing does."""
+    from stages.compose.compose import compose
+
+    return compose(paths.PARAMS, paths.CONF, values).generate
