@@ -12,7 +12,7 @@ from stages.generate.api import Answer, Api
 from stages.generate.money import USD, Price, usd
 from stages.generate.plan import Plan, allowed_failures
 from stages.generate.prompt import Prompt
-from stages.generate.reply import UnusableError, queries_of
+from stages.generate.reply import UnusableError, read_queries
 from stages.generate.store import Committer, Reply, Store
 
 _LONGEST_BACKOFF = 60.0  # seconds
@@ -47,7 +47,7 @@ class Buying:
         """Keep a reply: whether it is usable, and what to wait for until it is on disk."""
         reason, queries = "", list[tuple[str, str]]()
         try:
-            queries = queries_of(answer.text, answer.stop_reason, passage, self.config.queries_per_passage)
+            queries = read_queries(answer.text, answer.stop_reason, passage, self.config.queries_per_passage)
         except UnusableError as error:
             reason = str(error)
         cost = price.cost(answer.input_tokens, answer.output_tokens)
