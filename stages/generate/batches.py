@@ -196,13 +196,13 @@ class Batches:
                 await self._ended(id_)
                 await self._patiently(partial(self._take, number, id_))
         except NotThereError:
-            note(f"batch {id_} is no longer there, or another account's: its passages are asked for anew")
+            note(f"batch {id_} is no longer there, or another account's: its passages will be requested again")
             await self.buying.commit(partial(store.lose_batch, number))
         else:
             await self.buying.commit(partial(store.end_batch, number))
 
     async def _take(self, number: int, id_: str) -> None:
-        # Read anew at each attempt: what an attempt that was cut short has kept is not counted twice.
+        # Read again at each attempt: what an attempt that was cut short has kept is not counted twice.
         reservations = self.buying.store.reservations_of(number)
         some: list[tuple[int, str, dict[str, Any]]] = []
         async for result in self.buying.api.results(id_):

@@ -30,7 +30,7 @@ class MessagesConfig:
     """A model behind the Anthropic Messages API: what it is asked, where, and for how much.
 
     `system`, `user`, `examples`, `model`, `queries_per_passage`, `max_tokens` and `thinking` change the answer, so
-    a change of one of them asks anew; going back finds the earlier replies. The others cost nothing to change.
+    a change of one of them asks again; going back finds the earlier replies. The others cost nothing to change.
     """
 
     base_url: str = MISSING  # without /v1
@@ -39,7 +39,7 @@ class MessagesConfig:
     system: str = MISSING
     # For one passage; {title}: document title and headings, {text}: the passage
     user: str = MISSING
-    # Queries that show the style. Fixed here, not drawn from the real queries: one more of those would buy all anew
+    # Queries that show the style. Fixed here, not drawn from the real queries: one more of those would buy all again
     examples: list[str] = MISSING
     queries_per_passage: int = between(1, 10)  # 3 to 5 as a rule; a reply with one fewer or one more is taken too
     max_tokens: int = between(64, 8192)  # of a reply; a guard, since what is not written is not paid
