@@ -20,9 +20,9 @@ from stages.generate.registry import PROVIDERS
 
 
 def has_rows(file: Path) -> bool:
-    """Whether a file of pairs has any. Raises UserError where it is not there."""
+    """True if a file of pairs has any. Raises UserError if it is not found."""
     if not file.is_file():
-        raise UserError(f"pairs: {file} is not there; set `pairs:` in params.yaml (none: {paths.NONE})")
+        raise UserError(f"pairs: {file} not found; set `pairs:` in params.yaml (none: {paths.NONE})")
     return not files.is_blank(file)
 
 

@@ -94,21 +94,21 @@ class Bought(Provider):
     def _collect(
         self, passages: Sequence[dict[str, Any]], without_reply: dict[str, str]
     ) -> tuple[list[Query], dict[str, int]]:
-        found = self.store.queries(dict.fromkeys(self.keys))
-        failed = [key for key in self.keys if key not in found]
+        written = self.store.queries(dict.fromkeys(self.keys))
+        failed = [key for key in self.keys if key not in written]
         reason_of = {reply.key: reply.reason for reply in self.store.replies(failed)} | without_reply
         reasons = Counter(reason_of[key] for key in failed if key in reason_of)
         if len(failed) > allowed_failures(self.config, len(passages)):
-            said = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
+            listed = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
             raise UserError(
-                f"{reasons.total():,} of {len(passages):,} passages got no queries ({said}): more than failed_share "
+                f"{reasons.total():,} of {len(passages):,} passages got no queries ({listed}): more than failed_share "
                 f"{self.config.failed_share:g} in conf/generator/. What was bought is kept; `dvc repro` asks for "
                 f"these and the {len(failed) - reasons.total():,} others that have none yet"
             )
         queries = [
             Query(passage["id"], text, kind, self.writer)
             for passage, key in zip(passages, self.keys, strict=True)
-            for kind, text in found.get(key, ())
+            for kind, text in written.get(key, ())
         ]
         lost, lost_cost = self.store.lost_requests(self.prompt.scope)
         counts = {

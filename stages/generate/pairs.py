@@ -34,19 +34,19 @@ class Pairs(Provider):
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
         """Raises UserError that names the row for what cannot be read."""
         if not self.file.is_file():
-            raise UserError(f"{self.file} is not there: the queries of `generator: {self.name}`")
+            raise UserError(f"{self.file} not found: the queries of `generator: {self.name}`")
         places = Places(passages)
         queries = []
         dropped = 0
         for where, row in tables.read(self.file):
             text, kind = cell(row, "query"), cell(row, "kind") or "own"
-            found = places.find(row)
-            if not text or found is None:
+            matches = places.find(row)
+            if not text or matches is None:
                 raise UserError(f"{where}: `query` and its answer's place are needed: {', '.join(NAMES)}")
             if kind not in KINDS:
                 raise UserError(f"{where}: kind is {kind}: it must be one of {', '.join(KINDS)}, or nothing")
-            if found:
-                queries.append(Query(passages[places.best(text, found)]["id"], text, kind, self.name))
+            if matches:
+                queries.append(Query(passages[places.best(text, matches)]["id"], text, kind, self.name))
             else:
                 dropped += 1
                 if dropped <= self.shown:

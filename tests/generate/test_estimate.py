@@ -45,16 +45,16 @@ def change(file: str, **messages: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         ([], f"{LINE}\n$0.0000 spent on this prompt so far, of $5.00\n"),
         (["--generator", "claude_batch"], f"{LINE}\n$0.0000 spent on this prompt so far, of $5.00\n"),
         (["--generator", "keyphrases"], "keyphrases: free\n"),
     ],
 )
-def test_it_tells_tokens_and_dollars(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_tells_tokens_and_dollars(arguments: list[str], output: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["estimate", *arguments])
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr().out == output
 
 
 def test_with_a_free_generator_chosen_it_tells_what_claude_would_cost(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,9 +94,9 @@ def test_what_is_not_there_is_one_line(arguments: list[str], line: str, capsys: 
         paths.PASSAGES.unlink()
     with pytest.raises(SystemExit, match="1"):
         cli.main(["estimate", *arguments])
-    said = capsys.readouterr().out
-    assert line in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().out
+    assert line in output
+    assert output.count("\n") == 1
 
 
 def test_a_model_without_a_price_is_refused() -> None:

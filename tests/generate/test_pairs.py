@@ -117,5 +117,5 @@ def test_a_malformed_line_is_named(line: str, message: str, tmp_path: Path) -> N
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone\.jsonl is not there"):
+    with pytest.raises(UserError, match=r"gone\.jsonl not found"):
         Recorded(tmp_path / "gone.jsonl").queries(PASSAGES)
