@@ -154,8 +154,8 @@ class Api:
         except aiohttp.ClientConnectorCertificateError as error:
             reason = getattr(error.certificate_error, "verify_message", "unknown")
             raise UserError(
-                f"the certificate of {self._url} is not trusted ({reason}); if a proxy looks into connections, name a file "
-                "with its authority's certificate in the environment variable SSL_CERT_FILE"
+                f"the certificate of {self._url} is not trusted ({reason}); if a proxy looks into connections, name a "
+                "file with its authority's certificate in the environment variable SSL_CERT_FILE"
             ) from None
         except aiohttp.ClientConnectorError as error:
             raise BrokenError(f"no connection to {self._url} ({_connection_failure(error.os_error)})") from None
