@@ -1,4 +1,4 @@
-"""`fieldtune estimate`: what the queries of the passages would cost."""
+"""`fieldtune estimate`: the cost of the passages' queries."""
 
 from fieldtune.commands import generators
 from fieldtune.corpus import files
@@ -10,7 +10,7 @@ _PAID = next(name for name, traits in TRAITS.items() if traits.paid)  # estimate
 
 
 def estimate(generator: str | None) -> str:
-    """What the queries of the passages would cost, without spending or needing a key.
+    """Estimate what the queries of the passages would cost, without spending or needing a key.
 
     `generator` is a file of conf/generator/; None: the one in params.yaml, or `claude` if that one asks no model.
     """

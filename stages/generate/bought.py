@@ -42,8 +42,8 @@ class Bought(Provider):
         return cls(config.generator.messages, Store())
 
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
-        """Raises UserError where the budget is reached, too many passages have no queries, or the server is not to
-        be had; what was bought until then is in the store.
+        """Raises UserError if the budget is reached, too many passages have no queries, or the server cannot be reached;
+        what was bought until then is in the store.
         """
         planned = self.plan(passages)
         note(planned.line())
@@ -54,7 +54,7 @@ class Bought(Provider):
         return self._collect(passages, without_reply)
 
     def plan(self, passages: Sequence[dict[str, Any]]) -> Plan:
-        """What is to be asked, after a colleague's replies went into the store."""
+        """Plan the requests, after a colleague's replies went into the store."""
         planned = plan(self.prompt, self.store, passages, paid=self.traits.paid)
         if planned.todo:
             refill = partial(self.store.refill, cached_replies.read())

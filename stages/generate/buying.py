@@ -20,7 +20,7 @@ _LOOK_AGAIN = 0.5  # seconds, while another run buys the same
 
 
 class Buying:
-    """What is known while replies are bought. `stop` is why no further request may be sent."""
+    """The state of a run while replies are bought. `stop` is why no further request may be sent."""
 
     def __init__(
         self, prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], plan: Plan, api: Api, bar: Bar
@@ -44,7 +44,7 @@ class Buying:
     def settle(
         self, reservation: int, key: str, passage: Mapping[str, Any], answer: Answer, price: Price
     ) -> tuple[bool, asyncio.Future[Any]]:
-        """Keep a reply: whether it is usable, and what to wait for until it is on disk."""
+        """Keep a reply: True if it is usable, and a future that is done once it is on disk."""
         reason, queries = "", list[tuple[str, str]]()
         try:
             queries = read_queries(answer.text, answer.stop_reason, passage, self.config.queries_per_passage)
@@ -56,7 +56,7 @@ class Buying:
         return not reason, self.commit(partial(self.store.settle, reservation, reply))
 
     def give_up(self, key: str, reason: str = "") -> None:
-        """Count a passage without queries; `reason` where that is no bought reply's."""
+        """Count a passage without queries; `reason` if no bought reply has it."""
         if reason:
             self.without_reply[key] = reason
         self._failed += 1

@@ -10,7 +10,7 @@ from fieldtune.runtime.settings import between, one_of, some_of
 
 @dataclass
 class PriceConfig:
-    """What a model costs, in dollars per million tokens."""
+    """Prices of a model, in dollars per million tokens."""
 
     input: float = between(0, 1000)
     output: float = between(0, 1000)
@@ -18,7 +18,7 @@ class PriceConfig:
 
 @dataclass
 class BatchConfig:
-    """How requests are cut into Message Batches."""
+    """Limits of Message Batches."""
 
     requests: int = between(1, 100_000)  # most in one batch; the API takes 100,000
     megabytes: float = between(0.01, 256)  # most in one batch; the API takes 256, and a part is held in memory

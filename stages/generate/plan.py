@@ -1,4 +1,4 @@
-"""What is to be asked, and what that is expected to cost, before anything is sent."""
+"""The requests to send, and their expected cost, before anything is sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Plan:
     prices: str
 
     def line(self) -> str:
-        """What a person decides on."""
+        """The line that a person decides on."""
         here = len(self.keys) - sum(key in self.todo for key in self.keys)
         start = f"{len(self.keys):,} passages: {here:,} in the store, {len(self.todo):,} to ask for"
         if not self.todo:

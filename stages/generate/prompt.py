@@ -1,4 +1,4 @@
-"""What a model is asked for a passage, and the key of the answer."""
+"""The request to a model for a passage, and the key of the answer."""
 
 import hashlib
 import json

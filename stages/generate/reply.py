@@ -1,4 +1,4 @@
-"""A model's reply: the queries in it, and whether they will do. A JSON schema only hints at that."""
+"""A model's reply: reading its queries, and checking them. A JSON schema only hints at that."""
 
 import json
 import re

@@ -91,7 +91,7 @@ class Reply:
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> "Reply":
-        """What `row` gave."""
+        """The reply of a row of replies.jsonl, the inverse of `row`."""
         return cls(
             row["key"],
             row["prompt"],
@@ -250,7 +250,7 @@ class Store:
         )
 
     def _is_alive(self, run: int) -> bool:
-        """Whether a run is still going on, here or on another machine."""
+        """True if a run is still going on, here or on another machine."""
         if run == self._run:
             return True
         try:
@@ -282,7 +282,7 @@ class Store:
         return len(amounts), sum(amounts)
 
     def standing(self, keys: Iterable[str]) -> dict[str, tuple[bool, int]]:
-        """Of each key that has replies: whether one is usable, and how many there are."""
+        """Of each key that has replies: True if one is usable, and their number."""
         standing: dict[str, tuple[bool, int]] = {}
         for chunk in _chunks(keys):
             query = f"SELECT key, max(ok), count(*) FROM replies WHERE key IN ({_marks(chunk)}) GROUP BY key"
