@@ -42,7 +42,7 @@ class Bought(Provider):
         return cls(config.generator.messages, Store())
 
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
-        """Raises UserError if the budget is reached, too many passages have no queries, or the server cannot be reached;
+        """Raises UserError if the budget is reached, too many passages have no queries, or the server does not answer;
         what was bought until then is in the store.
         """
         planned = self.plan(passages)
