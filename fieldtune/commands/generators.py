@@ -13,8 +13,9 @@ def unknown(choice: str) -> str | None:
     from stages.compose.compose import available_choices
 
     choices = available_choices(paths.CONF, "generator")
-    file = paths.CONF / "generator" / f"{choice}.yaml"
-    return None if choice in choices else f"{file} not found; available: {', '.join(choices)}"
+    if choice in choices:
+        return None
+    return f"{choice} is not a choice of {paths.CONF / 'generator'}/; available: {', '.join(choices)}"
 
 
 def settings(**values: str) -> "GenerateConfig":

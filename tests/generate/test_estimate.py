@@ -85,7 +85,8 @@ def test_the_stage_prints_the_same_line_before_it_needs_a_key(capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--generator", "gpt"], "conf/generator/gpt.yaml not found; available: claude, claude_batch, keyphrases"),
+        (["--generator", "gpt"], "gpt is not a choice of conf/generator/; available: claude, claude_batch, keyphrases"),
+        (["--generator", "_base"], "_base is not a choice of conf/generator/; available: claude, claude_batch, "),
         ([], "data/passages/passages.jsonl not found: run `dvc repro ingest`"),
     ],
 )
