@@ -1,13 +1,15 @@
-"""`fieldtune estimate`: what the queries of the passages would cost."""
+"""`fieldtune estimate`: the cost of the passages' queries."""
 
 import argparse
-from typing import cast
 
+from fieldtune.commands import generators
 from fieldtune.corpus import files
+from fieldtune.corpus.providers import TRAITS
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
 ABOUT = "what the queries would cost: passages, tokens and dollars; spends nothing"
+_PAID = next(name for name, traits in TRAITS.items() if traits.paid)  # estimated if the chosen one is free
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,40 +18,32 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def estimate(generator: str | None) -> str:
-    """What the queries of the passages would cost, without spending or needing a key.
+    """Estimate what the queries of the passages would cost, without spending or needing a key.
 
-    `generator` is a file of conf/generator/; None: the one in params.yaml, or `claude` where that one is free.
+    `generator` is a file of conf/generator/; None: the one in params.yaml, or `claude` if that one asks no model.
     """
-    from omegaconf import OmegaConf
-
-    from stages.compose.compose import compose
     from stages.generate.bought import Bought
-    from stages.generate.config import BOUGHT, GeneratorConfig
     from stages.generate.money import USD, usd
-    from stages.generate.store import Store
+    from stages.generate.registry import PROVIDERS
 
     if not paths.PASSAGES.is_file():
-        raise UserError(f"{paths.PASSAGES} is not there: run `dvc repro ingest`, which cuts the documents")
-    chosen = compose(paths.PARAMS, paths.CONF).generate.generator if generator is None else None
-    if chosen is None or chosen.messages is None:
-        file = paths.CONF / "generator" / f"{generator or 'claude'}.yaml"
-        if not file.is_file():
-            there = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
-            raise UserError(f"{file} is not there; there are: {there}")
-        chosen = cast(
-            GeneratorConfig,
-            OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(GeneratorConfig), OmegaConf.load(file))),
-        )
-    ways = [name for name in chosen.providers if name in BOUGHT]
-    if not ways:
-        return f"{', '.join(chosen.providers)}: free"
-    bought = Bought(ways[0], chosen.messages, Store())
+        raise UserError(f"{paths.PASSAGES} not found: run `dvc repro ingest`, which cuts the documents")
+    if generator is not None and (why := generators.unknown(generator)):
+        raise UserError(why)
+    config = generators.settings() if generator is None else generators.settings(generator=generator)
+    if generator is None and config.generator.messages is None:
+        config = generators.settings(generator=_PAID)
+    names = config.generator.providers
+    ways = [PROVIDERS[name] for name in names]
+    bought = next((way.configured(config) for way in ways if issubclass(way, Bought)), None)
+    if bought is None:
+        return f"{', '.join(names)}: free"
     plan = bought.plan(list(files.read_jsonl(paths.PASSAGES)))
-    if bought.prompt.family == "local":
+    if not bought.traits.paid:
         return plan.line()
     spent = sum(bought.store.spent(bought.prompt.scope))
     budget = round(bought.config.budget_usd * USD)
     lines = [plan.line(), f"{usd(spent)} spent on this prompt so far, of {usd(budget)}"]
-    if spent + (plan.batch if bought.way == "claude_batch" else plan.now) > budget:
+    if spent + (plan.batch if bought.in_batches else plan.now) > budget:
         lines.append(f"! more than the budget of {usd(budget)}: the stage would stop there")
     return "\n".join(lines)

@@ -6,20 +6,18 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
-from fieldtune.commands import params, version_control
+from fieldtune.commands import generators, params, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.commands.version_control import Out, shown
 from fieldtune.corpus import beir, files, tables
+from fieldtune.corpus.providers import TRAITS, Traits
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, misnamed
 from stages.ingest.documents import is_hidden
 from stages.real.splits import split_of
 
-_ANY = "keyphrases"  # the generator that needs nothing but documents
-_PAID = ("claude", "claude_batch")
+_FALLBACK = next(name for name, traits in TRAITS.items() if traits.offline)  # needs nothing but documents
 
 
 ABOUT = "point params.yaml at your documents and queries, and track them with DVC"
@@ -75,7 +73,7 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
         if table == _table(paths.NONE) and set_now[name] not in (paths.NONE, paths.SAMPLE_REAL):
             lines.append(f"! {set_now[name]} is no longer used")
     values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
-    values["generator"], why = _generator(generator, now.get("generator"), values["documents"], values["pairs"])
+    values["generator"], why, paid = _generator(generator, now.get("generator"), values)
     lines.append(f"generator: {values['generator']}{why}")
     new = params.edited(text, values)
     lines += _make_known(places, known)
@@ -85,7 +83,7 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     inside = [name for name in written if not Path(name).is_absolute()]
     if changed := version_control.uncommitted([paths.PARAMS.as_posix(), *inside]):
         lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
-    if values["generator"] in _PAID:
+    if paid:
         lines.append("what its queries cost: dvc repro ingest && fieldtune estimate")
     return "\n".join([*lines, "next: dvc repro"])
 
@@ -192,29 +190,34 @@ def _get(place: Path, known: Sequence[Out]) -> str | None:
     return next((out.get for out in known if place.is_relative_to(out.path)), None)
 
 
-def _generator(asked: str | None, now: object, documents: str, pairs: str) -> tuple[str, str]:
-    """The generator to use, and a few words on why where it is not the one that was asked for or is set."""
-    beside = "" if pairs == paths.NONE.as_posix() else " (with the pairs; `--generator pairs`: those alone)"
-    if asked is not None:
-        if why := _misfit(asked, documents, pairs):
-            raise UserError(f"--generator {asked}: {why}")
-        return asked, ""
-    why = _misfit(str(now), documents, pairs)
-    if why is None:
-        return str(now), beside if now != "pairs" else ""
-    return _ANY, f" (not {now}: {why}){beside}"
+def _generator(requested: str | None, now: object, values: Mapping[str, str]) -> tuple[str, str, bool]:
+    """The generator to use, a few words on why if it is neither the one requested nor the one set, and whether its
+    queries cost money.
+    """
+    name = str(now) if requested is None else requested
+    traits, misfit = _fit(name, values)
+    paid = any(one.paid for one in traits)
+    if requested is not None:
+        if misfit:
+            raise UserError(f"--generator {name}: {misfit}")
+        return name, "", paid
+    beside = " (with the pairs; `--generator pairs`: those alone)" if _has_pairs(values) else ""
+    if misfit:
+        return _FALLBACK, f" (not {name}: {misfit}){beside}", False
+    return name, "" if all(one.needs_pairs for one in traits) else beside, paid
 
 
-def _misfit(name: str, documents: str, pairs: str) -> str | None:
-    """Why a generator cannot write queries for these documents; None: it can."""
-    file = paths.CONF / "generator" / f"{name}.yaml"
-    if not file.is_file():
-        there = ", ".join(sorted(path.stem for path in file.parent.glob("*.yaml")))
-        return f"{file} is not there; there are: {there}"
-    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-    providers = settings.get("providers") or []
-    if "recorded" in providers and documents != paths.SAMPLE_DOCS.as_posix():
-        return "its queries are of the sample's documents"
-    if providers == ["pairs"] and pairs == paths.NONE.as_posix():
-        return "it needs `--pairs FILE`"
-    return None
+def _fit(name: str, values: Mapping[str, str]) -> tuple[list[Traits], str | None]:
+    """The traits of a generator's providers, and why it cannot write queries for these documents; None if it can."""
+    if why := generators.unknown(name):
+        return [], why
+    traits = [TRAITS[provider] for provider in generators.settings(**values, generator=name).generator.providers]
+    if any(one.of_sample for one in traits) and values["documents"] != paths.SAMPLE_DOCS.as_posix():
+        return traits, "its queries are of the sample's documents"
+    if all(one.needs_pairs for one in traits) and not _has_pairs(values):
+        return traits, "it needs `--pairs FILE`"
+    return traits, None
+
+
+def _has_pairs(values: Mapping[str, str]) -> bool:
+    return values["pairs"] != paths.NONE.as_posix()

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-_MODELS = ("claude", "local")  # of the providers: those that are asked for so many queries a passage
+from fieldtune.corpus.providers import traits
+
 _OVERFITS, _LEAST, _RELIABLE = 200, 500, 2000  # pairs
 
 
@@ -46,7 +47,7 @@ def size_guidance(
 
 def written_by_model(queries: Iterable[Mapping[str, Any]]) -> bool:
     """True if a model wrote any of these rows of queries.jsonl: it can be asked for more queries per passage."""
-    return any(query["provider"] in _MODELS for query in queries)
+    return any(traits(query["provider"]).by_model for query in queries)
 
 
 def _dollars(amount: float) -> str:

@@ -11,46 +11,28 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
 from fieldtune.runtime.stage import run_stage
+from stages.generate.bought import Bought, costs_by_model
 from stages.generate.cached_replies import REPLIES
-from stages.generate.config import BOUGHT, GenerateConfig
+from stages.generate.config import GenerateConfig
+from stages.generate.pairs import Pairs
 from stages.generate.provider import Provider, Query
-
-
-def provider(name: str, config: GenerateConfig) -> Provider:
-    """The provider of that name; only what it needs is imported."""
-    generator = config.generator
-    if name in ("recorded", "pairs"):
-        from stages.generate.pairs import Pairs
-
-        return Pairs(paths.RECORDED if name == "recorded" else Path(config.pairs), name)
-    if name == "keyphrases":
-        from stages.generate.keyphrases import Keyphrases
-
-        return Keyphrases(generator.words, generator.share, config.seed)
-    from stages.generate.bought import Bought
-    from stages.generate.store import Store
-
-    return Bought(name, generator.messages, Store())
+from stages.generate.registry import PROVIDERS
 
 
 def has_rows(file: Path) -> bool:
-    """Whether a file of pairs has any. Raises UserError where it is not there."""
+    """True if a file of pairs has any. Raises UserError if it is not found."""
     if not file.is_file():
-        raise UserError(f"pairs: {file} is not there; set `pairs:` in params.yaml (none: {paths.NONE})")
+        raise UserError(f"pairs: {file} not found; set `pairs:` in params.yaml (none: {paths.NONE})")
     return not files.is_blank(file)
 
 
 def write_bought(providers: list[Provider]) -> None:
     """Write what the queries cost, and the replies behind them, so that whoever pulls this pays nothing."""
     costs: dict[str, dict[str, float]] = {}
-    if any(provider.name in BOUGHT for provider in providers):
-        from stages.generate.bought import Bought
-        from stages.generate.bought import costs as of
-
-        bought = [provider for provider in providers if isinstance(provider, Bought)]
+    if bought := [provider for provider in providers if isinstance(provider, Bought)]:
         keys = [key for provider in bought for key in provider.keys]
         files.write_jsonl(REPLIES, (reply.row() for reply in bought[0].store.replies(keys)))
-        costs = of(bought[0].store, keys)
+        costs = costs_by_model(bought[0].store, keys)
     files.write_json(paths.COST, costs)
 
 
@@ -60,11 +42,11 @@ def work() -> str:
     queries: list[Query] = []
     counts: dict[str, int] = {}
     names = list(config.generator.providers)
-    if "pairs" not in names and has_rows(Path(config.pairs)):
-        names.append("pairs")
-    providers = [provider(name, config) for name in names]
-    for one in providers:
-        written, counted = one.queries(passages)
+    if Pairs.name not in names and has_rows(Path(config.pairs)):
+        names.append(Pairs.name)
+    providers = [PROVIDERS[name].configured(config) for name in names]
+    for provider in providers:
+        written, counted = provider.queries(passages)
         queries += written
         counts |= counted
     if not queries:

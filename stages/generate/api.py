@@ -152,15 +152,15 @@ class Api:
                     await self._fail(reply)
                 yield reply
         except aiohttp.ClientConnectorCertificateError as error:
-            said = getattr(error.certificate_error, "verify_message", "unknown")
+            reason = getattr(error.certificate_error, "verify_message", "unknown")
             raise UserError(
-                f"the certificate of {self._url} is not trusted ({said}); where a proxy looks into connections, name a "
+                f"the certificate of {self._url} is not trusted ({reason}); if a proxy looks into connections, name a "
                 "file with its authority's certificate in the environment variable SSL_CERT_FILE"
             ) from None
         except aiohttp.ClientConnectorError as error:
-            raise BrokenError(f"no connection to {self._url} ({_said(error.os_error)})") from None
+            raise BrokenError(f"no connection to {self._url} ({_connection_failure(error.os_error)})") from None
         except aiohttp.InvalidURL:
-            raise UserError(f"conf/generator/: messages.base_url is no URL: {self._url}") from None
+            raise UserError(f"conf/generator/: messages.base_url is not a URL: {self._url}") from None
         except (aiohttp.ClientError, ConnectionError):
             raise UnclearError("the connection broke") from None
 
@@ -192,7 +192,7 @@ class Api:
         raise RejectedError(f"{status}{kind}")
 
 
-def _said(error: OSError) -> str:
+def _connection_failure(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error.reason}"
     if isinstance(error, socket.gaierror):  # its numbers are not those of other errors

@@ -143,8 +143,8 @@ class Batches:
                 # It may have been taken all the same, and would be paid twice.
                 reason = str(error)
                 try:
-                    if found := await self._found(number):
-                        return found
+                    if id_ := await self._search(number):
+                        return id_
                 except UserError as no_list:
                     buying.stop = no_list
                     return None
@@ -158,7 +158,7 @@ class Batches:
         )
         return None
 
-    async def _found(self, number: int) -> str | None:
+    async def _search(self, number: int) -> str | None:
         """Look for a batch whose id is not known, several times: the server may still be taking it."""
         buying = self.buying
         keys = buying.store.reservations_of(number)
@@ -192,38 +192,38 @@ class Batches:
         """Wait for a batch and keep its results; one that never reached the server has none."""
         store = self.buying.store
         try:
-            if id_ := id_ or await self._found(number):
+            if id_ := id_ or await self._search(number):
                 await self._ended(id_)
-                await self._patiently(partial(self._take, number, id_))
+                await self._patiently(partial(self._keep_all, number, id_))
         except NotThereError:
-            note(f"batch {id_} is no longer there, or another account's: its passages are asked for anew")
+            note(f"batch {id_} is no longer there, or another account's: its passages will be requested again")
             await self.buying.commit(partial(store.lose_batch, number))
         else:
             await self.buying.commit(partial(store.end_batch, number))
 
-    async def _take(self, number: int, id_: str) -> None:
-        # Read anew at each attempt: what an attempt that was cut short has kept is not counted twice.
+    async def _keep_all(self, number: int, id_: str) -> None:
+        # Read again at each attempt: what an attempt that was cut short has kept is not counted twice.
         reservations = self.buying.store.reservations_of(number)
-        some: list[tuple[int, str, dict[str, Any]]] = []
+        results: list[tuple[int, str, dict[str, Any]]] = []
         async for result in self.buying.api.results(id_):
             key = result["custom_id"]
             if key in reservations:
-                some.append((reservations[key], key, result["result"]))
-            if len(some) == _AT_ONCE:
-                await asyncio.gather(*(self._keep(*one) for one in some))
-                some = []
-        await asyncio.gather(*(self._keep(*one) for one in some))
+                results.append((reservations[key], key, result["result"]))
+            if len(results) == _AT_ONCE:
+                await asyncio.gather(*(self._keep(*one) for one in results))
+                results = []
+        await asyncio.gather(*(self._keep(*one) for one in results))
 
     async def _keep(self, reservation: int, key: str, result: dict[str, Any]) -> None:
         buying = self.buying
         if result.get("type") == "succeeded":
             try:
-                found = answer(result.get("message"))
+                reply = answer(result.get("message"))
             except UnclearError:
-                found = Answer("", "", 0, 0)
+                reply = Answer("", "", 0, 0)
             item = buying.todo.get(key)
             passage = {"text": ""} if item is None else buying.passages[item.passage]
-            usable, kept = buying.settle(reservation, key, passage, found, money.price(buying.config, batch=True))
+            usable, kept = buying.settle(reservation, key, passage, reply, money.price(buying.config, batch=True))
             await kept
             if item is None:
                 return

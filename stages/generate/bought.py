@@ -1,45 +1,49 @@
-"""Queries that a model behind the Anthropic Messages API writes: `claude`, `claude_batch` and `local`."""
+"""Queries that a model behind the Anthropic Messages API writes."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from fieldtune.runtime.console import note, progress
 from fieldtune.runtime.errors import UserError
 from stages.generate import api, cached_replies, money
 from stages.generate.batches import Batches
 from stages.generate.buying import Buying
-from stages.generate.config import MessagesConfig
+from stages.generate.config import GenerateConfig, MessagesConfig
 from stages.generate.one_by_one import OneByOne
 from stages.generate.plan import Plan, allowed_failures, plan
 from stages.generate.prompt import Prompt
-from stages.generate.provider import Query
+from stages.generate.provider import Provider, Query
 from stages.generate.store import Store
 
 
-class Bought:
+class Bought(Provider):
     """Asks for what the store does not have; every passage's queries then come out of the store.
 
-    `way` is `claude` (one by one), `claude_batch` (the same requests at half price, within a day) or `local` (a
-    server of one's own, free). After `queries`, `keys` are those of the passages' replies.
+    After `queries`, `keys` are those of the passages' replies.
     """
 
-    def __init__(self, way: str, config: MessagesConfig | None, store: Store) -> None:
-        if config is None:
-            raise UserError(f"conf/generator/: `{way}` needs `messages:`, as in conf/generator/claude.yaml")
-        self.way = way
-        # One name for both ways, since the queries are the same.
-        self.name = "local" if way == "local" else "claude"
+    writer: ClassVar[str]  # the provider that stands with its queries
+    family: ClassVar[str]  # of servers, as `Prompt` has it
+    in_batches: ClassVar[bool] = False
+
+    def __init__(self, config: MessagesConfig, store: Store) -> None:
         self.config = config
         self.store = store
-        self.prompt = Prompt(config, "local" if way == "local" else "anthropic")
+        self.prompt = Prompt(config, self.family)
         self.keys: list[str] = []
 
+    @classmethod
+    def configured(cls, config: GenerateConfig) -> Self:
+        if config.generator.messages is None:
+            raise UserError(f"conf/generator/: `{cls.name}` needs `messages:`, as in conf/generator/{Claude.name}.yaml")
+        return cls(config.generator.messages, Store())
+
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
-        """Raises UserError where the budget is reached, too many passages have no queries, or the server is not to
-        be had; what was bought until then is in the store.
+        """Raises UserError if the budget is reached, too many passages have no queries, or the server does not answer;
+        what was bought until then is in the store.
         """
         planned = self.plan(passages)
         note(planned.line())
@@ -50,24 +54,24 @@ class Bought:
         return self._collect(passages, without_reply)
 
     def plan(self, passages: Sequence[dict[str, Any]]) -> Plan:
-        """What is to be asked, after a colleague's replies went into the store."""
-        planned = plan(self.config, self.prompt, self.store, passages)
+        """Plan the requests, after a colleague's replies went into the store."""
+        planned = plan(self.prompt, self.store, passages, paid=self.traits.paid)
         if planned.todo:
             refill = partial(self.store.refill, cached_replies.read())
             if self.store.transaction([refill]) != [0]:
-                planned = plan(self.config, self.prompt, self.store, passages)
+                planned = plan(self.prompt, self.store, passages, paid=self.traits.paid)
         return planned
 
     def _buy(self, passages: Sequence[dict[str, Any]], planned: Plan) -> dict[str, str]:
-        key = "none" if self.way == "local" else api.api_key()
-        price = money.FREE if self.way == "local" else money.price(self.config, batch=False)
+        key = api.api_key() if self.traits.paid else "none"
+        price = money.price(self.config, batch=False) if self.traits.paid else money.FREE
 
         async def buy() -> Buying:
             async with api.connect(self.config.base_url, key, self.config.timeout) as connection:
                 with progress("asking", len(planned.todo)) as bar:
-                    buying = Buying(self.config, self.prompt, self.store, passages, planned, connection, bar)
+                    buying = Buying(self.prompt, self.store, passages, planned, connection, bar)
                     batches = Batches(buying)
-                    way = batches if self.way == "claude_batch" else OneByOne(buying, price)
+                    way = batches if self.in_batches else OneByOne(buying, price)
                     await batches.attach()
                     await way.run()
                     while buying.todo and not buying.stop:
@@ -90,34 +94,54 @@ class Bought:
     def _collect(
         self, passages: Sequence[dict[str, Any]], without_reply: dict[str, str]
     ) -> tuple[list[Query], dict[str, int]]:
-        found = self.store.queries(dict.fromkeys(self.keys))
-        failed = [key for key in self.keys if key not in found]
+        written = self.store.queries(dict.fromkeys(self.keys))
+        failed = [key for key in self.keys if key not in written]
         reason_of = {reply.key: reply.reason for reply in self.store.replies(failed)} | without_reply
         reasons = Counter(reason_of[key] for key in failed if key in reason_of)
         if len(failed) > allowed_failures(self.config, len(passages)):
-            said = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
+            listed = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
             raise UserError(
-                f"{reasons.total():,} of {len(passages):,} passages got no queries ({said}): more than failed_share "
+                f"{reasons.total():,} of {len(passages):,} passages got no queries ({listed}): more than failed_share "
                 f"{self.config.failed_share:g} in conf/generator/. What was bought is kept; `dvc repro` asks for "
                 f"these and the {len(failed) - reasons.total():,} others that have none yet"
             )
         queries = [
-            Query(passage["id"], text, kind, self.name)
+            Query(passage["id"], text, kind, self.writer)
             for passage, key in zip(passages, self.keys, strict=True)
-            for kind, text in found.get(key, ())
+            for kind, text in written.get(key, ())
         ]
         lost, lost_cost = self.store.lost_requests(self.prompt.scope)
         counts = {
-            self.name: len(queries),
-            f"{self.name}_passages_without_queries": len(failed),
-            **{f"{self.name}_without_queries: {reason}": count for reason, count in sorted(reasons.items())},
-            f"{self.name}_requests_lost": lost,
-            f"{self.name}_requests_lost_microdollars_at_most": -(-lost_cost // 1000),
+            self.writer: len(queries),
+            f"{self.writer}_passages_without_queries": len(failed),
+            **{f"{self.writer}_without_queries: {reason}": count for reason, count in sorted(reasons.items())},
+            f"{self.writer}_requests_lost": lost,
+            f"{self.writer}_requests_lost_microdollars_at_most": -(-lost_cost // 1000),
         }
         return queries, counts
 
 
-def costs(store: Store, keys: Sequence[str]) -> dict[str, dict[str, float]]:
+class Claude(Bought):
+    """Many requests at once."""
+
+    name = writer = "claude"
+    family = "anthropic"
+
+
+class ClaudeBatch(Claude):
+    """The same requests at half the price, within a day; the queries are the same, and so is their writer."""
+
+    name = "claude_batch"
+    in_batches = True
+
+
+class Local(Bought):
+    """A server of one's own, free."""
+
+    name = writer = family = "local"
+
+
+def costs_by_model(store: Store, keys: Sequence[str]) -> dict[str, dict[str, float]]:
     """Tokens and dollars of all replies under these keys, by model."""
     totals: dict[str, list[int]] = {}
     for reply in store.replies(keys):

@@ -9,11 +9,10 @@ from typing import Any
 from fieldtune.runtime.console import Bar, note
 from fieldtune.runtime.errors import UserError
 from stages.generate.api import Answer, Api
-from stages.generate.config import MessagesConfig
 from stages.generate.money import USD, Price, usd
 from stages.generate.plan import Plan, allowed_failures
 from stages.generate.prompt import Prompt
-from stages.generate.reply import UnusableError, queries_of
+from stages.generate.reply import UnusableError, read_queries
 from stages.generate.store import Committer, Reply, Store
 
 _LONGEST_BACKOFF = 60.0  # seconds
@@ -21,18 +20,12 @@ _LOOK_AGAIN = 0.5  # seconds, while another run buys the same
 
 
 class Buying:
-    """What is known while replies are bought. `stop` is why no further request may be sent."""
+    """The state of a run while replies are bought. `stop` is why no further request may be sent."""
 
     def __init__(
-        self,
-        config: MessagesConfig,
-        prompt: Prompt,
-        store: Store,
-        passages: Sequence[dict[str, Any]],
-        plan: Plan,
-        api: Api,
-        bar: Bar,
+        self, prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], plan: Plan, api: Api, bar: Bar
     ) -> None:
+        config = prompt.config
         self.config = config
         self.prompt = prompt
         self.store = store
@@ -51,10 +44,10 @@ class Buying:
     def settle(
         self, reservation: int, key: str, passage: Mapping[str, Any], answer: Answer, price: Price
     ) -> tuple[bool, asyncio.Future[Any]]:
-        """Keep a reply: whether it is usable, and what to wait for until it is on disk."""
+        """Keep a reply: True if it is usable, and a future that is done once it is on disk."""
         reason, queries = "", list[tuple[str, str]]()
         try:
-            queries = queries_of(answer.text, answer.stop_reason, passage, self.config.queries_per_passage)
+            queries = read_queries(answer.text, answer.stop_reason, passage, self.config.queries_per_passage)
         except UnusableError as error:
             reason = str(error)
         cost = price.cost(answer.input_tokens, answer.output_tokens)
@@ -63,7 +56,7 @@ class Buying:
         return not reason, self.commit(partial(self.store.settle, reservation, reply))
 
     def give_up(self, key: str, reason: str = "") -> None:
-        """Count a passage without queries; `reason` where that is no bought reply's."""
+        """Count a passage without queries; `reason` if no bought reply has it."""
         if reason:
             self.without_reply[key] = reason
         self._failed += 1

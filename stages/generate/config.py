@@ -4,14 +4,13 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from fieldtune.corpus.providers import TRAITS
 from fieldtune.runtime.settings import between, one_of, some_of
-
-BOUGHT = ("claude", "claude_batch", "local")  # providers that ask a model
 
 
 @dataclass
 class PriceConfig:
-    """The prices of a model, in dollars per million tokens."""
+    """Prices of a model, in dollars per million tokens."""
 
     input: float = between(0, 1000)
     output: float = between(0, 1000)
@@ -19,7 +18,7 @@ class PriceConfig:
 
 @dataclass
 class BatchConfig:
-    """Sizes of Message Batches, and the wait for one."""
+    """Limits of Message Batches."""
 
     requests: int = between(1, 100_000)  # most in one batch; the API takes 100,000
     megabytes: float = between(0.01, 256)  # most in one batch; the API takes 256, and a part is held in memory
@@ -63,13 +62,11 @@ class GeneratorConfig:
     """A way to get queries, as `conf/generator/<choice>.yaml` describes it."""
 
     # In this order; each adds its queries
-    providers: list[str] = some_of(  # noqa: RUF009 (it is a dataclasses.field)
-        "recorded", "pairs", "keyphrases", *BOUGHT
-    )
+    providers: list[str] = some_of(*TRAITS)  # noqa: RUF009 (it is a dataclasses.field)
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time
     share: float = between(0.01, 1.0)
-    # `claude`, `claude_batch`, `local`; the others need none
+    # For providers that ask a model; the others need none
     messages: MessagesConfig | None = field(default=None)
 
 

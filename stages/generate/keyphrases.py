@@ -4,14 +4,13 @@ import math
 import random
 import re
 from collections.abc import Sequence
-from typing import Any
-
-from sklearn.feature_extraction.text import TfidfVectorizer
+from typing import Any, Self
 
 from fieldtune.corpus.passages import passage_text
 from fieldtune.corpus.scripts import LETTERS, SENTENCE_END
 from fieldtune.retrieval.words import joined, paired
-from stages.generate.provider import Query
+from stages.generate.config import GenerateConfig
+from stages.generate.provider import Provider, Query
 
 # Nobody types more; characters count where a script has no blanks between words
 _MOST_WORDS = 24
@@ -19,8 +18,8 @@ _MOST_CHARACTERS = 200
 _WORD = re.compile(f"[{LETTERS}][{LETTERS}'-]*")
 
 
-class Keyphrases:
-    """Three queries a passage: its title, the words that set it apart from the other passages, and the sentence
+class Keyphrases(Provider):
+    """Three queries per passage: its title, the words that set it apart from the other passages, and the sentence
     that holds most of them. What sets a word apart is TF-IDF, by scikit-learn.
 
     `share` of the passages get them, drawn with `seed`; `words` is the length of the second query.
@@ -33,13 +32,19 @@ class Keyphrases:
         self.share = share
         self.seed = seed
 
+    @classmethod
+    def configured(cls, config: GenerateConfig) -> Self:
+        return cls(config.generator.words, config.generator.share, config.seed)
+
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
+        from sklearn.feature_extraction.text import TfidfVectorizer  # takes seconds
+
         vectorizer = TfidfVectorizer(token_pattern=_WORD.pattern, stop_words="english", sublinear_tf=True)
         texts = [paired(passage_text(passage)) for passage in passages]
         try:
             weights = vectorizer.fit_transform(texts).tocsr()
         except ValueError:  # nothing but stop words
-            return [], {"keyphrases": 0}
+            return [], {self.name: 0}
         names = vectorizer.get_feature_names_out()
         drawn = random.Random(self.seed).sample(range(len(passages)), max(1, round(self.share * len(passages))))
         queries: list[Query] = []
@@ -53,7 +58,7 @@ class Keyphrases:
             )
             distinct = dict.fromkeys(short for text in written if (short := _shortened(text)))
             queries += [Query(passage["id"], text, "keyword", self.name) for text in distinct]
-        return queries, {"keyphrases": len(queries)}
+        return queries, {self.name: len(queries)}
 
 
 def _key_words(weight: dict[str, float], count: int, text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fieldtune.runtime.errors import UserError
 from stages.generate import money
-from stages.generate.api import BrokenError, RefusedError, RejectedError, UnclearError
+from stages.generate.api import Answer, BrokenError, RefusedError, RejectedError, UnclearError
 from stages.generate.buying import Buying
 from stages.generate.plan import Todo
 from stages.generate.window import Window
@@ -64,59 +64,77 @@ class OneByOne:
             self.buying.bar.note(f"{int(self.window.size)} at once")
 
     async def _ask(self, key: str, passage: int) -> bool:
-        """Ask until there is a reply. False where it is not usable."""
+        """Ask until there is a reply. False if it is not usable."""
         buying = self.buying
         request = json.dumps(buying.prompt.request(buying.passages[passage])).encode()
         amount = money.most(len(request), buying.config.max_tokens, self.price)
         failures, answered = 0, self._answered
-        while True:
-            reservation = await self._reserve(key, amount)
-            if reservation is None:
-                return True
-            undo: Callable[[int], None] | None = buying.store.lose  # as where this is interrupted
+        while (reservation := await self._reserve(key, amount)) is not None:
             try:
-                async with self.window as place:
-                    if buying.stop:
-                        undo = buying.store.release
-                        return True
-                    try:
-                        answer = await buying.api.message(request)
-                    except RefusedError as error:
-                        self.window.refused(place, error.retry_after)
-                        raise
-                    self.window.replied()
-                self._answered += 1
-                undo = None  # what settles does that
-                usable, self._written = buying.settle(reservation, key, buying.passages[passage], answer, self.price)
-                return usable
+                answer = await self._send(request, reservation)
             except UserError as error:
-                undo = buying.store.release
                 buying.stop = buying.stop or error
                 return True
             except RejectedError as error:
-                undo = buying.store.release
                 buying.give_up(key, f"the server takes no such request ({error})")
                 return True
             except (RefusedError, BrokenError, UnclearError) as error:
-                if not isinstance(error, UnclearError):
-                    undo = buying.store.release
-                reason = str(error)
                 if isinstance(error, RefusedError) and self._answered > answered:
                     failures, answered = 0, self._answered  # others are served: this one's turn comes
                 failures += 1
-            finally:
-                if undo:
-                    self._written = buying.commit(partial(undo, reservation))
-                self._written.add_done_callback(self._freed)
-            if failures >= buying.config.attempts:
-                if self._answered == answered:
-                    buying.stop = buying.stop or UserError(
-                        f"no reply from {buying.config.base_url} in {failures} attempts (the last: {reason})"
-                    )
-                else:
-                    buying.give_up(key, f"no reply ({reason})")
-                return True
+                if failures >= buying.config.attempts:
+                    self._end_attempts(key, failures, str(error), others_served=self._answered > answered)
+                    return True
+            else:
+                if answer is None:
+                    return True
+                usable, written = buying.settle(reservation, key, buying.passages[passage], answer, self.price)
+                self._write(written)
+                return usable
             await buying.wait(failures)
+        return True
+
+    async def _send(self, request: bytes, reservation: int) -> Answer | None:
+        """Send a request: its answer, for which the reservation is still to be settled; None if `buying.stop` was set
+        before. Without an answer the reservation is released or, if the request may have been billed, lost.
+        """
+        store = self.buying.store
+        undo: Callable[[int], None] | None = store.lose  # as it is if this is interrupted
+        try:
+            async with self.window as place:
+                if self.buying.stop:
+                    undo = store.release
+                    return None
+                try:
+                    answer = await self.buying.api.message(request)
+                except RefusedError as error:
+                    self.window.refused(place, error.retry_after)
+                    raise
+                self.window.replied()
+            self._answered += 1
+            undo = None
+            return answer
+        except (UserError, RejectedError, RefusedError, BrokenError):
+            undo = store.release
+            raise
+        finally:
+            if undo:
+                self._write(self.buying.commit(partial(undo, reservation)))
+
+    def _end_attempts(self, key: str, failures: int, reason: str, *, others_served: bool) -> None:
+        """Give up a passage or, if the server answers no other request either, stop the run."""
+        buying = self.buying
+        if others_served:
+            buying.give_up(key, f"no reply ({reason})")
+        else:
+            buying.stop = buying.stop or UserError(
+                f"no reply from {buying.config.base_url} in {failures} attempts (the last: {reason})"
+            )
+
+    def _write(self, written: asyncio.Future[Any]) -> None:
+        """Free the place of a reservation as soon as what ends it is on disk."""
+        self._written = written
+        written.add_done_callback(self._freed)
 
     def _freed(self, written: asyncio.Future[Any]) -> None:
         self._reserved -= 1
@@ -137,7 +155,7 @@ class OneByOne:
                 self._elsewhere.add(key)
             if outcome in ("bought", "elsewhere"):
                 return None
-            if outcome == "budget" and not self._reserved:  # else what is in flight may cost less than it could
+            if outcome == "budget" and not self._reserved:  # otherwise what is in flight may cost less than it could
                 buying.stop = buying.stop or buying.budget_reached()
             else:
                 await asyncio.sleep(_LOOK_AGAIN)

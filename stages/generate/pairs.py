@@ -2,49 +2,66 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from fieldtune.corpus import tables
 from fieldtune.corpus.tables import cell
+from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, Places
-from stages.generate.provider import KINDS, Query
+from stages.generate.config import GenerateConfig
+from stages.generate.provider import KINDS, Provider, Query
 
-_SHOWN = 3  # rows without a place, at the terminal
 
-
-class Pairs:
-    """Reads `query`, a place as `stages.places` finds it, and perhaps `kind`, from JSONL, CSV or XLSX.
+class Pairs(Provider):
+    """Reads `query`, a place as `fieldtune.sources.places` finds it, and perhaps `kind`, from JSONL, CSV or XLSX.
 
     A query whose place is not in the documents, or whose section has changed since, is dropped. A query of a section
     that was cut goes to the piece that shares most words with it (by BM25).
     """
 
-    def __init__(self, file: Path, name: str) -> None:
+    name = "pairs"
+    shown: ClassVar[int] = 3  # rows without a place, at the terminal
+
+    def __init__(self, file: Path) -> None:
         self.file = file
-        self.name = name
+
+    @classmethod
+    def configured(cls, config: GenerateConfig) -> Self:
+        return cls(Path(config.pairs))
 
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
         """Raises UserError that names the row for what cannot be read."""
         if not self.file.is_file():
-            raise UserError(f"{self.file} is not there: the queries of `generator: {self.name}`")
+            raise UserError(f"{self.file} not found: the queries of `generator: {self.name}`")
         places = Places(passages)
         queries = []
         dropped = 0
         for where, row in tables.read(self.file):
             text, kind = cell(row, "query"), cell(row, "kind") or "own"
-            found = places.find(row)
-            if not text or found is None:
+            matches = places.find(row)
+            if not text or matches is None:
                 raise UserError(f"{where}: `query` and its answer's place are needed: {', '.join(NAMES)}")
             if kind not in KINDS:
                 raise UserError(f"{where}: kind is {kind}: it must be one of {', '.join(KINDS)}, or nothing")
-            if found:
-                queries.append(Query(passages[places.best(text, found)]["id"], text, kind, self.name))
+            if matches:
+                queries.append(Query(passages[places.best(text, matches)]["id"], text, kind, self.name))
             else:
                 dropped += 1
-                if self.name == "pairs" and dropped <= _SHOWN:
+                if dropped <= self.shown:
                     near = places.nearest(row)
                     why = places.why_not(row) or "its place is not in the documents"
                     note(f"{where}: {why}" + (f"; near: {', '.join(near)}" if near else ""))
         return queries, {self.name: len(queries), f"{self.name}_dropped_not_in_the_documents": dropped}
+
+
+class Recorded(Pairs):
+    """The sample's pairs, of which a newer version of its documents may lack some."""
+
+    name = "recorded"
+    shown = 0
+
+    @classmethod
+    def configured(cls, config: GenerateConfig) -> Self:
+        return cls(paths.RECORDED)

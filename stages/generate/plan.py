@@ -1,4 +1,4 @@
-"""What is to be asked, and what that is expected to cost, before anything is sent."""
+"""The requests to send, and their expected cost, before anything is sent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Plan:
     prices: str
 
     def line(self) -> str:
-        """What a person decides on."""
+        """The line that a person decides on."""
         here = len(self.keys) - sum(key in self.todo for key in self.keys)
         start = f"{len(self.keys):,} passages: {here:,} in the store, {len(self.todo):,} to ask for"
         if not self.todo:
@@ -42,11 +42,12 @@ class Plan:
         return f"{start}; {tokens}: {cost if self.now else 'free'}"
 
 
-def plan(config: MessagesConfig, prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]]) -> Plan:
-    """Compare the passages with the store.
+def plan(prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], *, paid: bool) -> Plan:
+    """Compare the passages with the store; with `paid` each token has its price.
 
     Passages whose replies have failed are asked for again only where there are more of them than the stage takes.
     """
+    config = prompt.config
     keys = [prompt.key(prompt.request(passage)) for passage in passages]
     standing = store.standing(dict.fromkeys(keys))
     failed = {key for key, (ok, count) in standing.items() if not ok and count >= TRIES}
@@ -64,7 +65,7 @@ def plan(config: MessagesConfig, prompt: Prompt, store: Store, passages: Sequenc
         input_tokens += expected[0]
         output_tokens += expected[1]
     now, batch = (
-        (money.FREE if prompt.family == "local" else money.price(config, batch=batch)).cost(input_tokens, output_tokens)
+        (money.price(config, batch=batch) if paid else money.FREE).cost(input_tokens, output_tokens)
         for batch in (False, True)
     )
     prices = f"{config.model}, prices of {config.prices_date}"

@@ -1,4 +1,4 @@
-"""What a model is asked for a passage, and the key of the answer."""
+"""The request to a model for a passage, and the key of the answer."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from typing import Any
 
 from fieldtune.runtime.errors import UserError
 from stages.generate.config import MessagesConfig
+from stages.generate.provider import MODEL_KINDS
 
-KINDS = ("task", "question", "keyword", "problem")
 # The API takes no lengths of arrays here: they are checked in the reply.
 SCHEMA = {
     "type": "object",
@@ -18,7 +18,7 @@ SCHEMA = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"kind": {"type": "string", "enum": list(KINDS)}, "query": {"type": "string"}},
+                "properties": {"kind": {"type": "string", "enum": list(MODEL_KINDS)}, "query": {"type": "string"}},
                 "required": ["kind", "query"],
                 "additionalProperties": False,
             },
@@ -38,6 +38,7 @@ class Prompt:
 
     def __init__(self, config: MessagesConfig, family: str) -> None:
         """Raises UserError where the prompt leaves out the passage or names a place that there is not."""
+        self.config = config
         self.family = family
         examples = "\n".join(f"- {example}" for example in config.examples)
         values = {"count": str(config.queries_per_passage), "examples": examples}

@@ -1,10 +1,15 @@
-"""What a provider of queries is."""
+"""A provider of queries, and what it gives."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Self
 
-KINDS = ("task", "question", "keyword", "problem", "situation", "own")  # own: of pairs whose file names no kind
+from fieldtune.corpus.providers import TRAITS, Traits
+from stages.generate.config import GenerateConfig
+
+MODEL_KINDS = ("task", "question", "keyword", "problem")  # that a model is asked to write
+KINDS = (*MODEL_KINDS, "situation", "own")  # own: of pairs whose file names no kind
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,20 @@ class Query:
         }
 
 
-class Provider(Protocol):
+class Provider(ABC):
     """Gives queries for passages (rows of passages.jsonl)."""
 
-    name: str
+    name: ClassVar[str]  # in `providers:` of conf/generator/
 
+    @classmethod
+    @abstractmethod
+    def configured(cls, config: GenerateConfig) -> Self:
+        """Make it as the stage's settings say."""
+
+    @property
+    def traits(self) -> Traits:
+        return TRAITS[self.name]
+
+    @abstractmethod
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
         """The queries, and counts of what was used and dropped, for the summary."""
-        ...

@@ -1,13 +1,13 @@
-"""A model's reply: the queries in it, and whether they will do. A JSON schema only hints at that."""
+"""A model's reply: reading its queries, and checking them. A JSON schema only hints at that."""
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from fieldtune.corpus.scripts import SENTENCE_END
-from stages.generate.prompt import KINDS
+from stages.generate.provider import MODEL_KINDS
 
 _LONGEST = 300  # characters; nobody types more
 _COPY = 40  # characters; as long a stretch of the passage's own text is no accident
@@ -24,8 +24,8 @@ def without_halves(text: str) -> str:
     return text.encode(errors="ignore").decode()
 
 
-def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
-    """The (kind, query) pairs of a reply for which `count` queries were asked; one fewer or more is fine.
+def read_queries(text: str, stop_reason: str, passage: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
+    """Read the (kind, query) pairs of a reply to a request for `count` queries; one fewer or more is fine.
 
     Raises UnusableError for a refusal, a cut-off reply, one that is not the JSON asked for (a local server may ignore
     the schema, and set the JSON among other text), a wrong number, and an empty, overlong, repeated or copied query.
@@ -34,17 +34,23 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
         raise UnusableError("refused by the model")
     if stop_reason == "max_tokens":
         raise UnusableError("cut off at max_tokens")
-    found = []
+    pairs = []
     for item in _items(text):
         kind, query = item.get("kind"), item.get("query")
-        if kind not in KINDS or not isinstance(query, str):
+        if kind not in MODEL_KINDS or not isinstance(query, str):
             raise UnusableError("not the JSON asked for")
-        found.append((str(kind), " ".join(without_halves(query).split())))
-    if not found or abs(len(found) - count) > 1:
+        pairs.append((str(kind), " ".join(without_halves(query).split())))
+    if not pairs or abs(len(pairs) - count) > 1:
         raise UnusableError("wrong number of queries")
-    whole = _bare(passage["text"])
+    _check([query for _, query in pairs], passage["text"])
+    return pairs
+
+
+def _check(queries: Sequence[str], text: str) -> None:
+    """Raise UnusableError for an empty, overlong, repeated or copied query of a passage's text."""
+    whole = _bare(text)
     seen = set()
-    for _, query in found:
+    for query in queries:
         bare = _bare(query)
         if not bare:
             raise UnusableError("an empty query")
@@ -52,10 +58,9 @@ def queries_of(text: str, stop_reason: str, passage: Mapping[str, Any], count: i
             raise UnusableError("an overlong query")
         if bare in seen:
             raise UnusableError("a repeated query")
-        if bare in whole and (len(bare) >= _COPY or bare in map(_bare, SENTENCE_END.split(passage["text"]))):
+        if bare in whole and (len(bare) >= _COPY or bare in map(_bare, SENTENCE_END.split(text))):
             raise UnusableError("a query copied from the passage")
         seen.add(bare)
-    return found
 
 
 def _items(text: str) -> list[dict[str, Any]]:

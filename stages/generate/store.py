@@ -91,7 +91,7 @@ class Reply:
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> "Reply":
-        """What `row` gave."""
+        """The reply of a row of replies.jsonl, the inverse of `row`."""
         return cls(
             row["key"],
             row["prompt"],
@@ -182,17 +182,17 @@ class Store:
                 return "elsewhere"
         if amount and sum(self.spent(scope)) + amount > budget:
             return "budget"
-        found = self._db.execute(
+        number = self._db.execute(
             "INSERT INTO reservations (key, scope, amount, run, batch) VALUES (?, ?, ?, ?, ?)",
             (key, scope, amount, self._run, batch),
         ).lastrowid
-        assert found is not None
-        return found
+        assert number is not None
+        return number
 
     def settle(self, reservation: int, reply: Reply) -> None:
         """Keep a reply, and let its own cost stand for the reservation."""
         if self._db.execute("DELETE FROM reservations WHERE number = ?", (reservation,)).rowcount:
-            self._insert(reply)  # else it was settled before
+            self._insert(reply)  # otherwise it was settled before
 
     def release(self, reservation: int) -> None:
         """Give back what was reserved for a request that was not billed."""
@@ -208,8 +208,8 @@ class Store:
         count = 0
         for reply in replies:
             if reply.key not in here:
-                found = self._db.execute("SELECT 1 FROM replies WHERE key = ?", (reply.key,)).fetchone()
-                here[reply.key] = found is not None
+                row = self._db.execute("SELECT 1 FROM replies WHERE key = ?", (reply.key,)).fetchone()
+                here[reply.key] = row is not None
             if not here[reply.key]:
                 self._insert(reply)
                 count += 1
@@ -217,12 +217,12 @@ class Store:
 
     def open_batch(self, base_url: str) -> int:
         """Note that a batch is about to be submitted: its number here."""
-        found = self._db.execute(
+        number = self._db.execute(
             "INSERT INTO batches (base_url, created, run) VALUES (?, ?, ?)",
             (base_url, time.time(), self._run),
         ).lastrowid
-        assert found is not None
-        return found
+        assert number is not None
+        return number
 
     def name_batch(self, number: int, id_: str) -> None:
         """Note the id under which the server has a batch."""
@@ -250,7 +250,7 @@ class Store:
         )
 
     def _is_alive(self, run: int) -> bool:
-        """Whether a run is still going on, here or on another machine."""
+        """True if a run is still going on, here or on another machine."""
         if run == self._run:
             return True
         try:
@@ -282,30 +282,30 @@ class Store:
         return len(amounts), sum(amounts)
 
     def standing(self, keys: Iterable[str]) -> dict[str, tuple[bool, int]]:
-        """Of each key that has replies: whether one is usable, and how many there are."""
-        found: dict[str, tuple[bool, int]] = {}
-        for some in _chunks(keys):
-            query = f"SELECT key, max(ok), count(*) FROM replies WHERE key IN ({_marks(some)}) GROUP BY key"
-            found |= {key: (bool(ok), count) for key, ok, count in self._db.execute(query, some)}
-        return found
+        """Of each key that has replies: True if one is usable, and their number."""
+        standing: dict[str, tuple[bool, int]] = {}
+        for chunk in _chunks(keys):
+            query = f"SELECT key, max(ok), count(*) FROM replies WHERE key IN ({_marks(chunk)}) GROUP BY key"
+            standing |= {key: (bool(ok), count) for key, ok, count in self._db.execute(query, chunk)}
+        return standing
 
     def queries(self, keys: Iterable[str]) -> dict[str, list[tuple[str, str]]]:
         """Kind and query of each key that has a usable reply."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for some in _chunks(keys):
-            query = f"SELECT key, queries FROM replies WHERE ok AND key IN ({_marks(some)}) ORDER BY number DESC"
-            found |= {
+        by_key: dict[str, list[tuple[str, str]]] = {}
+        for chunk in _chunks(keys):
+            query = f"SELECT key, queries FROM replies WHERE ok AND key IN ({_marks(chunk)}) ORDER BY number DESC"
+            by_key |= {
                 key: [(kind, text) for kind, text in json.loads(queries)]
-                for key, queries in self._db.execute(query, some)
+                for key, queries in self._db.execute(query, chunk)
             }
-        return found
+        return by_key
 
     def replies(self, keys: Iterable[str]) -> Iterator[Reply]:
         """All replies under these keys, in the order of keys, then as they came."""
         columns = "key, scope, model, reason, reply, queries, input_tokens, output_tokens, cost"
-        for some in _chunks(sorted(set(keys))):
-            query = f"SELECT {columns} FROM replies WHERE key IN ({_marks(some)}) ORDER BY key, number"
-            for key, scope, model, reason, text, queries, *numbers in self._db.execute(query, some).fetchall():
+        for chunk in _chunks(sorted(set(keys))):
+            query = f"SELECT {columns} FROM replies WHERE key IN ({_marks(chunk)}) ORDER BY key, number"
+            for key, scope, model, reason, text, queries, *numbers in self._db.execute(query, chunk).fetchall():
                 yield Reply(key, scope, model, reason, text, [(k, q) for k, q in json.loads(queries)], *numbers)
 
     def pending_batches(self) -> list[tuple[int, str | None, str]]:
@@ -351,40 +351,40 @@ class Committer:
     async def _write(self) -> None:
         while self._waiting:
             await asyncio.sleep(_GATHER)
-            some, self._waiting = self._waiting, []
+            works, self._waiting = self._waiting, []
             try:
-                await self._write_together(some)
+                await self._write_together(works)
             except UserError as error:  # of the file, and so of all
-                _fail(some, error)
+                _fail(works, error)
             except Exception:
                 # Each alone, so that what cannot be written takes no other with it.
-                for one in some:
+                for one in works:
                     try:
                         await self._write_together([one])
                     except Exception as error:
                         kind = type(error).__name__  # its message may hold text of a reply
                         _fail([one], UserError(f"{self._store.name}: a row cannot be written ({kind})"))
 
-    async def _write_together(self, some: Sequence[_Work]) -> None:
-        results = self._store.begin([work for work, _ in some])
+    async def _write_together(self, works: Sequence[_Work]) -> None:
+        results = self._store.begin([work for work, _ in works])
         # Only what waits for the disk is done beside the loop: more would fight with it for the interpreter.
         await asyncio.to_thread(self._store.end)
-        for (_, future), result in zip(some, results, strict=True):
+        for (_, future), result in zip(works, results, strict=True):
             if not future.done():
                 future.set_result(result)
 
 
-def _fail(some: Sequence[_Work], error: UserError) -> None:
-    for _, future in some:
+def _fail(works: Sequence[_Work], error: UserError) -> None:
+    for _, future in works:
         if not future.done():
             future.set_exception(error)
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:
     iterator = iter(keys)
-    while some := list(islice(iterator, _AT_ONCE)):
-        yield some
+    while chunk := list(islice(iterator, _AT_ONCE)):
+        yield chunk
 
 
-def _marks(some: Sequence[str]) -> str:
-    return ",".join("?" * len(some))
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))

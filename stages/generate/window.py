@@ -1,4 +1,4 @@
-"""How many requests are under way at once: as many as the server takes."""
+"""The number of requests under way at once: as many as the server takes."""
 
 import asyncio
 import time

@@ -12,6 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.providers import traits
 from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.encoder import Kind
@@ -80,11 +81,7 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
 def _are_offline() -> bool:
     """True if nearly all training queries were written without a language model."""
     providers = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
-    return sum(map(_is_offline, providers)) >= _NEARLY_ALL * len(providers)
-
-
-def _is_offline(provider: str) -> bool:
-    return provider == "keyphrases"
+    return sum(traits(provider).offline for provider in providers) >= _NEARLY_ALL * len(providers)
 
 
 def tune(

@@ -193,11 +193,11 @@ class Server:
                     result = {"type": "succeeded", "message": self._message(params, fault)}
                 lines.append(json.dumps({"custom_id": request["custom_id"], "result": result}))
             batch["results"] = "\n".join(lines).encode() + b"\n"
-        found: bytes = batch["results"]
-        return found
+        results: bytes = batch["results"]
+        return results
 
     async def answer(self, method: str, path: str, headers: dict[str, str], body: bytes, write: "Writer") -> None:
-        asked, path = path, urllib.parse.urlsplit(path).path  # a whole URL where this server is a proxy
+        url, path = path, urllib.parse.urlsplit(path).path  # a whole URL where this server is a proxy
         if path == "/control":
             self.behaviour = Behaviour(**json.loads(body))
             if self.behaviour.forget_batches:
@@ -215,7 +215,7 @@ class Server:
             if key not in self.stats.keys:
                 self.stats.keys.append(key)
             if len(self.stats.sent) < 5:
-                sent = {"path": asked, "headers": headers, "body": json.loads(body) if body else None}
+                sent = {"path": url, "headers": headers, "body": json.loads(body) if body else None}
                 self.stats.sent.append(sent)
             await self._speak(method, path, body, write)
 

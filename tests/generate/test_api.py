@@ -98,8 +98,8 @@ def made_certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate that `localhost` signed itself, and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     made = f"-newkey rsa:2048 -nodes -keyout {key} -out {certificate}"
-    of = "-subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2"
-    subprocess.run(["openssl", "req", "-x509", *made.split(), *of.split()], check=True, capture_output=True)
+    subject = "-subj /CN=localhost -addext subjectAltName=DNS:localhost -days 2"
+    subprocess.run(["openssl", "req", "-x509", *made.split(), *subject.split()], check=True, capture_output=True)
     return certificate, key
 
 

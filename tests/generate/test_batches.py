@@ -121,8 +121,8 @@ def test_a_batch_that_is_listed_late_is_not_submitted_twice(server: Fake, tmp_pa
 def test_a_batch_of_which_nothing_is_heard_is_found_by_the_next_run(server: Fake, tmp_path: Path) -> None:
     server.control(hide_batch_ids=True, unlisted=1000)
     ready(tmp_path, server, range(12), attempts=1)
-    said = run(tmp_path, code=1)
-    assert "in 1 attempts (the connection broke); if it was taken all the same, the next run finds it" in said
+    output = run(tmp_path, code=1)
+    assert "in 1 attempts (the connection broke); if it was taken all the same, the next run finds it" in output
     server.control()
     run(tmp_path)
     assert server.stats().batches == [12]
@@ -160,8 +160,8 @@ def test_a_batch_that_a_person_cancels_ends_the_stage_and_is_submitted_again_by_
 ) -> None:
     server.control(faults=[{"do": "canceled", "match": f"Part {number}\n"} for number in range(10, 13)])
     ready(tmp_path, server, range(30))
-    said = run(tmp_path, code=1)
-    assert "a batch was canceled, and is not sent again in this run. 27 of 30 passages have their queries" in said
+    output = run(tmp_path, code=1)
+    assert "a batch was canceled, and is not sent again in this run. 27 of 30 passages have their queries" in output
     assert server.stats().batches == [30]
     server.control()
     run(tmp_path)
@@ -178,10 +178,10 @@ def test_what_fails_in_every_batch_is_given_up_with_its_reason(server: Fake, tmp
     ready(tmp_path, server, range(100))
     run(tmp_path)
     assert server.stats().batches == [100, 1, 1]
-    found = report(tmp_path)
-    assert found["claude_passages_without_queries"] == 2
-    assert found["claude_without_queries: no reply in 3 batches (expired)"] == 1
-    assert found["claude_without_queries: the server takes no such request"] == 1
+    counts = report(tmp_path)
+    assert counts["claude_passages_without_queries"] == 2
+    assert counts["claude_without_queries: no reply in 3 batches (expired)"] == 1
+    assert counts["claude_without_queries: the server takes no such request"] == 1
 
 
 def test_a_budget_below_one_batch_is_spent_in_smaller_ones_and_never_passed(server: Fake, tmp_path: Path) -> None:

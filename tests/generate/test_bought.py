@@ -16,9 +16,9 @@ from tests.generate.workspace import KEY, SECRET, configure, covered, outputs, p
 
 def test_every_passage_gets_the_queries_that_the_model_wrote_for_it(server: Fake, tmp_path: Path) -> None:
     prepare(tmp_path, server.url, range(20))
-    said = run(tmp_path)
-    assert "20 passages: 0 in the store, 20 to ask for; about " in said
-    assert "80 queries for 20 of 20 passages" in said
+    output = run(tmp_path)
+    assert "20 passages: 0 in the store, 20 to ask for; about " in output
+    assert "80 queries for 20 of 20 passages" in output
     expected = []
     for passage in passages(range(20)):
         user = f"Doc: {passage['title']}\n{passage['text']}"
@@ -125,8 +125,8 @@ def workspace_scope(folder: Path) -> str:
 def test_retry_after_is_waited_for_by_all_requests(server: Fake, tmp_path: Path) -> None:
     server.control(faults=[{**RETRY, "retry_after": 2, "times": 1}])
     prepare(tmp_path, server.url, range(200), max_concurrency=50)
-    said = run(tmp_path)
-    seconds = int(said.rpartition("(")[2].split(" s")[0])
+    output = run(tmp_path)
+    seconds = int(output.rpartition("(")[2].split(" s")[0])
     assert seconds >= 2
     assert server.stats().statuses["429"] == 1
 
@@ -136,10 +136,10 @@ def test_a_passage_that_fails_for_good_is_recorded_with_its_reason(server: Fake,
     prepare(tmp_path, server.url, range(100))
     run(tmp_path)
     assert len(covered(tmp_path)) == 98
-    found = report(tmp_path)
-    assert found["claude_passages_without_queries"] == 2
-    assert found["claude_without_queries: refused by the model"] == 1
-    assert found["claude_without_queries: cut off at max_tokens"] == 1
+    counts = report(tmp_path)
+    assert counts["claude_passages_without_queries"] == 2
+    assert counts["claude_without_queries: refused by the model"] == 1
+    assert counts["claude_without_queries: cut off at max_tokens"] == 1
     assert server.stats().billed["Doc: Doc Part 7"] == 2  # asked for once more, then no more
     run(tmp_path)
     assert server.stats().requests == 102
@@ -153,9 +153,9 @@ def test_a_passage_that_fails_twice_in_two_ways_is_counted_once(server: Fake, tm
     server.control(faults=faults, latency=0.02)
     prepare(tmp_path, server.url, range(100), max_concurrency=4)
     run(tmp_path)
-    found = report(tmp_path)
-    assert found["claude_passages_without_queries"] == 1
-    reasons = {name: count for name, count in found.items() if name.startswith("claude_without_queries: ")}
+    counts = report(tmp_path)
+    assert counts["claude_passages_without_queries"] == 1
+    reasons = {name: count for name, count in counts.items() if name.startswith("claude_without_queries: ")}
     assert reasons == {"claude_without_queries: no reply (500 invalid_request_error)": 1}
 
 
@@ -164,10 +164,10 @@ def test_more_failures_than_the_share_allows_end_the_stage_and_keep_what_was_bou
 ) -> None:
     server.control(faults=[{"do": "refusal", "match": f"Part 1{number}\n"} for number in range(3)])
     prepare(tmp_path, server.url, range(100), max_concurrency=1)
-    said = run(tmp_path, code=1)
-    assert "3 of 100 passages got no queries (refused by the model: 3)" in said
-    assert "these and the 87 others that have none yet" in said
-    assert "more than failed_share 0.02" in said
+    output = run(tmp_path, code=1)
+    assert "3 of 100 passages got no queries (refused by the model: 3)" in output
+    assert "these and the 87 others that have none yet" in output
+    assert "more than failed_share 0.02" in output
     assert not (tmp_path / "data/queries").exists()
     assert server.stats().requests == 10 + 3 * 2  # it stopped with the third
     server.control()
@@ -194,9 +194,9 @@ def test_one_passage_may_fail_however_few_there_are_unless_none_may(server: Fake
 def test_a_wrong_key_stops_at_once_with_one_clear_line(server: Fake, tmp_path: Path) -> None:
     server.control(key="another")
     prepare(tmp_path, server.url, range(100))
-    said = run(tmp_path, code=1)
-    assert "does not accept the API key (401 authentication_error): check the environment variable" in said
-    assert len(said.strip().splitlines()) == 2  # the estimate, and this
+    output = run(tmp_path, code=1)
+    assert "does not accept the API key (401 authentication_error): check the environment variable" in output
+    assert len(output.strip().splitlines()) == 2  # the estimate, and this
     assert server.stats().requests <= 4
 
 
@@ -220,9 +220,9 @@ def test_errors_that_no_repetition_mends_end_the_stage(status: int, line: str, s
 def test_a_server_that_never_answers_ends_the_stage(fault: dict[str, Any], server: Fake, tmp_path: Path) -> None:
     server.control(faults=[fault])
     prepare(tmp_path, server.url, range(100), max_concurrency=2)
-    said = run(tmp_path, code=1)
-    assert f"no reply from {server.url} in 5 attempts" in said
-    assert "0 of 100 passages have their queries" in said
+    output = run(tmp_path, code=1)
+    assert f"no reply from {server.url} in 5 attempts" in output
+    assert "0 of 100 passages have their queries" in output
 
 
 def test_no_server_is_said(tmp_path: Path) -> None:
@@ -244,10 +244,10 @@ def test_without_a_key_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_budget_is_never_passed_and_says_how_to_go_on(server: Fake, tmp_path: Path) -> None:
     server.control(latency=0.02)
     prepare(tmp_path, server.url, range(200), budget_usd=0.004)
-    said = run(tmp_path, code=1)
-    assert "the budget is reached: $0.00" in said
-    assert "of budget_usd 0.004" in said
-    assert "run `dvc repro` to go on, with a higher budget" in said
+    output = run(tmp_path, code=1)
+    assert "the budget is reached: $0.00" in output
+    assert "of budget_usd 0.004" in output
+    assert "run `dvc repro` to go on, with a higher budget" in output
     assert not (tmp_path / "data/queries").exists()
     stats = server.stats()
     spent = stats.input_tokens * 0.10e-6 + stats.output_tokens * 0.50e-6
@@ -278,8 +278,8 @@ def test_two_runs_at_once_buy_nothing_twice_and_keep_the_budget_together(server:
     # As a temporary experiment: a working directory of its own, with the main repository's cache.
     (other / ".dvc/config.local").write_text(f"[cache]\n    dir = {main / '.dvc/cache'}\n")
     runs = [workspace.start(folder) for folder in (main, other)]
-    said = [process.communicate(timeout=120)[0] for process in runs]
-    assert [process.returncode for process in runs] == [0, 0], said
+    output = [process.communicate(timeout=120)[0] for process in runs]
+    assert [process.returncode for process in runs] == [0, 0], output
     assert server.stats().billed.total() == 200
     assert outputs(main) == outputs(other)
     assert not (other / ".fieldtune").exists()
@@ -287,8 +287,8 @@ def test_two_runs_at_once_buy_nothing_twice_and_keep_the_budget_together(server:
     for folder in (main, other):
         prepare(folder, server.url, range(500), max_concurrency=8, budget_usd=0.02)
     runs = [workspace.start(folder) for folder in (main, other)]
-    said = [process.communicate(timeout=120)[0] for process in runs]
-    assert [process.returncode for process in runs] == [1, 1], said
+    output = [process.communicate(timeout=120)[0] for process in runs]
+    assert [process.returncode for process in runs] == [1, 1], output
     stats = server.stats()
     assert max(stats.billed.values()) == 1
     assert 0.019 < stats.input_tokens * 0.10e-6 + stats.output_tokens * 0.50e-6 <= 0.02
@@ -309,9 +309,9 @@ def test_what_another_run_has_under_way_is_waited_for_and_bought_when_that_ends_
         while server.count()[1] < 9:
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.02)
-    said = process.communicate(timeout=60)[0]
-    assert process.returncode == 0, said
-    assert "1 of the requests are under way in another run: waiting for their replies" in said
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert "1 of the requests are under way in another run: waiting for their replies" in output
     assert len(covered(tmp_path)) == 10
     assert set(server.stats().billed.values()) == {1}
 
@@ -331,9 +331,9 @@ def test_a_local_server_needs_no_key_costs_nothing_and_may_ignore_the_schema(ser
     chatty = f"Sure! Here they are:\n```json\n{json.dumps({'queries': items})}\n```\nAnything else?"
     server.control(faults=[{"do": "say", "text": chatty}])
     prepare(tmp_path, server.url, range(5), way="local")
-    said = run(tmp_path)
-    assert "about " in said
-    assert ": free" in said
+    output = run(tmp_path)
+    assert "about " in output
+    assert ": free" in output
     assert covered(tmp_path) == {p["id"]: 4 for p in passages(range(5))}
     assert [cost["cost_usd"] for cost in files.read_json(tmp_path / "data/queries/cost.json").values()] == [0.0]
     assert server.stats().keys == ["none"]

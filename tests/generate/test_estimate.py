@@ -33,26 +33,28 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "model_path: data/none.jsonl\npin: data/none.jsonl\ngenerator: claude\n"
     )
     files.write_text(Path("data/none.jsonl"), "")
-    for way in ("claude", "claude_batch"):
-        settings: Any = OmegaConf.load(f"conf/generator/{way}.yaml")
-        settings.messages.system = "s" * 400
-        settings.messages.user = "{title}{text}"
-        OmegaConf.save(settings, f"conf/generator/{way}.yaml")
+    change("_messages", system="s" * 400, user="{title}{text}")
     rows = [{**p, "title": "t" * 10, "text": f"{number:0390}"} for number, p in enumerate(passages(range(1000)))]
     files.write_jsonl(paths.PASSAGES, rows)
 
 
+def change(file: str, **messages: Any) -> None:
+    """Set keys of `messages:` in a file of conf/generator/."""
+    path = f"conf/generator/{file}.yaml"
+    OmegaConf.save(OmegaConf.merge(OmegaConf.load(path), {"messages": messages}), path)
+
+
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "output"),
     [
         ([], f"{LINE}\n$0.0000 spent on this prompt so far, of $5.00\n"),
         (["--generator", "claude_batch"], f"{LINE}\n$0.0000 spent on this prompt so far, of $5.00\n"),
         (["--generator", "keyphrases"], "keyphrases: free\n"),
     ],
 )
-def test_it_tells_tokens_and_dollars(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_tells_tokens_and_dollars(arguments: list[str], output: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["estimate", *arguments])
-    assert capsys.readouterr().out == said
+    assert capsys.readouterr().out == output
 
 
 def test_with_a_free_generator_chosen_it_tells_what_claude_would_cost(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,9 +67,7 @@ def test_with_a_free_generator_chosen_it_tells_what_claude_would_cost(capsys: py
 def test_an_estimate_above_the_budget_says_that_the_stage_would_stop(
     way: str, stops: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings: Any = OmegaConf.load(f"conf/generator/{way}.yaml")
-    settings.messages.budget_usd = 0.05
-    OmegaConf.save(settings, f"conf/generator/{way}.yaml")
+    change(way, budget_usd=0.05)
     cli.main(["estimate", "--generator", way])
     end = "! more than the budget of $0.0500: the stage would stop there\n" if stops else ""
     assert capsys.readouterr().out == f"{LINE}\n$0.0000 spent on this prompt so far, of $0.0500\n{end}"
@@ -85,8 +85,9 @@ def test_the_stage_prints_the_same_line_before_it_needs_a_key(capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--generator", "gpt"], "conf/generator/gpt.yaml is not there; there are: claude, claude_batch, keyphrases"),
-        ([], "data/passages/passages.jsonl is not there: run `dvc repro ingest`"),
+        (["--generator", "gpt"], "gpt is not a choice of conf/generator/; available: claude, claude_batch, keyphrases"),
+        (["--generator", "_base"], "_base is not a choice of conf/generator/; available: claude, claude_batch, "),
+        ([], "data/passages/passages.jsonl not found: run `dvc repro ingest`"),
     ],
 )
 def test_what_is_not_there_is_one_line(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,14 +95,12 @@ def test_what_is_not_there_is_one_line(arguments: list[str], line: str, capsys: 
         paths.PASSAGES.unlink()
     with pytest.raises(SystemExit, match="1"):
         cli.main(["estimate", *arguments])
-    said = capsys.readouterr().out
-    assert line in said
-    assert said.count("\n") == 1
+    output = capsys.readouterr().out
+    assert line in output
+    assert output.count("\n") == 1
 
 
 def test_a_model_without_a_price_is_refused() -> None:
-    settings: Any = OmegaConf.load("conf/generator/claude.yaml")
-    settings.messages.model = "claude-unheard-of"
-    OmegaConf.save(settings, "conf/generator/claude.yaml")
+    change("claude", model="claude-unheard-of")
     with pytest.raises(UserError, match=r"messages\.prices has no price for claude-unheard-of"):
         estimate.estimate("claude")

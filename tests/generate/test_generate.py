@@ -79,5 +79,5 @@ def test_pairs_of_ones_own_are_used_beside_any_generator_and_alone(capsys: pytes
     configure("pairs", pairs="faq.csv")
     assert work().startswith("1 queries for 1 of 2 passages")
     configure("keyphrases", pairs="gone.csv")
-    with pytest.raises(UserError, match=r"pairs: gone\.csv is not there"):
+    with pytest.raises(UserError, match=r"pairs: gone\.csv not found"):
         work()

@@ -23,9 +23,9 @@ def passages(texts: dict[str, str]) -> list[dict[str, Any]]:
 
 def queries(texts: dict[str, str], words: int = 3) -> dict[str, list[str]]:
     """The queries of each passage, by its title."""
-    found, counts = Keyphrases(words, 1.0, 0).queries(passages(texts))
-    assert counts == {"keyphrases": len(found)}
-    return {title: [q.query for q in found if q.passage_id == str(n)] for n, title in enumerate(texts)}
+    written, counts = Keyphrases(words, 1.0, 0).queries(passages(texts))
+    assert counts == {"keyphrases": len(written)}
+    return {title: [q.query for q in written if q.passage_id == str(n)] for n, title in enumerate(texts)}
 
 
 def test_a_passage_gets_its_title_its_rare_words_and_its_densest_sentence() -> None:
@@ -67,10 +67,10 @@ def test_text_of_other_languages_gives_whole_words_and_whole_sentences(texts: di
     first, *_ = texts
     title, key_words, key_sentence = queries(texts)[first]
     assert (title, key_sentence) == (first, sentence)
-    said = f"{first} {texts[first]}".lower()
+    words = f"{first} {texts[first]}".lower()
     for mark in ".。।؟":
-        said = said.replace(mark, " ")
-    assert set(key_words.split()) <= set(said.split())
+        words = words.replace(mark, " ")
+    assert set(key_words.split()) <= set(words.split())
 
 
 def test_scripts_without_blanks_give_pieces_of_clauses() -> None:
@@ -82,9 +82,9 @@ def test_scripts_without_blanks_give_pieces_of_clauses() -> None:
 
 @pytest.mark.parametrize("text", ["word " * 500, "x" * 5000, "中文" * 3000, "a\n" * 500])
 def test_no_query_is_longer_than_what_people_type(text: str) -> None:
-    found = queries({text: text, "other": "Other words."}, words=12)[text]
-    assert found
-    assert all(0 < len(query) <= 200 and len(query.split()) <= 24 for query in found)
+    written = queries({text: text, "other": "Other words."}, words=12)[text]
+    assert written
+    assert all(0 < len(query) <= 200 and len(query.split()) <= 24 for query in written)
 
 
 @pytest.mark.parametrize("texts", [{}, {"the": "of the and"}, {"?": "!!! ..."}])
@@ -102,7 +102,7 @@ def test_the_order_in_which_python_hashes_words_decides_nothing() -> None:
         "passages = [{'id': str(i), 'title': 'title', 'text': t} for i, t in enumerate(json.load(sys.stdin))]\n"
         "print([query.query for query in Keyphrases(5, 1.0, 0).queries(passages)[0]])"
     )
-    said = {
+    outputs = {
         subprocess.run(
             [sys.executable, "-c", program],
             input=json.dumps([text, *others]),
@@ -113,4 +113,4 @@ def test_the_order_in_which_python_hashes_words_decides_nothing() -> None:
         ).stdout
         for seed in range(1, 9)
     }
-    assert len(said) == 1
+    assert len(outputs) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from fieldtune.corpus.passages import section_hash
 from fieldtune.runtime.errors import UserError
-from stages.generate.pairs import Pairs
+from stages.generate.pairs import Recorded
 
 
 def passage(id_: str, text: str, section: str | None = None, whole: str | None = None) -> dict[str, Any]:
@@ -39,7 +39,7 @@ PASSAGES = [
 def recorded(rows: list[dict[str, object]], folder: Path) -> tuple[list[tuple[str, str]], dict[str, int]]:
     """Each query with the passage that it went to, and the counts."""
     (folder / "recorded.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    queries, counts = Pairs(folder / "recorded.jsonl", "recorded").queries(PASSAGES)
+    queries, counts = Recorded(folder / "recorded.jsonl").queries(PASSAGES)
     return [(query.query, query.passage_id) for query in queries], counts
 
 
@@ -112,10 +112,10 @@ def test_a_query_of_a_section_that_was_cut_goes_to_the_piece_that_answers_it(
 def test_a_malformed_line_is_named(line: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "own.jsonl").write_text(json.dumps(row("q", passage_id="a.md#copy")) + f"\n\n{line}\n")
     with pytest.raises(UserError) as error:
-        Pairs(tmp_path / "own.jsonl", "recorded").queries(PASSAGES)
+        Recorded(tmp_path / "own.jsonl").queries(PASSAGES)
     assert str(error.value).startswith(f"{tmp_path / 'own.jsonl'}, {message}")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone\.jsonl is not there"):
-        Pairs(tmp_path / "gone.jsonl", "recorded").queries(PASSAGES)
+    with pytest.raises(UserError, match=r"gone\.jsonl not found"):
+        Recorded(tmp_path / "gone.jsonl").queries(PASSAGES)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stages.generate.reply import UnusableError, queries_of
+from stages.generate.reply import UnusableError, read_queries
 
 PASSAGE = {"text": "Press the red lever. The lid of the box then opens slowly by itself, with a hiss.\nStand back!"}
 GOOD = [
@@ -30,18 +30,18 @@ def reply(queries: list[tuple[str, str]]) -> str:
     ],
 )
 def test_the_queries_are_found_wherever_the_json_stands(text: str) -> None:
-    assert queries_of(text, "end_turn", PASSAGE, 4) == GOOD
+    assert read_queries(text, "end_turn", PASSAGE, 4) == GOOD
 
 
 def test_one_fewer_or_one_more_will_do() -> None:
-    assert len(queries_of(reply(GOOD[:3]), "end_turn", PASSAGE, 4)) == 3
-    assert len(queries_of(reply([*GOOD, ("task", "lift the cover")]), "end_turn", PASSAGE, 4)) == 5
+    assert len(read_queries(reply(GOOD[:3]), "end_turn", PASSAGE, 4)) == 3
+    assert len(read_queries(reply([*GOOD, ("task", "lift the cover")]), "end_turn", PASSAGE, 4)) == 5
 
 
 def test_of_one_query_there_must_be_one() -> None:
-    assert queries_of(reply(GOOD[:1]), "end_turn", PASSAGE, 1) == GOOD[:1]
+    assert read_queries(reply(GOOD[:1]), "end_turn", PASSAGE, 1) == GOOD[:1]
     with pytest.raises(UnusableError, match="wrong number of queries"):
-        queries_of(reply([]), "end_turn", PASSAGE, 1)
+        read_queries(reply([]), "end_turn", PASSAGE, 1)
 
 
 def changed(query: str, kind: str = "task") -> str:
@@ -73,9 +73,9 @@ def changed(query: str, kind: str = "task") -> str:
 )
 def test_an_unusable_reply_says_why_without_quoting(text: str, stop_reason: str, reason: str) -> None:
     with pytest.raises(UnusableError) as error:
-        queries_of(text, stop_reason, PASSAGE, 4)
+        read_queries(text, stop_reason, PASSAGE, 4)
     assert str(error.value) == reason
 
 
 def test_a_few_words_of_the_passage_are_no_copy() -> None:
-    assert queries_of(changed("opens slowly by itself"), "end_turn", PASSAGE, 4)
+    assert read_queries(changed("opens slowly by itself"), "end_turn", PASSAGE, 4)

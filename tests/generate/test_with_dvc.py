@@ -21,11 +21,11 @@ def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fak
     repository.make(folder)
     edit(folder / "params.yaml", {"generator: keyphrases": "generator: claude"})
     with fake_anthropic.running() as server:
-        for way in ("claude", "claude_batch"):
-            edit(
-                folder / f"conf/generator/{way}.yaml",
-                {"base_url: https://api.anthropic.com": f"base_url: {server.url}", "poll: 30": "poll: 0.1"},
-            )
+        edit(
+            folder / "conf/generator/claude.yaml",
+            {"base_url: https://api.anthropic.com": f"base_url: {server.url}"},
+        )
+        edit(folder / "conf/generator/_messages.yaml", {"poll: 30": "poll: 0.1"})
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ANTHROPIC_API_KEY", KEY)
             dvc(folder, "repro", "generate")
@@ -66,7 +66,7 @@ def test_one_more_document_buys_its_passages_alone_and_experiments_share_the_sto
     assert (stats.requests, stats.batches) == (bought + 2, [])
 
     # What an experiment buys, the workspace has.
-    edit(team / "conf/generator/claude.yaml", {"2 to 5 words": "2 to 4 words"})
+    edit(team / "conf/generator/_messages.yaml", {"2 to 5 words": "2 to 4 words"})
     dvc(team, "exp", "run", "--temp", "generate")
     assert server.stats().requests == bought + 2 + before + 2
     dvc(team, "repro", "generate")

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from fieldtune.corpus import files
 from fieldtune.runtime import paths, stage
 from fieldtune.runtime.settings import load
+from stages.compose.compose import compose
 from stages.generate.__main__ import work
 from stages.generate.config import GenerateConfig, MessagesConfig
 from stages.generate.store import Store
@@ -41,7 +42,7 @@ def passages(numbers: Iterable[int]) -> list[dict[str, Any]]:
 
 def configure(folder: Path, base_url: str, way: str = "claude", **messages: Any) -> None:
     """Write the stage's settings: those of conf/generator/, with quick waits and what the test sets."""
-    settings: Any = OmegaConf.load(ROOT / f"conf/generator/{way}.yaml")
+    settings: Any = OmegaConf.structured(compose(ROOT / paths.PARAMS, ROOT / paths.CONF, {"generator": way}).generator)
     quick = {
         "backoff": 0.01,
         "attempts": 5,
@@ -63,9 +64,9 @@ def prepare(folder: Path, base_url: str, numbers: Iterable[int], way: str = "cla
 
 
 def messages_config() -> MessagesConfig:
-    found = load("generate", GenerateConfig).generator.messages
-    assert found
-    return found
+    messages = load("generate", GenerateConfig).generator.messages
+    assert messages
+    return messages
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -94,11 +95,11 @@ def run(folder: Path, code: int = 0) -> str:
         except SystemExit as ended:
             assert isinstance(ended.code, int)
             status = ended.code
-    said = printed.getvalue()
-    assert status == code, said
-    assert SECRET not in said
-    assert KEY not in said
-    return said
+    output = printed.getvalue()
+    assert status == code, output
+    assert SECRET not in output
+    assert KEY not in output
+    return output
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
@@ -106,8 +107,8 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def report(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = files.read_json(folder / paths.QUERIES.with_name("report.json"))
-    return found
+    counts: dict[str, Any] = files.read_json(folder / paths.QUERIES.with_name("report.json"))
+    return counts
 
 
 def covered(folder: Path) -> dict[str, int]:

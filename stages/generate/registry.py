@@ -1,0 +1,13 @@
+"""All providers by name.
+
+To add one: a class here, its traits in fieldtune/corpus/providers.py, and a file of conf/generator/ that names it.
+"""
+
+from stages.generate.bought import Claude, ClaudeBatch, Local
+from stages.generate.keyphrases import Keyphrases
+from stages.generate.pairs import Pairs, Recorded
+from stages.generate.provider import Provider
+
+PROVIDERS: dict[str, type[Provider]] = {
+    provider.name: provider for provider in (Recorded, Pairs, Keyphrases, Claude, ClaudeBatch, Local)
+}
