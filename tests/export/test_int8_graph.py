@@ -94,6 +94,7 @@ def test_the_layer_that_hurts_is_found_and_what_is_kept_stays_as_it_was(tmp_path
     write_int8(fp32, int8)
     spoiled = distance(int8)
     write_int8(fp32, int8, keep=order[0])
-    assert distance(int8) < 0.01 < 0.02 < spoiled
+    assert distance(int8) < 0.01
+    assert spoiled > 0.02
     products = [node for node in ir.load(int8).graph if node.name in order[0]]
     assert [node.op_type for node in products] == ["MatMul"]
