@@ -21,6 +21,8 @@ from tests.pipeline import repository
 from tests.pipeline.repository import commit, dvc, edit, git, stages_run
 from tests.pipeline.test_dvc_yaml import STAGES
 
+pytestmark = pytest.mark.pipeline
+
 OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "model", "curve", "tuned_vectors", "export")
 
 
