@@ -63,8 +63,8 @@ def configure(folder: Path, documents: Path | None, pairs: Path | None, changes:
     params = OmegaConf.load(folder / paths.PARAMS)
     places = {} if documents is None else {
         "documents": str(documents.resolve()),
-        "queries": "data/none.jsonl",
-        "pairs": str(pairs.resolve()) if pairs else "data/none.jsonl",
+        "queries": paths.NONE.as_posix(),
+        "pairs": str(pairs.resolve()) if pairs else paths.NONE.as_posix(),
         "generator": "pairs" if pairs else "keyphrases",
     }  # fmt: skip
     OmegaConf.save(OmegaConf.merge(params, places, OmegaConf.from_dotlist(list(changes))), folder / paths.PARAMS)
