@@ -24,8 +24,7 @@ from tests.pipeline.test_dvc_yaml import STAGES
 pytestmark = pytest.mark.pipeline
 
 OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "model", "curve", "tuned_vectors", "export")
-EDITORS = ("x.py~", ".x.py.swp", ".#x.py", "#x.py#", "x.py.orig", "x.py.rej", ".DS_Store", "__pycache__/x.pyc")
-EDITORS = (*EDITORS, ".ipynb_checkpoints/x.ipynb")
+LEFT_BY_EDITORS = "x.py~ .x.py.swp .#x.py #x.py# x.py.orig x.py.rej .DS_Store __pycache__/x.pyc .ipynb_checkpoints/x"
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +152,7 @@ def test_one_edited_line_of_code_makes_stale_what_runs_it(team: Path, file: str,
 
 def test_an_edit_of_the_words_of_bm25_leaves_ingest_and_embed_alone(team: Path) -> None:
     edit(team / "fieldtune/retrieval/words.py", {"\ndef ": "\n# a comment\ndef "})
-    assert stages_run(dvc(team, "repro", "real", "generate")) == ["compose", "real", "generate"]
+    assert sorted(stages_run(dvc(team, "repro", "real", "generate"))) == ["compose", "generate", "real"]
     assert changed(team) == RETRIEVAL - {"real", "generate"}  # not embed, which reads what those two write
     assert git(team, "status", "--porcelain", "data") == ""
 
@@ -166,7 +165,7 @@ def test_an_edit_under_the_encoder_is_encoded_again_and_the_same_vectors_go_no_f
 
 def test_the_files_of_an_editor_change_nothing(team: Path) -> None:
     for folder in ("fieldtune/models", "stages/train"):
-        for name in EDITORS:
+        for name in LEFT_BY_EDITORS.split():
             (team / folder / name).parent.mkdir(exist_ok=True)
             (team / folder / name).write_text("a line")
     assert changed(team) == set()
