@@ -70,12 +70,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
     columns = [name for name in base if name.startswith("test/") and not name.endswith("/n")]
     yield "| variant | share | " + " | ".join(f"{name} {base[name]:.3f}" for name in columns) + " |"
     yield "|---" * (len(columns) + 2) + "|"
-    for (name, share), of in itertools.groupby(
+    for (name, share), runs in itertools.groupby(
         sorted(rows[1:], key=lambda row: (["tutorial", *VARIANTS].index(row["variant"]), row["share"])),
         key=lambda row: (row["variant"], row["share"]),
     ):
-        found = [row["scores"] for row in of]
-        gains = [[row[column] - base[column] for row in found] for column in columns]
+        scores = [row["scores"] for row in runs]
+        gains = [[row[column] - base[column] for row in scores] for column in columns]
         cells = [f"{mean(gain):+.3f} ± {stdev(gain) if len(gain) > 1 else 0:.3f}" for gain in gains]
         yield f"| {name} | {share} | {' | '.join(cells)} |"
 

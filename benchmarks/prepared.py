@@ -60,11 +60,11 @@ class Domain:
             }
             for name, judged in (("dev", self.dev), ("test", self.test))
         }
-        asked = judged_queries.vectors(self.dev.ids, paths.VECTORS)
-        part = part_of_corpus(self.dev, self.corpus, asked, self.passages, 600, 0)
+        dev_queries = judged_queries.vectors(self.dev.ids, paths.VECTORS)
+        part = part_of_corpus(self.dev, self.corpus, dev_queries, self.passages, 600, 0)
         self.evaluator = DevEvaluator(self.dev, self.corpus, part, self.bf16, batch_size=64)
         self.base = {
-            **self._scores("dev", self.dev, asked, self.passages),
+            **self._scores("dev", self.dev, dev_queries, self.passages),
             **self._scores("test", self.test, judged_queries.vectors(self.test.ids, paths.VECTORS), self.passages),
         }
 
@@ -82,13 +82,13 @@ class Domain:
 
     def _scores(self, name: str, judged: Judged, queries: Any, passages: Any) -> dict[str, float]:
         values = metrics.per_query(ranking.dense(queries, passages, self.corpus), judged.relevant)["ndcg@10"]
-        found = {f"{name}/{of}": float(values[rows].mean()) for of, rows in judged.sets.items() if len(rows)}
+        scores = {f"{name}/{part}": float(values[rows].mean()) for part, rows in judged.sets.items() if len(rows)}
         kinds = self.kinds[name]
         for kind in sorted(set(kinds.values())):
             rows = [row for row, query_id in enumerate(judged.ids) if kinds.get(query_id) == kind]
-            found[f"{name}/{kind}"] = float(values[rows].mean())
-            found[f"{name}/{kind}/n"] = len(rows)
-        return found
+            scores[f"{name}/{kind}"] = float(values[rows].mean())
+            scores[f"{name}/{kind}/n"] = len(rows)
+        return scores
 
     def train(self, changes: dict[str, Any], seed: int, evaluator: Any = None) -> SentenceTransformer:
         config = settings(**{**changes, "seed": seed, "model": self.config.model})

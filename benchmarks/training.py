@@ -173,7 +173,7 @@ def ours(
     if multi:
         clusters = {text: number for number, text in enumerate(dict.fromkeys(positives))}
         rows = by_passage(
-            anchors, positives, hard, clusters | {text: -1 for of in hard for text in of if text not in clusters}
+            anchors, positives, hard, clusters | {text: -1 for texts in hard for text in texts if text not in clusters}
         )
     else:
         rows = Dataset.from_list(
@@ -195,8 +195,8 @@ def ours(
     with tempfile.TemporaryDirectory() as folder, measured() as memory:
         trainer.train(model, rows, None, Nothing(), config, bf16, Path(folder), clock, saved_every=math.inf)  # type: ignore[arg-type]
     share = done * size / len(rows)
-    negatives = [text for of in rows["negative"] for text in of[: config.negatives]]
-    texts = [*rows["positive"], *negatives, *(anchor for of in rows["anchor"] for anchor in of)]
+    negatives = [text for texts in rows["negative"] for text in texts[: config.negatives]]
+    texts = [*rows["positive"], *negatives, *(anchor for anchors in rows["anchor"] for anchor in anchors)]
     plain = operations(model, texts) * share
     return Speed(clock.seconds, sum(map(len, rows["anchor"])) * share, plain, memory(), bf16)
 
@@ -279,13 +279,17 @@ def table(
         lambda: ours(load(), pairs, steps, skip, bf16, **usual)
     )
     chosen = {name: recipe for name, recipe in recipes.items() if not arguments.only or name in arguments.only}
-    found: dict[str, list[Speed]] = {name: [] for name in chosen}
+    speeds_by_name: dict[str, list[Speed]] = {name: [] for name in chosen}
     for _ in range(arguments.turns):
         for name, recipe in chosen.items():
             with contextlib.suppress(torch.OutOfMemoryError):
-                found[name].append(recipe())
-    rates = {name: median(speed.pairs / speed.seconds for speed in speeds) for name, speeds in found.items() if speeds}
-    for name, speeds in found.items():
+                speeds_by_name[name].append(recipe())
+    rates = {
+        name: median(speed.pairs / speed.seconds for speed in speeds)
+        for name, speeds in speeds_by_name.items()
+        if speeds
+    }
+    for name, speeds in speeds_by_name.items():
         if not speeds:
             yield f"| {name} | out of memory | | | | |"
             continue
@@ -322,11 +326,11 @@ class Scored(BaseEvaluator):
         self._started = time.perf_counter()
 
     def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
-        found = self._domain.evaluator(model)
+        scores = self._domain.evaluator(model)
         now = time.perf_counter()
         self.points.append((now - self._started - self._stopped, self._domain.scores(model)))
         self._stopped += time.perf_counter() - now
-        return found
+        return scores
 
 
 def quality(arguments: argparse.Namespace) -> Iterator[str]:
