@@ -45,9 +45,8 @@ def imports(module: Path) -> frozenset[str]:
 
 def test_what_imports_a_client_or_a_database_is_an_integration() -> None:
     foreign = {canonicalize_name(Requirement(line).name) for line in EXTRA} - TOOLS
-    known = {
-        name for name, of in packages_distributions().items() if {canonicalize_name(each) for each in of} & foreign
-    }
+    distributions = packages_distributions().items()
+    known = {name for name, sources in distributions if {canonicalize_name(source) for source in sources} & foreign}
     assert {"openai", "psycopg", "faiss", "haystack", "anthropic"} <= known
     files = {path for path in TESTS if any(imports(module) & known for module in reached([path]))}
     assert {path.name for path in files} >= {"test_clients.py", "test_stores.py", "test_api.py"}
