@@ -15,7 +15,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # With tensors this small, threads only wait for each other. Read when torch loads, here and in what tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# As in stages/__init__.py, for tests that import onnxruntime first.
+# As in fieldtune/runtime/environment.py, for tests that import onnxruntime first.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # A file goes to one worker whole: those that take longest come first, so that no worker ends long after the other.
