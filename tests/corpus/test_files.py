@@ -44,7 +44,7 @@ def test_the_old_stays_and_nothing_else_when_the_block_raises(replace: Replace, 
 @pytest.mark.parametrize("replace", ["replace_file", "replace_dir"])
 def test_what_a_killed_run_left_does_not_get_into_the_next(replace: str, tmp_path: Path) -> None:
     program = (
-        "import os, signal, sys; from pathlib import Path; from stages import files\n"
+        "import os, signal, sys; from pathlib import Path; from fieldtune.corpus import files\n"
         f"with files.{replace}(Path('it')) as temporary:\n"
         "    (temporary / 'stray' if temporary.is_dir() else temporary).write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -72,7 +72,7 @@ def test_a_run_that_is_killed_while_it_replaces_a_folder_leaves_a_whole_one(
         (temporary / "a").write_text("old")
         (temporary / "b").write_text("old")
     program = (
-        "import os, shutil, signal; from pathlib import Path; from stages import files\n"
+        "import os, shutil, signal; from pathlib import Path; from fieldtune.corpus import files\n"
         "rename = Path.rename\n"
         "def begin(path, target=None, ignore_errors=False):\n"
         "    if path.exists():\n"

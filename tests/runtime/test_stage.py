@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 LOCK = """
+import fieldtune.runtime.environment  # the watch
 import time
 from fieldtune.runtime.stage import run_stage
 def work():
