@@ -146,7 +146,7 @@ def make(folder: Path, passages: int, queries: int) -> None:
     """Write the inputs of `embed` and `dataset` below a folder: as many queries, each of one passage's words."""
     draw = np.random.default_rng(2)
     vectors = np.empty((passages, DIMENSION), dtype=np.float32)
-    asked: dict[int, Row] = {}
+    queries_by_row: dict[int, Row] = {}
     wanted = set(np.linspace(0, passages, queries, endpoint=False).astype(int).tolist())
     number = 0
     (folder / paths.PASSAGES).parent.mkdir(parents=True)
@@ -158,13 +158,18 @@ def make(folder: Path, passages: int, queries: int) -> None:
                 file.write(json.dumps(passage) + "\n")
                 if number in wanted:
                     query = " ".join(draw.choice(words, 5, replace=False))
-                    asked[number] = {"passage_id": passage["id"], "query": query, "kind": "keyword", "provider": "-"}
+                    queries_by_row[number] = {
+                        "passage_id": passage["id"],
+                        "query": query,
+                        "kind": "keyword",
+                        "provider": "-",
+                    }
                 number += 1
-    files.write_jsonl(folder / paths.QUERIES, asked.values())
+    files.write_jsonl(folder / paths.QUERIES, queries_by_row.values())
     for name in (paths.REAL, paths.REAL_LOG):
         files.write_text(folder / name, "")
-    noise = unit(draw.standard_normal((len(asked), DIMENSION), dtype=np.float32))
-    near = unit(vectors[list(asked)] + noise)
+    noise = unit(draw.standard_normal((len(queries_by_row), DIMENSION), dtype=np.float32))
+    near = unit(vectors[list(queries_by_row)] + noise)
     for kind, table in (("passages", vectors), ("queries", near), ("real", near[:0])):
         write_vectors(folder / paths.VECTORS, kind, table)
 
@@ -239,15 +244,15 @@ def embed(folder: Path, passages: int) -> dict[str, Any]:
     """Encode some of the passages, and work out what all of them take."""
     beside = folder / "embed"
     prepare(beside)
-    some = list(itertools.islice(files.read_jsonl(folder / paths.PASSAGES), SLICE))
-    files.write_jsonl(beside / paths.PASSAGES, some)
+    sample = list(itertools.islice(files.read_jsonl(folder / paths.PASSAGES), SLICE))
+    files.write_jsonl(beside / paths.PASSAGES, sample)
     for name in (paths.QUERIES, paths.REAL, paths.REAL_LOG):
         files.write_text(beside / name, "")
     measured = run("embed", beside)
-    each = measured["parts"]["write_all"]["seconds"] / len(some)
-    texts = sum(sum(map(sys.getsizeof, (row, *row.values(), passage_text(row)))) for row in some) / len(some)
+    each = measured["parts"]["write_all"]["seconds"] / len(sample)
+    texts = sum(sum(map(sys.getsizeof, (row, *row.values(), passage_text(row)))) for row in sample) / len(sample)
     return {
-        "passages": len(some),
+        "passages": len(sample),
         **measured,
         "microseconds_per_passage": round(1e6 * each),
         "hours_for_all": round(passages * each / 3600, 2),

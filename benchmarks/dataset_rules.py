@@ -154,7 +154,7 @@ def score(config: Config) -> Scores:
         "tuned": metrics.per_query(ranking.dense(queries, passages, corpus), judged.relevant),
     }
     return {
-        name: {system: metrics.means(of, rows)["ndcg@10"] for system, of in values.items()}
+        name: {system: metrics.means(measured, rows)["ndcg@10"] for system, measured in values.items()}
         for name, rows in judged.sets.items()
     }
 
@@ -181,8 +181,8 @@ def measure(name: str, seed: int, passages: int, keep: Path) -> dict[str, Any]:
                 sizes = {side: report[side]["pairs"] for side in SIDES}
                 run = {"variant": name, "seed": seed, **sizes, "dropped": report["dropped"], "scores": score(config)}
         files.write_json(done, run)
-    found: dict[str, Any] = files.read_json(done)
-    return found
+    measured: dict[str, Any] = files.read_json(done)
+    return measured
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -190,9 +190,9 @@ def summary(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     mean and standard deviation over the seeds.
     """
     gain = {
-        (run["variant"], run["seed"], name): of["tuned"] - of["base"]
+        (run["variant"], run["seed"], name): scores["tuned"] - scores["base"]
         for run in runs
-        for name, of in run["scores"].items()
+        for name, scores in run["scores"].items()
     }
     rows = []
     for variant in dict.fromkeys(run["variant"] for run in runs):
@@ -221,7 +221,7 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         tuned, base, more = (row[name] for name in ("tuned", "base", "gain_over_default"))
         difference = "" if row["variant"] == DEFAULT else f"{more['mean']:+.4f} ± {more['deviation']:.4f}"
-        scores = (f"{of['mean']:.4f} ± {of['deviation']:.4f}" for of in (tuned, base))
+        scores = (f"{score['mean']:.4f} ± {score['deviation']:.4f}" for score in (tuned, base))
         lines.append(f"| {' | '.join([row['variant'], row['set'], *scores, difference])} |")
     return "\n".join(lines)
 
@@ -241,7 +241,7 @@ def main() -> None:
         for seed in range(arguments.seeds):
             for name in chosen:
                 runs.append(measure(name, seed, arguments.passages, keep))
-                scores = {of: round(scores["tuned"], 4) for of, scores in runs[-1]["scores"].items()}
+                scores = {query_set: round(scores["tuned"], 4) for query_set, scores in runs[-1]["scores"].items()}
                 print(f"{name}, seed {seed}: {scores}", file=sys.stderr, flush=True)
     rows = summary(runs)
     print(table(rows))

@@ -64,8 +64,8 @@ def configure(folder: Path, documents: Path | None, pairs: Path | None, changes:
     params = OmegaConf.load(folder / paths.PARAMS)
     places = {} if documents is None else {
         "documents": str(documents.resolve()),
-        "queries": "data/none.jsonl",
-        "pairs": str(pairs.resolve()) if pairs else "data/none.jsonl",
+        "queries": paths.NONE.as_posix(),
+        "pairs": str(pairs.resolve()) if pairs else paths.NONE.as_posix(),
         "generator": "pairs" if pairs else "keyphrases",
     }  # fmt: skip
     OmegaConf.save(OmegaConf.merge(params, places, OmegaConf.from_dotlist(list(changes))), folder / paths.PARAMS)
@@ -86,18 +86,18 @@ def seeded(folder: Path, seed: int) -> None:
 def halves(documents: Path, folder: Path) -> None:
     """In `folder` a set with one half of the human queries; the other half are its `written_queries.jsonl`."""
     answers: dict[str, list[str]] = {}
-    for _, found in beir.rows(documents):
-        if found["group"] == "test":
-            answers.setdefault(found["query"], []).append(found["passage_id"])
-    asked = sorted(answers)
-    random.Random(0).shuffle(asked)
+    for _, row in beir.rows(documents):
+        if row["group"] == "test":
+            answers.setdefault(row["query"], []).append(row["passage_id"])
+    queries = sorted(answers)
+    random.Random(0).shuffle(queries)
     folder.mkdir(parents=True)
     shutil.copyfile(documents / beir.CORPUS, folder / beir.CORPUS)
-    tested = sorted(asked[1::2])
+    tested = sorted(queries[1::2])
     files.write_jsonl(folder / "queries.jsonl", [{"id": str(n), "text": query} for n, query in enumerate(tested)])
     rows = [f"{number}\t{passage}\t1\n" for number, query in enumerate(tested) for passage in answers[query]]
     files.write_text(folder / "qrels.tsv", "query-id\tcorpus-id\tscore\n" + "".join(rows))
-    learnt = [{"query": query, "passage_id": answers[query][0]} for query in sorted(asked[::2])]
+    learnt = [{"query": query, "passage_id": answers[query][0]} for query in sorted(queries[::2])]
     files.write_jsonl(folder / WRITTEN, learnt)
 
 
@@ -110,7 +110,7 @@ class Found:
     scores: SetScores
     exports: str
     verdict: str
-    without: str  # the verdict without the human queries
+    verdict_on_generated: str  # without the human queries
 
     def row(self, name: str) -> str:
         gain = self.scores.lead("tuned", "base")
@@ -121,7 +121,7 @@ class Found:
             f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})",
             self.exports,
             self.verdict,
-            self.without,
+            self.verdict_on_generated,
         ]
         return f"| {' | '.join(cells)} |"
 
@@ -140,12 +140,12 @@ def read(folder: Path) -> Found:
     def scored(rows: Any) -> SetScores:
         return score(values, np.flatnonzero(rows), groups, config)
 
-    real, generated = (np.array([name in of for of in table["sets"]]) for name in ("real", "synthetic"))
+    real, generated = (np.array([name in sets for sets in table["sets"]]) for name in ("real", "synthetic"))
     of_kinds = {str(kind): scored(generated & (kinds == kind)) for kind in sorted(set(kinds[generated]))}
     similarity = metrics["similarity_to_base"]
     return Found(
-        [query for query, of in zip(table["query"], real, strict=True) if of],
-        {system: of["ndcg@10"][real] for system, of in values.items()},
+        [query for query, is_real in zip(table["query"], real, strict=True) if is_real],
+        {system: measured["ndcg@10"][real] for system, measured in values.items()},
         scored(real),
         "base" if similarity > UNCHANGED else "tuned",
         metrics["verdict"],
@@ -157,10 +157,10 @@ def table_metrics(table: dict[str, Any]) -> list[str]:
     return [name.removeprefix("base_") for name in table if name.startswith("base_")]
 
 
-def reached(found: Found, oracle: Found) -> str:
+def reached(main: Found, oracle: Found) -> str:
     """How much of the gain that the other half of the human queries teach the tool's queries teach, too."""
-    rows = [found.queries.index(query) for query in oracle.queries]
-    gain = float((found.values["tuned"][rows] - found.values["base"][rows]).mean())
+    rows = [main.queries.index(query) for query in oracle.queries]
+    gain = float((main.values["tuned"][rows] - main.values["base"][rows]).mean())
     most = float((oracle.values["tuned"] - oracle.values["base"]).mean())
     return f"trained on half of the human queries {most:+.3f} on the other half; as above {gain:+.3f} there"
 
@@ -168,7 +168,7 @@ def reached(found: Found, oracle: Found) -> str:
 def measure(name: str, seeds: int, changes: Sequence[str], oracle: bool, home: Path) -> Iterator[str]:
     """Rows of the table, as they are measured."""
     documents = None if name == "sample" else Path(name)
-    found = []
+    runs = []
     for number, documents_of in enumerate([documents, home / "half"] if oracle and documents else [documents]):
         folder = home / f"repository{number}"
         if number and documents:
@@ -180,11 +180,11 @@ def measure(name: str, seeds: int, changes: Sequence[str], oracle: bool, home: P
         for seed in range(1 if number else seeds):
             seeded(folder, seed)
             run(folder, EACH_SEED)
-            found.append(read(folder))
+            runs.append(read(folder))
             if not number:
-                yield found[-1].row(f"{Path(name).name}, {seed}")
+                yield runs[-1].row(f"{Path(name).name}, {seed}")
     if oracle and documents:
-        yield reached(found[0], found[-1])
+        yield reached(runs[0], runs[-1])
 
 
 def main() -> None:

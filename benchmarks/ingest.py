@@ -36,18 +36,18 @@ def document(draw: random.Random, words: list[str], weights: list[float], size: 
     parts = [f"# {' '.join(draw.choices(words, cum_weights=weights, k=3)).title()}\n"]
     length = 0
     while length < size:
-        said = draw.choices(words, cum_weights=weights, k=140)
-        sentences = [" ".join(said[start : start + 14]).capitalize() + "." for start in range(0, 140, 14)]
+        sample = draw.choices(words, cum_weights=weights, k=140)
+        sentences = [" ".join(sample[start : start + 14]).capitalize() + "." for start in range(0, 140, 14)]
         kind = draw.randrange(8)
         if kind == 0:
-            part = f"## {' '.join(said[:4]).title()}\n"
+            part = f"## {' '.join(sample[:4]).title()}\n"
         elif kind == 1:
             part = "\n".join(f"- {sentence}" for sentence in sentences[:5]) + "\n"
         elif kind == 2:
-            lines = [f"| {said[i]} | {said[i + 1]} | {said[i + 2]} |" for i in range(0, 30, 3)]
+            lines = [f"| {sample[i]} | {sample[i + 1]} | {sample[i + 2]} |" for i in range(0, 30, 3)]
             part = "\n".join(["| a | b | c |", "|---|---|---|", *lines]) + "\n"
         elif kind == 3:
-            part = "```\n" + "\n".join(f"{said[i]} = {said[i + 1]}" for i in range(0, 20, 2)) + "\n```\n"
+            part = "```\n" + "\n".join(f"{sample[i]} = {sample[i + 1]}" for i in range(0, 20, 2)) + "\n```\n"
         else:
             part = " ".join(sentences) + "\n"
         parts.append(part)

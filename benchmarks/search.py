@@ -57,17 +57,17 @@ SEARCHES = {"chunked": ranking.nearest, "whole": whole}
 
 def measured(search: str, queries: int, passages: int) -> dict[str, Any]:
     """Run one search in this process."""
-    asked, table = unit(queries, 1), unit(passages, 0)
+    query_vectors, table = unit(queries, 1), unit(passages, 0)
     started = time.monotonic()
-    found, _ = SEARCHES[search](asked, table, min(K, passages))
+    hits, _ = SEARCHES[search](query_vectors, table, min(K, passages))
     return {
         "search": search,
         "queries": queries,
         "passages": passages,
         "seconds": round(time.monotonic() - started, 2),
-        "vectors_gb": round((asked.nbytes + table.nbytes) / 1e9, 2),
+        "vectors_gb": round((query_vectors.nbytes + table.nbytes) / 1e9, 2),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 2),
-        "sum": int(found.sum()),  # of all places found: the same where both find the same
+        "sum": int(hits.sum()),  # of all places found: the same where both find the same
     }
 
 
@@ -85,9 +85,9 @@ def main() -> None:
     for search in SEARCHES if arguments.whole else ("chunked",):
         command = [sys.executable, "-m", "benchmarks.search", "--only", search]
         sizes = ["--passages", str(arguments.passages), "--queries", str(arguments.queries)]
-        said = subprocess.run([*command, *sizes], check=True, capture_output=True, text=True).stdout
-        print(said, end="")
-        sums.add(json.loads(said)["sum"])
+        line = subprocess.run([*command, *sizes], check=True, capture_output=True, text=True).stdout
+        print(line, end="")
+        sums.add(json.loads(line)["sum"])
     assert len(sums) == 1, "the two searches found other passages"
 
 

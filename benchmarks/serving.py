@@ -181,18 +181,18 @@ def compare(arguments: argparse.Namespace) -> None:
             command = [arguments.infinity, "v2", "--model-id", str(base), "--device", "cpu", "--url-prefix", "/v1"]
             port += 1
             services["infinity"] = stack.enter_context(started([*command, "--port", str(port)], port))
-        alone: dict[str, list[float]] = {name: [] for name in services}
+        latencies: dict[str, list[float]] = {name: [] for name in services}
         rates: dict[str, list[float]] = {name: [] for name in services}
         for _ in range(arguments.rounds):
             for name, at in services.items():
-                alone[name] += asyncio.run(measure(at, bodies, 1, arguments.seconds))
+                latencies[name] += asyncio.run(measure(at, bodies, 1, arguments.seconds))
                 before = time.perf_counter()
                 done = asyncio.run(measure(at, bodies, CLIENTS, arguments.seconds))
                 rates[name].append(len(done) / (time.perf_counter() - before))
     print(f"{'':22} p50 ms  p99 ms  a second, 1 client  a second, {CLIENTS} clients  by round")
     for name in services:
-        p50, p99 = (1000 * float(np.percentile(alone[name], q)) for q in (50, 99))
-        single = len(alone[name]) / sum(alone[name])
+        p50, p99 = (1000 * float(np.percentile(latencies[name], q)) for q in (50, 99))
+        single = len(latencies[name]) / sum(latencies[name])
         by_round = " ".join(f"{rate:.0f}" for rate in rates[name])
         print(f"{name:22} {p50:6.1f}  {p99:6.1f}  {single:18.0f}  {np.median(rates[name]):21.0f}  {by_round}")
 
@@ -259,13 +259,13 @@ def load(arguments: argparse.Namespace) -> bool:
 
 async def ask(port: int, bodies: Sequence[bytes]) -> Vectors:
     """The vectors of requests of one text or several, one after the other."""
-    found = []
+    embeddings = []
     async with connected(port) as connection:
         for body in bodies:
             status, reply = await connection.post(body)
             assert status == 200, reply
-            found += [each["embedding"] for each in json.loads(reply)["data"]]
-    return np.array(found, dtype=np.float32)
+            embeddings += [each["embedding"] for each in json.loads(reply)["data"]]
+    return np.array(embeddings, dtype=np.float32)
 
 
 def parity(arguments: argparse.Namespace) -> None:
@@ -277,8 +277,8 @@ def parity(arguments: argparse.Namespace) -> None:
     drawn = random.Random(0)
     rows = sorted(drawn.sample(range(len(passages)), min(arguments.texts, len(passages))))
     real = judged.sets["real"].tolist()
-    asked = sorted(drawn.sample(real, min(arguments.texts, len(real))))
-    relevant = [judged.relevant[row] for row in asked]
+    real_rows = sorted(drawn.sample(real, min(arguments.texts, len(real))))
+    relevant = [judged.relevant[row] for row in real_rows]
 
     def ndcg(queries: Vectors) -> float:
         return float(metrics.per_query(ranking.dense(queries, vectors, corpus), relevant)["ndcg@10"].mean())
@@ -291,10 +291,10 @@ def parity(arguments: argparse.Namespace) -> None:
     for model in ("int8", "fp32"):
         with running(paths.EXPORT, "--model", model) as service:
             cosines = (served(service, [corpus.texts[row] for row in rows], "passage") * vectors[rows]).sum(axis=1)
-            queries = served(service, [judged.texts[row] for row in asked], "query")
+            queries = served(service, [judged.texts[row] for row in real_rows], "query")
         print(f"{model}: cosine of {len(rows):,} passages: least {cosines.min():.5f}, mean {cosines.mean():.5f}")
-        before, after = ndcg(of_queries[asked]), ndcg(queries)
-        print(f"{model}: NDCG@10 of {len(asked):,} real queries: {before:.4f} as evaluated, {after:.4f} served")
+        before, after = ndcg(of_queries[real_rows]), ndcg(queries)
+        print(f"{model}: NDCG@10 of {len(real_rows):,} real queries: {before:.4f} as evaluated, {after:.4f} served")
 
 
 def main() -> None:

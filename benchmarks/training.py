@@ -53,34 +53,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import patch
 
 import psutil
 import torch
 from datasets import Dataset
-from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer, SentenceTransformerTrainingArguments
+from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
-from sentence_transformers.base.sampler import BatchSamplers
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, PrinterCallback, TrainerCallback
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, TrainerCallback
 
+from benchmarks.prepared import Domain
+from benchmarks.recipes import EPOCHS, Clock, settings, tutorial_trainer
 from fieldtune.corpus import files
 from fieldtune.models import encoder, flat_attention
-from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.precision import use_bf16
-from fieldtune.retrieval.hard_negatives import HardNegatives
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import Bar
 from stages.train import adapters, batches, trainer
 from stages.train.batches import by_passage
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC
-
-if TYPE_CHECKING:
-    from benchmarks.levers import Domain
 
 SHAPES = {  # width, layers, heads, inner width
     "minilm": (384, 6, 12, 1536),
@@ -88,7 +82,6 @@ SHAPES = {  # width, layers, heads, inner width
     "e5_large": (1024, 24, 16, 4096),
 }
 WORDS = 30000
-EPOCHS = 3  # of the tutorial recipe
 TUTORIAL = Path(__file__).parent / "tutorial.jsonl"
 Pairs = tuple[list[str], list[str], list[list[str]]]  # anchors, positives, hard negatives
 
@@ -102,29 +95,6 @@ class Speed:
     bf16: bool
 
 
-class Clock(Bar):
-    """Takes the place of the progress bar: when did a step end?"""
-
-    def __init__(self, first: int, last: int) -> None:
-        self._first, self._last, self._step = first, last, 0
-        self.seconds = 0.0
-        self._started = 0.0
-
-    def advance(self, steps: float = 1) -> None:
-        self._step += int(steps)
-        if self._step in (self._first, self._last) and steps:
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            now = time.perf_counter()
-            self.seconds, self._started = now - self._started, now
-
-    def note(self, text: str) -> None:
-        pass
-
-    def expect(self, total: float) -> None:
-        pass
-
-
 class Nothing(BaseEvaluator):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -132,19 +102,6 @@ class Nothing(BaseEvaluator):
 
     def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
         return {METRIC: 0.0}
-
-
-def settings(**changes: Any) -> TrainConfig:
-    """The values of conf/config.yaml."""
-    from omegaconf import OmegaConf
-
-    conf = OmegaConf.load(Path(__file__).parents[1] / "conf/config.yaml")
-    values: Any = OmegaConf.to_container(conf.train, resolve=False)
-    model = ModelConfig("", None, None, "", "", 256, None, "", None)
-    mining = HardNegatives(**conf.dataset.negatives)
-    values |= {"model": model, "mining": mining, "launcher": None, "precision": "auto", "pin": "data/none.jsonl"}
-    values["encode_batch_size"] = conf.embed.batch_size
-    return TrainConfig(**(values | changes))
 
 
 def made_up_pairs(passages: int, tokens: int, queries: int) -> Pairs:
@@ -216,7 +173,7 @@ def ours(
     if multi:
         clusters = {text: number for number, text in enumerate(dict.fromkeys(positives))}
         rows = by_passage(
-            anchors, positives, hard, clusters | {text: -1 for of in hard for text in of if text not in clusters}
+            anchors, positives, hard, clusters | {text: -1 for texts in hard for text in texts if text not in clusters}
         )
     else:
         rows = Dataset.from_list(
@@ -239,36 +196,10 @@ def ours(
         data = trainer.Round(rows, None, Nothing(), config, bf16)  # type: ignore[arg-type]
         trainer.train(model, data, Path(folder), clock, saved_every=math.inf)
     share = done * size / len(rows)
-    negatives = [text for of in rows["negative"] for text in of[: config.negatives]]
-    texts = [*rows["positive"], *negatives, *(anchor for of in rows["anchor"] for anchor in of)]
+    negatives = [text for texts in rows["negative"] for text in texts[: config.negatives]]
+    texts = [*rows["positive"], *negatives, *(anchor for anchors in rows["anchor"] for anchor in anchors)]
     plain = operations(model, texts) * share
     return Speed(clock.seconds, sum(map(len, rows["anchor"])) * share, plain, memory(), bf16)
-
-
-def tutorial_trainer(
-    model: SentenceTransformer, anchors: list[str], positives: list[str], folder: str, bf16: bool, **changes: Any
-) -> SentenceTransformerTrainer:
-    """sentence-transformers' own recipe; `changes` are arguments of its trainer."""
-    usual: dict[str, Any] = {
-        "output_dir": folder,
-        "per_device_train_batch_size": 64,
-        "learning_rate": 2e-5,
-        "warmup_steps": 0.1,
-        "bf16": bf16 and torch.cuda.is_available(),
-        "use_cpu": not torch.cuda.is_available(),
-        "batch_sampler": BatchSamplers.NO_DUPLICATES,
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "report_to": "none",
-    }
-    trainer = SentenceTransformerTrainer(
-        model=model,
-        args=SentenceTransformerTrainingArguments(**(usual | changes)),
-        train_dataset=Dataset.from_dict({"anchor": anchors, "positive": positives}),
-        loss=MultipleNegativesRankingLoss(model),
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
 
 
 def tutorial(model: SentenceTransformer, pairs: Pairs, steps: int, skip: int, bf16: bool, batch: int = 64) -> Speed:
@@ -349,13 +280,17 @@ def table(
         lambda: ours(load(), pairs, steps, skip, bf16, **usual)
     )
     chosen = {name: recipe for name, recipe in recipes.items() if not arguments.only or name in arguments.only}
-    found: dict[str, list[Speed]] = {name: [] for name in chosen}
+    speeds_by_name: dict[str, list[Speed]] = {name: [] for name in chosen}
     for _ in range(arguments.turns):
         for name, recipe in chosen.items():
             with contextlib.suppress(torch.OutOfMemoryError):
-                found[name].append(recipe())
-    rates = {name: median(speed.pairs / speed.seconds for speed in speeds) for name, speeds in found.items() if speeds}
-    for name, speeds in found.items():
+                speeds_by_name[name].append(recipe())
+    rates = {
+        name: median(speed.pairs / speed.seconds for speed in speeds)
+        for name, speeds in speeds_by_name.items()
+        if speeds
+    }
+    for name, speeds in speeds_by_name.items():
         if not speeds:
             yield f"| {name} | out of memory | | | | |"
             continue
@@ -383,7 +318,7 @@ def _dropped(run: Callable[[], Speed]) -> Speed:
 class Scored(BaseEvaluator):
     """Scores the real queries whenever dev is measured, and keeps the time that this takes out of the clock."""
 
-    def __init__(self, domain: "Domain") -> None:
+    def __init__(self, domain: Domain) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric = METRIC
         self.points: list[tuple[float, dict[str, float]]] = []  # seconds of training, scores
@@ -392,17 +327,15 @@ class Scored(BaseEvaluator):
         self._started = time.perf_counter()
 
     def __call__(self, model: Any, *_: Any, **__: Any) -> dict[str, float]:
-        found = self._domain.evaluator(model)
+        scores = self._domain.evaluator(model)
         now = time.perf_counter()
         self.points.append((now - self._started - self._stopped, self._domain.scores(model)))
         self._stopped += time.perf_counter() - now
-        return found
+        return scores
 
 
 def quality(arguments: argparse.Namespace) -> Iterator[str]:
     """Rows of Markdown: time and NDCG@10 of real queries, all and hard, beside the tutorial's."""
-    from benchmarks.levers import Domain
-
     domain = Domain()
     kept = [json.loads(line) for line in TUTORIAL.read_text(encoding="utf-8").splitlines()]
     pairs: Pairs = domain.pairs["anchor"], domain.pairs["positive"], []

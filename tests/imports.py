@@ -2,10 +2,11 @@
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("fieldtune", "stages", "benchmarks")
+PACKAGES = ("fieldtune", "stages", "benchmarks", "tests")
 
 
 def modules(*folders: str) -> list[Path]:
@@ -13,8 +14,13 @@ def modules(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-def imported(module: Path) -> Iterator[Path]:
+@cache
+def imported(module: Path) -> frozenset[Path]:
     """The modules of this repository that a module imports, also inside functions, packages' `__init__` included."""
+    return frozenset(_imported(module))
+
+
+def _imported(module: Path) -> Iterator[Path]:
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.ImportFrom):

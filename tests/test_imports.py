@@ -16,8 +16,8 @@ ABOVE_STAGES = ("commands", "serve")
 
 
 def test_each_package_of_the_library_has_its_place() -> None:
-    found = {path.parent.name for path in (ROOT / "fieldtune").glob("*/__init__.py")}
-    assert found == {*BELOW, *ABOVE_STAGES}
+    packages = {path.parent.name for path in (ROOT / "fieldtune").glob("*/__init__.py")}
+    assert packages == {*BELOW, *ABOVE_STAGES}
 
 
 @pytest.mark.parametrize("name", BELOW)

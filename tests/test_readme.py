@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.pipeline.repository import ROOT
+from tests.conftest import TIERS
+from tests.imports import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -35,9 +36,14 @@ def test_what_is_said_not_to_run_stands_in_the_readme() -> None:
 def test_ci_runs_the_commands_that_install_and_test() -> None:
     assert "python -m venv .venv && . .venv/bin/activate" in commands()
     assert "python -m venv .venv && . .venv/bin/activate" in in_ci()
-    assert "pip install -e '.[test]' && pytest" in commands()
-    assert any(line.endswith("-e '.[test]'") for line in in_ci())
-    assert "pytest" in in_ci()
+    install, _, units = next(line for line in commands() if "[test]" in line).partition(" && ")
+    assert install == "pip install -e '.[test]'"
+    assert any(
+        line.startswith("pip install") and line.endswith(install.removeprefix("pip install")) for line in in_ci()
+    )
+    rest = [line for line in commands() if line.startswith("pytest") and line not in not_run()]
+    assert [units, *rest] == ["pytest", *(f"pytest -m {tier}" for tier in TIERS)]
+    assert [line for line in in_ci() if line.startswith("pytest")] == [units, *rest]
 
 
 def table() -> dict[str, list[str]]:

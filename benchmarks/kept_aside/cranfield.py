@@ -51,8 +51,8 @@ def convert(documents: str, questions: str, judgements: str) -> RetrievalSet:
         query, _, passage, code = line.split()
         if int(code) > 0 and passage in known and passage not in relevant.setdefault(query, []):
             relevant[query].append(passage)
-    asked = [squashed(text).removesuffix(" .") for text in _QUERY.findall(questions)]
-    queries = [{"id": str(n), "text": text} for n, text in enumerate(asked, start=1) if relevant.get(str(n))]
+    query_texts = [squashed(text).removesuffix(" .") for text in _QUERY.findall(questions)]
+    queries = [{"id": str(n), "text": text} for n, text in enumerate(query_texts, start=1) if relevant.get(str(n))]
     return RetrievalSet(corpus, queries, relevant)
 
 

@@ -68,22 +68,22 @@ def sentences(text: str) -> Iterator[tuple[int, int, bool]]:
 
 def passages(text: str) -> list[tuple[int, int]]:
     """Start and end of each passage; together they are the whole text."""
-    found: list[tuple[int, int]] = []
+    passages: list[tuple[int, int]] = []
     begin, count = 0, 0
     for start, end, section_ends in sentences(text):
         words = len(text[start:end].split())
         if count and count + words > HIGH and count >= LOW:
-            found.append((begin, start))
+            passages.append((begin, start))
             begin, count = start, 0
         count += words
         if section_ends and count >= LOW:
-            found.append((begin, end))
+            passages.append((begin, end))
             begin, count = end, 0
-    if count and found and count <= TAIL:
-        found[-1] = (found[-1][0], len(text))
+    if count and passages and count <= TAIL:
+        passages[-1] = (passages[-1][0], len(text))
     elif count:
-        found.append((begin, len(text)))
-    return found
+        passages.append((begin, len(text)))
+    return passages
 
 
 def readable(text: str) -> str:

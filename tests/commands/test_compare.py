@@ -16,6 +16,8 @@ from fieldtune.runtime.console import console
 from stages.evaluate import bootstrap
 from tests.pipeline.repository import commit, dvc, git
 
+pytestmark = pytest.mark.pipeline
+
 SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
 
 

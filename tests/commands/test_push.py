@@ -19,6 +19,8 @@ from stages.export.manifest import write_manifest
 from tests.commands import fake_hub
 from tests.commands.fake_hub import TOKEN, Hub
 
+pytestmark = pytest.mark.integrations
+
 ROOT = Path(__file__).parents[2]
 CONTENT = {
     "model/README.md": b"---\nlicense: mit\n---\n# A model\n",

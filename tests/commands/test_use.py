@@ -12,6 +12,8 @@ import yaml
 from fieldtune.commands import cli
 from fieldtune.corpus import files
 
+pytestmark = pytest.mark.pipeline
+
 ROOT = Path(__file__).parents[2]
 PARAMS = """\
 # What people change.

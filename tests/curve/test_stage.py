@@ -30,6 +30,8 @@ from tests.models.test_processes import LAUNCHER
 from tests.tiny_model import tiny_model
 from tests.train import workspace
 
+pytestmark = pytest.mark.pipeline
+
 SETTINGS: dict[str, Any] = {"epochs": 60, "evaluations": 2, "learning_rate": 2e-3}
 
 

@@ -28,6 +28,8 @@ from tests.dataset.workspace import Workspace
 from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
 
+pytestmark = pytest.mark.pipeline
+
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
 METRICS = {

@@ -20,6 +20,8 @@ from stages.evaluate.probe import Probe
 from stages.evaluate.verdict import Judgement
 from tests.evaluate.made_up import curve, dataset, dropped, example, ingest, page, real, scores
 
+pytestmark = pytest.mark.integrations
+
 WIDTHS = (400, 800, 1600)
 FLAGS = (
     "--headless",

@@ -34,6 +34,8 @@ from stages.export.parity import parity
 from tests.export import inputs
 from tests.tiny_model import WORDS
 
+pytestmark = pytest.mark.pipeline
+
 ROOT = Path(__file__).parents[2]
 Vectors = np.typing.NDArray[np.float32]
 TEXTS = [" ".join(WORDS[(3 * i + j) % 60] for j in range(i + 1)) for i in range(20)]

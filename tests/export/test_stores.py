@@ -27,7 +27,10 @@ HERE: dict[str, tuple[str, Callable[[], AbstractContextManager[str]]]] = {
     "faiss": ("", lambda: nullcontext("")),
 }
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # the code leaves its clients open
+pytestmark = [
+    pytest.mark.integrations,
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # the code leaves its clients open
+]
 
 
 @pytest.fixture(scope="module")

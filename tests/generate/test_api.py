@@ -16,6 +16,8 @@ from stages.generate.prompt import Prompt
 from tests.generate import workspace
 from tests.generate.fake_anthropic import Fake, Server
 
+pytestmark = pytest.mark.integrations
+
 
 @pytest.fixture
 def prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Fake) -> Prompt:

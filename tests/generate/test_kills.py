@@ -15,6 +15,8 @@ from tests.generate.fake_anthropic import Fake
 from tests.generate.test_bought import keys
 from tests.generate.workspace import covered, environment, passages, prepare, report, run, store
 
+pytestmark = pytest.mark.pipeline
+
 AT_ONCE = 4
 # Runs the stage as DVC does: DVC itself may be killed, and leaves its child behind.
 DVC = (

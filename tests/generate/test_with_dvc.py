@@ -13,6 +13,8 @@ from tests.generate.workspace import KEY
 from tests.pipeline import repository
 from tests.pipeline.repository import commit, dvc, edit, git
 
+pytestmark = pytest.mark.pipeline
+
 
 @pytest.fixture(scope="module")
 def bought(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fake]]:

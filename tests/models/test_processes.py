@@ -17,6 +17,8 @@ from fieldtune.runtime.errors import UserError
 from stages.train.__main__ import work
 from tests.train import workspace
 
+pytestmark = pytest.mark.pipeline
+
 LAUNCHER = """\
 compute_environment: LOCAL_MACHINE
 distributed_type: MULTI_GPU # without a GPU: processes that talk by gloo; MULTI_CPU would want MPI

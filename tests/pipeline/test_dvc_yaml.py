@@ -30,13 +30,13 @@ IMPORTED = {"curve": {"stages/train"}}  # stages whose code is another's too
 
 def declared(stage: str) -> dict[str, Any]:
     file = "data/sample/dvc.yaml" if stage == "sample" else "dvc.yaml"
-    found: dict[str, Any] = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"][stage]
-    return found
+    stages: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"]
+    return stages[stage]
 
 
 def outputs(stage: str) -> list[str]:
-    found = declared(stage)
-    return [out if isinstance(out, str) else next(iter(out)) for out in [*found["outs"], *found.get("metrics", [])]]
+    entry = declared(stage)
+    return [out if isinstance(out, str) else next(iter(out)) for out in [*entry["outs"], *entry.get("metrics", [])]]
 
 
 def reached_by(stage: str) -> set[Path]:
@@ -66,13 +66,13 @@ def test_compose_alone_imports_other_stages_and_of_them_their_settings() -> None
 
 @pytest.mark.parametrize("stage", ALL)
 def test_a_stage_runs_its_package_and_reads_its_own_config(stage: str) -> None:
-    found = declared(stage)
-    assert found["cmd"] == f"python -m stages.{stage}"
+    entry = declared(stage)
+    assert entry["cmd"] == f"python -m stages.{stage}"
     if stage == "compose":
-        assert found["params"] == [{"params.yaml": None}]
+        assert entry["params"] == [{"params.yaml": None}]
     else:
-        assert f"data/config/{stage}.yaml" in found["deps"]
-        assert "params" not in found
+        assert f"data/config/{stage}.yaml" in entry["deps"]
+        assert "params" not in entry
 
 
 def test_stages_run_in_the_order_of_the_file_with_baseline_before_train() -> None:

@@ -21,39 +21,62 @@ from tests.pipeline import repository
 from tests.pipeline.repository import commit, dvc, edit, git, stages_run
 from tests.pipeline.test_dvc_yaml import STAGES
 
+pytestmark = pytest.mark.pipeline
+
 OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "model", "curve", "tuned_vectors", "export")
+LEFT_BY_EDITORS = "x.py~ .x.py.swp .#x.py #x.py# x.py.orig x.py.rej .DS_Store __pycache__/x.pyc .ipynb_checkpoints/x"
 
 
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A repository after its first run, and what that printed."""
     folder = tmp_path_factory.mktemp("team")
     repository.make(folder)
-    said = dvc(folder, "repro")
+    printed = dvc(folder, "repro")
     commit(folder, "first run")
     git(folder, "tag", "first")
-    return folder, said
+    return folder, printed
+
+
+@pytest.fixture(scope="module")
+def second_run(first_run: tuple[Path, str]) -> Path:
+    """The repository with a second commit, whose run was killed twice.
+
+    It trains longer and writes no ONNX: the first run has it, and each further one would cost as much again.
+    """
+    folder, _ = first_run
+    return_to(folder, "first")
+    edit(folder / "params.yaml", {"epochs: 30": "epochs: 40"})
+    edit(folder / "conf/config.yaml", {"onnx: true": "onnx: false"})
+    run_and_kill(folder, "dvc", ["compose", "train"])
+    run_and_kill(folder, "stage", ["train"])
+    assert stages_run(dvc(folder, "repro")) == ["train", "curve", "evaluate", "export"]
+    commit(folder, "more epochs")
+    git(folder, "tag", "second")
+    return folder
+
+
+def return_to(folder: Path, tag: str) -> None:
+    """Make the repository what it was at a tag."""
+    moved = git(folder, "diff", "--name-only", tag, "--", "dvc.lock")
+    git(folder, "checkout", "--quiet", "--force", "-B", "main", tag)
+    git(folder, "clean", "--quiet", "--force", "-d", "own", "fieldtune", "stages")
+    if moved or not all((folder / "data" / name).exists() for name in OUTPUTS):  # DVC takes seconds to start
+        dvc(folder, "checkout", "--quiet", "--force", "dvc.yaml")
 
 
 @pytest.fixture
 def team(first_run: tuple[Path, str]) -> Path:
     """The repository as it was after its first run."""
     folder, _ = first_run
-    git(folder, "checkout", "--quiet", "--force", "-B", "main", "first")
-    git(folder, "clean", "--quiet", "--force", "-d", "own")
-    dvc(folder, "checkout", "--quiet", "--force", "dvc.yaml")
+    return_to(folder, "first")
     return folder
 
 
-def change(team: Path) -> None:
-    """Train longer, and write no ONNX: the first run has it, and each further one would cost as much again."""
-    edit(team / "params.yaml", {"epochs: 30": "epochs: 40"})
-    edit(team / "conf/config.yaml", {"onnx: true": "onnx: false"})
-
-
 def test_it_ends_with_a_model_a_verdict_and_an_export(first_run: tuple[Path, str]) -> None:
-    folder, said = first_run
-    assert stages_run(said) == list(STAGES)
-    assert [line.split()[1] for line in said.splitlines() if line.startswith("✓")] == list(STAGES)
+    folder, printed = first_run
+    assert stages_run(printed) == list(STAGES)
+    assert [line.split()[1] for line in printed.splitlines() if line.startswith("✓")] == list(STAGES)
     metrics = json.loads((folder / "data/evaluation/metrics.json").read_text())
     assert metrics["verdict"] in ("ship", "marginal", "keep_base")
     assert metrics["real"]["n"] == 60
@@ -73,8 +96,8 @@ def test_own_documents_download_nothing_of_the_sample(first_run: tuple[Path, str
 
 
 def test_only_the_stages_own_lines_are_printed(first_run: tuple[Path, str]) -> None:
-    _, said = first_run
-    dvc_says = (
+    _, printed = first_run
+    dvc_prints = (
         "Running stage '",
         "> python -m stages.",
         "Updating lock file",
@@ -83,8 +106,8 @@ def test_only_the_stages_own_lines_are_printed(first_run: tuple[Path, str]) -> N
     )
     ours = ("✓ ", "  ")
     git_hint = ("To track the changes with git", "To enable auto staging", "\tgit add", "\tdvc config")
-    known = (*dvc_says, *ours, *git_hint)
-    assert [line for line in said.splitlines() if line.strip() and not line.startswith(known)] == []
+    known = (*dvc_prints, *ours, *git_hint)
+    assert [line for line in printed.splitlines() if line.strip() and not line.startswith(known)] == []
 
 
 def test_a_second_run_does_nothing(team: Path) -> None:
@@ -92,36 +115,73 @@ def test_a_second_run_does_nothing(team: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "old", "new", "composed", "stale"),
+    ("file", "old", "new", "stale"),
     [
-        ("params.yaml", "epochs: 30", "epochs: 31", ["compose"], {"train", "curve", "evaluate"}),
-        ("conf/config.yaml", "temperature: 0.05", "temperature: 0.03", ["compose"], {"train", "curve", "evaluate"}),
-        ("conf/config.yaml", "max_loss: 0.005", "max_loss: 0.006", ["compose"], {"export"}),
-        ("conf/config.yaml", "export:\n", "# a comment\nexport:\n", ["compose"], set()),
-        (
-            "stages/metrics.py",
-            "def means(",
-            "# a comment\ndef means(",
-            [],
-            {"baseline", "train", "curve", "evaluate", "export"},
-        ),
+        ("params.yaml", "epochs: 30", "epochs: 31", {"train", "curve", "evaluate"}),
+        ("conf/config.yaml", "temperature: 0.05", "temperature: 0.03", {"train", "curve", "evaluate"}),
+        ("conf/config.yaml", "max_loss: 0.005", "max_loss: 0.006", {"export"}),
+        ("conf/config.yaml", "export:\n", "# a comment\nexport:\n", set()),
     ],
 )
-def test_one_edit_makes_stale_what_reads_it(
-    team: Path, file: str, old: str, new: str, composed: list[str], stale: set[str]
+def test_one_edited_setting_makes_stale_what_reads_it(
+    team: Path, file: str, old: str, new: str, stale: set[str]
 ) -> None:
     """What follows a stage that ran is shown below, by a run that goes on after a kill."""
     edit(team / file, {old: new})
-    assert stages_run(dvc(team, "repro", "compose")) == composed
-    assert json.loads(dvc(team, "status", "--json", "dvc.yaml")).keys() == stale
+    assert stages_run(dvc(team, "repro", "compose")) == ["compose"]
+    assert changed(team) == stale
+
+
+# Stages that have the folder as a dependency; what reads their outputs follows if these become others.
+RETRIEVAL = {"real", "generate", "dataset", "baseline", "train", "curve", "evaluate", "export"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "stale"),
+    [
+        ("fieldtune/runtime/console.py", "def note(", set()),
+        ("fieldtune/retrieval/metrics.py", "def means(", {"compose"} | RETRIEVAL),
+        ("fieldtune/models/tokens.py", "def tokenize(", {"compose", "embed", "train", "curve", "evaluate", "export"}),
+        ("stages/train/trainer.py", "def train(", {"compose", "train", "curve"}),
+    ],
+)
+def test_one_edited_line_of_code_makes_stale_what_runs_it(team: Path, file: str, old: str, stale: set[str]) -> None:
+    edit(team / file, {f"\n{old}": f"\n# a comment\n{old}"})
+    assert changed(team) == stale
+
+
+def test_an_edit_of_the_words_of_bm25_leaves_ingest_and_embed_alone(team: Path) -> None:
+    edit(team / "fieldtune/retrieval/words.py", {"\ndef ": "\n# a comment\ndef "})
+    assert sorted(stages_run(dvc(team, "repro", "real", "generate"))) == ["compose", "generate", "real"]
+    assert changed(team) == RETRIEVAL - {"real", "generate"}  # not embed, which reads what those two write
+    assert git(team, "status", "--porcelain", "data") == ""
+
+
+def test_an_edit_under_the_encoder_is_encoded_again_and_the_same_vectors_go_no_further(team: Path) -> None:
+    edit(team / "fieldtune/models/tokens.py", {"\ndef ": "\n# a comment\ndef "})
+    assert stages_run(dvc(team, "repro", "baseline")) == ["compose", "embed"]
+    assert git(team, "status", "--porcelain", "data") == ""
+
+
+def test_the_files_of_an_editor_change_nothing(team: Path) -> None:
+    for folder in ("fieldtune/models", "stages/train"):
+        for name in LEFT_BY_EDITORS.split():
+            (team / folder / name).parent.mkdir(exist_ok=True)
+            (team / folder / name).write_text("a line")
+    assert changed(team) == set()
+
+
+def changed(folder: Path) -> set[str]:
+    """The stages that DVC would run."""
+    return set(json.loads(dvc(folder, "status", "--json", "dvc.yaml")))
 
 
 def test_a_mistake_fails_in_compose_and_changes_no_config(team: Path) -> None:
     edit(team / "params.yaml", {"epochs: 30": "epocs: 30"})
-    said = dvc(team, "repro", code=255)
-    assert stages_run(said) == ["compose"]
-    assert "train.epocs is not a known key; did you mean train.epochs?" in said
-    assert "Traceback" not in said
+    printed = dvc(team, "repro", code=255)
+    assert stages_run(printed) == ["compose"]
+    assert "train.epocs is not a known key; did you mean train.epochs?" in printed
+    assert "Traceback" not in printed
     assert git(team, "status", "--porcelain", "data/config") == ""
 
 
@@ -134,6 +194,7 @@ def test_the_same_commit_gives_the_same_bytes(team: Path) -> None:
     assert sorted(before) == sorted(after)
     assert [path.name for path in before if before[path] != after[path]] == []
     assert git(team, "status", "--porcelain") == "?? .dvc/tmp-of-before/\n"
+    shutil.rmtree(team / ".dvc/tmp-of-before")
 
 
 def _results(folder: Path) -> list[Path]:
@@ -141,22 +202,25 @@ def _results(folder: Path) -> list[Path]:
     return [path for place in places for path in place.rglob("*") if path.is_file()]
 
 
-def test_a_kill_leaves_nothing_half_done_and_no_orphan_and_the_next_run_goes_on(team: Path) -> None:
-    change(team)
-    for victim, ran in (("dvc", ["compose", "train"]), ("stage", ["train"])):
-        running = subprocess.Popen(
-            ["dvc", "repro"], cwd=team, env=repository.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        stage = _child(running, "stages.train")
-        _until_a_checkpoint(team, running)
-        os.kill(running.pid if victim == "dvc" else stage, signal.SIGKILL)
-        said, _ = running.communicate(timeout=60)
-        assert running.returncode != 0
-        _gone(stage)
-        assert not (team / "data/model").exists()
-        assert stages_run(said.decode()) == ran
-    assert stages_run(dvc(team, "repro")) == ["train", "curve", "evaluate", "export"]
-    assert len(json.loads((team / "data/evaluation/metrics.json").read_text())["real"]) > 0
+def test_a_kill_leaves_nothing_half_done_and_no_orphan_and_the_next_run_goes_on(second_run: Path) -> None:
+    """The kills are in the fixture."""
+    return_to(second_run, "second")
+    assert len(json.loads((second_run / "data/evaluation/metrics.json").read_text())["real"]) > 0
+
+
+def run_and_kill(folder: Path, victim: str, ran: list[str]) -> None:
+    """Run the pipeline, and kill `dvc` or the stage `train` while it trains; `ran` are the stages up to there."""
+    running = subprocess.Popen(
+        ["dvc", "repro"], cwd=folder, env=repository.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    stage = _child(running, "stages.train")
+    _until_a_checkpoint(folder, running)
+    os.kill(running.pid if victim == "dvc" else stage, signal.SIGKILL)
+    printed, _ = running.communicate(timeout=60)
+    assert running.returncode != 0
+    _gone(stage)
+    assert not (folder / "data/model").exists()
+    assert stages_run(printed.decode()) == ran
 
 
 def _child(parent: subprocess.Popen[bytes], module: str) -> int:
@@ -192,25 +256,25 @@ def _gone(process: int) -> None:
 
 def test_the_data_curve_trains_on_parts_alone(team: Path) -> None:
     edit(team / "params.yaml", {"experiment: null": "experiment: data_curve"})
-    said = dvc(team, "repro", "evaluate")
-    assert stages_run(said) == ["compose", "curve", "evaluate"]  # the tuned model is not trained again
+    printed = dvc(team, "repro", "evaluate")
+    assert stages_run(printed) == ["compose", "curve", "evaluate"]  # the tuned model is not trained again
     metrics = json.loads((team / "data/evaluation/metrics.json").read_text())
     assert [point["share"] for point in metrics["data_curve"]["points"]] == [0.125, 0.25, 0.5, 1.0]
     assert metrics["data_curve"]["points"][3]["ndcg@10"] == metrics["real"]["tuned"]["ndcg@10"]
-    assert f"  {metrics['data_curve']['said']}\n" in said
+    assert f"  {metrics['data_curve']['said']}\n" in printed
     dvc(team, "plots", "show")
     assert "NDCG@10 by training passages" in (team / "dvc_plots/index.html").read_text()
 
 
-def test_every_command_of_the_readme_runs_and_can_be_read(team: Path) -> None:
-    change(team)
-    dvc(team, "repro")  # out of DVC's run cache, after the test above
-    commit(team, "more epochs")
-    said = {command: repository.shell(team, command) for command in readme_commands()}
-    assert "Data and pipelines are up to date." in said["dvc repro"]
+def test_every_command_of_the_readme_runs_and_can_be_read(second_run: Path) -> None:
+    team = second_run
+    return_to(team, "second")
+    printed = {command: repository.shell(team, command) for command in readme_commands()}
+    assert "Data and pipelines are up to date." in printed["dvc repro"]
 
-    shown = next(text for command, text in said.items() if command.startswith("dvc exp show"))
-    header = next(line for line in shown.splitlines() if "Experiment" in line)
+    lists = ("fieldtune experiments", "dvc exp show")
+    shown = next(text for command, text in printed.items() if command.startswith(lists))
+    header = next(line for line in shown.splitlines() if "experiment" in line.lower())
     assert {"learning_rate", "tuned"} <= set(header.split())
     assert len(header.split()) <= 10
     rows = list(csv.DictReader(io.StringIO(dvc(team, "exp", "show", "--csv"))))
@@ -219,9 +283,11 @@ def test_every_command_of_the_readme_runs_and_can_be_read(team: Path) -> None:
     assert {"1", "3"} <= {row["train.epochs"] for row in experiments}
     assert "" not in {row["verdict"] for row in experiments}
 
-    assert re.search(r"params.yaml +train.epochs +30 +40", said["dvc params diff HEAD~1"])
-    assert re.search(r"data/config/train.yaml +epochs +30.0 +40.0", said["dvc params diff HEAD~1"])
-    assert "summary.json" in said["dvc metrics diff HEAD~1"]
+    assert re.search(r"params.yaml +train.epochs +30 +40", printed["dvc params diff HEAD~1"])
+    composed = printed["dvc params diff HEAD~1 --targets data/config/*.yaml"]
+    assert re.search(r"data/config/train.yaml +epochs +30.0 +40.0", composed)
+    assert re.search(r"data/config/export.yaml +onnx +True +False", composed)  # which conf/ says
+    assert "summary.json" in printed["dvc metrics diff HEAD~1"]
     page = (team / "dvc_plots/index.html").read_text()
     for title in ("NDCG@10 of the systems", "training loss", "dev NDCG@10"):
         assert title in page
@@ -232,7 +298,7 @@ def readme_commands() -> list[str]:
     return [
         command
         for command in dict.fromkeys(test_readme.commands())
-        if command not in test_readme.not_run() and not command.startswith(("python -m venv", "pip install"))
+        if command not in test_readme.not_run() and not command.startswith(("python -m venv", "pip install", "pytest"))
     ]
 
 

@@ -7,17 +7,15 @@ from typing import Any
 import numpy as np
 import openai
 import pytest
-from haystack import Document
-from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
-from haystack.utils import Secret
-from langchain_openai import OpenAIEmbeddings
-from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 from sentence_transformers import SentenceTransformer
 
 from tests.serve.running import Running, Vectors, cosines, text
 
 TEXTS = [text(number, 1 + 7 * number) for number in range(12)]
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # clients that their packages never close
+pytestmark = [
+    pytest.mark.integrations,
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),  # clients that their packages never close
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +67,8 @@ def test_openai_asynchronously_with_many_at_once(service: Running, passages: Vec
 
 
 def test_langchain(service: Running, queries: Vectors, passages: Vectors) -> None:
+    from langchain_openai import OpenAIEmbeddings
+
     options: Any = {"base_url": f"{service.url}/v1", "api_key": "none", "check_embedding_ctx_length": False}
     same(OpenAIEmbeddings(model="fieldtune", **options).embed_documents(TEXTS), passages)
     client = OpenAIEmbeddings(model="fieldtune:query", **options)
@@ -76,6 +76,8 @@ def test_langchain(service: Running, queries: Vectors, passages: Vectors) -> Non
 
 
 def test_llama_index(service: Running, queries: Vectors, passages: Vectors) -> None:
+    from llama_index.embeddings.openai_like import OpenAILikeEmbedding
+
     options: Any = {"api_base": f"{service.url}/v1", "api_key": "none"}
     same(OpenAILikeEmbedding(model_name="fieldtune", **options).get_text_embedding_batch(TEXTS), passages)
     client = OpenAILikeEmbedding(model_name="fieldtune:query", **options)
@@ -83,6 +85,10 @@ def test_llama_index(service: Running, queries: Vectors, passages: Vectors) -> N
 
 
 def test_haystack(service: Running, queries: Vectors, passages: Vectors) -> None:
+    from haystack import Document
+    from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
+    from haystack.utils import Secret
+
     key = Secret.from_token("none")
     documents = OpenAIDocumentEmbedder(model="fieldtune", api_base_url=f"{service.url}/v1", api_key=key)
     embedded = documents.run(documents=[Document(content=each) for each in TEXTS])["documents"]

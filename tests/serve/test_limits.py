@@ -23,6 +23,8 @@ from fieldtune.serve.schema import ApiError, EmbeddingsRequest, parse
 from tests.serve.running import Running, running, text, vectors
 from tests.serve.test_starting import settings
 
+pytestmark = pytest.mark.integrations
+
 KEY = "a key"
 
 

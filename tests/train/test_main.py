@@ -27,6 +27,8 @@ from stages.train.trainer import Outcome, Round
 from stages.train.tuning import base_vectors
 from tests.train import workspace
 
+pytestmark = pytest.mark.pipeline
+
 LEFT = [
     "1_Pooling/config.json",
     "2_Normalize/config.json",
