@@ -136,10 +136,10 @@ def _examples(
     vectors: Vectors,
     seed: int,
 ) -> list[Example]:
-    """Some queries of the main test set, drawn at random, with what the model finds first for each."""
+    """Queries of the main test set, drawn at random, with what the model finds first for each."""
     main_rows = judged.sets[judged.main_set].tolist()
     rows = sorted(random.Random(seed).sample(main_rows, min(_EXAMPLES, len(main_rows))))
-    found = ranking.nearest(queries[rows], vectors, 1)[0][:, 0].tolist()
+    nearest = ranking.nearest(queries[rows], vectors, 1)[0][:, 0].tolist()
     return [
         Example(
             judged.texts[row],
@@ -147,7 +147,7 @@ def _examples(
             passages[one]["text"],
             answers=int(corpus.section_of[one]) in judged.relevant[row],
         )
-        for row, one in zip(rows, found, strict=True)
+        for row, one in zip(rows, nearest, strict=True)
     ]
 
 

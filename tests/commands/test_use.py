@@ -60,11 +60,11 @@ def commit(folder: Path) -> None:
 
 
 @pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> "Said":
-    return Said(capsys)
+def printed(capsys: pytest.CaptureFixture[str]) -> "Printed":
+    return Printed(capsys)
 
 
-class Said:
+class Printed:
     """Runs `fieldtune use`."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,9 +105,9 @@ def nfiles(name: str) -> int:
     return found
 
 
-def test_a_team_begins_with_its_own_documents(team: Path, said: Said) -> None:
+def test_a_team_begins_with_its_own_documents(team: Path, printed: Printed) -> None:
     before = tree()
-    assert said.by("./own/docs/", "own/real.csv") == [
+    assert printed.by("./own/docs/", "own/real.csv") == [
         "documents: own/docs (2 files)",
         "queries: own/real.csv (2 with an answer, 1 without an answer: `fieldtune judge` finds them)",
         "pairs: none",
@@ -128,7 +128,7 @@ def test_a_team_begins_with_its_own_documents(team: Path, said: Said) -> None:
     assert nfiles("own/docs") == 3  # DVC takes hidden files too
     assert nfiles("own/real.csv") == 1
 
-    again = said.by("own/docs", str(team / "own/real.csv"))  # an absolute path is the same place
+    again = printed.by("own/docs", str(team / "own/real.csv"))  # an absolute path is the same place
     assert tree() == after
     assert again[3:] == [
         "generator: keyphrases",
@@ -136,58 +136,58 @@ def test_a_team_begins_with_its_own_documents(team: Path, said: Said) -> None:
         "next: dvc repro",
     ]
     commit(team)
-    assert said.by("own/docs", "own/real.csv")[3:] == ["generator: keyphrases", "next: dvc repro"]
+    assert printed.by("own/docs", "own/real.csv")[3:] == ["generator: keyphrases", "next: dvc repro"]
 
     shutil.rmtree("own/docs")  # as in a fresh clone
-    assert said.refused("own/docs") == "✗ own/docs is not here, but DVC knows it: dvc pull own/docs.dvc\n"
+    assert printed.refused("own/docs") == "✗ own/docs is not here, but DVC knows it: dvc pull own/docs.dvc\n"
 
 
-def test_what_git_has_is_left_alone_and_what_it_lacks_is_said(team: Path, said: Said) -> None:
+def test_what_git_has_is_left_alone_and_what_it_lacks_is_said(team: Path, printed: Printed) -> None:
     run("git", "add", "own")
-    assert said.by("own/docs", "own/real.csv")[4:] == [
+    assert printed.by("own/docs", "own/real.csv")[4:] == [
         "commit it: git add params.yaml && git commit",
         "next: dvc repro",
     ]
     run("git", "rm", "--quiet", "--cached", "own/docs/guide.md")
-    (line,) = (line for line in said.by("own/docs") if line.startswith("!"))
+    (line,) = (line for line in printed.by("own/docs") if line.startswith("!"))
     assert line.startswith("! git has part of own/docs, but 1 of its files are neither in git nor in DVC")
     assert not list(Path("own").glob("*.dvc"))
     assert settings() == ("own/docs", "own/real.csv", "data/none.jsonl", "keyphrases")
 
 
-def test_the_same_documents_keep_their_tables_and_others_say_what_they_drop(team: Path, said: Said) -> None:
+def test_the_same_documents_keep_their_tables_and_others_say_what_they_drop(team: Path, printed: Printed) -> None:
     Path("p.csv").write_text("query,source\nhow,guide.md\n")
     run("git", "add", "own", "p.csv")
-    said.by("own/docs", "own/real.csv", "--pairs", "p.csv")
-    lines = said.by("./own/docs", "--generator", "claude")
+    printed.by("own/docs", "own/real.csv", "--pairs", "p.csv")
+    lines = printed.by("./own/docs", "--generator", "claude")
     assert lines[1].startswith("queries: own/real.csv (2 with an answer")
     assert lines[2] == "pairs: p.csv (1 with an answer)"
     assert settings() == ("own/docs", "own/real.csv", "p.csv", "claude")
-    lines = said.by("own/docs", "--pairs", "data/none.jsonl")
+    lines = printed.by("own/docs", "--pairs", "data/none.jsonl")
     assert lines[2:4] == ["pairs: none", "! p.csv is no longer used"]
     assert settings() == ("own/docs", "own/real.csv", "data/none.jsonl", "claude")
-    assert said.by("own/docs/more")[1:3] == ["queries: none", "! own/real.csv is no longer used"]
+    assert printed.by("own/docs/more")[1:3] == ["queries: none", "! own/real.csv is no longer used"]
     assert settings()[:3] == ("own/docs/more", "data/none.jsonl", "data/none.jsonl")
 
-    said.by("own/docs", "own/real.csv")
+    printed.by("own/docs", "own/real.csv")
     shutil.move("own/real.csv", "own/other.csv")
-    message = said.refused("own/docs")
+    message = printed.refused("own/docs")
     assert message == "✗ own/real.csv is not there; params.yaml names it: name another, or data/none.jsonl\n"
 
 
-def test_columns_that_may_be_misnamed_are_said(team: Path, said: Said) -> None:
+def test_columns_that_may_be_misnamed_are_said(team: Path, printed: Printed) -> None:
     Path("q.csv").write_text("query;file;heading\nhow so;guide.md;Guide\n")
     run("git", "add", "own", "q.csv")
-    assert said.by("own/docs", "q.csv")[1:3] == [
+    assert printed.by("own/docs", "q.csv")[1:3] == [
         "queries: q.csv (1 without an answer: `fieldtune judge` finds them)",
         "! columns file, heading are not known; a place is source and section, passage, or passage_id",
     ]
 
 
-def test_what_lies_outside_is_used_where_it_is(team: Path, said: Said) -> None:
+def test_what_lies_outside_is_used_where_it_is(team: Path, printed: Printed) -> None:
     shutil.move("own", "../outside")
     outside = str(team.parent / "outside")
-    lines = said.by("../outside/docs", "../outside/real.csv")
+    lines = printed.by("../outside/docs", "../outside/real.csv")
     assert lines[4:6] == [
         f"! {outside}/{name} is outside the repository: whoever clones this will not have it"
         for name in ("docs", "real.csv")
@@ -195,13 +195,13 @@ def test_what_lies_outside_is_used_where_it_is(team: Path, said: Said) -> None:
     # A queued experiment runs in another folder, where `../outside` would be another place.
     assert settings()[:2] == (f"{outside}/docs", f"{outside}/real.csv")
     Path("link").symlink_to("../outside/docs")
-    assert said.by("link")[0] == f"documents: {outside}/docs (2 files)"
+    assert printed.by("link")[0] == f"documents: {outside}/docs (2 files)"
 
 
-def test_one_file_is_one_file(team: Path, said: Said) -> None:
+def test_one_file_is_one_file(team: Path, printed: Printed) -> None:
     Path("one").mkdir()
     Path("one/guide.md").write_text("# Guide\n")
-    assert said.by("one")[0] == "documents: one (1 file)"
+    assert printed.by("one")[0] == "documents: one (1 file)"
 
 
 @pytest.mark.parametrize(
@@ -219,12 +219,12 @@ def test_one_file_is_one_file(team: Path, said: Said) -> None:
     ],
 )
 def test_the_generator_stays_where_it_fits(
-    now: str, arguments: Sequence[str], generator: str, why: str, team: Path, said: Said
+    now: str, arguments: Sequence[str], generator: str, why: str, team: Path, printed: Printed
 ) -> None:
     Path("params.yaml").write_text(PARAMS.replace("generator: sample", f"generator: {now}"))
     Path("p.csv").write_text("query,source\nhow,guide.md\n")
     run("git", "add", "own", "p.csv")
-    lines = said.by("own/docs", *arguments)
+    lines = printed.by("own/docs", *arguments)
     assert lines[3].startswith(f"generator: {generator}{why}")
     assert why or lines[3] == f"generator: {generator}"
     pairs = "p.csv" if "--pairs" in arguments else "data/none.jsonl"
@@ -257,7 +257,7 @@ def test_the_generator_stays_where_it_fits(
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_one_line_and_nothing_is_written(
-    arguments: Sequence[str], line: str, team: Path, said: Said
+    arguments: Sequence[str], line: str, team: Path, printed: Printed
 ) -> None:
     Path("empty/.git").mkdir(parents=True)
     Path("titles.csv").write_text("question,source\nsecret,guide.md\n")
@@ -265,81 +265,81 @@ def test_what_cannot_be_is_one_line_and_nothing_is_written(
     Path("half.jsonl").write_text('{"query": "secret"}\n{"source": "guide.md"}\n')
     Path("header.csv").write_text("query,source\n")
     Path("group.csv").write_text("query,source,group\nsecret,guide.md,train\nother,guide.md,training\n")
-    message = said.refused(*arguments)
+    message = printed.refused(*arguments)
     assert message.startswith(f"✗ {line}")
     assert message.count("\n") == 1
     assert "secret" not in message
 
 
 @pytest.mark.parametrize("folder", ["own/docs/more", "own/docs/.more"])
-def test_a_name_that_is_not_utf_8_and_a_link_to_nothing(folder: str, team: Path, said: Said) -> None:
+def test_a_name_that_is_not_utf_8_and_a_link_to_nothing(folder: str, team: Path, printed: Printed) -> None:
     Path(folder).mkdir(exist_ok=True)
     named = Path(os.fsdecode(bytes(Path(folder)) + b"/gr\xf6sse.md"))
     named.touch()
-    message = said.refused("own/docs")
+    message = printed.refused("own/docs")
     assert message == f"✗ {folder}/gr\\xf6sse.md: a file name that is not UTF-8, which DVC needs: rename it\n"
-    assert said.refused("own/docs/more", str(named)) == message
+    assert printed.refused("own/docs/more", str(named)) == message
     named.unlink()
     (team / folder / "gone.md").symlink_to("nowhere.md")
-    message = said.refused("own/docs")
+    message = printed.refused("own/docs")
     assert message == f"✗ {folder}/gone.md is a link to what is not there: remove it, or mend it\n"
-    assert said.refused("own/docs/more", f"{folder}/gone.md") == message
+    assert printed.refused("own/docs/more", f"{folder}/gone.md") == message
     (team / folder / "gone.md").unlink()
     Path("own/docs/.git").mkdir()  # which DVC leaves out
     (team / "own/docs/.git/gone").symlink_to("nowhere")
-    said.by("own/docs")
+    printed.by("own/docs")
     (team / folder / "gone.md").symlink_to("nowhere.md")  # as where DVC links to its cache, and that is emptied
-    assert said.refused("own/docs").endswith("a link to what is not there: dvc pull own/docs.dvc\n")
+    assert printed.refused("own/docs").endswith("a link to what is not there: dvc pull own/docs.dvc\n")
 
 
-def test_a_beir_folder_brings_its_queries(team: Path, said: Said) -> None:
+def test_a_beir_folder_brings_its_queries(team: Path, printed: Printed) -> None:
     files.write_jsonl(Path("set/corpus.jsonl"), [{"_id": "1", "text": "x"}])
     files.write_jsonl(Path("set/queries.jsonl"), [{"_id": "q", "text": "y"}])
     files.write_text(Path("set/qrels/test.tsv"), "query-id\tcorpus-id\tscore\nq\t1\t1\n")
     run("git", "add", "set", "own")
-    assert said.by("set")[1] == "queries: those of the folder, which is laid out as BEIR"
+    assert printed.by("set")[1] == "queries: those of the folder, which is laid out as BEIR"
     assert settings()[1] == "data/none.jsonl"
-    assert said.by("set", "own/real.csv")[1].startswith("queries: own/real.csv (2 with")
+    assert printed.by("set", "own/real.csv")[1].startswith("queries: own/real.csv (2 with")
 
 
-def test_back_to_the_sample(team: Path, said: Said) -> None:
+def test_back_to_the_sample(team: Path, printed: Printed) -> None:
     files.write_text(Path("data/sample/docs/ec2.md"), "# EC2\n\nx\n")
     files.write_jsonl(Path("data/sample/real.jsonl"), [{"query": "x", "source": "ec2.md"}])
     before = tree()
-    lines = said.by("data/sample/docs", "data/sample/real.jsonl")
+    lines = printed.by("data/sample/docs", "data/sample/real.jsonl")
     assert lines[3:] == ["generator: sample", "next: dvc repro"]
     assert tree() == before
-    said.by("data/sample/docs", "--generator", "keyphrases")
-    said.by("data/sample/docs", "data/sample/real.jsonl", "--generator", "sample")
+    printed.by("data/sample/docs", "--generator", "keyphrases")
+    printed.by("data/sample/docs", "data/sample/real.jsonl", "--generator", "sample")
     assert tree() == before
 
 
-def test_files_that_dvc_or_git_ignores(team: Path, said: Said) -> None:
+def test_files_that_dvc_or_git_ignores(team: Path, printed: Printed) -> None:
     Path(".dvcignore").write_text("own/docs/more\n")
     Path(".gitignore").write_text("guide.md\n")
-    (line,) = (line for line in said.by("own/docs") if line.startswith("!"))
+    (line,) = (line for line in printed.by("own/docs") if line.startswith("!"))
     assert line.startswith("! .dvcignore names 1 of the files in own/docs: they are read here, but DVC does not see")
     assert nfiles("own/docs") == 2  # what git ignores DVC takes
 
     Path("own/docs.dvc").unlink()
     Path(".dvcignore").write_text("own\n")
-    assert "own/docs is named by .dvcignore, so that DVC cannot have it" in said.refused("own/docs")
+    assert "own/docs is named by .dvcignore, so that DVC cannot have it" in printed.refused("own/docs")
     Path(".dvcignore").write_text("real.csv\n")
-    assert "own/real.csv is named by .dvcignore" in said.refused("own/docs", "own/real.csv")
+    assert "own/real.csv is named by .dvcignore" in printed.refused("own/docs", "own/real.csv")
     Path(".dvcignore").unlink()
     Path(".gitignore").write_text("*.dvc\n")
-    assert "git ignores own/docs.dvc, the file that `dvc add own/docs` would write" in said.refused("own/docs")
+    assert "git ignores own/docs.dvc, the file that `dvc add own/docs` would write" in printed.refused("own/docs")
 
 
-def test_what_dvc_says_is_shown_where_it_fails(team: Path, said: Said) -> None:
+def test_what_dvc_says_is_shown_where_it_fails(team: Path, printed: Printed) -> None:
     Path(".dvc/cache").write_text("a file where DVC keeps a folder")
-    message = said.refused("own/docs")
+    message = printed.refused("own/docs")
     assert message.startswith("✗ `dvc add -- own/docs` failed: ")
     assert "Not a directory" in message
 
 
-def test_a_broken_pipeline_and_another_folder(team: Path, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_pipeline_and_another_folder(team: Path, printed: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("dvc.yaml").write_text("stages: [\n")
-    assert said.refused("own/docs").startswith("✗ DVC cannot read this repository: ")
+    assert printed.refused("own/docs").startswith("✗ DVC cannot read this repository: ")
     monkeypatch.chdir(team / "own")
-    assert said.refused("docs") == "✗ params.yaml is not there: run this from the root of the repository\n"
+    assert printed.refused("docs") == "✗ params.yaml is not there: run this from the root of the repository\n"
