@@ -23,9 +23,9 @@ class EvaluateConfig:
     good_enough: float = between(0.0, 1.0)  # above: hardly any room
     worth_it: float = between(0.0, 1.0)  # below: tuning is worth it
     forgetting: float = between(0.0, 1.0)  # loss in NDCG@10 on general queries from which it is a warning
-    data_curve: bool = MISSING  # would more queries help? Measured by the stage `curve`, see there
+    data_curve: bool = MISSING  # would more queries help? The stage `curve` measures it
     # Folders of models. DVC does not know them: after a change inside one, `dvc repro --single-item --force evaluate`
     compare: list[str] = any_words()  # noqa: RUF009 (it is a dataclasses.field): scored beside base and tuned
-    reranker: str | None = MISSING  # a cross-encoder that ranks each system's first 100 again; null: none
-    reranker_queries: int = between(1, 1_000_000)  # queries that it reads, of the main set; some 200 passages each
+    reranker: str | None = MISSING  # a cross-encoder that re-ranks each system's first 100; null: none
+    reranker_queries: int = between(1, 1_000_000)  # queries of the main set that it reads; about 200 passages each
     seed: int = between(0, 2**31)
