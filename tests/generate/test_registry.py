@@ -17,8 +17,8 @@ from tests.imports import ROOT, modules
 # The same words, elsewhere: a key of params.yaml, a count of training pairs, what DVC calls a file system.
 OTHER_MEANINGS = {
     ("fieldtune/commands/use.py", "pairs"),
-    ("stages/dataset/__main__.py", "pairs"),
-    ("fieldtune/commands/tracking.py", "local"),
+    ("stages/dataset/pairs.py", "pairs"),
+    ("fieldtune/commands/version_control.py", "local"),
 }
 TITLES = """
 from fieldtune.corpus.providers import TRAITS, Traits
