@@ -69,7 +69,7 @@ HARD = page(
         "real": scores(1_234_567),
         "real_seen": scores(99),
         "real_unseen": scores(7),
-        "real_hard": scores(3, groups=2),
+        "real_hard": scores(3, clusters=2),
         "synthetic": scores(333),
     },
     kinds={kind: scores(123_456, drawn={"tuned": (0.1, 1.0)}) for kind in ("task", "question", "situation")},

@@ -62,7 +62,7 @@ def test_scores_stand_with_their_intervals_set_by_set() -> None:
 
 
 def test_a_gain_of_too_few_groups_has_no_interval() -> None:
-    text = written(metrics={**inputs.metrics(), "real": scores(12, groups=5).json()}).text
+    text = written(metrics={**inputs.metrics(), "real": scores(12, clusters=5).json()}).text
     assert "| base model | +0.100 (too few groups) | +0.100 (too few groups) |" in text
     assert "| **this model** | 0.800 (too few groups) | 0.800 (too few groups) | 0.800 |" in text
     assert "1.000" not in text
