@@ -72,7 +72,7 @@ def main() -> None:
         size = int(arguments.megabytes * 1e6 / arguments.files)
         for number in range(arguments.files):
             files.write_text(folder / f"docs/{number // 100}/{number}.md", document(draw, words, weights, size))
-        megabytes = files.folder_size(folder / "docs") / 1e6
+        megabytes = files.disk_size(folder / "docs") / 1e6
         first = _seconds(folder)
         passages = OmegaConf.load(folder / paths.PASSAGES_REPORT).passages
         files.write_text(folder / "docs/0/0.md", document(draw, words, weights, size))

@@ -32,7 +32,7 @@ def clean(dry_run: bool) -> str:
     caches = [root / "checkpoints", root / "curve", *sorted(root.glob("ingest.sqlite*"))]
     lines = []
     for path in filter(Path.exists, caches):
-        size = files.folder_size(path) if path.is_dir() else path.stat().st_size
+        size = files.disk_size(path)
         lines.append(f"{files.human_size(size):>10}  {'would go: ' if dry_run else 'deleted: '}{path}")
         if not dry_run:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

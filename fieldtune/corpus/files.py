@@ -131,9 +131,10 @@ def is_blank(file: Path) -> bool:
         return not any(line.strip() for line in lines)
 
 
-def folder_size(path: Path) -> int:
-    """Bytes of all files below `path`."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+def disk_size(*paths: Path) -> int:
+    """Bytes of these files, and of all files below these folders."""
+    files = (file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]))
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def human_size(size: float) -> str:

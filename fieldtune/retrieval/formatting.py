@@ -29,15 +29,6 @@ def percent(value: float) -> str:
     return f"{100 * value:g} %"
 
 
-def size(value: float) -> str:
-    """A number of bytes, to three digits."""
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} GB"
-
-
 def difference_ends(interval: "Interval") -> str:
     return f"{signed(interval.low)} to {signed(interval.high)}" if interval.known else _TOO_FEW
 

@@ -141,7 +141,7 @@ def _background(inputs: Inputs, ranked: Ranked, config: EvaluateConfig) -> Backg
         history=inputs.history,
         cost=files.read_json(paths.COST),
         sizes={
-            "the model": files.folder_size(paths.MODEL),
+            "the model": files.disk_size(paths.MODEL),
             f"vectors of the {len(inputs.passages):,} passages": ranked.tuned_passages.nbytes,
         },
         settings=files.digest(*(paths.CONFIG / f"{stage}.yaml" for stage in SETTINGS)),

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from fieldtune.corpus import files
 from fieldtune.retrieval import formatting
 from fieldtune.retrieval.judged_queries import TITLES as SET_TITLES
 from fieldtune.retrieval.systems import IN_SENTENCES, UNTUNED, label
@@ -115,11 +116,10 @@ def _environment(autoescape: bool) -> Environment:
         "number": formatting.count,
         "percent": formatting.share,
         "digits": formatting.percent,
-        "size": formatting.size,
+        "size": files.human_size,
         "capital": formatting.capitalized,
         "label": label,
     }
-    environment.filters["capital"] = lambda text: text[:1].upper() + text[1:]
     return environment
 
 

@@ -36,7 +36,6 @@ from stages.export.model_folder import check_reload, write_model_folder
 from stages.export.onnx_folder import write_onnx_folder
 from stages.export.parity import Sample, Vectors
 from stages.export.passage_vectors import write_passage_vectors
-from stages.export.sizes import megabytes
 
 _SAME_TEXTS = 0.99  # least cosine of two encodings, one of which may be in bf16 (`not >=` below refuses NaN too)
 _EXAMPLES = 5  # in the model card
@@ -87,7 +86,7 @@ def work() -> str:
             int8=config.int8_vectors,
             binary=config.binary_vectors,
         )
-        summary = f"model {megabytes(folder / 'model')}"
+        summary = f"model {files.human_size(files.disk_size(folder / 'model'))}"
         if config.onnx:
             losses, onnx_summary = write_onnx_folder(model, folder / "onnx", check, sample, config)
             report |= losses

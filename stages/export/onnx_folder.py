@@ -8,6 +8,7 @@ from typing import Any
 
 from sentence_transformers import SentenceTransformer
 
+from fieldtune.corpus import files
 from fieldtune.models import encoder
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import progress
@@ -17,7 +18,6 @@ from stages.export.int8_graph import by_harm, write_int8
 from stages.export.int8_loss import Check, Loss
 from stages.export.onnx import OnnxEncoder, write_fp32
 from stages.export.parity import Sample, Vectors
-from stages.export.sizes import megabytes
 
 _SAME_GRAPH = 0.9999  # least cosine of two encodings in float32 by different code (`not >=` below refuses NaN too)
 _PROMPTS = "config_sentence_transformers.json"
@@ -75,9 +75,9 @@ def write_onnx_folder(
             "exported": exported,
         },
     }
-    summary = f"ONNX {megabytes(*folder.glob('model.onnx*'))}, "
+    summary = f"ONNX {files.human_size(files.disk_size(*folder.glob('model.onnx*')))}, "
     if exported:
-        return report, summary + _exported_summary(quantized, megabytes(int8))
+        return report, summary + _exported_summary(quantized, files.human_size(files.disk_size(int8)))
     int8.unlink()
     return report, summary + _left_out_summary(quantized, config.max_loss)
 

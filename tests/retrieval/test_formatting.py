@@ -31,14 +31,6 @@ def test_percents_keep_their_digits() -> None:
     assert formatting.percent(0.95) == "95 %"
 
 
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(999, "999 B"), (1000, "1 kB"), (1_536_000_000, "1.54 GB"), (90_900_000, "90.9 MB"), (2e12, "2e+03 GB")],
-)
-def test_sizes_have_three_digits(size: float, text: str) -> None:
-    assert formatting.size(size) == text
-
-
 def test_only_the_first_letter_is_made_large() -> None:
     assert formatting.capitalized("base NDCG@10") == "Base NDCG@10"
     assert formatting.capitalized("") == ""
