@@ -102,8 +102,9 @@ def by_hand(kind: str, texts: Sequence[str], folder: Path) -> Vectors:
 
 
 def test_one_line_is_all_that_is_said(done: Done) -> None:
-    int8 = r"int8 [\d.]{2,4} kB \(cosine 0\.\d{4}, least 0\.\d{4}; NDCG@10 [+-]0\.\d{4} ± 0\.\d{4}\)"
-    assert re.fullmatch(rf"✓ export  model [\d.]{2, 4} kB, ONNX [\d.]{2, 4} kB, {int8}  \(\d+ s\)\n", done.stdout)
+    size = r"\d(\.\d+)? MB"
+    int8 = rf"int8 {size} \(cosine 0\.\d{{4}}, least 0\.\d{{4}}; NDCG@10 [+-]0\.\d{{4}} ± 0\.\d{{4}}\)"
+    assert re.fullmatch(rf"✓ export  model {size}, ONNX {size}, {int8}  \(\d+ s\)\n", done.stdout)
     assert done.stderr == ""
 
 
