@@ -177,7 +177,7 @@ def static(folder: Path) -> None:
         (cut_short("tokenizer.json"), {}, "does not load as an embedding model"),
         (cut_short("config.json"), {}, "does not load as an embedding model"),
         (cut_short("1_Pooling/config.json"), {}, "does not load as an embedding model"),
-        (static, {}, "no transformer"),
+        (static, {}, "does not hold a text transformer"),
         (lambda folder: None, {"dimension": 384}, "vectors of 32 numbers, .* says `dimension: 384`"),
         (lambda folder: None, {"max_tokens": 81}, "reads 80 tokens at most, .* says `max_tokens: 81`"),
     ],
