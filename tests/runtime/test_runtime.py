@@ -46,7 +46,7 @@ class Settings:
 def succeed():
     problems = list(settings.violations(settings.load("embed", Settings), "embed"))
     assert len(problems) == 1, problems
-    console.note(str(problems))
+    console.note(console.printable(str(problems)))
     with console.progress("passages", 2) as bar:
         bar.expect(3)
         bar.advance()
