@@ -342,4 +342,4 @@ def test_a_broken_pipeline_and_another_folder(team: Path, printed: Printed, monk
     Path("dvc.yaml").write_text("stages: [\n")
     assert printed.refused("own/docs").startswith("✗ DVC cannot read this repository: ")
     monkeypatch.chdir(team / "own")
-    assert printed.refused("docs") == "✗ params.yaml is not there: run this from the root of the repository\n"
+    assert printed.refused("docs") == "✗ params.yaml not found: run this from the root of the repository\n"

@@ -102,7 +102,7 @@ def by_hand(kind: str, texts: Sequence[str], folder: Path) -> Vectors:
 
 
 def test_one_line_is_all_that_is_said(done: Done) -> None:
-    size = r"\d(\.\d+)? MB"
+    size = r"\d+(\.\d+)? kB"
     int8 = rf"int8 {size} \(cosine 0\.\d{{4}}, least 0\.\d{{4}}; NDCG@10 [+-]0\.\d{{4}} ± 0\.\d{{4}}\)"
     assert re.fullmatch(rf"✓ export  model {size}, ONNX {size}, {int8}  \(\d+ s\)\n", done.stdout)
     assert done.stderr == ""
