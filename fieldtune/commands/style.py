@@ -1,0 +1,119 @@
+"""`fieldtune style`: a dozen queries of the search log become the style that generated queries imitate."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fieldtune.commands import params
+from fieldtune.commands.query_rows import has_answer, one_line, query_of
+from fieldtune.commands.terminal import plain
+from fieldtune.corpus import files, tables
+from fieldtune.corpus.style import (
+    FEWEST,
+    Style,
+    choose_examples,
+    described,
+    headings_of,
+    is_private,
+    measure,
+    read_style,
+    style_yaml,
+)
+from fieldtune.corpus.unicode import normalised
+from fieldtune.runtime import paths
+from fieldtune.runtime.console import console
+from fieldtune.runtime.errors import UserError
+
+FILE = Path("style.yaml")
+EXAMPLES = 12
+LEAST_TEST = 100  # answered queries that must be left to test, if examples are taken from answered ones
+
+
+def style(table: Path | None, count: int, refresh: bool, yes: bool) -> str:
+    """Write the style file out of a table's queries, and name it in params.yaml.
+
+    `table`: one with `query`; None: that of `queries:` in params.yaml. Queries without an answer come first; answered
+    ones are taken only if at least 100 are left to test. The lines are shown before they are written, since they
+    enter git and the prompt; `yes`: nobody is asked. A style that is there stays, but for `refresh`. Returns what was
+    done. Raises UserError for a table that cannot be read or shows no style.
+    """
+    text, settings = params.read()
+    now = Path(str(settings.get("style") or paths.NONE))
+    if now.is_file() and not files.is_blank(now) and not refresh:
+        examples = read_style(now)
+        assert examples is not None
+        return f"{now} has {len(examples.examples)} examples, and stays: `fieldtune style --refresh` writes it again"
+    source = table or Path(str(settings.get("queries")))
+    chosen = style_of(typed_queries(source), source, count)
+    target = FILE if now == paths.NONE else now
+    console.print("\n".join(shown(chosen, target)), markup=False, highlight=False)
+    if not (yes or confirmed()):
+        return "nothing was written"
+    write_style(chosen, target, text)
+    lines = [f"{target}: {len(chosen.examples)} examples; `style: {target}` in {paths.PARAMS}"]
+    if refresh:
+        lines.append("what the queries in the new style cost: fieldtune estimate")
+    return "\n".join([*lines, f"commit it: git add {target} {paths.PARAMS} && git commit", "next: dvc repro"])
+
+
+def typed_queries(table: Path) -> list[str]:
+    """The queries that examples may be taken from: those without an answer, otherwise answered ones to spare."""
+    if not table.is_file():
+        raise UserError(f"{table} not found: name a table with the column `query`, such as a search log")
+    log: list[str] = []
+    answered: list[str] = []
+    for where, row in tables.read(table):
+        (answered if has_answer(row) else log).append(query_of(where, row))
+    if len(distinct(log)) >= FEWEST:
+        return distinct(log)
+    spare = len(distinct(answered)) - LEAST_TEST
+    if spare < FEWEST:
+        raise UserError(
+            f"{table} has {len(distinct(log))} queries without an answer; {FEWEST} are needed, or {LEAST_TEST + FEWEST} "
+            f"with an answer, since examples leave the test: it has {len(distinct(answered))}. Put a dozen queries of "
+            "your users into a file, one per line below the word `query`, and name it: `fieldtune style log.csv`"
+        )
+    return distinct(answered)
+
+
+def style_of(queries: Sequence[str], source: Path, count: int = EXAMPLES) -> Style:
+    """The examples and the population. Raises UserError if too few queries may enter git."""
+    examples = choose_examples(queries, count)
+    if len(examples) < FEWEST:
+        hidden = sum(map(is_private, queries))
+        raise UserError(
+            f"{source} has {len(examples)} queries that can be shown ({hidden:,} have an e-mail address or a long "
+            f"number): {FEWEST} are the fewest that show a style"
+        )
+    headings = headings_of(files.read_jsonl(paths.PASSAGES)) if paths.PASSAGES.is_file() else None
+    return Style(examples, measure(queries, headings))
+
+
+def shown(chosen: Style, target: Path) -> list[str]:
+    """What a person sees before it is written."""
+    assert chosen.population is not None
+    return [
+        f"These queries enter {target}, and with it git and the prompt; they leave the test:",
+        *(f"  {plain(example)}" for example in chosen.examples),
+        f"Of {chosen.population.queries:,} queries, {described(chosen.population)}.",
+    ]
+
+
+def confirmed() -> bool:
+    """Ask a person; without a terminal the answer is no."""
+    if not sys.stdin.isatty():
+        console.print("Nobody is here to ask: `fieldtune style --yes` writes it.", markup=False)
+        return False
+    return input("Write it? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def write_style(chosen: Style, target: Path, text: str) -> None:
+    """Write the file, then name it in params.yaml, whose text is `text`."""
+    files.write_text(target, style_yaml(chosen))
+    new = params.edited(text, {"style": target.as_posix()})
+    if new != text:
+        files.write_text(paths.PARAMS, new)
+
+
+def distinct(queries: Sequence[str]) -> list[str]:
+    return list({normalised(query): one_line(query) for query in queries}.values())

@@ -1,0 +1,199 @@
+"""How a team's users type: a dozen of their queries as examples, and what was measured of all of them.
+
+Queries that are written for training imitate this population, so they look like what the model will be asked. The
+examples are frozen in a small file in git (`style:` in params.yaml): a longer log changes nothing that was bought.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from fieldtune.corpus import files
+from fieldtune.corpus.scripts import LETTERS
+from fieldtune.corpus.unicode import normalised
+from fieldtune.runtime.errors import UserError
+
+FEWEST = 5  # examples; fewer show no population
+SAME_WORDS = 0.8  # share of the words, from which two queries are one
+_LONGEST = 200  # characters
+_COMPARED = 2000  # queries of a log, drawn by hash: of more, choosing takes long and shows nothing new
+_OPENINGS = 8  # that are named, at most
+_NAMED = 0.02  # share of the queries from which an opening is named
+_PRIVATE = re.compile(r"\S@\S|\d{5,}|\d[\d ().-]{6,}\d")  # e-mail addresses; numbers of people, orders, telephones
+_WORD = re.compile(f"[{LETTERS}]+")
+_QUESTION = re.compile(
+    r"(?:how|what|why|when|where|which|who|whose|can|could|do|does|did|is|are|was|were|will|would|should|may)\b|.*[?？]\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+_HEAD = (
+    "# How your users type, written by `fieldtune style`: generated queries imitate it. The examples enter git and the\n"
+    "# prompt, and leave the test. A change of them buys the queries again.\n"
+)
+
+
+@dataclass(frozen=True)
+class Population:
+    """What was measured of typed queries."""
+
+    queries: int  # distinct ones
+    words: tuple[int, int, int]  # quartiles of their lengths
+    openings: dict[str, float]  # the most frequent first words, each with the share of queries
+    questions: float  # share that asks a question
+    heading_words: float | None  # mean share of a query's words that stand in a heading; None: no documents were read
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a style file holds."""
+
+    examples: list[str]
+    population: Population | None  # None: the file was written by hand, and has examples alone
+
+
+def read_style(path: Path) -> Style | None:
+    """The style that `style:` names; None if it names none, a blank file.
+
+    Raises UserError for a file that is not there, is not YAML, or has fewer than five examples.
+    """
+    if not path.is_file():
+        raise UserError(f"style: {path} not found: write it with `fieldtune style`")
+    if files.is_blank(path):
+        return None
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"style: {path} is not YAML in UTF-8: write it with `fieldtune style`") from error
+    examples = values.get("examples") if isinstance(values, dict) else None
+    if not isinstance(examples, list) or not all(isinstance(line, str) and line.strip() for line in examples):
+        raise UserError(f"style: {path} has no list `examples:` of queries: write it with `fieldtune style`")
+    if len(examples) < FEWEST:
+        raise UserError(f"style: {path} has {len(examples)} examples; {FEWEST} are the fewest that show a style")
+    return Style([" ".join(line.split()) for line in examples], _population(path, values.get("population")))
+
+
+def _population(path: Path, values: Any) -> Population | None:
+    if values is None:
+        return None
+    try:
+        first, middle, last = values["words"]
+        return Population(**{**values, "words": (int(first), int(middle), int(last))})
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(f"style: {path}: `population:` is not what `fieldtune style` writes: write it again") from error
+
+
+def style_yaml(style: Style) -> str:
+    """The text of a style file."""
+    values = asdict(style)
+    if style.population is not None:
+        values["population"]["words"] = list(style.population.words)
+    return _HEAD + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+
+
+def measure(queries: Iterable[str], headings: Iterable[str] | None = None) -> Population:
+    """Measure distinct queries; `headings` are the titles and headings of the documents, if they were read."""
+    texts = sorted({normalised(query): query for query in queries}.values())
+    words = [_words(text) for text in texts]
+    lengths = [max(1, len(text.split())) for text in texts]
+    openings = Counter(line[0] for line in words if line)
+    known = None if headings is None else {word for heading in headings for word in _words(heading)}
+    low, middle, high = np.percentile(lengths, (25, 50, 75), method="inverted_cdf").tolist()
+    return Population(
+        queries=len(texts),
+        words=(int(low), int(middle), int(high)),
+        openings={
+            word: round(count / len(texts), 3)
+            for word, count in sorted(openings.items(), key=lambda item: (-item[1], item[0]))[:_OPENINGS]
+            if count >= _NAMED * len(texts)
+        },
+        questions=round(sum(bool(_QUESTION.match(text)) for text in texts) / len(texts), 3),
+        heading_words=None if known is None else _share_known(words, known),
+    )
+
+
+def _share_known(queries: Sequence[Sequence[str]], known: set[str]) -> float:
+    shares = [sum(word in known for word in words) / len(words) for words in queries if words]
+    return round(float(np.mean(shares)), 3) if shares else 0.0
+
+
+def choose_examples(queries: Iterable[str], count: int) -> list[str]:
+    """The `count` queries that show a population best, spread over lengths, openings and words.
+
+    The order of the log does not matter. Private ones are not chosen (`is_private`). An equal number comes from each
+    quarter of the lengths, of each opening as near to its share as it can be (rare openings count as one), and next
+    comes the query that shares fewest words with those chosen.
+    """
+    texts = {normalised(query): " ".join(query.split()) for query in queries}
+    candidates = sorted(
+        (text for text in texts.values() if len(text) <= _LONGEST and _words(text) and not is_private(text)),
+        key=lambda text: hashlib.sha256(normalised(text).encode()).hexdigest(),
+    )[:_COMPARED]
+    by_length = sorted(candidates, key=lambda text: len(text.split()))
+    quarter = {text: 4 * place // len(by_length) for place, text in enumerate(by_length)}
+    opening = _openings(candidates, count)
+    wanted = {word: count * number / len(candidates) for word, number in Counter(opening.values()).items()}
+    chosen: list[str] = []
+    while len(chosen) < min(count, len(candidates)):
+        of_quarter = Counter(quarter[text] for text in chosen)
+        of_opening = Counter(opening[text] for text in chosen)
+
+        def misfit(text: str, of_quarter: Counter[int] = of_quarter, of_opening: Counter[str] = of_opening) -> Any:
+            missing = wanted[opening[text]] - of_opening[opening[text]]
+            return of_quarter[quarter[text]], -missing, max((word_overlap(text, o) for o in chosen), default=0.0)
+
+        chosen.append(min((text for text in candidates if text not in chosen), key=misfit))
+    return sorted(chosen, key=candidates.index)
+
+
+def _openings(texts: Sequence[str], count: int) -> dict[str, str]:
+    """The first word of each text; "" for one that fewer than one of `count` texts begin with."""
+    first = {text: _words(text)[0] for text in texts}
+    number = Counter(first.values())
+    return {text: word if count * number[word] >= len(texts) else "" for text, word in first.items()}
+
+
+def is_private(query: str) -> bool:
+    """Whether a query has an e-mail address or a number of five digits and more, and so must not enter git."""
+    return bool(_PRIVATE.search(query))
+
+
+def word_overlap(left: str, right: str) -> float:
+    """The share of the longer query's distinct words that both have, 0 to 1."""
+    first, second = set(_words(left)), set(_words(right))
+    return len(first & second) / max(len(first), len(second), 1)
+
+
+def equals_example(query: str, examples: Sequence[str]) -> bool:
+    """Whether a query is one of the examples, also if a fifth of its words differ."""
+    return any(
+        normalised(query) == normalised(example) or word_overlap(query, example) >= SAME_WORDS for example in examples
+    )
+
+
+def described(population: Population) -> str:
+    """What was measured, in words for a person and for the prompt."""
+    low, middle, high = population.words
+    openings = ", ".join(f"{word} {share:.0%}" for word, share in population.openings.items())
+    heading = population.heading_words
+    parts = [
+        f"half of the queries have {low} to {high} words, {middle} in the middle",
+        f"{population.questions:.0%} ask a question",
+        *([f"frequent first words: {openings}"] if openings else []),
+        *([f"{heading:.0%} of their words stand in a heading of the documents"] if heading is not None else []),
+    ]
+    return "; ".join(parts)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def headings_of(passages: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The titles of rows of passages.jsonl, which hold the headings."""
+    return [passage["title"] for passage in passages]
