@@ -69,8 +69,9 @@ def typed_queries(table: Path) -> list[str]:
     spare = len(distinct(answered)) - LEAST_TEST
     if spare < FEWEST:
         raise UserError(
-            f"{table} has {len(distinct(log))} queries without an answer; {FEWEST} are needed, or {LEAST_TEST + FEWEST} "
-            f"with an answer, since examples leave the test: it has {len(distinct(answered))}. Put a dozen queries of "
+            f"{table} has {len(distinct(log))} queries without an answer; {FEWEST} are needed, or "
+            f"{LEAST_TEST + FEWEST} with an answer, since examples leave the test: it has {len(distinct(answered))}. "
+            "Put a dozen queries of "
             "your users into a file, one per line below the word `query`, and name it: `fieldtune style log.csv`"
         )
     return distinct(answered)

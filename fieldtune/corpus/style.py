@@ -33,8 +33,8 @@ _QUESTION = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _HEAD = (
-    "# How your users type, written by `fieldtune style`: generated queries imitate it. The examples enter git and the\n"
-    "# prompt, and leave the test. A change of them buys the queries again.\n"
+    "# How your users type, written by `fieldtune style`: generated queries imitate it. The examples enter git and\n"
+    "# the prompt, and leave the test. A change of them buys the queries again.\n"
 )
 
 
@@ -110,7 +110,7 @@ def measure(queries: Iterable[str], headings: Iterable[str] | None = None) -> Po
         openings={
             word: round(count / len(texts), 3)
             for word, count in sorted(openings.items(), key=lambda item: (-item[1], item[0]))[:_OPENINGS]
-            if count >= _NAMED * len(texts)
+            if count > max(1, _NAMED * len(texts))
         },
         questions=round(sum(bool(_QUESTION.match(text)) for text in texts) / len(texts), 3),
         heading_words=None if known is None else _share_known(words, known),
