@@ -98,7 +98,7 @@ def style_yaml(style: Style) -> str:
 
 def measure(queries: Iterable[str], headings: Iterable[str] | None = None) -> Population:
     """Measure distinct queries; `headings` are the titles and headings of the documents, if they were read."""
-    texts = sorted({normalised(query): query for query in queries}.values())
+    texts = sorted({normalised(query) for query in queries})
     words = [_words(text) for text in texts]
     lengths = [max(1, len(text.split())) for text in texts]
     openings = Counter(line[0] for line in words if line)
