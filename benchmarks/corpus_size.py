@@ -70,8 +70,8 @@ PARTS = {  # functions that are timed
     "dataset": (
         "fieldtune.corpus.files.read_vectors",
         "fieldtune.retrieval.ranking.corpus",
-        "stages.dataset.near_duplicates.words",
-        "stages.dataset.near_duplicates.near_copies",
+        "fieldtune.retrieval.near_duplicates.words",
+        "fieldtune.retrieval.near_duplicates.near_copies",
         "stages.dataset.answers.find_copies",
         "fieldtune.retrieval.ranking.dense",
         "fieldtune.retrieval.ranking.bm25",

@@ -10,13 +10,14 @@ from types import ModuleType
 
 from rich.markup import escape
 
-from fieldtune.commands import clean, compare, estimate, experiments, judge, push, search, serve, use
+from fieldtune.commands import clean, compare, estimate, experiments, judge, push, search, serve, style, use
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
 _COMMANDS: dict[str, tuple[ModuleType, Callable[..., str]]] = {  # in the order of --help
     "estimate": (estimate, estimate.estimate),
     "use": (use, use.use),
+    "style": (style, style.style),
     "judge": (judge, judge.judge),
     "serve": (serve, serve.serve),
     "push": (push, push.push),

@@ -25,6 +25,7 @@ def estimate(generator: str | None) -> str:
     from stages.generate.bought import Bought
     from stages.generate.money import USD, usd
     from stages.generate.registry import PROVIDERS
+    from stages.generate.selection import select_passages
 
     if not paths.PASSAGES.is_file():
         raise UserError(f"{paths.PASSAGES} not found: run `dvc repro ingest`, which cuts the documents")
@@ -38,7 +39,8 @@ def estimate(generator: str | None) -> str:
     bought = next((way.configured(config) for way in ways if issubclass(way, Bought)), None)
     if bought is None:
         return f"{', '.join(names)}: free"
-    plan = bought.plan(list(files.read_jsonl(paths.PASSAGES)))
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    plan = bought.plan(select_passages(passages, config.passages))
     if not bought.traits.paid:
         return plan.line()
     spent = sum(bought.store.spent(bought.prompt.scope))

@@ -1,12 +1,12 @@
 """`fieldtune style`: a dozen queries of the search log become the style that generated queries imitate."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from fieldtune.commands import params
 from fieldtune.commands.query_rows import has_answer, one_line, query_of
-from fieldtune.commands.terminal import plain
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.style import (
     FEWEST,
@@ -21,12 +21,21 @@ from fieldtune.corpus.style import (
 )
 from fieldtune.corpus.unicode import normalised
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console
+from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 
+ABOUT = "a dozen queries of your users become the style that generated queries imitate; shown before they are written"
 FILE = Path("style.yaml")
 EXAMPLES = 12
 LEAST_TEST = 100  # answered queries that must be left to test, if examples are taken from answered ones
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("table", type=Path, nargs="?", help="a table with `query` (default: that of `queries:`)")
+    parser.add_argument("--count", type=int, default=EXAMPLES, help=f"examples (default: {EXAMPLES})")
+    parser.add_argument("--refresh", action="store_true", help="write a style again that is there already")
+    parser.add_argument("--yes", action="store_true", help="write without asking")
 
 
 def style(table: Path | None, count: int, refresh: bool, yes: bool) -> str:
@@ -95,7 +104,7 @@ def shown(chosen: Style, target: Path) -> list[str]:
     assert chosen.population is not None
     return [
         f"These queries enter {target}, and with it git and the prompt; they leave the test:",
-        *(f"  {plain(example)}" for example in chosen.examples),
+        *(f"  {printable(example)}" for example in chosen.examples),
         f"Of {chosen.population.queries:,} queries, {described(chosen.population)}.",
     ]
 

@@ -20,7 +20,7 @@ def is_beir(folder: Path) -> bool:
 
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `group`, named for its file:
+    """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `split`, named for its file:
     qrels/train.tsv, qrels/dev.tsv, any other is test. Raises UserError for a query without a text.
     """
     texts = {cell(row, "_id") or cell(row, "id"): cell(row, "text") for _, row in files.read_rows(folder / _QUERIES)}
@@ -41,7 +41,7 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not texts.get(query):
                 raise UserError(f"{place}: {folder / _QUERIES} has no query {query}")
             if relevant:
-                yield place, {"query": texts[query], "passage_id": passage, "group": split}
+                yield place, {"query": texts[query], "passage_id": passage, "split": split}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -19,6 +19,7 @@ class Traits:
 
 TRAITS = {
     "recorded": Traits(of_sample=True),
+    "recorded_styled": Traits(of_sample=True),
     "pairs": Traits(needs_pairs=True),
     "keyphrases": Traits(offline=True),
     "claude": Traits(by_model=True, paid=True),

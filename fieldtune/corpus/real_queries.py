@@ -7,7 +7,7 @@ from typing import Any
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
 
-SPLITS = ("test", "dev", "train")  # the one use that a query has
+SPLITS = ("test", "dev", "train", "style")  # the one use that a query has; style: it shows how people type
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,5 @@ class RealQuery:
 
 
 def read() -> list[RealQuery]:
-    """All real queries with answers; their row is what `query_sets.real_id` names."""
+    """All real queries with answers; their row is what `judged_queries.real_id` names."""
     return [RealQuery.from_row(row) for row in files.read_jsonl(paths.REAL)]

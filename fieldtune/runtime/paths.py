@@ -10,7 +10,9 @@ CONFIG = DATA / "config"
 NONE = DATA / "none.jsonl"  # committed and empty: params.yaml names it for a place that there is none of
 SAMPLE_DOCS = DATA / "sample/docs"
 SAMPLE_REAL = DATA / "sample/real.jsonl"
+SAMPLE_STYLE = DATA / "sample/style.yaml"
 RECORDED = DATA / "sample/recorded.jsonl"
+RECORDED_STYLED = DATA / "sample/recorded_styled.jsonl"
 
 PASSAGES = DATA / "passages/passages.jsonl"
 PASSAGES_REPORT = DATA / "passages/report.json"

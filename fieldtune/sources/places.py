@@ -19,7 +19,7 @@ from fieldtune.corpus.unicode import repair
 from fieldtune.retrieval.words import bm25_words, words_of
 
 NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first that a row has says the place
-_COLUMNS = {*NAMES, "section", "query", "group", "overlap", "kind"}
+_COLUMNS = {*NAMES, "section", "query", "split", "group", "overlap", "kind"}
 _SHINGLE = 3  # words
 _SAME_TEXT = 0.8  # share of a text's shingles that a section holds, for the text to be taken from it
 _LOOKED_AT = 20  # sections compared with a text that is nowhere to the letter

@@ -21,6 +21,7 @@ _REMEDIES = {  # for `pin:` see `checks.pinned_model`
     "queries": NONE,
     "pairs": NONE,
     "model_path": f"name the folder of a model; {NONE}",
+    "style": f"write it with `fieldtune style`; {NONE}",
 }
 
 

@@ -36,7 +36,7 @@ STAGES = (
 # Keys whose value is a choice: the name of a file of conf/<key>/
 CHOICES = ("model", "generator")
 # Keys of places, which DVC reads from params.yaml as dependencies
-PLACES = ("documents", "queries", "pairs", "model_path", "pin")
+PLACES = ("documents", "queries", "pairs", "model_path", "pin", "style")
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Config:
     pairs: str = MISSING
     model_path: str = MISSING
     pin: str = MISSING
+    style: str = MISSING
     precision: str = MISSING
     launcher: str | None = MISSING
     model: ModelConfig = MISSING

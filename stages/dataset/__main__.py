@@ -8,6 +8,7 @@ from itertools import chain, pairwise
 from datasets import disable_progress_bars
 
 from fieldtune.corpus import files
+from fieldtune.retrieval.near_duplicates import clusters
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
@@ -16,13 +17,13 @@ from stages.dataset.answers import find_copies
 from stages.dataset.config import DatasetConfig
 from stages.dataset.filters import drop_reasons
 from stages.dataset.inputs import Inputs, read_inputs
-from stages.dataset.near_duplicates import clusters
 from stages.dataset.pairs import mine_pairs, write_pairs
 from stages.dataset.qrels import generated_judgements, qrels_columns, real_judgements
 from stages.dataset.queries import training_queries
 from stages.dataset.report import make_report
 from stages.dataset.round_trip import rank_generated
 from stages.dataset.split import split_queries, split_units
+from stages.dataset.style import style_apart, style_sections
 
 
 def work() -> str:
@@ -34,6 +35,7 @@ def work() -> str:
     linked = copies.linked | _answers_of_one_query(inputs)
     cluster_of = clusters(len(corpus.sections), linked)
     passage_clusters = [cluster_of[section] for section in corpus.section_of.tolist()]
+    inputs = style_apart(inputs, cluster_of)
     units = split_units(inputs.documents, linked, min(config.dev, config.test))
 
     candidates = training_queries(inputs, copies)
@@ -44,7 +46,8 @@ def work() -> str:
         config.round_trip,
         [query.query for query in inputs.real],
     )
-    queries = split_queries(candidates, dropped, units.unit_of, corpus.sections, config)
+    for_training = {query.section for query in candidates.real} | style_sections(inputs)
+    queries = split_queries(candidates, dropped, units.unit_of, corpus.sections, for_training, config)
 
     judgements = chain(real_judgements(inputs, copies.alike), generated_judgements(queries))
     qrels = qrels_columns(judgements, passages, corpus, units.unit_of)

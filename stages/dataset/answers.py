@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus
-from stages.dataset import near_duplicates
+from fieldtune.retrieval import near_duplicates
+from fieldtune.retrieval.near_duplicates import Pairs, clusters, union
 from stages.dataset.config import NearDuplicates
-from stages.dataset.near_duplicates import Pairs, clusters, union
 
 _BLOCK = 1 << 14  # pairs whose vectors are compared at once
 

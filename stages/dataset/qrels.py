@@ -26,9 +26,9 @@ class Judgement:
 def real_judgements(inputs: Inputs, alike: Sequence[set[int]]) -> Iterator[Judgement]:
     """Judgements of the real queries of the test and dev sets: every answer's copies, `alike`, answer too."""
     for row, (query, sections) in enumerate(zip(inputs.real, inputs.real_answers, strict=True)):
-        sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": [DEV], "train": []}
+        sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": [DEV]}
         answers = {copy for section in sections for copy in alike[section]}
-        for name in sets[query.split]:
+        for name in sets.get(query.split, []):
             yield Judgement(name, real_id(row), sections[0], answers)
 
 

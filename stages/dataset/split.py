@@ -5,16 +5,18 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from fieldtune.retrieval.near_duplicates import clusters
 from fieldtune.runtime.errors import UserError
 from stages.dataset.config import DatasetConfig
-from stages.dataset.near_duplicates import clusters
 from stages.dataset.queries import TrainingQueries
 
 SPLITS = ("train", "dev", "test")
 _LEAST_HELD_OUT = 10  # documents in a split: of fewer no mean is sure
 _LARGEST_DOCUMENT = 0.1  # of the sections
-_LEAST_DEV = 40  # sections: with fewer, dev cannot tell a good model from a lucky one
-_MOST_FOR_LEAST_DEV = 0.15  # of all sections
+_FEW = 1000  # sections with queries: with fewer, dev and test take a tenth each
+_TENTH = 0.1
+_LEAST = {"test": 30, "dev": 40}  # sections: with fewer, dev cannot tell a good model from a lucky one
+_MOST_FOR_LEAST = 0.15  # of all sections
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,21 @@ def assign_splits(
 
     `names` are the sections' ids, `dev` and `test` shares of them. Units come in the order of the hash of `seed` and
     their first section's name, so that more documents leave nearly all sections where they were; each goes where it
-    fits: test, dev, otherwise train. If the shares are less than the smallest unit, they are one such unit. If `dev`
-    of few sections is too little to choose by, it is as many as it takes, up to 15%.
+    fits: test, dev, otherwise train. If the shares are less than the smallest unit, they are one such unit. Of fewer
+    than 1,000 sections dev and test are at least a tenth each, and 40 and 30 sections, but no more than 15%.
     """
     names_of: dict[int, list[str]] = {}
     for unit, name in zip(unit_of, names, strict=True):
         names_of.setdefault(unit, []).append(name)
     draw = {unit: hashlib.sha256(f"{seed}\n{min(members)}".encode()).hexdigest() for unit, members in names_of.items()}
     least = min((len(members) for unit, members in names_of.items() if unit not in for_training), default=0)
-    enough = min(_LEAST_DEV, _MOST_FOR_LEAST_DEV * len(names))
-    room = {"test": max(test * len(names), least), "dev": max(dev * len(names), least, enough)}
+    shares = {"test": test, "dev": dev}
+    if len(names) < _FEW:
+        shares = {name: max(share, _TENTH) for name, share in shares.items()}
+    room = {
+        name: max(share * len(names), least, min(_LEAST[name], _MOST_FOR_LEAST * len(names)))
+        for name, share in shares.items()
+    }
     split_of: dict[int, str] = {}
     for unit in sorted(names_of, key=lambda unit: draw[unit]):
         if unit in for_training:
@@ -93,9 +100,10 @@ def split_queries(
     dropped: Mapping[int, str],
     unit_of: Sequence[int],
     section_ids: Sequence[str],
+    for_training: Collection[int],
     config: DatasetConfig,
 ) -> SplitQueries:
-    """Assign each query that is not dropped to the split of its section; units that real queries train on are `train`.
+    """Assign each query that is not dropped to the split of its section; units of sections `for_training` are `train`.
 
     Raises UserError if a split has no query.
     """
@@ -107,7 +115,7 @@ def split_queries(
         config.dev,
         config.test,
         config.seed,
-        {unit_of[query.section] for query in candidates.real},
+        {unit_of[section] for section in for_training},
     )
     split_of = dict(zip(sections, splits, strict=True))
     rows = {split: [row for row in kept if split_of[candidates.all[row].section] == split] for split in SPLITS}

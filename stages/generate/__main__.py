@@ -17,6 +17,7 @@ from stages.generate.config import GenerateConfig
 from stages.generate.pairs import Pairs
 from stages.generate.provider import Provider, Query
 from stages.generate.registry import PROVIDERS
+from stages.generate.selection import select_passages
 
 
 def has_rows(file: Path) -> bool:
@@ -45,8 +46,9 @@ def work() -> str:
     if Pairs.name not in names and has_rows(Path(config.pairs)):
         names.append(Pairs.name)
     providers = [PROVIDERS[name].configured(config) for name in names]
+    selected = select_passages(passages, config.passages)
     for provider in providers:
-        written, counted = provider.queries(passages)
+        written, counted = provider.queries(selected if provider.traits.by_model else passages)
         queries += written
         counts |= counted
     if not queries:

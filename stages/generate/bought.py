@@ -4,8 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from fieldtune.corpus.style import Style, read_style
 from fieldtune.runtime.console import note, progress
 from fieldtune.runtime.errors import UserError
 from stages.generate import api, cached_replies, money
@@ -29,17 +31,17 @@ class Bought(Provider):
     family: ClassVar[str]  # of servers, as `Prompt` has it
     in_batches: ClassVar[bool] = False
 
-    def __init__(self, config: MessagesConfig, store: Store) -> None:
+    def __init__(self, config: MessagesConfig, store: Store, style: Style | None = None) -> None:
         self.config = config
         self.store = store
-        self.prompt = Prompt(config, self.family)
+        self.prompt = Prompt(config, self.family, style)
         self.keys: list[str] = []
 
     @classmethod
     def configured(cls, config: GenerateConfig) -> Self:
         if config.generator.messages is None:
             raise UserError(f"conf/generator/: `{cls.name}` needs `messages:`, as in conf/generator/{Claude.name}.yaml")
-        return cls(config.generator.messages, Store())
+        return cls(config.generator.messages, Store(), read_style(Path(config.style)))
 
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
         """Raises UserError if the budget is reached, too many passages have no queries, or the server does not answer;

@@ -47,7 +47,9 @@ class Buying:
         """Keep a reply: True if it is usable, and a future that is done once it is on disk."""
         reason, queries = "", list[tuple[str, str]]()
         try:
-            queries = read_queries(answer.text, answer.stop_reason, passage, self.config.queries_per_passage)
+            queries = read_queries(
+                answer.text, answer.stop_reason, passage, self.config.queries_per_passage, self.prompt.kinds
+            )
         except UnusableError as error:
             reason = str(error)
         cost = price.cost(answer.input_tokens, answer.output_tokens)

@@ -29,8 +29,9 @@ class BatchConfig:
 class MessagesConfig:
     """A model behind the Anthropic Messages API: what it is asked, where, and for how much.
 
-    `system`, `user`, `examples`, `model`, `queries_per_passage`, `max_tokens` and `thinking` change the answer, so
-    a change of one of them asks again; going back finds the earlier replies. The others cost nothing to change.
+    `system` and `examples`, or `styled` and the style, `user`, `model`, `queries_per_passage`, `max_tokens` and
+    `thinking` change the answer, so a change of one of them asks again; going back finds the earlier replies. The
+    others cost nothing to change.
     """
 
     base_url: str = MISSING  # without /v1
@@ -39,8 +40,10 @@ class MessagesConfig:
     system: str = MISSING
     # For one passage; {title}: document title and headings, {text}: the passage
     user: str = MISSING
-    # Queries that show the style. Fixed here, not drawn from the real queries: one more of those would buy all again
+    # Queries that show the style in `system`
     examples: list[str] = MISSING
+    # In place of `system` if `style:` names a style; {count}, {examples}: its examples, {population}: what was measured
+    styled: str = MISSING
     queries_per_passage: int = between(1, 10)  # 3 to 5 as a rule; a reply with one fewer or one more is taken too
     max_tokens: int = between(64, 8192)  # of a reply; a guard, since what is not written is not paid
     thinking: str = one_of("disabled", "default")  # thinking costs output tokens, and queries need none
@@ -75,4 +78,7 @@ class GenerateConfig:
     generator: GeneratorConfig = MISSING
     # Queries that a team has already, `pairs:` of params.yaml: beside the generator's; alone with `generator: pairs`
     pairs: str = MISSING
+    style: str = MISSING  # how people type, `style:` of params.yaml
+    # That a model writes queries for, drawn by their text within documents in turn; null: all
+    passages: int | None = between(1, 100_000_000)
     seed: int = between(0, 2**31)

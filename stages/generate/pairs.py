@@ -61,7 +61,15 @@ class Recorded(Pairs):
 
     name = "recorded"
     shown = 0
+    recorded: ClassVar[Path] = paths.RECORDED
 
     @classmethod
     def configured(cls, config: GenerateConfig) -> Self:
-        return cls(paths.RECORDED)
+        return cls(cls.recorded)
+
+
+class RecordedStyled(Recorded):
+    """The sample's pairs in the style of its real queries."""
+
+    name = "recorded_styled"
+    recorded = paths.RECORDED_STYLED

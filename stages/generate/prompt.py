@@ -3,30 +3,31 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fieldtune.corpus.style import Style, described
 from fieldtune.runtime.errors import UserError
 from stages.generate.config import MessagesConfig
-from stages.generate.provider import MODEL_KINDS
+from stages.generate.provider import MODEL_KINDS, STYLED
 
-# The API takes no lengths of arrays here: they are checked in the reply.
-SCHEMA = {
-    "type": "object",
-    "properties": {
-        "queries": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"kind": {"type": "string", "enum": list(MODEL_KINDS)}, "query": {"type": "string"}},
-                "required": ["kind", "query"],
-                "additionalProperties": False,
-            },
-        }
-    },
-    "required": ["queries"],
-    "additionalProperties": False,
-}
+
+def _schema(kinds: Sequence[str]) -> dict[str, Any]:
+    """The JSON schema of a reply. The API takes no lengths of arrays here: they are checked in the reply."""
+    item = {
+        "type": "object",
+        "properties": {"kind": {"type": "string", "enum": list(kinds)}, "query": {"type": "string"}},
+        "required": ["kind", "query"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"queries": {"type": "array", "items": item}},
+        "required": ["queries"],
+        "additionalProperties": False,
+    }
+
+
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -36,24 +37,33 @@ class Prompt:
     `family` tells apart servers that may answer the same request otherwise: `anthropic` (in batches or not), `local`.
     """
 
-    def __init__(self, config: MessagesConfig, family: str) -> None:
-        """Raises UserError where the prompt leaves out the passage or names a place that there is not."""
+    def __init__(self, config: MessagesConfig, family: str, style: Style | None = None) -> None:
+        """With a `style` the queries imitate it, otherwise they are of four kinds.
+
+        Raises UserError if the prompt leaves out the passage or names a place that does not exist.
+        """
         self.config = config
         self.family = family
-        examples = "\n".join(f"- {example}" for example in config.examples)
-        values = {"count": str(config.queries_per_passage), "examples": examples}
+        self.kinds = (STYLED,) if style else MODEL_KINDS
+        name, system = ("styled", config.styled) if style else ("system", config.system)
+        examples = style.examples if style else config.examples
+        values = {
+            "count": str(config.queries_per_passage),
+            "examples": "\n".join(f"- {example}" for example in examples),
+            **({"population": _population(style)} if style else {}),
+        }
         self._user = config.user
         self._settings = {
             "model": config.model,
             "max_tokens": config.max_tokens,
-            "system": _filled(config.system, values, "system"),
+            "system": _filled(system, values, name),
             **({"thinking": {"type": "disabled"}} if config.thinking == "disabled" else {}),
-            "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+            "output_config": {"format": {"type": "json_schema", "schema": _schema(self.kinds)}},
         }
         if not {"title", "text"} <= set(_PLACE.findall(config.user)):
             raise UserError("conf/generator/: messages.user must hold {title} and {text}")
         _filled(config.user, {"title": "", "text": ""}, "user")
-        self.scope = _digest([config.system, config.user, *config.examples])
+        self.scope = _digest([system, config.user, *examples])
 
     def request(self, passage: Mapping[str, Any]) -> dict[str, Any]:
         """The body of the Messages request for a row of passages.jsonl."""
@@ -63,6 +73,10 @@ class Prompt:
     def key(self, request: Mapping[str, Any]) -> str:
         """64 hex digits that stand for all that decides the answer."""
         return _digest([self.family, request])
+
+
+def _population(style: Style) -> str:
+    return f"Of all their queries, {described(style.population)}." if style.population else ""
 
 
 def _filled(template: str, values: Mapping[str, str], name: str) -> str:

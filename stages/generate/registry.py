@@ -5,9 +5,9 @@ To add one: a class here, its traits in fieldtune/corpus/providers.py, and a fil
 
 from stages.generate.bought import Claude, ClaudeBatch, Local
 from stages.generate.keyphrases import Keyphrases
-from stages.generate.pairs import Pairs, Recorded
+from stages.generate.pairs import Pairs, Recorded, RecordedStyled
 from stages.generate.provider import Provider
 
 PROVIDERS: dict[str, type[Provider]] = {
-    provider.name: provider for provider in (Recorded, Pairs, Keyphrases, Claude, ClaudeBatch, Local)
+    provider.name: provider for provider in (Recorded, RecordedStyled, Pairs, Keyphrases, Claude, ClaudeBatch, Local)
 }

@@ -24,7 +24,9 @@ def without_halves(text: str) -> str:
     return text.encode(errors="ignore").decode()
 
 
-def read_queries(text: str, stop_reason: str, passage: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
+def read_queries(
+    text: str, stop_reason: str, passage: Mapping[str, Any], count: int, kinds: Sequence[str] = MODEL_KINDS
+) -> list[tuple[str, str]]:
     """Read the (kind, query) pairs of a reply to a request for `count` queries; one fewer or more is fine.
 
     Raises UnusableError for a refusal, a cut-off reply, one that is not the JSON asked for (a local server may ignore
@@ -37,7 +39,7 @@ def read_queries(text: str, stop_reason: str, passage: Mapping[str, Any], count:
     pairs = []
     for item in _items(text):
         kind, query = item.get("kind"), item.get("query")
-        if kind not in MODEL_KINDS or not isinstance(query, str):
+        if kind not in kinds or not isinstance(query, str):
             raise UnusableError("not the JSON asked for")
         pairs.append((str(kind), " ".join(without_halves(query).split())))
     if not pairs or abs(len(pairs) - count) > 1:

@@ -11,6 +11,7 @@ from typing import Any
 
 from fieldtune.corpus import beir, files, tables
 from fieldtune.corpus.real_queries import SPLITS
+from fieldtune.corpus.style import read_style
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
@@ -19,6 +20,7 @@ from fieldtune.runtime.stage import run_stage
 from fieldtune.sources.places import misnamed
 from stages.real.config import RealConfig
 from stages.real.matching import Matched, match
+from stages.real.splits import style_apart
 
 _SHOWN = 5  # rows without a place, at the terminal
 
@@ -42,6 +44,8 @@ def work() -> str:
     matched = match(rows, passages, config.documents)
     if matched.unmatched_rows and not matched.queries:
         raise UserError(_none_matched(config, matched, passages[0]))
+    style = read_style(Path(config.style))
+    matched.queries = style_apart(matched.queries, style.examples if style else [])
     of_splits = Counter(query.split for query in matched.queries)
     counts = {split: of_splits[split] for split in SPLITS}
     _write(paths.REAL, (query.row() for query in matched.queries))

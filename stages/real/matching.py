@@ -76,7 +76,7 @@ def _query(queries: dict[str, _Query], where: str, row: Mapping[str, Any]) -> _Q
     query = queries.setdefault(normalised(text), _Query(text, split, where))
     if query.split != split:
         raise UserError(
-            f"{where}: this query is in the group {split}, and in {query.split} at {query.where}: one use alone, "
+            f"{where}: this query is in the split {split}, and in {query.split} at {query.where}: one use alone, "
             "since a query that was trained on cannot be tested with"
         )
     return query

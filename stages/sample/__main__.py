@@ -6,6 +6,7 @@ import fieldtune.runtime.environment  # noqa: F401
 from zipfile import ZipFile
 
 from fieldtune.corpus import files
+from fieldtune.corpus.style import style_yaml
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.settings import load
@@ -13,6 +14,7 @@ from fieldtune.runtime.stage import run_stage
 from stages.sample.config import SampleConfig
 from stages.sample.examples import real_queries
 from stages.sample.operations import markdown, services
+from stages.sample.style import sample_style
 from stages.sample.wheels import wheel
 
 
@@ -32,6 +34,8 @@ def work() -> str:
         for service in documents:
             files.write_text(folder / f"{service.name}.md", markdown(service))
     files.write_jsonl(paths.SAMPLE_REAL, queries)
+    style = sample_style([str(row["query"]) for row in queries])
+    files.write_text(paths.SAMPLE_STYLE, style_yaml(style) if style else "\n")
     sections = sum(len(service.operations) for service in documents)
     return f"{len(documents)} documents with {sections:,} sections; {len(queries):,} real queries with their answers"
 

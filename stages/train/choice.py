@@ -91,7 +91,7 @@ def reason_to_keep_base(
 
 def _is_from_people(kind: str) -> bool:
     """True if people asked the queries of the kind."""
-    return kind in ("real", "own")
+    return kind in ("real", "own", "styled")
 
 
 def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:

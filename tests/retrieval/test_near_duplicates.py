@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stages.dataset.near_duplicates import Pairs, clusters, exact_copies, near_copies, union, words
+from fieldtune.retrieval.near_duplicates import Pairs, clusters, exact_copies, near_copies, union, words
 from tests.dataset.workspace import jaccard
 
 
