@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fieldtune.commands import params
 from fieldtune.commands.query_rows import has_answer, one_line, query_of
@@ -38,6 +39,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="write without asking")
 
 
+def style_in_use(settings: Mapping[str, Any]) -> Path:
+    """The file that params.yaml names; none for the sample's style beside other documents."""
+    now = Path(str(settings.get("style") or paths.NONE))
+    of_sample = now == paths.SAMPLE_STYLE and settings.get("documents") != paths.SAMPLE_DOCS.as_posix()
+    return paths.NONE if of_sample else now
+
+
 def style(table: Path | None, count: int, refresh: bool, yes: bool) -> str:
     """Write the style file out of a table's queries, and name it in params.yaml.
 
@@ -47,7 +55,7 @@ def style(table: Path | None, count: int, refresh: bool, yes: bool) -> str:
     done. Raises UserError for a table that cannot be read or shows no style.
     """
     text, settings = params.read()
-    now = Path(str(settings.get("style") or paths.NONE))
+    now = style_in_use(settings)
     if now.is_file() and not files.is_blank(now) and not refresh:
         examples = read_style(now)
         assert examples is not None
@@ -55,10 +63,12 @@ def style(table: Path | None, count: int, refresh: bool, yes: bool) -> str:
     source = table or Path(str(settings.get("queries")))
     chosen = style_of(typed_queries(source), source, count)
     target = FILE if now == paths.NONE else now
-    console.print("\n".join(shown(chosen, target)), markup=False, highlight=False)
-    if not (yes or confirmed()):
+    if not confirmed(chosen, target, yes):
         return "nothing was written"
-    write_style(chosen, target, text)
+    files.write_text(target, style_yaml(chosen))
+    new = params.edited(text, {"style": target.as_posix()})
+    if new != text:
+        files.write_text(paths.PARAMS, new)
     lines = [f"{target}: {len(chosen.examples)} examples; `style: {target}` in {paths.PARAMS}"]
     if refresh:
         lines.append("what the queries in the new style cost: fieldtune estimate")
@@ -109,20 +119,15 @@ def shown(chosen: Style, target: Path) -> list[str]:
     ]
 
 
-def confirmed() -> bool:
-    """Ask a person; without a terminal the answer is no."""
+def confirmed(chosen: Style, target: Path, yes: bool) -> bool:
+    """Show the lines and ask a person; `yes`: nobody is asked. Without a terminal the answer is no."""
+    console.print("\n".join(shown(chosen, target)), markup=False, highlight=False)
+    if yes:
+        return True
     if not sys.stdin.isatty():
         console.print("Nobody is here to ask: `fieldtune style --yes` writes it.", markup=False)
         return False
     return input("Write it? [y/N] ").strip().lower() in ("y", "yes")
-
-
-def write_style(chosen: Style, target: Path, text: str) -> None:
-    """Write the file, then name it in params.yaml, whose text is `text`."""
-    files.write_text(target, style_yaml(chosen))
-    new = params.edited(text, {"style": target.as_posix()})
-    if new != text:
-        files.write_text(paths.PARAMS, new)
 
 
 def distinct(queries: Sequence[str]) -> list[str]:

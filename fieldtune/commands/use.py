@@ -5,12 +5,14 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from fieldtune.commands import generators, params, version_control
+from fieldtune.commands import generators, params, style, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.commands.version_control import Out, shown
 from fieldtune.corpus import beir, files, tables
 from fieldtune.corpus.providers import TRAITS, Traits
+from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, misnamed
@@ -34,9 +36,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--generator", help="a file of conf/generator/ (default: the present one if it fits)")
     parser.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")
+    parser.add_argument(
+        "--yes", action="store_true", help="take the style of a search log (see `style`), unasked"
+    )
 
 
-def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None) -> str:
+def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None, yes: bool = False) -> str:
     """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
 
     Without tables of their own, documents that are set already keep theirs. Everything is checked before anything is
@@ -75,17 +80,37 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     values = {"documents": shown(folder), **{name: shown(table) for name, table in tables_of.items()}}
     values["generator"], why, paid = _generator(generator, now.get("generator"), values)
     lines.append(f"generator: {values['generator']}{why}")
+    values["style"], new_style = _style({**now, **values}, tables_of["queries"], yes)
     new = params.edited(text, values)
     lines += _make_known(places, known)
+    if new_style:
+        files.write_text(style.FILE, style_yaml(new_style))
+        lines.append(f"style: {style.FILE} ({len(new_style.examples)} examples)")
     if new != text:
         files.write_text(paths.PARAMS, new)
     written = [f"{shown(place)}.dvc" for place in places] + [shown(place.parent / ".gitignore") for place in places]
     inside = [name for name in written if not Path(name).is_absolute()]
-    if changed := version_control.uncommitted([paths.PARAMS.as_posix(), *inside]):
+    if changed := version_control.uncommitted(
+        [paths.PARAMS.as_posix(), *([style.FILE.as_posix()] if new_style else []), *inside]
+    ):
         lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
     if paid:
         lines.append("what its queries cost: dvc repro ingest && fieldtune estimate")
     return "\n".join([*lines, "next: dvc repro"])
+
+
+def _style(settings: Mapping[str, Any], queries: Path, yes: bool) -> tuple[str, Style | None]:
+    """The style to name, and a new one out of the log if none is set and a person agrees."""
+    now = style.style_in_use(settings)
+    if now != paths.NONE or not queries.is_file() or files.is_blank(queries):
+        return now.as_posix(), None
+    try:
+        chosen = style.style_of(style.typed_queries(queries), Path(shown(queries)))
+    except UserError:  # too few queries: a style is not needed to go on
+        return now.as_posix(), None
+    if style.confirmed(chosen, style.FILE, yes):
+        return style.FILE.as_posix(), chosen
+    return now.as_posix(), None
 
 
 def _table(given: Path | None) -> Path:
