@@ -63,6 +63,7 @@ pairs: none.jsonl
 model: minilm
 model_path: none.jsonl
 pin: none.jsonl
+style: none.jsonl
 generator: sample
 experiment: null
 """

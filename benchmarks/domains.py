@@ -1,15 +1,18 @@
 """The pipeline's own stages on retrieval sets of other domains: does tuning help there, and is it ever worse?
 
-    python -m benchmarks.domains <folder> … [--seeds 3] [--set train.epochs=2 …] [--oracle] [--keep folder]
+    python -m benchmarks.domains <folder> … [--seeds 3] [--queries styled_queries.jsonl] [--set train.epochs=2 …]
+        [--oracle] [--keep folder]
 
 A `<folder>` is laid out as BEIR does it: corpus.jsonl, queries.jsonl and qrels.tsv or qrels/*.tsv; `sample` is the
 repository's own. Its human queries are the test and nothing else: no real query guards the choice (`train.guard: 0`).
-Training queries are those of written_queries.jsonl (`query`, `passage_id`) where the folder has it, the passages' key
-phrases otherwise. Each set is run in a copy of this repository, which is deleted but for `--keep`; seeds change the
-split, the mining and the training. A row is one run: NDCG@10 of the human queries, the gain with its interval, what
-the run exports (the tuned model, or the base), and the verdict with the human queries and without them. `--oracle`
-trains on one half of the human queries as well, and says on the other half how much of its gain the tool's queries
-reach. A set of 2,000 passages takes ten minutes a seed on two cores without bf16.
+Training queries are those of written_queries.jsonl (`query`, `passage_id`), or of the file that `--queries` names, if
+the folder has it, the passages' key phrases otherwise. Queries of a file named styled_… imitate the human ones in
+style_examples.json, which leave the test with all that answers them. Each set is run in a copy of this repository,
+which is deleted but for `--keep`; seeds change the split, the mining and the training. A row is one run: NDCG@10 of the
+human queries, the gain with its interval, what the run exports (the tuned model, or the base), and the verdict with the
+human queries and without them. `--oracle` trains on one half of the human queries as well, and says on the other half
+how much of its gain the tool's queries reach.
+A set of 2,000 passages takes ten minutes a seed on two cores without bf16.
 """
 
 import argparse
@@ -28,6 +31,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from fieldtune.corpus import beir, files
+from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.models import tuned_model
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.systems import SYSTEMS
@@ -41,6 +45,7 @@ from tests.pipeline import repository
 ONCE = ("ingest", "real", "generate", "embed")
 EACH_SEED = ("dataset", "baseline", "train", "curve", "evaluate")
 WRITTEN = "written_queries.jsonl"
+STYLED, EXAMPLES = "styled_", "style_examples.json"
 LOCKS = ("dvc.lock", "data/sample/dvc.lock")  # of the sample's run
 HEADER = (
     "| set, seed | queries | base | BM25 | hybrid | tuned | hybrid(tuned) | gain over base | exports | verdict | "
@@ -65,9 +70,18 @@ def configure(folder: Path, documents: Path | None, pairs: Path | None, changes:
     places = {} if documents is None else {
         "documents": str(documents.resolve()),
         "queries": paths.NONE.as_posix(),
-        "pairs": str(pairs.resolve()) if pairs else paths.NONE.as_posix(),
+        "pairs": paths.NONE.as_posix(),
+        "style": paths.NONE.as_posix(),
         "generator": "pairs" if pairs else "keyphrases",
     }  # fmt: skip
+    if pairs:
+        kind = {"kind": "styled"} if pairs.name.startswith(STYLED) else {}
+        files.write_jsonl(folder / "pairs.jsonl", ({**row, **kind} for row in files.read_jsonl(pairs)))
+        places["pairs"] = "pairs.jsonl"
+        if kind:
+            style = Style(files.read_json(pairs.with_name(EXAMPLES)), None)
+            files.write_text(folder / "style.yaml", style_yaml(style))
+            places["style"] = "style.yaml"
     OmegaConf.save(OmegaConf.merge(params, places, OmegaConf.from_dotlist(list(changes))), folder / paths.PARAMS)
 
 
@@ -87,7 +101,7 @@ def halves(documents: Path, folder: Path) -> None:
     """In `folder` a set with one half of the human queries; the other half are its `written_queries.jsonl`."""
     answers: dict[str, list[str]] = {}
     for _, row in beir.rows(documents):
-        if row["group"] == "test":
+        if row["split"] == "test":
             answers.setdefault(row["query"], []).append(row["passage_id"])
     queries = sorted(answers)
     random.Random(0).shuffle(queries)
@@ -165,7 +179,7 @@ def reached(main: Found, oracle: Found) -> str:
     return f"trained on half of the human queries {most:+.3f} on the other half; as above {gain:+.3f} there"
 
 
-def measure(name: str, seeds: int, changes: Sequence[str], oracle: bool, home: Path) -> Iterator[str]:
+def measure(name: str, seeds: int, queries: str, changes: Sequence[str], oracle: bool, home: Path) -> Iterator[str]:
     """Rows of the table, as they are measured."""
     documents = None if name == "sample" else Path(name)
     runs = []
@@ -174,7 +188,7 @@ def measure(name: str, seeds: int, changes: Sequence[str], oracle: bool, home: P
         if number and documents:
             halves(documents, home / "half")
         copy_repository(folder)
-        written = documents_of / WRITTEN if documents_of else None
+        written = documents_of / (WRITTEN if number else queries) if documents_of else None
         configure(folder, documents_of, written if written and written.is_file() else None, changes)
         run(folder, ["compose", *ONCE] if documents_of else ["compose", "sample", *ONCE])
         for seed in range(1 if number else seeds):
@@ -191,6 +205,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", help="folders, or `sample`")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--queries", default=WRITTEN, help=f"file of training queries (default: {WRITTEN})")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--oracle", action="store_true")
     parser.add_argument("--keep", type=Path)
@@ -200,7 +215,7 @@ def main() -> None:
     for name in arguments.sets:
         with tempfile.TemporaryDirectory() as temporary:
             home = (arguments.keep or Path(temporary)) / Path(name).name
-            for line in measure(name, arguments.seeds, changes, arguments.oracle, home):
+            for line in measure(name, arguments.seeds, arguments.queries, changes, arguments.oracle, home):
                 print(line, flush=True)
 
 

@@ -36,9 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--generator", help="a file of conf/generator/ (default: the present one if it fits)")
     parser.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")
-    parser.add_argument(
-        "--yes", action="store_true", help="take the style of a search log (see `style`), unasked"
-    )
+    parser.add_argument("--yes", action="store_true", help="take the style of a search log (see `style`), unasked")
 
 
 def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None, yes: bool = False) -> str:

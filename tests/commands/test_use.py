@@ -23,6 +23,7 @@ pairs: data/none.jsonl
 model: minilm
 model_path: data/none.jsonl
 pin: data/none.jsonl
+style: data/sample/style.yaml
 
 generator: sample                 # a file of conf/generator/
 train: {epochs: 1}

@@ -20,6 +20,7 @@ pairs: data/none.jsonl
 model: minilm
 model_path: data/none.jsonl
 pin: data/none.jsonl
+style: data/none.jsonl
 generator: recorded
 experiment: null
 

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 def judged(folder: Path) -> list[tuple[str, str, str, str]]:
     """File and line, query, document and split of each row."""
     return [
-        (where.removeprefix(f"{folder}/"), row["query"], row["passage_id"], row["group"]) for where, row in rows(folder)
+        (where.removeprefix(f"{folder}/"), row["query"], row["passage_id"], row["split"]) for where, row in rows(folder)
     ]
 
 
@@ -41,7 +41,7 @@ def test_a_folder_is_one_if_it_has_corpus_queries_and_qrels(folder: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "group"),
+    ("name", "split"),
     [("train", "train"), ("dev", "dev"), ("valid", "dev"), ("validation", "dev"), ("test", "test"), ("other", "test")],
 )
 def test_the_file_names_the_group(name: str, group: str, folder: Path) -> None:

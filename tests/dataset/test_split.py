@@ -33,18 +33,27 @@ def test_units_are_whole_and_shares_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("sections", "share", "dev"),
-    [(100, 0.05, 15), (200, 0.05, 30), (300, 0.05, 40), (800, 0.05, 40), (1000, 0.05, 50), (300, 0.2, 60)],
+    [(100, 0.05, 15), (200, 0.05, 30), (300, 0.05, 40), (800, 0.05, 80), (1000, 0.05, 50), (300, 0.2, 60)],
 )
 def test_dev_is_large_enough_to_choose_by(sections: int, share: float, dev: int) -> None:
     names = [f"s{number}" for number in range(sections)]
     assert Counter(assign_splits(list(range(sections)), names, share, 0.05, 0))["dev"] == dev
 
 
+@pytest.mark.parametrize(
+    ("sections", "share", "test"),
+    [(100, 0.05, 15), (240, 0.05, 30), (999, 0.05, 99), (1000, 0.05, 50), (400, 0.2, 80)],
+)
+def test_the_test_is_a_tenth_of_few_sections(sections: int, share: float, test: int) -> None:
+    names = [f"s{number}" for number in range(sections)]
+    assert Counter(assign_splits(list(range(sections)), names, 0.05, share, 0))["test"] == test
+
+
 def test_a_unit_that_is_larger_than_its_split_is_for_training() -> None:
     unit_of = [0] * 60 + list(range(60, 100))
     for seed in range(5):
         splits = assign_splits(unit_of, [f"s{number:03}" for number in range(100)], dev=0.1, test=0.1, seed=seed)
-        assert (set(splits[:60]), Counter(splits)) == ({"train"}, {"train": 75, "dev": 15, "test": 10})
+        assert (set(splits[:60]), Counter(splits)) == ({"train"}, {"train": 70, "dev": 15, "test": 15})
 
 
 @pytest.mark.parametrize("size", [1, 4])

@@ -12,6 +12,8 @@ from stages.generate.__main__ import work
 CONFIG = """\
 generator: {{providers: [{providers}], words: 3, share: 1.0}}
 pairs: {pairs}
+style: none.jsonl
+passages: 300
 seed: 0
 """
 PASSAGES = [

@@ -40,7 +40,7 @@ def passages(numbers: Iterable[int]) -> list[dict[str, Any]]:
     ]
 
 
-def configure(folder: Path, base_url: str, way: str = "claude", **messages: Any) -> None:
+def configure(folder: Path, base_url: str, way: str = "claude", style: str = "none.jsonl", **messages: Any) -> None:
     """Write the stage's settings: those of conf/generator/, with quick waits and what the test sets."""
     settings: Any = OmegaConf.structured(compose(ROOT / paths.PARAMS, ROOT / paths.CONF, {"generator": way}).generator)
     quick = {
@@ -54,7 +54,10 @@ def configure(folder: Path, base_url: str, way: str = "claude", **messages: Any)
     files.write_text(folder / "none.jsonl", "")
     path = folder / "data/config/generate.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(OmegaConf.create({"generator": settings, "pairs": "none.jsonl", "seed": 0}), path)
+    OmegaConf.save(
+        OmegaConf.create({"generator": settings, "pairs": "none.jsonl", "style": style, "passages": None, "seed": 0}),
+        path,
+    )
 
 
 def prepare(folder: Path, base_url: str, numbers: Iterable[int], way: str = "claude", **messages: Any) -> None:

@@ -55,6 +55,7 @@ def make(folder: Path) -> None:
         {
             "documents: data/sample/docs": "documents: own/docs",
             "queries: data/sample/real.jsonl": "queries: own/real.csv",
+            "style: data/sample/style.yaml": "style: data/none.jsonl",
             "model: minilm": "model: path",
             "model_path: data/none.jsonl": "model_path: own/model",
             "generator: sample": "generator: keyphrases",

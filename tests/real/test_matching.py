@@ -134,7 +134,7 @@ def test_queries_without_a_place_are_a_log_and_groups_are_kept() -> None:
         ([{"query": "a", "overlap": "1.5"}], "q.csv, line 2: overlap is 1.5"),
         (
             [{"query": "a b", "source": "guide.md"}, {"query": " A  b", "source": "guide.md", "group": "train"}],
-            "q.csv, line 3: this query is in the group train, and in test at q.csv, line 2",
+            "q.csv, line 3: this query is in the split train, and in test at q.csv, line 2",
         ),
     ],
 )

@@ -22,8 +22,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def ask(queries: str) -> str:
-    files.write_text(Path("data/config/real.yaml"), f"documents: docs\nqueries: {queries}\n")
+def ask(queries: str, style: str = "style.yaml") -> str:
+    Path("style.yaml").touch()
+    files.write_text(Path("data/config/real.yaml"), f"documents: docs\nqueries: {queries}\nstyle: {style}\n")
     return work()
 
 
