@@ -44,9 +44,9 @@ def test_a_folder_is_one_if_it_has_corpus_queries_and_qrels(folder: Path) -> Non
     ("name", "split"),
     [("train", "train"), ("dev", "dev"), ("valid", "dev"), ("validation", "dev"), ("test", "test"), ("other", "test")],
 )
-def test_the_file_names_the_group(name: str, group: str, folder: Path) -> None:
+def test_the_file_names_the_split(name: str, split: str, folder: Path) -> None:
     files.write_text(folder / f"qrels/{name}.tsv", f"{HEADER}q1\td1\t1\n")
-    assert judged(folder) == [(f"qrels/{name}.tsv, line 2", "query 1", "d1", group)]
+    assert judged(folder) == [(f"qrels/{name}.tsv, line 2", "query 1", "d1", split)]
 
 
 def test_a_single_file_is_test_and_counts_only_without_a_folder(folder: Path) -> None:
