@@ -205,7 +205,7 @@ MISTAKES = {
         "params.yaml: experiment: 'fast' is not a file of conf/experiment/; available: data_curve, few_passages, "
         "sweep, two_rounds",
     ),
-    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 12: not valid YAML: "),
+    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 13: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "epochs: 1", "epochs: [1", "conf/config.yaml, line "),
     "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must hold keys and values"),
     "a reference to nothing": (

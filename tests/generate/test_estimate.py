@@ -31,6 +31,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("params.yaml").write_text(
         "documents: docs\nqueries: data/none.jsonl\npairs: data/none.jsonl\nmodel: minilm\n"
         "model_path: data/none.jsonl\npin: data/none.jsonl\nstyle: data/none.jsonl\ngenerator: claude\n"
+        "generate: {passages: null}\n"
     )
     files.write_text(Path("data/none.jsonl"), "")
     change("_messages", system="s" * 400, user="{title}{text}")
@@ -55,6 +56,14 @@ def change(file: str, **messages: Any) -> None:
 def test_it_tells_tokens_and_dollars(arguments: list[str], output: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["estimate", *arguments])
     assert capsys.readouterr().out == output
+
+
+def test_it_counts_the_passages_that_a_model_writes_for(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("passages: null", "passages: 300"))
+    cli.main(["estimate"])
+    assert capsys.readouterr().out.startswith(
+        "300 passages: 0 in the store, 300 to ask for; about 64,500 tokens in, 34,500 out: $0.0237, in a batch $0.0118"
+    )
 
 
 def test_with_a_free_generator_chosen_it_tells_what_claude_would_cost(capsys: pytest.CaptureFixture[str]) -> None:
