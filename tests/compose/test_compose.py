@@ -156,7 +156,7 @@ MISTAKES = {
     "no such word in a list": (
         *("conf/generator/recorded.yaml", "[recorded]", "[invented]"),
         "conf/generator/recorded.yaml: generator.providers is ['invented']: it must list one or more of recorded, "
-        "pairs",
+        "recorded_styled, pairs",
     ),
     "an empty list": (
         *("params.yaml", "train:", "ingest: {include: []}\ntrain:"),

@@ -21,7 +21,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,10 +61,18 @@ def name_of(params: dict[str, Any]) -> str:
     return str(params["messages"][0]["content"]).partition("\n")[0]
 
 
-def queries_for(user: str) -> list[dict[str, str]]:
-    """What the server answers for a user message, always the same."""
+def queries_for(user: str, kinds: Sequence[str] = KINDS) -> list[dict[str, str]]:
+    """Four queries as the server answers them for a user message, always the same."""
     mark = hashlib.sha256(user.encode()).hexdigest()[:8]
-    return [{"kind": kind, "query": f"{kind} about {mark}"} for kind in KINDS]
+    names = kinds if len(kinds) > 1 else [f"{kinds[0]} {number}" for number in range(4)]
+    return [{"kind": name.split()[0], "query": f"{name} about {mark}"} for name in names]
+
+
+def kinds_of(params: dict[str, Any]) -> list[str]:
+    """The kinds that a request's schema names."""
+    item = params["output_config"]["format"]["schema"]["properties"]["queries"]["items"]
+    kinds: list[str] = item["properties"]["kind"]["enum"]
+    return kinds
 
 
 def _key(headers: dict[str, str]) -> str:
@@ -90,7 +98,7 @@ class Server:
     def _message(self, params: dict[str, Any], fault: dict[str, Any]) -> dict[str, Any]:
         """Bill a request and answer it."""
         user = params["messages"][0]["content"]
-        text = fault.get("text", json.dumps({"queries": queries_for(user)}))
+        text = fault.get("text", json.dumps({"queries": queries_for(user, kinds_of(params))}))
         stop = {"refusal": "refusal", "truncated": "max_tokens"}.get(fault["do"], "end_turn")
         if stop != "end_turn":
             text = text[: len(text) // 2] if stop == "max_tokens" else ""
