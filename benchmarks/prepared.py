@@ -24,7 +24,7 @@ from stages.train.batches import by_passage
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator
 from stages.train.trainer import Round, train
-from stages.train.tuning import base_vectors
+from stages.train.tuning import base_vectors, with_epochs
 
 
 def prepare() -> None:
@@ -42,7 +42,7 @@ class Domain:
     """A prepared data set, the working directory being its folder."""
 
     def __init__(self) -> None:
-        self.config = load("train", TrainConfig)
+        self.config = with_epochs(load("train", TrainConfig))
         self.bf16 = use_bf16("auto")
         self.corpus: Corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
         self.pairs = files.read_table(paths.TRAIN)

@@ -29,6 +29,7 @@ def settings(**changes: Any) -> TrainConfig:
     model = ModelConfig("", None, None, "", "", 256, None, "", None)
     mining = HardNegatives(**conf.dataset.negatives)
     values |= {"model": model, "mining": mining, "launcher": None, "precision": "auto", "pin": paths.NONE.as_posix()}
+    values["epochs"] = 1
     values["encode_batch_size"] = conf.embed.batch_size
     return TrainConfig(**(values | changes))
 

@@ -21,14 +21,14 @@ from fieldtune.runtime.settings import load
 from stages.curve.config import CurveConfig
 from stages.curve.shares import nested
 from stages.train.config import TrainConfig
-from stages.train.tuning import Tuned, read_inputs, tune
+from stages.train.tuning import Tuned, read_inputs, tune, with_epochs
 
 _CHOSEN = "chosen.json"  # beside the model's files
 
 
 def measure(config: CurveConfig) -> str:
     """Write data/curve/; what a killed run has measured is not measured again."""
-    training = load("train", TrainConfig)
+    training = with_epochs(load("train", TrainConfig))
     processes.launch("curve", training.launcher)
     if Path(training.pin).is_dir():
         _write([], [])

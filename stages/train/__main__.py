@@ -16,11 +16,11 @@ from fieldtune.runtime.stage import run_stage
 from stages.train import pinned
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC
-from stages.train.tuning import Inputs, Tuned, read_inputs, tune
+from stages.train.tuning import Inputs, Tuned, read_inputs, tune, with_epochs
 
 
 def work() -> str:
-    config = load("train", TrainConfig)
+    config = with_epochs(load("train", TrainConfig))
     processes.launch("train", config.launcher)
     pairs = files.read_table(paths.TRAIN)
     inputs = read_inputs(config, pairs)

@@ -13,6 +13,7 @@ from fieldtune.retrieval.significance import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
+TYPED = ("real", "own", "styled")  # kinds of queries that people typed, or that imitate those
 _ENOUGH = 30  # queries, or clusters of them, that can tell a gain from luck by the normal distribution
 
 
@@ -91,7 +92,7 @@ def reason_to_keep_base(
 
 def _is_from_people(kind: str) -> bool:
     """True if people asked the queries of the kind."""
-    return kind in ("real", "own", "styled")
+    return kind in TYPED
 
 
 def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:

@@ -23,7 +23,9 @@ class TrainConfig:
     # The folder of a model tuned before, which is used as it is: new documents, old vectors; an empty file: none.
     pin: str = MISSING
     launcher: str | None = MISSING  # a file of `accelerate config`, for several processes; null: one process
-    epochs: float = between(0.01, 100)  # passes over the training passages, in each round
+    # Passes over the training passages, in each round; null: three if most queries are in the style of typed ones,
+    # otherwise one
+    epochs: float | None = between(0.01, 100)
     # 2: train, mine hard negatives with what came out, train on. At least one negative is used then.
     rounds: int = between(1, 5)
     learning_rate: float = between(1e-8, 1e-1)  # the peak, reached after warmup

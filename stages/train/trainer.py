@@ -171,7 +171,13 @@ def disable_attention_dropout(model: SentenceTransformer) -> None:
 
 def steps_of(passages: int, config: TrainConfig) -> int:
     """Optimizer steps of a round."""
-    return max(1, math.ceil(math.ceil(passages / config.batch_size) * config.epochs))
+    return max(1, math.ceil(math.ceil(passages / config.batch_size) * epochs_of(config)))
+
+
+def epochs_of(config: TrainConfig) -> float:
+    """The passes over the training passages, which `tuning.with_epochs` has chosen if the settings did not."""
+    assert config.epochs is not None
+    return config.epochs
 
 
 def train(
@@ -283,7 +289,7 @@ def _worth_compiling(model: SentenceTransformer, collator: Collator, data: Round
     """By the operations of the run, 6 a weight and token, not by the clock: the same run is always trained alike."""
     layers = adapters.layers(model.transformers_model)
     weights = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
-    operations = 6 * weights * sum(map(collator.size, data.rows)) * data.config.epochs / processes.count()
+    operations = 6 * weights * sum(map(collator.size, data.rows)) * epochs_of(data.config) / processes.count()
     return data.bf16 and model.device.type == "cuda" and operations > _WORTH_COMPILING
 
 

@@ -24,12 +24,13 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
 from stages.train import choice, diagnosis, guard, rounds
 from stages.train.batches import Vectors, by_passage
-from stages.train.choice import choose
+from stages.train.choice import TYPED, choose
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator, Measured
 from stages.train.trainer import Outcome, Round, join, steps_of, train
 
 _NEARLY_ALL = 0.9
+_EPOCHS_TYPED = 3  # passes over queries that people typed, or a model wrote in their style
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,15 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
     kinds = judged_queries.labels(judged.ids, "kind")
     furthest = config.keyphrases_share if _are_offline() else 1.0
     return Inputs(corpus, clusters, passages, original, judged, kinds, evaluator, before, furthest, bf16)
+
+
+def with_epochs(config: TrainConfig) -> TrainConfig:
+    """The settings with a number of epochs: `train.epochs`, or what suits the training queries."""
+    if config.epochs is not None:
+        return config
+    kinds = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "kind")
+    typed = sum(kind in TYPED for kind in kinds)
+    return replace(config, epochs=_EPOCHS_TYPED if 2 * typed > len(kinds) else 1)
 
 
 def _are_offline() -> bool:

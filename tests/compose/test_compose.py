@@ -143,7 +143,12 @@ MISTAKES = {
         *("params.yaml", "train:", "embed: 3\ntrain:"),
         "params.yaml: embed must hold keys and values: model, launcher, precision, batch_size",
     ),
-    "nothing for a value": ("params.yaml", "epochs: 3", "epochs:", "params.yaml: no value for train.epochs"),
+    "nothing for a value": (
+        "params.yaml",
+        "batch_size: 64",
+        "batch_size:",
+        "params.yaml: no value for train.batch_size",
+    ),
     "out of range": (
         *("params.yaml", "epochs: 3", "epochs: 0"),
         "params.yaml: train.epochs is 0.0: it must lie between 0.01 and 100",
@@ -206,7 +211,7 @@ MISTAKES = {
         "sweep, two_rounds",
     ),
     "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 13: not valid YAML: "),
-    "broken YAML in conf": ("conf/config.yaml", "epochs: 1", "epochs: [1", "conf/config.yaml, line "),
+    "broken YAML in conf": ("conf/config.yaml", "rounds: 1", "rounds: [1", "conf/config.yaml, line "),
     "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must hold keys and values"),
     "a reference to nothing": (
         *("params.yaml", "epochs: 3", "epochs: ${train.epoch}"),
