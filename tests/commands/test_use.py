@@ -121,7 +121,12 @@ def test_a_team_begins_with_its_own_documents(team: Path, printed: Printed) -> N
     assert {path for path in after if after[path] != before.get(path)} == {
         Path(name) for name in ("params.yaml", "own/.gitignore", "own/docs.dvc", "own/real.csv.dvc")
     }
-    new = {"data/sample/docs": "own/docs", "data/sample/real.jsonl": "own/real.csv", ": sample": ": keyphrases"}
+    new = {
+        "data/sample/docs": "own/docs",
+        "data/sample/real.jsonl": "own/real.csv",
+        "data/sample/style.yaml": "data/none.jsonl",
+        ": sample": ": keyphrases",
+    }
     expected = PARAMS
     for old, value in new.items():
         expected = expected.replace(old, value)
@@ -344,3 +349,21 @@ def test_a_broken_pipeline_and_another_folder(team: Path, printed: Printed, monk
     assert printed.refused("own/docs").startswith("✗ DVC cannot read this repository: ")
     monkeypatch.chdir(team / "own")
     assert printed.refused("docs") == "✗ params.yaml not found: run this from the root of the repository\n"
+
+
+def test_a_log_shows_how_people_type_and_becomes_the_style_if_a_person_agrees(team: Path, printed: Printed) -> None:
+    log = [f"{opening} {thing}" for opening in ("reset", "where is my") for thing in ("router", "lamp", "door")]
+    files.write_text(Path("own/log.csv"), "query\n" + "".join(f"{query}\n" for query in log))
+    lines = printed.by("own/docs", "own/log.csv")  # nobody is at the terminal
+    assert lines[0] == "These queries enter style.yaml, and with it git and the prompt; they leave the test:"
+    assert sorted(lines[1:7]) == sorted(f"  {query}" for query in log)
+    assert not Path("style.yaml").exists()
+    assert yaml.safe_load(Path("params.yaml").read_text())["style"] == "data/none.jsonl"
+
+    lines = printed.by("own/docs", "own/log.csv", "--yes")
+    assert "style: style.yaml (6 examples)" in lines
+    assert any(line.startswith("commit it: git add params.yaml style.yaml ") for line in lines)
+    assert yaml.safe_load(Path("params.yaml").read_text())["style"] == "style.yaml"
+    before = Path("style.yaml").read_bytes()
+    assert not any("style" in line for line in printed.by("own/docs", "own/log.csv", "--yes")[:3])  # it stays
+    assert Path("style.yaml").read_bytes() == before
