@@ -23,6 +23,8 @@ from stages.dataset.round_trip import RoundTrip
 from stages.dataset.sampling import draw
 from stages.dataset.split import SplitQueries, SplitUnits
 
+_OPENINGS = 8  # first words that are named
+_EXAMPLES = 10  # queries shown of each source
 _LOOKED_AT = 10_000  # queries, and passages, drawn where there are more: a share is then known within 1 %
 _TOO_FEW = 20  # real queries that say nothing of what people type
 _TIMES_LONGER = 1.5  # from here on lengths differ much
@@ -110,6 +112,8 @@ def describe(queries: SplitQueries, passages: Sequence[str], people: PeoplesQuer
         "steps": _steps(queries),
         "kinds": dict(sorted(Counter(rows[row].kind for row in kept).items())),
         "lengths": {"queries": lengths, "passages": _lengths(draw(passages, _LOOKED_AT), _PASSAGE_WORDS)},
+        "openings": _openings({name: texts for name, texts in typed.items() if texts}),
+        "examples": {name: draw(texts, _EXAMPLES) for name, texts in typed.items() if texts},
         "leakage": leakage,
         "remarks": _length_remarks(lengths) + _leakage_remarks(leakage),
     }
@@ -124,6 +128,21 @@ def _steps(queries: SplitQueries) -> dict[str, int]:
         steps[f"after_{reason}"] = left
     steps |= {"kept": left, "real_for_training": len(queries.candidates.real)}
     return steps | {split: len(rows) for split, rows in queries.rows.items()}
+
+
+def _openings(typed: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
+    """How many queries begin with the words that queries of any source begin with most, and with all others."""
+    counts = {name: Counter(text.split()[0].casefold() for text in texts) for name, texts in typed.items()}
+    shares = Counter[str]()
+    for name, of_source in counts.items():
+        for word, count in of_source.items():
+            shares[word] = max(shares[word], count / len(typed[name]))
+    named = sorted(shares, key=lambda word: (-shares[word], word))[:_OPENINGS]
+    return {
+        name: {word: of_source[word] for word in named}
+        | {"others": of_source.total() - sum(of_source[word] for word in named)}
+        for name, of_source in counts.items()
+    }
 
 
 def words(text: str) -> int:

@@ -67,6 +67,22 @@ def test_kinds_are_those_of_kept_queries() -> None:
     assert described()["kinds"] == {"keyword": 1, "question": 1, "real": 1, "task": 2}
 
 
+def test_first_words_are_counted_for_each_source_by_the_same_names() -> None:
+    openings = described(real=[("Copy it now", [0]), ("how so", [0])], log=["copy", "copy that", "why"])["openings"]
+    assert openings["real"] | {"copy": 1, "how": 1} == openings["real"]
+    assert openings["log"] | {"copy": 2, "how": 0, "why": 1, "others": 0} == openings["log"]
+    assert list(openings["generated"]) == list(openings["real"]) == list(openings["log"])
+    assert next(iter(openings["log"])) == "copy"  # two of three, the highest share
+    assert sum(openings["generated"].values()) == 4
+
+
+def test_ten_queries_of_each_source_are_shown() -> None:
+    examples = described(real=[("two words", [0])], log=[f"query {number}" for number in range(30)])["examples"]
+    assert examples["real"] == ["two words"]
+    assert len(examples["log"]) == 10
+    assert set(examples["log"]) < {f"query {number}" for number in range(30)}
+
+
 def filled(histogram: dict[str, int]) -> dict[str, int]:
     return {label: count for label, count in histogram.items() if count}
 

@@ -132,6 +132,12 @@ def dataset(**changes: Any) -> dict[str, Any]:
             },
             "passages": lengths(3827, 67, {"1–24": 1000, "25–49": 2827}),
         },
+        "openings": {
+            "generated": {"how": 1625, "what": 0, "others": 1625},
+            "real": {"how": 0, "what": 1189, "others": 1189},
+            "log": {"how": 0, "what": 0, "others": 400},
+        },
+        "examples": {"generated": ["how do I <b>"], "real": ["what is it", "what now"], "log": ["it"]},
         "leakage": {
             "generated": {"n": 3250, "mean": 0.489, "histogram": {"under 50 %": 1950, "50 % or more": 1300}},
             "real": {"n": 2378, "mean": 0.837, "histogram": {"under 50 %": 1189, "50 % or more": 1189}},
