@@ -133,10 +133,10 @@ def _steps(queries: SplitQueries) -> dict[str, int]:
 def _openings(typed: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
     """How many queries begin with the words that queries of any source begin with most, and with all others."""
     counts = {name: Counter(text.split()[0].casefold() for text in texts) for name, texts in typed.items()}
-    shares = Counter[str]()
+    shares: dict[str, float] = {}
     for name, of_source in counts.items():
         for word, count in of_source.items():
-            shares[word] = max(shares[word], count / len(typed[name]))
+            shares[word] = max(shares.get(word, 0.0), count / len(typed[name]))
     named = sorted(shares, key=lambda word: (-shares[word], word))[:_OPENINGS]
     return {
         name: {word: of_source[word] for word in named}
