@@ -24,7 +24,7 @@ from stages.train.batches import by_passage
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator
 from stages.train.trainer import Round, train
-from stages.train.tuning import base_vectors, with_epochs
+from stages.train.tuning import with_epochs
 
 
 def prepare() -> None:
@@ -94,16 +94,13 @@ class Domain:
         config = settings(**{**changes, "seed": seed, "model": self.config.model})
         model = encoder.load_base(config.model)
         hard = list(zip(*(v for k, v in self.pairs.items() if k.startswith("negative")), strict=True))
-        original = None
-        if config.mask_margin is not None or config.hold:
-            original = base_vectors(self.pairs["anchor"], self.corpus.texts, self.passages)
         for number in range(config.rounds):
             if number:
                 config.negatives = max(1, config.negatives)
                 hard = rounds.mine_negatives(model, self.pairs, self.corpus, self.clusters, config, self.bf16)  # type: ignore[assignment]
             rows = by_passage(self.pairs["anchor"], self.pairs["positive"], hard, self.cluster_of)
             with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-                data = Round(rows, original, evaluator or self.evaluator, config, self.bf16)
+                data = Round(rows, evaluator or self.evaluator, config, self.bf16)
                 train(model, data, Path(folder), Clock(-1, -1), saved_every=math.inf)
         return model
 

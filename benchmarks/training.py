@@ -193,7 +193,7 @@ def ours(
     clock = Clock(skip, trainer.steps_of(len(rows), config))
     done = trainer.steps_of(len(rows), config) - skip
     with tempfile.TemporaryDirectory() as folder, measured() as memory:
-        data = trainer.Round(rows, None, Nothing(), config, bf16)  # type: ignore[arg-type]
+        data = trainer.Round(rows, Nothing(), config, bf16)  # type: ignore[arg-type]
         trainer.train(model, data, Path(folder), clock, saved_every=math.inf)
     share = done * size / len(rows)
     negatives = [text for texts in rows["negative"] for text in texts[: config.negatives]]

@@ -34,7 +34,7 @@ def measure(config: CurveConfig) -> str:
         _write([], [])
         return "none of a pinned model, which was not trained here"
     pairs, pair_ids = files.read_table(paths.TRAIN), files.read_table(paths.TRAIN_IDS)["positive_id"]
-    inputs = read_inputs(training, pairs)
+    inputs = read_inputs(training)
     corpus = inputs.corpus
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
     test = judged.at(judged.sets[judged.main_set])

@@ -23,7 +23,7 @@ def work() -> str:
     config = with_epochs(load("train", TrainConfig))
     processes.launch("train", config.launcher)
     pairs = files.read_table(paths.TRAIN)
-    inputs = read_inputs(config, pairs)
+    inputs = read_inputs(config)
     pin = checks.pinned_model(config.pin)
     if pin is not None:
         if processes.rank() != 0:

@@ -1,11 +1,8 @@
 """The training set, one row a passage with all its queries, and the batches made of it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from datasets import Dataset
 from sentence_transformers import SentenceTransformer
@@ -41,17 +38,6 @@ def by_passage(
     )
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """Vectors of texts."""
-
-    row_of: dict[str, int]  # text → row of the table
-    table: npt.NDArray[np.float32]  # [n, dimension]
-
-    def rows(self, texts: Sequence[str]) -> torch.Tensor:
-        return torch.from_numpy(self.table[[self.row_of[text] for text in texts]])
-
-
 class Shares:
     """Batches of the rows that `sampler` draws, each cut into as many parts as there are processes, in their order.
 
@@ -78,16 +64,10 @@ class Shares:
 class Collator(SentenceTransformerDataCollator):
     """Passages with their queries → token ids. Each text is tokenized once in a run."""
 
-    def __init__(
-        self, model: SentenceTransformer, rows: Dataset, negatives: int, base: dict[Kind, Vectors] | None
-    ) -> None:
-        """`rows`: all rows that batches are made of; `negatives`: hard negatives per passage to put into a batch.
-
-        `base`: the base model's vectors of all queries and passages, to be put in beside their tokens.
-        """
+    def __init__(self, model: SentenceTransformer, rows: Dataset, negatives: int) -> None:
+        """`rows`: all rows that batches are made of; `negatives`: hard negatives per passage to put into a batch."""
         super().__init__(preprocess_fn=model.preprocess)
         self._negatives = negatives
-        self._base = base
         columns = {name: rows[name] for name in ("anchor", "positive", "negative")}
         hard = [text for texts in columns["negative"] for text in texts[:negatives]]
         distinct: dict[Kind, list[str]] = {
@@ -134,5 +114,4 @@ class Collator(SentenceTransformerDataCollator):
         return sorted(range(len(texts)), key=lambda number: -len(ids[place[texts[number]]]))
 
     def _batch(self, texts: Sequence[str], kind: Kind) -> dict[str, Any]:
-        batch = self._tokens[kind].batch([self._place[kind][text] for text in texts])
-        return batch if self._base is None else {**batch, "base": self._base[kind].rows(texts)}
+        return self._tokens[kind].batch([self._place[kind][text] for text in texts])

@@ -37,11 +37,7 @@ class TrainConfig:
     temperature: float = between(0.001, 1.0)  # divides the cosines; 0.05 is MNRL's usual scale of 20
     negatives: int = between(0, 50)  # hard negatives of the data set used per passage
     mining: HardNegatives = MISSING  # how the rounds after the first look for negatives
-    # A passage of the batch is not a negative of a query if the base model scores it above this share of the query's
-    # own passage (NV-Retriever's positive-aware rule, arXiv:2407.15831); null: all but copies are negatives.
-    mask_margin: float | None = between(0.1, 1.0)
     symmetric: bool = MISSING  # adds the loss from passages to queries
-    hold: float = between(0.0, 1000.0)  # weight of the vectors' distance from the base model's in the loss; 0: none
     matryoshka: list[int] = numbers_between(8, 16384)  # noqa: RUF009 (a dataclasses.field): sizes to cut vectors to; []: none
     lora: int = between(0, 1024)  # rank of low-rank adapters trained instead of all weights; 0: all weights
     max_grad_norm: float = between(0.0, 1000.0)  # 0: no clipping

@@ -19,22 +19,19 @@ class Pairing:
 
     own: Tensor  # [queries]: each query's passage
     left_out: Tensor  # bool [queries, passages]: neither the query's passage nor a negative
-    is_first: Tensor  # bool [passages of this process]: no process before this one holds it too
 
 
 class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
     """Multiple negatives ranking loss (InfoNCE, arXiv:1807.03748) on logits [queries, passages].
 
     The label of a query is its passage's place in the batch; every other passage is a negative, but for copies of
-    its own passage and, with a `margin`, those `above_margin`, which are left out of the sum. A passage with four
-    queries is so encoded once, not four times. Over several processes each one's queries stand against the
-    passages of all.
+    its own passage, which are left out of the sum. A passage with four queries is so encoded once, not four times.
+    Over several processes each one's queries stand against the passages of all.
 
     `symmetric` adds the same loss from passages to queries. `dimensions` adds the loss of the vectors' first numbers
-    (Matryoshka, arXiv:2205.13147); the mean of all is taken. `hold` times the vectors' mean distance from the base
-    model's is added (as Learning without Forgetting does with outputs, arXiv:1606.09282). Once its attribute `cached`
-    is set, it encodes in microbatches twice and keeps the activations of one at a time (GradCache, arXiv:2101.06983):
-    the same gradients in less memory and more time.
+    (Matryoshka, arXiv:2205.13147); the mean of all is taken. Once its attribute `cached` is set, it encodes in
+    microbatches twice and keeps the activations of one at a time (GradCache, arXiv:2101.06983): the same gradients in
+    less memory and more time.
     """
 
     def __init__(
@@ -42,29 +39,23 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         model: SentenceTransformer,
         temperature: float,
         microbatch_tokens: int,
-        margin: float | None = None,
         *,
         symmetric: bool = False,
         dimensions: Sequence[int] = (),
-        hold: float = 0.0,
     ) -> None:
         super().__init__()
         self.model = model
         self.scale = 1.0 / temperature
         self.mini_batch_size = 0  # the library's microbatches by rows; ours go by tokens
         self.mini_batch_num_tokens = microbatch_tokens
-        self.margin = margin
         self.symmetric = symmetric
         self.dimensions = tuple(dimensions)
-        self.hold = hold
         self.cached = False
         self._pairing: Pairing | None = None
-        self._base: tuple[Tensor, Tensor] | None = None
 
     def forward(self, sentence_features: Iterable[dict[str, Any]], labels: Tensor) -> Tensor:
         """The mean loss of the batch's queries, from the features that `batches.Collator` makes."""
         anchors, passages = (dict(features) for features in sentence_features)
-        self._base = (anchors.pop("base"), passages.pop("base")) if "base" in anchors else None
         self._pairing = self._pair(passages, labels)
         if self.cached:
             return self.forward_cached([anchors, passages])
@@ -81,8 +72,6 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
             sizes = (*self.dimensions, queries.shape[1])
             summed = [self._sum(queries[:, :size], passages[:, :size], self._pairing) for size in sizes]
             loss = _mean(torch.stack(summed).mean(), len(queries))
-            if self.hold:
-                loss = loss + self.hold * self._drift(*(torch.cat(parts).float() for parts in reps))
         if with_backward:
             loss.backward()  # type: ignore[no-untyped-call]
             return loss.detach()
@@ -105,17 +94,8 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         parts = [self.embed_minibatch_iter(side, with_grad=grad, copy_random_state=False) for side in sides]
         return [[vectors for vectors, _ in part] for part in parts]
 
-    def _drift(self, queries: Tensor, passages: Tensor) -> Tensor:
-        """The way that vectors have moved from the base model's: 1 - the mean cosine, of queries and of passages."""
-        assert self._base is not None and self._pairing is not None
-        sides = zip((queries, passages), self._base, strict=True)
-        moved = [1 - nn.functional.cosine_similarity(now, before) for now, before in sides]
-        is_first = self._pairing.is_first
-        return (_mean(moved[0].sum(), len(queries)) + _mean((moved[1] * is_first).sum(), int(is_first.sum()))) / 2
-
     def _pair(self, passages: dict[str, Any], labels: Tensor) -> Pairing:
         """Remove from the features what is not an input of the model."""
-        here = len(passages["text"])
         text, start = processes.gather(passages.pop("text"))
         cluster, _ = processes.gather(passages.pop("cluster"))
         # A passage that several processes hold counts once.
@@ -123,12 +103,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         own = first[labels + start]
         left_out = cluster[own].unsqueeze(1) == cluster.unsqueeze(0)
         left_out |= first != torch.arange(len(first), device=first.device)
-        if self.margin is not None:
-            assert self._base is not None
-            base, _ = processes.gather(self._base[1])
-            left_out |= above_margin(self._base[0], base, own, self.margin)
-        is_first = (first == torch.arange(len(first), device=first.device))[start : start + here]
-        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False), is_first)
+        return Pairing(own, left_out.scatter(1, own.unsqueeze(1), False))
 
     def _sum(self, queries: Tensor, passages: Tensor, pairing: Pairing) -> Tensor:
         """The sum of the queries' losses."""
@@ -151,15 +126,3 @@ def _mean(summed: Tensor, count: int) -> Tensor:
     Times the processes, since their gradients are averaged.
     """
     return summed * (processes.count() / processes.total(count, summed.device))
-
-
-def above_margin(queries: Tensor, passages: Tensor, labels: Tensor, margin: float) -> Tensor:
-    """The passages that look too much like answers to be negatives: bool [queries, passages].
-
-    From the base model's unit vectors, [queries, d] and [passages, d]: those that score above `margin` of what the
-    query's own passage, `labels`, scores (the positive-aware rule that NV-Retriever, arXiv:2407.15831, mines with).
-    """
-    with torch.autocast(queries.device.type, enabled=False):  # bfloat16 has not the digits for a margin
-        scores = queries @ passages.T
-    own = scores.gather(1, labels.unsqueeze(1))
-    return scores > own - (1 - margin) * own.abs()  # below the positive if that scores below 0, too

@@ -125,7 +125,7 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
             kept[address] = tensor.untyped_storage().nbytes()
         return tensor
 
-    inputs = {name: value for name, value in passages.items() if name not in ("text", "cluster", "base")}
+    inputs = {name: value for name, value in passages.items() if name not in ("text", "cluster")}
     inputs = batch_to_device(inputs, model.device)
     with (
         torch.random.fork_rng(devices=[]),

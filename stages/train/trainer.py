@@ -27,11 +27,10 @@ from transformers import (
 
 from fieldtune.corpus import files
 from fieldtune.models import flat_attention, processes
-from fieldtune.models.encoder import Kind
 from fieldtune.runtime.console import Bar
 from fieldtune.runtime.errors import UserError
 from stages.train import adapters, memory
-from stages.train.batches import Collator, Shares, Vectors
+from stages.train.batches import Collator, Shares
 from stages.train.config import TrainConfig, refuse_too_large
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.loss import MultiQueryRankingLoss
@@ -51,7 +50,6 @@ class Round:
     """Inputs and settings of a round of training."""
 
     rows: Dataset  # passages with their queries, as `batches.by_passage` makes them
-    base: dict[Kind, Vectors] | None  # the base model's vectors of the texts, if `mask_margin` or `hold` is set
     evaluator: DevEvaluator
     config: TrainConfig
     bf16: bool
@@ -199,15 +197,9 @@ def train(
     _prepare(model, config, data.bf16)
     tokens = config.microbatch_tokens or _MICROBATCH_TOKENS.get(model.device.type, 2048)
     loss = MultiQueryRankingLoss(
-        model,
-        config.temperature,
-        tokens,
-        config.mask_margin,
-        symmetric=config.symmetric,
-        dimensions=config.matryoshka,
-        hold=config.hold,
+        model, config.temperature, tokens, symmetric=config.symmetric, dimensions=config.matryoshka
     )
-    collator = Collator(model, data.rows, config.negatives, data.base)
+    collator = Collator(model, data.rows, config.negatives)
     checkpoint = last_checkpoint(folder)
     if checkpoint is not None and (folder / _PLAN).is_file():  # as it began, whatever else uses the memory now
         plan = Plan(**files.read_json(folder / _PLAN))

@@ -1,6 +1,6 @@
 """Tuning a model on pairs, and choosing on dev what of it is kept: what the stages `train` and `curve` do alike."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.providers import traits
 from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import base_models, encoder, processes
-from fieldtune.models.encoder import Kind
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
@@ -23,7 +22,7 @@ from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
 from stages.train import choice, diagnosis, guard, rounds
-from stages.train.batches import Vectors, by_passage
+from stages.train.batches import by_passage
 from stages.train.choice import TYPED, choose
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator, Measured
@@ -40,7 +39,6 @@ class Inputs:
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
     passages: npt.NDArray[np.float32]  # their vectors by the base model
-    original: dict[Kind, Vectors] | None  # the base model's, if the loss needs them
     judged: Judged  # the dev queries
     kinds: list[str]  # of each of them
     evaluator: DevEvaluator
@@ -61,8 +59,8 @@ class Tuned:
     guarded: int  # real queries that were asked
 
 
-def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inputs:
-    """Read them; `pairs` are the columns of train.parquet."""
+def read_inputs(config: TrainConfig) -> Inputs:
+    """Read the corpus and the dev queries, and measure the base model on dev."""
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     bf16 = use_bf16(config.precision)
     judged = judged_queries.read(("dev",), corpus)
@@ -72,11 +70,9 @@ def read_inputs(config: TrainConfig, pairs: Mapping[str, Sequence[str]]) -> Inpu
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, passages[part])
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
-    needed = config.mask_margin is not None or config.hold > 0
-    original = base_vectors(pairs["anchor"], corpus.texts, passages) if needed else None
     kinds = judged_queries.labels(judged.ids, "kind")
     furthest = config.keyphrases_share if _are_offline() else 1.0
-    return Inputs(corpus, clusters, passages, original, judged, kinds, evaluator, before, furthest, bf16)
+    return Inputs(corpus, clusters, passages, judged, kinds, evaluator, before, furthest, bf16)
 
 
 def with_epochs(config: TrainConfig) -> TrainConfig:
@@ -149,7 +145,7 @@ def _train_rounds(
             config = replace(config, negatives=max(1, config.negatives))
             negatives = rounds.mine_negatives(model, pairs, inputs.corpus, inputs.clusters, config, inputs.bf16)
         rows = by_passage(pairs["anchor"], pairs["positive"], negatives, cluster_of)
-        data = Round(rows, inputs.original, inputs.evaluator, config, inputs.bf16)
+        data = Round(rows, inputs.evaluator, config, inputs.bf16)
         with progress(label, steps_of(len(rows), config)) as bar:
             run = partial(train, model, data, bar=bar, say=note)
             outcomes.append(rounds.train_or_resume(model, checkpoints / str(number), run))
@@ -178,17 +174,6 @@ def _guard(model: SentenceTransformer, inputs: Inputs, config: TrainConfig) -> t
     before = evaluator.measure(queries, inputs.passages[part])
     gains = evaluator.measure_model(model).values - before.values
     return guard.objection(gains, guards.clusters, config.seed), len(rows)
-
-
-def base_vectors(
-    queries: Sequence[str], texts: Sequence[str], passages: npt.NDArray[np.float32]
-) -> dict[Kind, Vectors]:
-    """The base model's vectors of the training queries, row by row as in train.parquet, and of all passages."""
-    vectors = judged_queries.vectors(files.read_table(paths.TRAIN_IDS)["query_id"], paths.VECTORS)
-    return {
-        "query": Vectors(dict(zip(queries, range(len(vectors)), strict=True)), vectors),
-        "document": Vectors(dict(zip(texts, range(len(passages)), strict=True)), passages),
-    }
 
 
 def _columns(pairs: dict[str, list[Any]], name: str) -> list[list[str]]:

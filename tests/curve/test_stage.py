@@ -111,7 +111,7 @@ def test_a_share_is_what_the_training_makes_of_those_rows_alone(
     rows = nested(ids, [numbers[passage] for passage in ids], seed=0, least=2)[0.5]
     config = workspace.train_config(**SETTINGS)
     half = {name: [column[row] for row in rows] for name, column in pairs.items()}
-    tuned = tune(config, read_inputs(config, half), half, Path("checkpoints"))
+    tuned = tune(config, read_inputs(config), half, Path("checkpoints"))
     assert tuned is not None
     assert tuned.outcome.steps == 60  # 20 passages are one batch, as 40 would be
     encoder.save(tuned.model, Path("half"))

@@ -96,7 +96,7 @@ def test_flat_batches_give_the_same_gradients_in_microbatches(flat: SentenceTran
         read_flat(flat, how)
         loss = MultiQueryRankingLoss(flat, 1.0, 70)
         loss.cached = cached
-        features = Collator(flat, rows, 0, None)(list(rows))
+        features = Collator(flat, rows, 0)(list(rows))
         flat.zero_grad()
         value = loss(loss.sides(features), features["label"])
         value.backward()
@@ -113,7 +113,7 @@ def test_queries_and_passages_are_one_pass_where_prompts_are_treated_alike(
     read_flat(flat, True)
     rows = by_passage(["word1", "word2 word3"], TEXTS[:2], [[]] * 2, {text: i for i, text in enumerate(TEXTS)})
     loss = MultiQueryRankingLoss(flat, 1.0, 70)
-    features = Collator(flat, rows, 0, None)(list(rows))
+    features = Collator(flat, rows, 0)(list(rows))
     passes: list[int] = []
     flat.register_forward_pre_hook(lambda _, inputs: passes.append(len(inputs[0]["cu_seq_lens_q"]) - 1))
     loss(loss.sides(features), features["label"])

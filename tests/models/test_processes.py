@@ -48,12 +48,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "values",
     [
-        {"batch_size": 20, "negatives": 1, "mask_margin": 0.9, "symmetric": True},
+        {"batch_size": 20, "negatives": 1, "symmetric": True},
         # Batches that do not come out even, in microbatches that are not as many in each process.
         {
             "batch_size": 9,
             "negatives": 1,
-            "hold": 0.5,
             "gradient_cache": True,
             "matryoshka": [8],
             "microbatch_tokens": 64,

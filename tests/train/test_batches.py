@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
@@ -10,7 +9,7 @@ from torch.utils.data import SequentialSampler
 
 from fieldtune.models import encoder
 from fieldtune.models.encoder import Kind, Tokens
-from stages.train.batches import Collator, Shares, Vectors, by_passage
+from stages.train.batches import Collator, Shares, by_passage
 from tests.tiny_model import WORDS, tiny_model
 from tests.train.workspace import PROMPTS
 
@@ -76,7 +75,7 @@ def test_a_row_is_a_passage_with_all_its_queries() -> None:
 def test_a_batch_holds_each_passage_once_longest_first(
     model: SentenceTransformer, negatives: int, clusters: list[int]
 ) -> None:
-    batch = Collator(model, ROWS, negatives, None)(list(ROWS))
+    batch = Collator(model, ROWS, negatives)(list(ROWS))
     assert batch["label"].tolist() == [0, 0, clusters.index(1)]
     assert batch["positive_cluster"].tolist() == clusters
     assert batch["anchor_input_ids"].shape[0] == 3
@@ -93,7 +92,7 @@ def test_labels_follow_the_queries_and_passages_that_are_put_in_order(model: Sen
         [[]] * 4,
         {text: number for number, text in enumerate(texts)},
     )
-    collator = Collator(model, rows, 0, None)
+    collator = Collator(model, rows, 0)
     batch = collator(list(rows))
     assert batch["positive_cluster"].tolist() == [1, 2, 0]
     # Of three words, of two, of two in the order of the rows, and of one.
@@ -104,24 +103,12 @@ def test_labels_follow_the_queries_and_passages_that_are_put_in_order(model: Sen
     assert collator(list(rows)[2:])["positive_text"].tolist() == [batch["positive_text"][1].item()]
 
 
-@only_bert
-def test_the_base_models_vectors_stand_beside_the_tokens(model: SentenceTransformer) -> None:
-    queries = Vectors({"word2": 0, "word3": 1, "word1": 2}, np.array([[2, 0], [3, 0], [1, 0]], dtype=np.float32))
-    passages = Vectors(
-        {"word50": 0, "word10 word11": 1, "word30 word31": 2, "word20": 3},
-        np.array([[0, 5], [0, 1], [0, 3], [0, 2]], dtype=np.float32),
-    )
-    batch = Collator(model, ROWS, 1, {"query": queries, "document": passages})(list(ROWS))
-    assert batch["anchor_base"].tolist() == [[1, 0], [3, 0], [2, 0]]
-    assert batch["positive_base"].tolist() == [[0, 1], [0, 3], [0, 2], [0, 5]]  # of two words, then of one
-
-
 def test_a_batch_is_what_the_model_reads_when_it_encodes(model: SentenceTransformer) -> None:
     long = " ".join(WORDS * 2)
     rows = by_passage(["word1", long, "no such word"], ["word2", "word3 word4", long], [[], [], []], {
         "word2": 0, "word3 word4": 1, long: 2
     })  # fmt: skip
-    batch = Collator(model, rows, 0, None)(list(rows))
+    batch = Collator(model, rows, 0)(list(rows))
     seen: dict[str, torch.Tensor] = {}
     watch = model[0].register_forward_pre_hook(lambda _, inputs: seen.update(inputs[0]))
     for side, texts, encode in (
@@ -146,7 +133,7 @@ def test_a_text_is_tokenized_once(model: SentenceTransformer, monkeypatch: pytes
         return tokenize(reader, new, kind)
 
     monkeypatch.setattr(encoder, "tokenize", count)
-    collator = Collator(model, ROWS, 2, None)
+    collator = Collator(model, ROWS, 2)
     assert len(texts) == len(set(texts)) == 3 + 5
     first, again = (collator(list(ROWS)) for _ in range(2))
     collator(list(ROWS)[1:])

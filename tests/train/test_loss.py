@@ -10,9 +10,8 @@ import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
-from fieldtune.models.encoder import Kind
-from stages.train.batches import Collator, Vectors, by_passage
-from stages.train.loss import MultiQueryRankingLoss, above_margin
+from stages.train.batches import Collator, by_passage
+from stages.train.loss import MultiQueryRankingLoss
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
 from tests.train.workspace import PROMPTS
 
@@ -37,17 +36,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
     return made.eval()
 
 
-def batch(
-    model: SentenceTransformer,
-    own: list[int],
-    negatives: int,
-    clusters: list[int],
-    base: dict[Kind, Vectors] | None = None,
-) -> dict[str, Any]:
+def batch(model: SentenceTransformer, own: list[int], negatives: int, clusters: list[int]) -> dict[str, Any]:
     """All of QUERIES with the passages `own`; passage 4 is the hard negative of passage 0, passage 1 of the others."""
     hard = [[PASSAGES[4]] if passage == 0 else [PASSAGES[1]] for passage in own]
     rows = by_passage(QUERIES, [PASSAGES[passage] for passage in own], hard, dict(zip(PASSAGES, clusters, strict=True)))
-    return Collator(model, rows, negatives, base)(list(rows))
+    return Collator(model, rows, negatives)(list(rows))
 
 
 def measure(loss: MultiQueryRankingLoss, features: dict[str, Any]) -> tuple[float, list[torch.Tensor]]:
@@ -69,7 +62,7 @@ def test_pairs_of_distinct_passages_are_the_librarys_loss(model: SentenceTransfo
         for texts, kind in ((QUERIES, "query"), (PASSAGES, "document"))
     ]
     expected, expected_gradients = gradients(model, library(sides, torch.arange(5)))
-    ours = MultiQueryRankingLoss(model, TEMPERATURE, budget, None)
+    ours = MultiQueryRankingLoss(model, TEMPERATURE, budget)
     value, our_gradients = measure(ours, batch(model, OWN, 0, OWN))
     assert value == pytest.approx(expected, abs=1e-6)
     assert len(our_gradients) == len(expected_gradients) > 20
@@ -95,90 +88,16 @@ def test_queries_of_one_passage_share_it_and_copies_are_left_out(
     scores = model.encode_query(QUERIES) @ model.encode_document(PASSAGES).T / TEMPERATURE
     exponents = np.exp(scores.astype(np.float64))
     each = [-np.log(exponents[q, own[q]] / exponents[q, seen[q]].sum()) for q in range(5)]
-    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, budget, None), batch(model, own, negatives, clusters))
+    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, budget), batch(model, own, negatives, clusters))
     assert value == pytest.approx(np.mean(each), abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("margin", "expected"),
-    [
-        # With its own passage query 0 scores .8, 1 scores -.5: the limits at .95 are .76 and -.525, at .5 .4 and -.75.
-        (1.0, [[0, 0, 0, 1], [1, 0, 0, 1]]),
-        (0.95, [[1, 0, 1, 1], [1, 1, 0, 1]]),
-        (0.5, [[1, 0, 1, 1], [1, 1, 1, 1]]),
-    ],
-)
-@pytest.mark.parametrize("autocast", [False, True])
-def test_the_margin_is_a_share_of_the_positives_score(margin: float, expected: list[list[int]], autocast: bool) -> None:
-    """The queries are axes, so that each score is a number of the passage's vector."""
-    queries = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
-    passages = torch.tensor([[0.8, 0.1, 0.59], [-0.9, -0.5, 0.0], [0.761, -0.526, 0.38], [0.801, 0.0, 0.6]])
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):  # to bfloat16, .801 is .8
-        masked = above_margin(queries, passages, torch.tensor([0, 1]), margin)
-    assert masked.int().tolist() == expected
-
-
-# What the base model finds, query by query in the order of the batch: of passage 0, of 1 and of 2, with their own.
-SIMILAR = [[0.8, 0.5, 0.77], [0.8, 0.1, 0.1], [0.1, 0.7, 0.68], [0.1, 0.7, 0.66], [0.69, 0.5, 0.7]]
-
-
-@pytest.mark.parametrize("budget", BUDGETS)
-@pytest.mark.parametrize(
-    ("margin", "clusters", "seen"),
-    [
-        (1.0, [0, 1, 2, 3, 4], [[0, 1, 2]] * 5),
-        # .76 is .95 of .8, .665 of .7: passage 2 goes for the queries 0 and 1, passage 0 for query 2.
-        (0.95, [0, 1, 2, 3, 4], [[0, 1], [0, 1], [1, 2], [0, 1, 2], [0, 1, 2]]),
-        (0.95, [8, 8, 2, 3, 4], [[0], [1], [1, 2], [0, 2], [1, 2]]),  # and 0 and 1 are copies
-    ],
-)
-def test_passages_above_the_margin_are_left_out(
-    model: SentenceTransformer, margin: float, clusters: list[int], seen: list[list[int]], budget: int
-) -> None:
-    own = [0, 1, 2, 0, 1]
-    in_order = [0, 3, 1, 4, 2]  # the batch has passage 0's queries first, then 1's
-    base: dict[Kind, Vectors] = {
-        "query": Vectors({QUERIES[q]: row for row, q in enumerate(in_order)}, np.array(SIMILAR, dtype=np.float32)),
-        "document": Vectors(dict(zip(PASSAGES[:3], range(3), strict=True)), np.eye(3, dtype=np.float32)),
-    }
-    scores = model.encode_query(QUERIES) @ model.encode_document(PASSAGES).T / TEMPERATURE
-    exponents = np.exp(scores.astype(np.float64))
-    each = [-np.log(exponents[q, own[q]] / exponents[q, seen[q]].sum()) for q in range(5)]
-    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, budget, margin), batch(model, own, 0, clusters, base))
-    assert value == pytest.approx(np.mean(each), abs=1e-5)
-
-
-@pytest.mark.parametrize(("margin", "learns"), [(None, [True, True]), (1.0, [True, True]), (0.95, [False, True])])
-def test_a_planted_false_negative_gets_no_gradient(
-    model: SentenceTransformer, margin: float | None, learns: list[bool]
-) -> None:
-    """One query and its passage, and two hard negatives: one that the base model finds .96 as similar, one .94."""
-    query, passage, planted, honest = "word0", "word1 word2", "word10 word11", "word20 word21"
-    texts = [passage, planted, honest]
-    base: dict[Kind, Vectors] = {
-        "query": Vectors({query: 0}, np.array([[1, 0]], dtype=np.float32)),
-        "document": Vectors(
-            dict(zip(texts, range(3), strict=True)), np.array([[0.5, 0.8], [0.48, 0.8], [0.47, 0.8]], dtype=np.float32)
-        ),
-    }
-    rows = by_passage([query], [passage], [[planted, honest]], dict(zip(texts, range(3), strict=True)))
-    features = Collator(model, rows, 2, base if margin else None)(list(rows))
-    measure(MultiQueryRankingLoss(model, TEMPERATURE, 1, margin), features)
-    assert model.transformers_model is not None
-    gradient = model.transformers_model.get_input_embeddings().weight.grad
-    assert isinstance(gradient, torch.Tensor)
-    words = [[model.tokenizer.convert_tokens_to_ids(word) for word in text.split()] for text in (planted, honest)]
-    assert [gradient[ids].abs().max().item() > 1e-6 for ids in words] == learns
-    if margin == 0.95:
-        assert not gradient[words[0]].any()
 
 
 @pytest.mark.parametrize("budget", BUDGETS[:2])
 def test_microbatches_change_neither_loss_nor_gradients(model: SentenceTransformer, budget: int) -> None:
     features = batch(model, [0, 1, 2, 0, 1], 1, OWN)
     # Temperature 1: a lower one would multiply what float32 rounds off.
-    whole, whole_gradients = measure(MultiQueryRankingLoss(model, 1.0, BUDGETS[-1], None), features)
-    cut, cut_gradients = measure(MultiQueryRankingLoss(model, 1.0, budget, None), features)
+    whole, whole_gradients = measure(MultiQueryRankingLoss(model, 1.0, BUDGETS[-1]), features)
+    cut, cut_gradients = measure(MultiQueryRankingLoss(model, 1.0, budget), features)
     assert cut == pytest.approx(whole, abs=1e-6)
     for gradient, other in zip(cut_gradients, whole_gradients, strict=True):
         torch.testing.assert_close(gradient, other, atol=1e-6, rtol=0)
@@ -220,7 +139,7 @@ def test_one_passage_alone_has_a_symmetric_loss_of_0(model: SentenceTransformer)
     """No other query, no other passage: both sums have one term."""
     rows = by_passage(["word1", "word2"], ["word3", "word3"], [[], []], {"word3": 0})
     loss = MultiQueryRankingLoss(model, TEMPERATURE, 60, symmetric=True)
-    value, all_gradients = measure(loss, Collator(model, rows, 0, None)(list(rows)))
+    value, all_gradients = measure(loss, Collator(model, rows, 0)(list(rows)))
     assert value == pytest.approx(0, abs=1e-6)
     assert all(gradient.isfinite().all() for gradient in all_gradients)
 
@@ -242,23 +161,6 @@ def test_matryoshka_is_the_mean_of_the_losses_of_vectors_cut_short(model: Senten
     loss = MultiQueryRankingLoss(model, TEMPERATURE, 60, symmetric=symmetric, dimensions=sizes)
     value, _ = measure(loss, batch(model, own, 0, OWN))
     assert value == pytest.approx(np.mean(each), abs=1e-5)
-
-
-def test_hold_adds_how_far_the_vectors_are_from_the_base_models(model: SentenceTransformer) -> None:
-    own = [0, 1, 2, 0, 1]
-    queries, passages = both(model)
-    drawn = np.random.default_rng(0)
-    moved = []
-    base: dict[Kind, Vectors] = {}
-    for kind, texts, now in (("query", QUERIES, queries), ("document", PASSAGES, passages)):
-        table = drawn.standard_normal(now.shape).astype(np.float32)
-        table /= np.linalg.norm(table, axis=1, keepdims=True)
-        base[kind] = Vectors({text: row for row, text in enumerate(texts)}, table)  # type: ignore[index]
-        used = len(QUERIES) if kind == "query" else 3  # passages of the batch
-        moved.append(np.mean([1 - now[row] @ table[row] for row in range(used)]))
-    plain, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), batch(model, own, 0, OWN, base))
-    held, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60, hold=5.0), batch(model, own, 0, OWN, base))
-    assert held - plain == pytest.approx(5 * np.mean(moved), abs=1e-4)
 
 
 @pytest.mark.parametrize("options", [{}, {"symmetric": True, "dimensions": [8]}])
@@ -288,7 +190,7 @@ def test_the_gradient_cache_changes_neither_loss_nor_gradients(
 def test_queries_of_equal_text_each_ask_for_their_own_passage(model: SentenceTransformer) -> None:
     texts = [QUERIES[0], QUERIES[1], QUERIES[0]]
     rows = by_passage(texts, PASSAGES[:3], [[]] * 3, dict(zip(PASSAGES, OWN, strict=True)))
-    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), Collator(model, rows, 0, None)(list(rows)))
+    value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), Collator(model, rows, 0)(list(rows)))
     queries, passages = both(model)
     assert value == pytest.approx(by_hand(queries[[0, 1, 0]], passages[:3], [0, 1, 2], [0, 1, 2]), abs=1e-5)
 
@@ -296,7 +198,7 @@ def test_queries_of_equal_text_each_ask_for_their_own_passage(model: SentenceTra
 def test_a_passage_that_two_rows_hold_stands_once(model: SentenceTransformer) -> None:
     """As where several processes fill up a last batch with rows of the first."""
     rows = by_passage(QUERIES[:3], PASSAGES[:3], [[]] * 3, dict(zip(PASSAGES, OWN, strict=True)))
-    features = Collator(model, rows, 0, None)([*rows, rows[0]])
+    features = Collator(model, rows, 0)([*rows, rows[0]])
     assert len(features["positive_input_ids"]) == 3
     value, _ = measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), features)
     queries, passages = both(model)
@@ -306,7 +208,7 @@ def test_a_passage_that_two_rows_hold_stands_once(model: SentenceTransformer) ->
 def test_no_forward_pass_is_over_the_budget(model: SentenceTransformer) -> None:
     sizes: list[int] = []
     watch = model[0].register_forward_pre_hook(lambda _, inputs: sizes.append(int(inputs[0]["attention_mask"].sum())))
-    measure(MultiQueryRankingLoss(model, TEMPERATURE, 60, None), batch(model, OWN, 0, OWN))
+    measure(MultiQueryRankingLoss(model, TEMPERATURE, 60), batch(model, OWN, 0, OWN))
     watch.remove()
     assert len(sizes) == 3  # one of queries, two of passages
     assert max(sizes) <= 60
@@ -318,5 +220,5 @@ def test_a_pooling_that_leaves_the_prompt_out_is_trained_as_it_encodes(tmp_path:
     made.set_pooling_include_prompt(False)
     scores = made.encode_query(QUERIES) @ made.encode_document(PASSAGES).T / TEMPERATURE
     expected = torch.nn.functional.cross_entropy(torch.from_numpy(scores), torch.arange(5))
-    value, _ = measure(MultiQueryRankingLoss(made, TEMPERATURE, 60, None), batch(made, OWN, 0, OWN))
+    value, _ = measure(MultiQueryRankingLoss(made, TEMPERATURE, 60), batch(made, OWN, 0, OWN))
     assert value == pytest.approx(float(expected), abs=1e-5)

@@ -18,13 +18,11 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text
-from fieldtune.corpus.vectors import read_vectors, write_vectors
 from fieldtune.models import base_models, tuned_model
 from fieldtune.runtime import paths, stage
 from stages.train import trainer, tuning
 from stages.train.__main__ import work
 from stages.train.trainer import Outcome, Round
-from stages.train.tuning import base_vectors
 from tests.train import workspace
 
 pytestmark = pytest.mark.pipeline
@@ -161,27 +159,6 @@ def test_its_config_is_the_bases_and_its_weights_are_fp32(done: Done) -> None:
     assert any((before[name] != after[name]).any() for name in before)
 
 
-def test_base_vectors_are_found_by_the_ids_of_generated_and_real_queries(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_vectors(paths.VECTORS, "queries", np.array([[0], [1], [2]], dtype=np.float32))
-    write_vectors(paths.VECTORS, "real", np.array([[10], [11]], dtype=np.float32))
-    files.write_table(paths.DATASET / "train_ids.parquet", {"query_id": ["q000002", "r000001", "q000000"]})
-    passages = np.array([[20], [21], [21]], dtype=np.float32)
-    vectors = base_vectors(["two", "eleven", "nought"], ["twenty", "copy", "copy"], passages)
-    assert vectors["query"].rows(["nought", "two", "eleven", "two"]).tolist() == [[0], [2], [11], [2]]
-    assert vectors["document"].rows(["copy", "twenty"]).tolist() == [[21], [20]]
-
-
-def test_masking_leaves_out_what_the_base_model_finds_alike(folder: Path, run: Run) -> None:
-    """To the base model all passages are one: nothing is left to learn from."""
-    same = np.repeat(read_vectors(folder / paths.VECTORS, "passages")[:1], workspace.PASSAGES, axis=0)
-    write_vectors(folder / paths.VECTORS, "passages", same)
-    losses = [row["loss"] for row in run(epochs=1, mask_margin=0.9).history["loss"]]
-    assert losses == [0.0]
-
-
 def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> None:
     done = run(learning_rate=1e-8, epochs=1)
     base = done.history["dev"][0]["dev_ndcg@10"]
@@ -202,8 +179,7 @@ def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> 
     "changes",
     [
         {"precision": "bf16", "gradient_checkpointing": True, "negatives": 1, "max_grad_norm": 0.0},
-        {"matryoshka": [8, 16], "symmetric": True, "gradient_cache": True, "mask_margin": 0.9},
-        {"hold": 0.5},
+        {"matryoshka": [8, 16], "symmetric": True, "gradient_cache": True},
     ],
 )
 def test_the_other_ways_to_train_are_as_quiet_and_learn(changes: dict[str, Any], run: Run) -> None:

@@ -50,7 +50,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> SentenceTransformer:
 
 @pytest.fixture(scope="module")
 def collator(model: SentenceTransformer) -> Collator:
-    return Collator(model, ROWS, 0, None)
+    return Collator(model, ROWS, 0)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def run(
 ) -> Outcome:
     values = {"epochs": 3, "batch_size": 8, "evaluations": len(scripted.scores), **changes}
     config: TrainConfig = train_config(**values)
-    data = Round(rows, None, scripted, config, False)  # type: ignore[arg-type]
+    data = Round(rows, scripted, config, False)  # type: ignore[arg-type]
     return train(model, data, folder, bar, say, saved_every)
 
 
