@@ -1,7 +1,7 @@
 """`fieldtune compare`: the evaluations of two commits, query by query."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,23 @@ from rich.table import Table
 from rich.text import Text
 
 from fieldtune.retrieval.formatting import difference_ends
-from fieldtune.retrieval.significance import Interval
+from fieldtune.retrieval.judged_queries import TITLES
+from fieldtune.retrieval.significance import Interval, fewest_clusters
 from fieldtune.retrieval.systems import LABELS
 from fieldtune.runtime import paths
-from fieldtune.runtime.console import console, printable
+from fieldtune.runtime.console import console, note, printable
 from fieldtune.runtime.errors import UserError
 from stages.evaluate import bootstrap
+from stages.evaluate.query_keys import QueryKey, hash_test_set, query_key
 from stages.evaluate.randomisation import p_values
 
 _DRAWS = 10_000
 _CONFIDENCE = 0.95
+_FEWEST_GROUPS = fewest_clusters(_CONFIDENCE)
 _SEED = 0
 _METRIC = "ndcg@10"
+_NO_QUERIES = "none"
+_TEST_SETS = ("real", "synthetic")  # every test query is in one of them
 
 Columns = dict[str, list[Any]]
 Values = npt.NDArray[np.float64]
@@ -40,31 +45,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def compare(before: str, after: str | None, top: int) -> str:
     """Print the scores of two git revisions on the queries that both have, and the queries that changed most.
 
-    If `after` is None, it is the working tree. `top` queries that got better, and worse, are named. Only queries with
-    the same answers are compared. Returns a summary. Raises UserError if a revision does not exist or has no
+    If `after` is None, it is the working tree. `top` queries that got better, and worse, are named. Queries are the
+    same if their words and answers are. Returns a summary. Raises UserError if a revision does not exist or has no
     evaluation, and if the two have no query in common.
     """
     left, right = read(before), read(after)
     names = before, after or "now"
-    rows = shared(left, right)
-    if not rows:
+    pairs = shared(left, right)
+    old, new = select_rows(left, [a for a, _ in pairs]), select_rows(right, [b for _, b in pairs])
+    for message in describe_test_sets(left, right, new, names):
+        note(message)
+    if not pairs:
         raise UserError(f"{names[0]} and {names[1]} have no test query with the same answers in common")
-    a, b = np.array(rows).T
-    groups = np.array(right["group"])[b]
-    console.print(_scores(left, right, a, b, groups, names))
-    change = _values(right, "tuned")[b] - _values(left, "tuned")[a]
-    queries = [right["query"][row] for row in b]
+    console.print(_scores(old, new, names))
+    change = _values(new, "tuned") - _values(old, "tuned")
     for title, sign in (("better", 1), ("worse", -1)):
-        if places := changed(queries, sign * change, top):
-            console.print(_queries(f"Tuned got {title} on", places, left, right, a, b, names))
+        if rows := changed(new["query"], sign * change, top):
+            console.print(_queries(f"Tuned got {title} on", select_rows(old, rows), select_rows(new, rows), names))
     better, worse = int((change > 1e-9).sum()), int((change < -1e-9).sum())
-    unpaired = len(left["query"]) - len(rows), len(right["query"]) - len(rows)
-    summary = f"{len(rows):,} queries: tuned better on {better:,}, worse on {worse:,}"
-    if any(unpaired):
-        summary += (
-            f"; {unpaired[0]:,} of {names[0]} and {unpaired[1]:,} of {names[1]} have no partner with the same answers"
-        )
-    return summary
+    return f"{len(pairs):,} queries of both: tuned better on {better:,}, worse on {worse:,}"
 
 
 def read(revision: str | None) -> Columns:
@@ -96,56 +95,86 @@ def read(revision: str | None) -> Columns:
 
 
 def shared(left: Columns, right: Columns) -> list[tuple[int, int]]:
-    """Pairs of rows of the same query with the same answers."""
-    place = {key: row for row, key in enumerate(_keys(left, right))}
-    return [(place[key], row) for row, key in enumerate(_keys(right, left)) if key in place]
+    """Pairs of rows of the same query with the same answers, in the order of `right`."""
+    pairs = []
+    for name in _TEST_SETS:
+        rows = _rows(left, name)
+        pairs += [(rows[key], row) for key, row in _rows(right, name).items() if key in rows]
+    return sorted(pairs, key=lambda pair: pair[1])
+
+
+def select_rows(table: Columns, rows: Sequence[int]) -> Columns:
+    """The table of these rows, in their order."""
+    return {name: [column[row] for row in rows] for name, column in table.items()}
+
+
+def describe_test_sets(left: Columns, right: Columns, common: Columns, names: tuple[str, str]) -> list[str]:
+    """A sentence for each query set of two revisions: is it the same test, and how many queries do both have?
+
+    `common` has the rows of `right` whose queries are in `left`, too; `names` are those of the revisions.
+    """
+    messages = []
+    for name in _TEST_SETS:
+        old, new = _describe(_rows(left, name)), _describe(_rows(right, name))
+        if old == new == _NO_QUERIES:
+            continue
+        rows = _rows(common, name).values()
+        message = f"{TITLES[name]}: the same test set, {new}"
+        if old != new:
+            message = f"{TITLES[name]}: the test sets differ, {names[0]} has {old} and {names[1]} {new}; "
+            message += f"the {len(rows):,} that are in both are compared" if rows else "no query is in both"
+        groups = len({common["group"][row] for row in rows})
+        if 0 < groups < _FEWEST_GROUPS:
+            message += f"; too few for an interval, which takes {_FEWEST_GROUPS} groups of queries: there are {groups}"
+        messages.append(message)
+    return messages
 
 
 def changed(queries: Sequence[str], change: Values, top: int) -> list[int]:
-    """The `top` places of the highest changes above 0, highest first."""
+    """The `top` rows of the highest changes above 0, highest first."""
     order = sorted(range(len(queries)), key=lambda row: (-change[row], queries[row]))
     return [row for row in order[:top] if change[row] > 1e-9]
 
 
-def _keys(table: Columns, other: Columns) -> list[tuple[Any, ...]]:
-    """The keys by which two rows are one question, of the columns that both tables have."""
-    names = [name for name in ("query", "kind", "answers") if name in table and name in other]
-    parts = [[tuple(cell) if isinstance(cell, list) else cell for cell in table[name]] for name in names]
-    return list(zip(*parts, strict=True))
+def _rows(table: Columns, name: str) -> dict[QueryKey, int]:
+    """The rows of a query set, by their keys."""
+    columns = zip(table["query"], table["answers"], table["sets"], strict=True)
+    return {query_key(query, answers): row for row, (query, answers, sets) in enumerate(columns) if name in sets}
+
+
+def _describe(keys: Collection[QueryKey]) -> str:
+    return f"{len(keys):,} queries ({hash_test_set(keys)})" if keys else _NO_QUERIES
 
 
 def _values(table: Columns, system: str) -> Values:
     return np.array(table[f"{system}_{_METRIC}"], dtype=np.float64)
 
 
-def _scores(
-    left: Columns,
-    right: Columns,
-    a: npt.NDArray[np.int64],
-    b: npt.NDArray[np.int64],
-    groups: npt.NDArray[np.int64],
-    names: tuple[str, str],
-) -> Table:
-    """NDCG@10 by query set and system; systems in which nothing changed are left out, the tuned model is always in."""
+def _scores(old: Columns, new: Columns, names: tuple[str, str]) -> Table:
+    """NDCG@10 by query set and system; systems in which nothing changed are left out, the tuned model is always in.
+
+    The rows of `old` and `new` are of the same queries.
+    """
     shown = Table(title="NDCG@10 on the queries of both", title_justify="left")
     shown.add_column("query set")
     shown.add_column("system")
     for name in (*names, "difference", f"{100 * _CONFIDENCE:g} % interval", "p"):
         shown.add_column(name, justify="right")
-    places_by_set: dict[str, list[int]] = {}
-    for place, row in enumerate(b.tolist()):
-        for name in right["sets"][row]:
-            places_by_set.setdefault(name, []).append(place)
-    for name, places in places_by_set.items():
+    groups = np.array(new["group"])
+    rows_by_set: dict[str, list[int]] = {}
+    for row, sets in enumerate(new["sets"]):
+        for name in sets:
+            rows_by_set.setdefault(name, []).append(row)
+    for name, rows in rows_by_set.items():
         for system, label in LABELS.items():
-            old, new = _values(left, system)[a[places]], _values(right, system)[b[places]]
-            if system == "tuned" or np.abs(new - old).max() > 1e-9:
-                gain, p = difference(old, new, groups[places])
+            a, b = _values(old, system)[rows], _values(new, system)[rows]
+            if system == "tuned" or np.abs(b - a).max() > 1e-9:
+                gain, p = difference(a, b, groups[rows])
                 shown.add_row(
-                    f"{name} ({len(places):,})",
+                    f"{name} ({len(rows):,})",
                     label,
-                    f"{old.mean():.3f}",
-                    f"{new.mean():.3f}",
+                    f"{a.mean():.3f}",
+                    f"{b.mean():.3f}",
                     f"{gain.mean:+.3f}",
                     difference_ends(gain),
                     f"{p:.2g}",
@@ -162,21 +191,12 @@ def difference(old: Values, new: Values, groups: npt.NDArray[np.int64]) -> tuple
     return gain, float(p_values(change, groups, _DRAWS, _SEED)[0])
 
 
-def _queries(
-    title: str,
-    places: Sequence[int],
-    left: Columns,
-    right: Columns,
-    a: npt.NDArray[np.int64],
-    b: npt.NDArray[np.int64],
-    names: tuple[str, str],
-) -> Table:
-    """The tuned model's NDCG@10 of some queries, before and after; `places` are of the pairs of rows `a` and `b`."""
+def _queries(title: str, old: Columns, new: Columns, names: tuple[str, str]) -> Table:
+    """The tuned model's NDCG@10 of some queries, before and after; the rows of `old` and `new` are the same queries."""
     shown = Table(title=title, title_justify="left")
     shown.add_column("query", overflow="fold")
     for name in names:
         shown.add_column(name, justify="right")
-    for place in places:
-        old, new = _values(left, "tuned")[a[place]], _values(right, "tuned")[b[place]]
-        shown.add_row(Text(printable(right["query"][b[place]])), f"{old:.3f}", f"{new:.3f}")
+    for query, a, b in zip(new["query"], _values(old, "tuned"), _values(new, "tuned"), strict=True):
+        shown.add_row(Text(printable(query)), f"{a:.3f}", f"{b:.3f}")
     return shown

@@ -34,6 +34,7 @@ class Evaluation:
     background: Background
     judgement: Judgement
     main_set: str  # of `sets`, the verdict's
+    test_set: str  # hash of the main set's queries and answers
     sets: Mapping[str, SetScores]
     kinds: Mapping[str, SetScores]  # of generated queries
     similarity: float  # mean cosine between the corpus's vectors before and after tuning

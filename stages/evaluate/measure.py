@@ -18,6 +18,7 @@ from stages.evaluate.examples import Example, Results, beginnings, most_changed,
 from stages.evaluate.inputs import Inputs
 from stages.evaluate.probe import Probe
 from stages.evaluate.query_facts import QueryFacts
+from stages.evaluate.query_keys import hash_test_set, query_key
 from stages.evaluate.rankings import Ranked
 from stages.evaluate.reranker import Reranker, rerank
 from stages.evaluate.scores import SetScores, score
@@ -63,6 +64,7 @@ def evaluate(
         background=_background(inputs, ranked, config),
         judgement=judge(evidence, config),
         main_set=judged.main_set,
+        test_set=_test_set(inputs),
         sets=sets,
         kinds=kinds,
         similarity=similarity,
@@ -106,6 +108,15 @@ def curve(inputs: Inputs, ranked: Ranked, similarity: float, config: EvaluateCon
     tuned, base = (ranked.values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
     points.append(CurvePoint(1.0, len(set(inputs.trained)), len(inputs.trained), unchanged, tuned))
     return data_curve(points, base, judged.clusters[rows], unchanged, config)
+
+
+def _test_set(inputs: Inputs) -> str:
+    """The hash of the main set's queries and answers."""
+    main, sections = inputs.judged.at(inputs.judged.sets[inputs.judged.main_set]), inputs.corpus.sections
+    return hash_test_set(
+        query_key(query, (sections[section] for section in answers))
+        for query, answers in zip(main.texts, main.relevant, strict=True)
+    )
 
 
 def _examples(inputs: Inputs, facts: QueryFacts, ranked: Ranked) -> tuple[list[Example], list[Example]]:

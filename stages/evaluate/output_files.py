@@ -40,6 +40,7 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "hybrid_weight": dict(evaluation.weights),
         "vectors": [row.json() for row in evaluation.vectors],
         "similarity_to_base": round(evaluation.similarity, 6),
+        "test_set": evaluation.test_set,
         "verdict": evaluation.judgement.verdict,
         "recommend": evaluation.judgement.recommend,
         "reasons": evaluation.judgement.reasons,

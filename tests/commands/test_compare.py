@@ -14,6 +14,7 @@ from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
 from stages.evaluate import bootstrap
+from stages.evaluate.query_keys import hash_test_set, query_key
 from tests.pipeline.repository import commit, dvc, git
 
 pytestmark = pytest.mark.pipeline
@@ -80,22 +81,52 @@ def test_two_commits(team: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         ["query 37", "0.500", "0.200"],
         ["query 36", "0.500", "0.300"],
     ]
-    assert "38 queries: tuned better on 6, worse on 3; 2 of first and 2 of second have no partner" in printed
+    assert "38 queries of both: tuned better on 6, worse on 3" in printed
+    first, second = (hash_test_set(map(query_key, table["query"], table["answers"])) for table in (per_query(), NOW))
+    assert first != second
+    assert (
+        f"real queries: the test sets differ, first has 40 queries ({first}) and second 40 queries ({second}); "
+        "the 38 that are in both are compared\n"
+    ) in printed
+    assert "generated" not in printed
 
 
 def test_the_files_that_are_there_now(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files.write_table(paths.PER_QUERY, per_query())
     cli.main(["compare", "first"])
     printed = capsys.readouterr().out
-    assert "40 queries: tuned better on 0, worse on 0" in printed
-    assert "partner" not in printed
+    assert "40 queries of both: tuned better on 0, worse on 0" in printed
+    assert "real queries: the same test set, 40 queries (" in printed
+    assert "differ," not in printed
 
 
-def test_a_table_of_before_there_were_answers_is_compared_by_its_queries() -> None:
-    old = per_query()
-    del old["answers"], old["kind"]
-    assert len(compare.shared(old, NOW)) == 39
-    assert len(compare.shared(NOW, NOW)) == 40
+def test_a_query_is_the_same_whatever_its_row_case_and_kind() -> None:
+    """A query that is added moves all others; a generated query and a typed one are never one query."""
+    old = per_query(sets=[["real"]] * 20 + [["synthetic"]] * 20, kind=["real"] * 20 + ["task"] * 20)
+    new = {name: [column[39], *column] for name, column in old.items()}
+    new["query"] = ["added", *(f"Query  {n}" for n in range(40))]
+    new["kind"] = ["styled"] * 41
+    new["sets"][30] = ["real"]  # query 29, a generated one before
+    assert compare.shared(old, new) == [(n, n + 1) for n in range(40) if n != 29]
+    typed, generated = compare.describe_test_sets(
+        old, new, compare.select_rows(new, [row for _, row in compare.shared(old, new)]), ("A", "B")
+    )
+    assert re.fullmatch(
+        r"real queries: .* A has 20 queries \(.*\) and B 21 queries \(.*\); the 20 that are in both.*", typed
+    )
+    assert re.fullmatch(
+        r"generated .* A has 20 queries \(.*\) and B 20 queries \(.*\); the 19 that are in both.*", generated
+    )
+
+
+def test_a_test_set_that_one_of_the_two_lacks() -> None:
+    real, both = per_query(), per_query(sets=[["real"]] * 20 + [["synthetic"]] * 20)
+    common = compare.select_rows(both, range(20))
+    generated = hash_test_set(map(query_key, both["query"][20:], both["answers"][20:]))
+    assert compare.describe_test_sets(real, both, common, ("A", "B"))[1] == (
+        f"generated queries, held out: the test sets differ, A has none and B 20 queries ({generated}); no query is in "
+        "both"
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,6 +156,8 @@ def test_too_few_groups_have_no_interval(
     assert "95 % interval" in printed
     assert re.search(r"real \(38\) +│ tuned +│ 0.500 │ 0.534 │ +\+0.034 │ too few groups", printed)
     assert "1.000 to" not in printed
+    # 38 of the 40, of which the first 20 are one group and the others another
+    assert "; too few for an interval, which takes 6 groups of queries: there are 2" in " ".join(printed.split())
 
 
 def test_what_the_cache_does_not_have_is_said_with_what_brings_it(
@@ -144,7 +177,9 @@ def test_nothing_in_common(team: Path, capsys: pytest.CaptureFixture[str]) -> No
     files.write_table(paths.PER_QUERY, per_query(query=[f"other {n}" for n in range(40)]))
     with pytest.raises(SystemExit, match="1"):
         cli.main(["compare", "first"])
-    assert "no test query with the same answers in common" in capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "; no query is in both" in printed
+    assert "no test query with the same answers in common" in printed
 
 
 def test_the_repository_is_left_as_it_was(team: Path) -> None:

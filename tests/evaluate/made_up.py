@@ -186,6 +186,7 @@ def evaluation(**changes: Any) -> Evaluation:
     parts: dict[str, Any] = {
         "judgement": Judgement("ship", "tuned", ["A gain of 0.05 or more is meaningful."]),
         "main_set": "real",
+        "test_set": "fedcba9876543210",
         "sets": {name: scores(n, drawn=wide) for name, n in (("real", 2378), ("real_hard", 478), ("synthetic", 333))},
         "kinds": {kind: scores(80, drawn=wide) for kind in ("keyword", "question")},
         "wins": [example("how to copy an image")],

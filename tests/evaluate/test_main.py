@@ -1,6 +1,7 @@
 """From passages to verdict with real, tiny models: dataset, baseline and evaluate as they run, against trec_eval."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 import stages.baseline.__main__ as baseline
 import stages.dataset.__main__ as dataset
 import stages.evaluate.__main__ as evaluate
+from fieldtune.commands import compare
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import passage_text
 from fieldtune.models import base_models, encoder, tuned_model
@@ -132,6 +134,12 @@ def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float
     return scores
 
 
+def hash_of(rows: list[Numbers], name: str) -> str:
+    """The hash of a query set's queries, all in lower case, and answers, from per_query.parquet."""
+    keys = sorted([row["query"], sorted(row["answers"])] for row in rows if name in row["sets"])
+    return hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]
+
+
 def test_every_number_is_trec_evals(
     models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +147,7 @@ def test_every_number_is_trec_evals(
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
     assert list(metrics) == [
         "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "vectors",
-        "similarity_to_base", "verdict", "recommend", "reasons",
+        "similarity_to_base", "test_set", "verdict", "recommend", "reasons",
     ]  # fmt: skip
     assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
     assert metrics["verdict"] in ("ship", "marginal", "keep_base")
@@ -163,6 +171,13 @@ def test_every_number_is_trec_evals(
             assert gain["low"] <= gain["mean"] <= gain["high"]
 
     rows = pq.read_table(paths.PER_QUERY).to_pylist()
+    assert metrics["test_set"] == hash_of(rows, "real")
+    table = files.read_table(paths.PER_QUERY)
+    assert compare.describe_test_sets(table, table, table, ("a", "b")) == [
+        f"real queries: the same test set, 30 queries ({metrics['test_set']})",
+        f"generated queries, held out: the same test set, {metrics['synthetic']['n']} queries "
+        f"({hash_of(rows, 'synthetic')})",
+    ]
     for name in ("real", "real_hard", "synthetic"):
         for system in SYSTEMS:
             for metric in ("ndcg@10", "recall@100"):
@@ -281,6 +296,7 @@ def test_without_real_queries_generated_ones_decide(
     monkeypatch.chdir(tmp_path)
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"], real=False)
     assert next(iter(metrics)) == "synthetic"
+    assert metrics["test_set"] == hash_of(pq.read_table(paths.PER_QUERY).to_pylist(), "synthetic")
     assert "real" not in metrics
     assert "There are no real queries" in metrics["reasons"][-1]
 

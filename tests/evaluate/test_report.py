@@ -80,6 +80,7 @@ def test_a_page_says_what_it_was_given() -> None:
     assert "+0.100 +0.090 to +0.110" in text
     assert "how to copy an image +0.500" in text
     assert "where is it -0.400" in text
+    assert "Test set fedcba9876543210, the hash of the real queries and their answers: compare these scores" in text
     assert "Base NDCG@10 0.700 lies between" in text  # its first letter alone is made large
 
 
@@ -348,6 +349,7 @@ def test_the_short_form_has_the_numbers_and_no_text() -> None:
     assert row in text
     assert "| generated, keyword (80) | 0.700 |" in text
     assert "| 192 | 0.770 (768 MB) | 0.769 (192 MB) | 0.710 (24 MB) |" in text
+    assert "settings `0123456789abcdef`; test set `fedcba9876543210`. Compare these scores only with" in text
     assert "zyx" not in text
 
 

@@ -1,0 +1,19 @@
+"""Keys of test queries that are the same in two commits: words and answers, not the row that a query's id names."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from fieldtune.corpus.unicode import normalised
+
+QueryKey = tuple[str, tuple[str, ...]]  # the normalised words, the ids of the answers' sections
+
+
+def query_key(query: str, answers: Iterable[str]) -> QueryKey:
+    """The key of a query. `answers` are ids of sections, in any order."""
+    return normalised(query), tuple(sorted(answers))
+
+
+def hash_test_set(keys: Iterable[QueryKey]) -> str:
+    """16 hex digits that stand for a test set: its queries and their answers, in any order."""
+    return hashlib.sha256(json.dumps(sorted(set(keys))).encode()).hexdigest()[:16]
