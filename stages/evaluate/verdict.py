@@ -43,7 +43,9 @@ class Evidence:
     kinds: Mapping[str, SetScores]  # of generated queries
     similarity: float  # mean cosine between the corpus as the base and as the tuned model encode it
     doubt: str | None = None  # why `train` kept the base
-    guarded: int = 0  # real queries that could have kept the base
+    chosen_by: str | None = None  # real | dev
+    deciding: int = 0  # real queries that `train` asked
+    crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they let pass
     real_queries: int = 0  # may be too few to be the main set
 
     @property
@@ -89,11 +91,7 @@ def judge(evidence: Evidence, config: EvaluateConfig) -> Judgement:
         *_room(evidence.ndcg["base"], verdict, config, real),
         _detectable(scores, evidence.gain, config),
     ]
-    if real and evidence.guarded and not evidence.doubt:
-        reasons.append(
-            f"{evidence.guarded:,} of the real queries could have kept the base model (`train.guard`) and did not: "
-            "their own gain reads a little high."
-        )
+    reasons += _choice_by_real_queries(evidence, config)
     recommend, advice = _recommend(scores, verdict, config)
     reasons.append(advice)
     if not real:
@@ -280,6 +278,20 @@ def _detectable(scores: SetScores, gain: Interval, config: EvaluateConfig) -> st
         needed = scores.needed(config.meaningful)
         text += f" To tell a gain of {config.meaningful:.2f} from luck takes about {needed:,} queries."
     return text
+
+
+def _choice_by_real_queries(evidence: Evidence, config: EvaluateConfig) -> list[str]:
+    """The part of real queries in the choice of a tuned model, and their gain without it."""
+    if evidence.crossfitted is None:
+        return []
+    if evidence.chosen_by == "real":
+        choice = f"Real queries chose the tuned model: both halves of {evidence.deciding:,} of them gain"
+    else:
+        choice = f"{evidence.deciding:,} of the real queries could have kept the base model, and left the choice to dev"
+    return [
+        f"{choice} (`train.real_evidence`), so the gain on real queries reads a little high; cross-fitted, each half "
+        f"scored under what the other half chose, it is {difference(evidence.crossfitted, config.confidence)}."
+    ]
 
 
 def _ask_for_real_queries(evidence: Evidence, config: EvaluateConfig) -> str:
