@@ -47,8 +47,8 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "similarity_to_base": round(evaluation.similarity, 6),
         "verdict": evaluation.judgement.verdict,
         "recommend": evaluation.judgement.recommend,
-        "reasons": evaluation.judgement.reasons,
         "chosen_by": evaluation.chosen_by,
+        "reasons": evaluation.judgement.reasons,
     }
 
 
