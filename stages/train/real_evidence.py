@@ -91,8 +91,8 @@ def decide(dev: Decision, evidence: RealEvidence | None, certainty: float) -> De
         return Decision(False, "real")
     if max(first, second) <= 0:
         reason = (
-            f"neither half of {len(evidence.gains):,} real queries is better with the tuned model: {first:+.3f} and "
-            f"{second:+.3f}"
+            f"with the tuned model neither half of {len(evidence.gains):,} real queries is better ({first:+.3f} and "
+            f"{second:+.3f})"
         )
         return Decision(True, "real", reason)
     return dev

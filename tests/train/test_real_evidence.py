@@ -77,7 +77,7 @@ def test_both_halves_of_a_hundred_decide_whatever_dev_says(dev: Decision) -> Non
     gain, loss = [0.3, -0.1] * 25, [0.1, -0.3] * 25  # means of .1 and -.1
     assert decide(dev, halves(gain, gain), 0.95) == Decision(False, "real")
     assert decide(dev, halves(loss, [-0.2] * 50), 0.95) == Decision(
-        True, "real", "neither half of 100 real queries is better with the tuned model: -0.100 and -0.200"
+        True, "real", "with the tuned model neither half of 100 real queries is better (-0.100 and -0.200)"
     )
     assert decide(dev, halves([0.0] * 50, [0.0] * 50), 0.95).keeps_base  # what is no better is not exported
     # One half for each: dev decides, by however much the other is ahead.
