@@ -94,10 +94,8 @@ def tune(
 ) -> Tuned | None:
     """Train on the pairs, columns as in train.parquet, and choose; None in all processes but the first.
 
-    The candidate is chosen on dev alone; real queries, if there are enough, then choose between it and the base.
-
-    What a killed run left in `checkpoints` is gone on with. `advise` takes each line on what to mend, if nothing was
-    gained.
+    The candidate is chosen on dev; real queries, if there are enough, then choose between it and the base. What a
+    killed run left in `checkpoints` is gone on with. `advise` takes each line on what to mend, if nothing was gained.
     """
     before, evaluator = inputs.before, inputs.evaluator
     evaluator.latest = None  # of a model before this one
