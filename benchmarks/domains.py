@@ -4,9 +4,9 @@
         [--oracle] [--keep folder]
 
 A `<folder>` is laid out as BEIR does it: corpus.jsonl, queries.jsonl and qrels.tsv or qrels/*.tsv; `sample` is the
-repository's own. Its human queries are the test and nothing else: no real query guards the choice (`train.guard: 0`).
-Training queries are those of written_queries.jsonl (`query`, `passage_id`), or of the file that `--queries` names, if
-the folder has it, the passages' key phrases otherwise. Queries of a file named styled_… imitate the human ones in
+repository's own. Its human queries are the test and nothing else: no real query chooses
+(`train.real_evidence: 0`). Training queries are those of written_queries.jsonl (`query`, `passage_id`), or of the file
+that `--queries` names, if the folder has it, the passages' key phrases otherwise. Queries of a file named styled_… imitate the human ones in
 style_examples.json, which leave the test with all that answers them. Each set is run in a copy of this repository,
 which is deleted but for `--keep`; seeds change the split, the mining and the training. A row is one run: NDCG@10 of the
 human queries, the gain with its interval, what the run exports (the tuned model, or the base), and the verdict with the
@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--oracle", action="store_true")
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
-    changes = ["train.guard=0", *arguments.set]
+    changes = ["train.real_evidence=0", *arguments.set]
     print(HEADER, flush=True)
     for name in arguments.sets:
         with tempfile.TemporaryDirectory() as temporary:

@@ -28,6 +28,10 @@ TRAITS = {
 }
 
 
+STYLED = "styled"  # the kind of queries that imitate typed ones
+TYPED = ("real", "own", STYLED)  # kinds that tell what people type
+
+
 def traits(provider: str) -> Traits:
     """The traits of a provider; none of them for a name that is not a provider's, such as that of real queries."""
     return TRAITS.get(provider, Traits())

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fieldtune.retrieval.significance import Interval
 from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.examples import Example
 from stages.evaluate.probe import Probe
@@ -47,6 +48,8 @@ class Evaluation:
     confidence: float
     reranker: str | None = None
     # Optional parts
+    chosen_by: str | None = None  # real | dev; None: the model was not trained here
+    crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they let pass
     vectors: Sequence[VectorScore] = ()
     probe: Probe | None = None
     reranked: SetScores | None = None

@@ -13,7 +13,7 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.models import base_models, encoder
 from fieldtune.models.precision import use_bf16
-from fieldtune.models.tuned_model import HISTORY
+from fieldtune.models.tuned_model import HISTORY, REAL_EVIDENCE
 from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
@@ -35,6 +35,7 @@ class Inputs:
     trained: list[str]  # the passage of each training pair
     baseline: dict[str, Any]  # its metrics.json
     history: dict[str, Any]  # the training's
+    evidence: dict[str, list[Any]]  # the real queries that the training asked, with half and gain; empty: none
 
     @property
     def test_rows(self) -> npt.NDArray[np.int64]:
@@ -56,6 +57,7 @@ class Models:
 def read_inputs() -> Inputs:
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
+    evidence = paths.MODEL / REAL_EVIDENCE
     return Inputs(
         passages=passages,
         corpus=corpus,
@@ -65,6 +67,7 @@ def read_inputs() -> Inputs:
         trained=files.read_table(paths.TRAIN_IDS)["positive_id"],
         baseline=files.read_json(paths.BASELINE_METRICS),
         history=files.read_json(paths.MODEL / HISTORY),
+        evidence=files.read_table(evidence) if evidence.is_file() else {},
     )
 
 

@@ -12,6 +12,7 @@ from fieldtune.retrieval import curve_points, judged_queries, metrics
 from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.runtime import paths
 from stages.evaluate.config import EvaluateConfig
+from stages.evaluate.crossfit import crossfitted_gain
 from stages.evaluate.data_curve import DataCurve, data_curve
 from stages.evaluate.evaluation import Background, Evaluation
 from stages.evaluate.examples import Example, Results, beginnings, most_changed, strata
@@ -26,6 +27,7 @@ from stages.evaluate.vectors import VectorScore, vector_scores
 from stages.evaluate.verdict import Evidence, judge
 
 SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash the report has
+_UNKNOWN = {"share": 0.0, "by": None, "doubt": None}  # how a pinned model was chosen
 _EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
 
 Rows = npt.NDArray[np.int64]  # of the judged queries
@@ -49,14 +51,19 @@ def evaluate(
 
     sets = {name: scores(rows) for name, rows in set_rows.items()}
     kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
-    chosen = {"doubt": None, "guarded": 0} | inputs.history.get("chosen", {})
+    chosen = _UNKNOWN | inputs.history.get("chosen", {})
+    crossfitted = None
+    if inputs.evidence and chosen["share"]:
+        crossfitted = crossfitted_gain(inputs.evidence, judged, _gains(ranked), config)
     evidence = Evidence(
         main_set=judged.main_set,
         scores=sets[judged.main_set],
         kinds=kinds,
         similarity=similarity,
         doubt=chosen["doubt"],
-        guarded=chosen["guarded"],
+        chosen_by=chosen["by"],
+        deciding=len(inputs.evidence.get("query_id", [])),
+        crossfitted=crossfitted,
         real_queries=sets["real"].n if "real" in sets else 0,
     )
     wins, losses = _examples(inputs, facts, ranked)
@@ -68,6 +75,8 @@ def evaluate(
         sets=sets,
         kinds=kinds,
         similarity=similarity,
+        chosen_by=chosen["by"],
+        crossfitted=crossfitted,
         weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share},
         wins=wins,
         losses=losses,
@@ -124,7 +133,7 @@ def _examples(inputs: Inputs, facts: QueryFacts, ranked: Ranked) -> tuple[list[E
         inputs.judged,
         facts,
         strata(facts, inputs.test_rows),
-        gains=ranked.values["tuned"]["ndcg@10"] - ranked.values["base"]["ndcg@10"],
+        gains=_gains(ranked),
         results=Results(
             base=ranked.systems["base"],
             tuned=ranked.systems["tuned"],
@@ -133,6 +142,11 @@ def _examples(inputs: Inputs, facts: QueryFacts, ranked: Ranked) -> tuple[list[E
         ),
         count=_EXAMPLES,
     )
+
+
+def _gains(ranked: Ranked) -> npt.NDArray[np.float64]:
+    """The tuned model's gains over the base in NDCG@10 [judged queries]."""
+    return ranked.values["tuned"]["ndcg@10"] - ranked.values["base"]["ndcg@10"]
 
 
 def _vectors(inputs: Inputs, ranked: Ranked) -> list[VectorScore]:

@@ -33,7 +33,12 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
     blocks: dict[str, Any] = {name: scores.json() for name, scores in evaluation.sets.items()}
     if evaluation.kinds:
         blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in evaluation.kinds.items()}
-    optional = {"reranked": evaluation.reranked, "forgetting": evaluation.probe, "data_curve": evaluation.curve}
+    optional = {
+        "reranked": evaluation.reranked,
+        "forgetting": evaluation.probe,
+        "data_curve": evaluation.curve,
+        "crossfitted": evaluation.crossfitted,
+    }
     blocks |= {name: part.json() for name, part in optional.items() if part is not None}
     return {
         **blocks,
@@ -43,6 +48,7 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "test_set": evaluation.test_set,
         "verdict": evaluation.judgement.verdict,
         "recommend": evaluation.judgement.recommend,
+        "chosen_by": evaluation.chosen_by,
         "reasons": evaluation.judgement.reasons,
     }
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from fieldtune.corpus.providers import STYLED
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.formatting import capitalized, difference, signed
 from fieldtune.retrieval.significance import Interval, fewest_clusters
@@ -43,7 +44,9 @@ class Evidence:
     kinds: Mapping[str, SetScores]  # of generated queries
     similarity: float  # mean cosine between the corpus as the base and as the tuned model encode it
     doubt: str | None = None  # why `train` kept the base
-    guarded: int = 0  # real queries that could have kept the base
+    chosen_by: str | None = None  # real | dev
+    deciding: int = 0  # real queries that `train` asked
+    crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they let pass
     real_queries: int = 0  # may be too few to be the main set
 
     @property
@@ -73,8 +76,13 @@ class Evidence:
 
     @cached_property
     def kind_gains(self) -> dict[str, Interval]:
-        """Gains by kind of generated query; none with real queries, which decide without them."""
-        return {} if self.real else {kind: scores.lead("tuned", "base") for kind, scores in self.kinds.items()}
+        """Gains by kind of generated query; none with real queries, which decide without them. If some imitate typed
+        queries, those alone count.
+        """
+        kinds = {} if self.real else self.kinds
+        if STYLED in kinds:
+            kinds = {STYLED: kinds[STYLED]}
+        return {kind: scores.lead("tuned", "base") for kind, scores in kinds.items()}
 
 
 def judge(evidence: Evidence, config: EvaluateConfig) -> Judgement:
@@ -89,11 +97,7 @@ def judge(evidence: Evidence, config: EvaluateConfig) -> Judgement:
         *_room(evidence.ndcg["base"], verdict, config, real),
         _detectable(scores, evidence.gain, config),
     ]
-    if real and evidence.guarded and not evidence.doubt:
-        reasons.append(
-            f"{evidence.guarded:,} of the real queries could have kept the base model (`train.guard`) and did not: "
-            "their own gain reads a little high."
-        )
+    reasons += _choice_by_real_queries(evidence, config)
     recommend, advice = _recommend(scores, verdict, config)
     reasons.append(advice)
     if not real:
@@ -187,8 +191,8 @@ def _below_hybrid(evidence: Evidence, config: EvaluateConfig) -> str | None:
 
 
 def _one_kind(evidence: Evidence, config: EvaluateConfig) -> str | None:
-    """There are no real queries, and one kind of generated query."""
-    if len(evidence.kind_gains) != 1:
+    """There are no real queries, and one kind of generated query, which does not imitate typed ones."""
+    if len(evidence.kind_gains) != 1 or STYLED in evidence.kind_gains:
         return None
     (kind,) = evidence.kind_gains
     return (
@@ -211,7 +215,7 @@ def _kinds_disagree(evidence: Evidence, config: EvaluateConfig) -> str | None:
 def _gain_of_one_kind(evidence: Evidence, config: EvaluateConfig) -> str | None:
     """There are no real queries, and without the kind that gains most the gain is below `meaningful`."""
     gains, kinds = evidence.kind_gains, evidence.kinds
-    if not gains:
+    if not gains or STYLED in gains:
         return None
     most = max(gains, key=lambda kind: gains[kind].mean)
     others = [kind for kind in gains if kind != most]
@@ -280,6 +284,20 @@ def _detectable(scores: SetScores, gain: Interval, config: EvaluateConfig) -> st
         needed = scores.needed(config.meaningful)
         text += f" To tell a gain of {config.meaningful:.2f} from luck takes about {needed:,} queries."
     return text
+
+
+def _choice_by_real_queries(evidence: Evidence, config: EvaluateConfig) -> list[str]:
+    """The part of real queries in the choice of a tuned model, and their gain without it."""
+    if evidence.crossfitted is None:
+        return []
+    if evidence.chosen_by == "real":
+        choice = f"Real queries chose the tuned model: both halves of {evidence.deciding:,} of them gain"
+    else:
+        choice = f"{evidence.deciding:,} of the real queries could have kept the base model, and left the choice to dev"
+    return [
+        f"{choice} (`train.real_evidence`), so the gain on real queries reads a little high; cross-fitted, each half "
+        f"scored under what the other half chose, it is {difference(evidence.crossfitted, config.confidence)}."
+    ]
 
 
 def _ask_for_real_queries(evidence: Evidence, config: EvaluateConfig) -> str:

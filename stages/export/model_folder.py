@@ -24,7 +24,7 @@ def write_model_folder(folder: Path, card: str) -> None:
         paths.MODEL,
         folder,
         copy_function=shutil.copyfile,
-        ignore=shutil.ignore_patterns(tuned_model.HISTORY, tuned_model.PASSAGES),
+        ignore=shutil.ignore_patterns(tuned_model.HISTORY, tuned_model.PASSAGES, tuned_model.REAL_EVIDENCE),
     )
     files.write_text(folder / "README.md", card)
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fieldtune.corpus.providers import STYLED
 from fieldtune.corpus.style import Style, described
 from fieldtune.runtime.errors import UserError
 from stages.generate.config import MessagesConfig
-from stages.generate.provider import MODEL_KINDS, STYLED
+from stages.generate.provider import MODEL_KINDS
 
 
 def _schema(kinds: Sequence[str]) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from fieldtune.corpus.providers import TRAITS, Traits
+from fieldtune.corpus.providers import STYLED, TRAITS, Traits
 from stages.generate.config import GenerateConfig
 
 MODEL_KINDS = ("task", "question", "keyword", "problem")  # that a model is asked to write if no style is known
-STYLED = "styled"  # in the style of typed queries
 KINDS = (*MODEL_KINDS, STYLED, "situation", "own")  # own: of pairs whose file names no kind
 
 

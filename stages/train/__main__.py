@@ -16,6 +16,7 @@ from fieldtune.runtime.stage import run_stage
 from stages.train import pinned
 from stages.train.config import TrainConfig
 from stages.train.dev import METRIC
+from stages.train.real_evidence import RealEvidence
 from stages.train.tuning import Inputs, Tuned, read_inputs, tune, with_epochs
 
 
@@ -53,14 +54,19 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
         files.write_json(folder / tuned_model.HISTORY, history(tuned, base))
+        if tuned.evidence is not None:
+            files.write_table(folder / tuned_model.REAL_EVIDENCE, evidence_table(tuned.evidence))
         files.write_text(
             folder / tuned_model.PASSAGES, "".join(f"{line}\n" for line in pinned.passage_hashes(inputs.corpus.texts))
         )
     shutil.rmtree(checkpoints, ignore_errors=True)
     kept = "the base model is kept" if share == 0 else f"step {outcome.best}"
-    mixed = f", {share:.0%} of the way from the base model" if 0 < share < 1 else ""
+    if 0 < share < 1:
+        kept += f", {share:.0%} of the way from the base model"
+    if tuned.decision.by == "real" and tuned.evidence is not None:
+        kept += f", chosen by {len(tuned.evidence.ids):,} real queries"
     arithmetic = "bf16" if inputs.bf16 else "fp32"
-    return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {kept}{mixed}"
+    return f"{outcome.steps} steps in {arithmetic}; dev NDCG@10 {base:.3f} → {score:.3f}: {kept}"
 
 
 def history(tuned: Tuned, base: float) -> dict[str, Any]:
@@ -72,10 +78,16 @@ def history(tuned: Tuned, base: float) -> dict[str, Any]:
         "chosen": {
             "step": outcome.best,
             "share": round(tuned.share, 6),
-            "doubt": tuned.doubt,
-            "guarded": tuned.guarded,
+            "by": tuned.decision.by,
+            "doubt": tuned.decision.doubt,
         },
     }
+
+
+def evidence_table(evidence: RealEvidence) -> dict[str, list[Any]]:
+    """The real queries that were asked: each one's half, 1 or 2, and its gain on the part of the corpus."""
+    halves = [2 if second else 1 for second in evidence.second.tolist()]
+    return {"query_id": evidence.ids, "half": halves, "gain": evidence.gains.tolist()}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The choice of what a run ends with: the base model, its best checkpoint, or a mixture of both."""
+"""The candidate of a run, its best checkpoint or a mixture with the base, and what dev has against it."""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -9,11 +9,11 @@ from scipy.stats import t
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from fieldtune.corpus.providers import TYPED
 from fieldtune.retrieval.significance import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
-TYPED = ("real", "own", "styled")  # kinds of queries that people typed, or that imitate those
 _ENOUGH = 30  # queries, or clusters of them, that can tell a gain from luck by the normal distribution
 
 
@@ -21,19 +21,18 @@ def choose(
     model: SentenceTransformer,
     base: SentenceTransformer,
     evaluator: DevEvaluator,
-    base_score: float,
     outcome: Outcome,
     interpolations: int,
     furthest: float = 1.0,
 ) -> tuple[float, float]:
-    """Leave `model` at what is best on dev: the base, its best checkpoint, or a mixture of their weights.
+    """Leave `model` at the best on dev of its best checkpoint and mixtures of that with the base: the candidate.
 
-    Returns the NDCG@10 of it and its share of the way from the base's weights to the checkpoint's, at most `furthest`.
-    The base is a candidate like every other, and stays if nothing is better.
+    Returns the NDCG@10 of it and its share of the way from the base's weights to the checkpoint's, above 0 and at most
+    `furthest`. Of equals the nearest to the base is taken.
     """
     ends = {name: value.detach().clone() for name, value in model.state_dict().items()}
     starts = base.state_dict()
-    candidates = {0.0: base_score} | ({1.0: dict(outcome.dev)[outcome.best]} if furthest == 1.0 else {})
+    candidates = {1.0: dict(outcome.dev)[outcome.best]} if furthest == 1.0 else {}
     for number in range(1, interpolations + (1 if furthest == 1.0 else 2)):
         share = furthest * number / (interpolations + 1)
         model.load_state_dict(mixture(starts, ends, share))

@@ -1,4 +1,4 @@
-"""Tuning a model on pairs, and choosing on dev what of it is kept: what the stages `train` and `curve` do alike."""
+"""Tuning a model on pairs, and choosing what of it is kept: what the stages `train` and `curve` do alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.providers import traits
+from fieldtune.corpus.providers import TYPED, traits
 from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.precision import use_bf16
@@ -21,11 +21,12 @@ from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
-from stages.train import choice, diagnosis, guard, rounds
+from stages.train import choice, diagnosis, real_evidence, rounds
 from stages.train.batches import by_passage
-from stages.train.choice import TYPED, choose
+from stages.train.choice import choose
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator, Measured
+from stages.train.real_evidence import DECIDING, Decision, RealEvidence
 from stages.train.trainer import Outcome, Round, join, steps_of, train
 
 _NEARLY_ALL = 0.9
@@ -34,7 +35,7 @@ _EPOCHS_TYPED = 3  # passes over queries that people typed, or a model wrote in 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of the training and of the choice on dev, beside the training pairs."""
+    """Inputs of the training and of the choice, beside the training pairs."""
 
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
@@ -49,14 +50,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A model as dev chose it."""
+    """A model as dev or real queries chose it."""
 
     model: SentenceTransformer
     outcome: Outcome
     score: float  # its NDCG@10 on dev
     share: float  # of the way from the base model to the best checkpoint; 0: the base model is kept
-    doubt: str | None  # why it is kept though it scores less on dev
-    guarded: int  # real queries that were asked
+    decision: Decision
+    evidence: RealEvidence | None = None  # of the real queries; None if there are too few, or none were asked
 
 
 def read_inputs(config: TrainConfig) -> Inputs:
@@ -97,10 +98,10 @@ def tune(
     checkpoints: Path,
     advise: Callable[[str], None] = note,
 ) -> Tuned | None:
-    """Train on the pairs, columns as in train.parquet, and choose on dev; None in all processes but the first.
+    """Train on the pairs, columns as in train.parquet, and choose; None in all processes but the first.
 
-    What a killed run left in `checkpoints` is gone on with. `advise` takes each line on what to mend, if nothing was
-    gained.
+    The candidate is chosen on dev; real queries, if there are enough, then choose between it and the base. What a
+    killed run left in `checkpoints` is gone on with. `advise` takes each line on what to mend, if nothing was gained.
     """
     before, evaluator = inputs.before, inputs.evaluator
     evaluator.latest = None  # of a model before this one
@@ -117,18 +118,21 @@ def tune(
     for warning in diagnosis.warnings(outcome, before.score, before.passages, after.passages):
         advise(warning)
     base = encoder.load_base(config.model)
-    score, share = choose(model, base, evaluator, before.score, outcome, config.interpolations, inputs.furthest)
-    if 0 < share < 1:
+    score, share = choose(model, base, evaluator, outcome, config.interpolations, inputs.furthest)
+    if share < 1:
         after = evaluator.measure_model(model)
-    doubt, guarded = _doubt(model, after, inputs, config) if share else (None, 0)
-    if doubt:
+    dev = _decide_on_dev(after, inputs, config)
+    evidence = _ask_real_queries(model, dev, inputs, config)
+    decision = real_evidence.decide(dev, evidence, config.certainty)
+    if decision.doubt:
         advise(
-            f"{doubt}: the base model is kept. More pairs and more real queries can tell; `train.certainty: 0.5` and "
-            "`train.guard: 0` take every gain"
+            f"{decision.doubt}: the base model is kept. More pairs and more real queries can tell; "
+            "`train.certainty: 0.5` and `train.real_evidence: 0` take every gain on dev"
         )
+    if decision.keeps_base:
         model.load_state_dict(base.state_dict())
         score, share = before.score, 0.0
-    return Tuned(model, outcome, score, share, doubt, guarded)
+    return Tuned(model, outcome, score, share, decision, evidence)
 
 
 def _train_rounds(
@@ -152,28 +156,30 @@ def _train_rounds(
     return outcomes
 
 
-def _doubt(model: SentenceTransformer, after: Measured, inputs: Inputs, config: TrainConfig) -> tuple[str | None, int]:
-    """The reason to keep the base model though `model` is ahead on dev; None without one. And queries that guarded."""
-    gains = after.values - inputs.before.values
-    reason = choice.reason_to_keep_base(
-        gains, inputs.judged.clusters, inputs.kinds, config.certainty, config.negligible
-    )
-    return (reason, 0) if reason else _guard(model, inputs, config)
+def _decide_on_dev(after: Measured, inputs: Inputs, config: TrainConfig) -> Decision:
+    """The choice by the dev queries, of which `after` is the candidate's measurement."""
+    if after.score <= inputs.before.score:
+        return Decision(True, "dev")
+    gains, clusters = after.values - inputs.before.values, inputs.judged.clusters
+    doubt = choice.reason_to_keep_base(gains, clusters, inputs.kinds, config.certainty, config.negligible)
+    return Decision(doubt is not None, "dev", doubt)
 
 
-def _guard(model: SentenceTransformer, inputs: Inputs, config: TrainConfig) -> tuple[str | None, int]:
-    """The reason that real queries give to keep the base model, None without one; and how many of them guarded."""
+def _ask_real_queries(
+    model: SentenceTransformer, dev: Decision, inputs: Inputs, config: TrainConfig
+) -> RealEvidence | None:
+    """Rank real test queries with the base model and with `model`; None if they could change nothing."""
     judged = judged_queries.read(("real",), inputs.corpus)
-    rows = guard.sample_guard_queries(judged, config.guard, config.seed)
-    if not len(rows):
-        return None, 0
-    guards = judged.at(rows)
-    queries = judged_queries.vectors(guards.ids, paths.VECTORS)
-    part = part_by_words(guards, inputs.corpus, config.dev_corpus, config.seed)
-    evaluator = DevEvaluator(guards, inputs.corpus, part, inputs.bf16, batch_size=config.encode_batch_size)
+    sample = judged.at(real_evidence.sample_real_queries(judged, config.real_evidence, config.seed))
+    second = real_evidence.second_half(sample.clusters, config.seed)
+    if second is None or (dev.keeps_base and len(sample.ids) < DECIDING):
+        return None
+    queries = judged_queries.vectors(sample.ids, paths.VECTORS)
+    part = part_by_words(sample, inputs.corpus, config.dev_corpus, config.seed)
+    evaluator = DevEvaluator(sample, inputs.corpus, part, inputs.bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, inputs.passages[part])
     gains = evaluator.measure_model(model).values - before.values
-    return guard.objection(gains, guards.clusters, config.seed), len(rows)
+    return RealEvidence(sample.ids, sample.clusters, second, gains)
 
 
 def _columns(pairs: dict[str, list[Any]], name: str) -> list[list[str]]:

@@ -24,6 +24,7 @@ from stages.curve import points
 from stages.curve.__main__ import work
 from stages.curve.config import CurveConfig
 from stages.curve.shares import nested
+from stages.train.real_evidence import Decision
 from stages.train.trainer import Outcome
 from stages.train.tuning import Tuned, read_inputs, tune
 from tests.models.test_processes import LAUNCHER
@@ -164,7 +165,7 @@ def test_a_model_that_a_killed_run_did_not_score_is_not_trained_again(tmp_path: 
     def train() -> Tuned:
         trained.append("once")
         (tmp_path / "share/checkpoints").mkdir(parents=True)
-        return Tuned(tiny_model(tmp_path / "tiny"), Outcome([], [(1, 0.5)], 1, 1), 0.5, 1.0, None, 0)
+        return Tuned(tiny_model(tmp_path / "tiny"), Outcome([], [(1, 0.5)], 1, 1), 0.5, 1.0, Decision(False, "dev"))
 
     def score(model: Path | None) -> list[float]:
         scored.append(model)

@@ -147,7 +147,7 @@ def test_every_number_is_trec_evals(
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
     assert list(metrics) == [
         "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "vectors",
-        "similarity_to_base", "test_set", "verdict", "recommend", "reasons",
+        "similarity_to_base", "test_set", "verdict", "recommend", "chosen_by", "reasons",
     ]  # fmt: skip
     assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
     assert metrics["verdict"] in ("ship", "marginal", "keep_base")
@@ -234,6 +234,37 @@ def test_a_copy_of_the_base_is_not_to_be_shipped(
     assert "unchanged" in metrics["reasons"][1]
     assert metrics["similarity_to_base"] == pytest.approx(1, abs=1e-5)
     assert metrics["real"]["gain"]["vs_base"]["ndcg@10"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
+def test_a_choice_by_real_queries_is_told_with_the_cross_fitted_gain(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = evaluated(tmp_path, models["bert"], models["xlmr"])
+    assert before["chosen_by"] is None  # a history without a choice, as of a pinned model
+    rows = sorted({query for query in files.read_table(paths.QRELS)["query_id"] if query[0] == "r"})[:20]
+    evidence = {"query_id": rows, "half": [1] * 10 + [2] * 10, "gain": [0.1] * 10 + [-0.1] * 10}
+    files.write_table(paths.MODEL / tuned_model.REAL_EVIDENCE, evidence)
+    for share in (1.0, 0.0):
+        chosen = {"step": 1, "share": share, "by": "real", "doubt": None}
+        files.write_json(paths.MODEL / tuned_model.HISTORY, {"chosen": chosen})
+        evaluate.work()
+        metrics = json.loads(paths.METRICS.read_text(encoding="utf-8"))
+        assert metrics["chosen_by"] == "real"
+        if not share:  # the base has no gain to tell
+            assert "crossfitted" not in metrics
+            continue
+        # The second half chose the base, under which those of the first gain nothing.
+        per_query = [row for row in pq.read_table(paths.PER_QUERY).to_pylist() if "real" in row["sets"]]
+        gains = [
+            0.0 if row["query_id"] in rows[:10] else row["tuned_ndcg@10"] - row["base_ndcg@10"] for row in per_query
+        ]
+        assert metrics["crossfitted"]["mean"] == pytest.approx(sum(gains) / 30, abs=1e-6)
+        assert metrics["crossfitted"]["low"] < metrics["crossfitted"]["mean"] < metrics["crossfitted"]["high"]
+        assert metrics["crossfitted"]["mean"] != metrics["real"]["gain"]["vs_base"]["ndcg@10"]["mean"]
+        sentence = "Real queries chose the tuned model: both halves of 20 of them gain"
+        assert sentence in paths.REPORT_MD.read_text(encoding="utf-8")
+        assert sentence in paths.REPORT.read_text(encoding="utf-8")
 
 
 def test_what_the_base_model_encoded_is_not_encoded_again(

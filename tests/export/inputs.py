@@ -40,7 +40,7 @@ DATASET = {
     **{side: {"pairs": pairs, "passages": pairs // 4} for side, pairs in (("train", 60), ("dev", 12), ("test", 12))},
 }  # fmt: skip
 
-HISTORY = {"loss": [], "dev": [], "chosen": {"step": 1, "share": 1.0, "doubt": None, "guarded": 0}}
+HISTORY = {"loss": [], "dev": [], "chosen": {"step": 1, "share": 1.0, "by": "dev", "doubt": None}}
 
 
 def metrics() -> dict[str, Any]:

@@ -18,7 +18,9 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text
+from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import base_models, tuned_model
+from fieldtune.retrieval.judged_queries import real_id
 from fieldtune.runtime import paths, stage
 from stages.train import trainer, tuning
 from stages.train.__main__ import work
@@ -112,7 +114,7 @@ def test_one_line_is_all_that_is_said_and_it_is_what_was_measured(done: Done) ->
     assert list(dev) == [0, 40, 80, 120]
     step = max(dev, key=lambda step: dev[step])
     assert dev[step] > dev[0] + 0.05
-    assert done.history["chosen"] == {"step": step, "share": 1.0, "doubt": None, "guarded": 0}
+    assert done.history["chosen"] == {"step": step, "share": 1.0, "by": "dev", "doubt": None}
     best = f"dev NDCG@10 {dev[0]:.3f} → {dev[step]:.3f}: step {step}"
     assert done.output == f"✓ train  120 steps in fp32; {best}  (… s)\n"
 
@@ -167,7 +169,7 @@ def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> 
         "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new\n"
         f"✓ train  1 steps in fp32; dev NDCG@10 {base:.3f} → {base:.3f}: the base model is kept  (… s)\n"
     )
-    assert done.history["chosen"] == {"step": 1, "share": 0.0, "doubt": None, "guarded": 0}
+    assert done.history["chosen"] == {"step": 1, "share": 0.0, "by": "dev", "doubt": None}
     kept, before = (tensors(path / "model.safetensors") for path in (done.model, folder / "own/model"))
     for name, value in before.items():
         np.testing.assert_array_equal(kept[name], value)
@@ -242,22 +244,69 @@ def test_a_mixture_with_the_base_is_taken_where_it_is_best_on_dev(folder: Path, 
 
 
 @pytest.mark.parametrize("queries", ["as_in_training", "for_other_passages"])
-def test_real_queries_keep_the_base_where_it_serves_them_better(folder: Path, run: Run, queries: str) -> None:
+def test_thirty_real_queries_can_keep_the_base(folder: Path, run: Run, queries: str) -> None:
     """The model learns what serves queries like those of training, and none that mean another passage."""
     texts = [row["query"] for row in files.read_jsonl(folder / paths.QUERIES)][::3]
     workspace.ask(folder, texts[:30] if queries == "as_in_training" else texts[5:35])
-    done = run(guard=200)
-    doubt = done.history["chosen"]["doubt"]
+    done = run(real_evidence=400)
+    assert files.read_table(done.model / tuned_model.REAL_EVIDENCE)["query_id"] == [real_id(row) for row in range(30)]
+    chosen = done.history["chosen"]
     if queries == "as_in_training":
-        assert (doubt, done.history["chosen"]["share"]) == (None, 1.0)
-        assert done.history["chosen"]["guarded"] == 30
+        assert (chosen["share"], chosen["by"], chosen["doubt"]) == (1.0, "dev", None)
         return
-    assert doubt.startswith("with the tuned model one half of 30 real queries is better by ")
-    assert done.history["chosen"]["share"] == 0.0
-    assert f"{doubt}: the base model is kept." in done.output
-    assert done.output.endswith("the base model is kept  (… s)\n")
-    base, kept = (tensors(path / "model.safetensors") for path in (folder / "own/model", done.model))
-    assert all(np.array_equal(base[name], kept[name]) for name in base)
+    assert (chosen["share"], chosen["by"]) == (0.0, "real")
+    assert chosen["doubt"].startswith("with the tuned model one half of 30 real queries is better by ")
+    assert f"{chosen['doubt']}: the base model is kept." in done.output
+    assert done.output.endswith("the base model is kept, chosen by 30 real queries  (… s)\n")
+    assert is_base(done)
+
+
+@pytest.mark.parametrize("dev", ["for", "in_doubt", "against"])
+@pytest.mark.parametrize("queries", ["as_in_training", "for_other_passages"])
+def test_a_hundred_real_queries_choose_whatever_dev_says(folder: Path, run: Run, queries: str, dev: str) -> None:
+    """Two of the queries for each passage are trained on, the third is not."""
+    serve_dev_by_the_base(folder, {"for": 0, "in_doubt": 4, "against": 40}[dev])
+    texts = [row["query"] for row in files.read_jsonl(folder / paths.QUERIES)]
+    if queries == "for_other_passages":
+        texts = [*texts[15:], *texts[:15]]
+    workspace.ask(folder, [f"{text} zyxreal" for text in texts], each=3)
+    done = run(real_evidence=400, certainty=0.95)
+    assert (max(done.dev[1:]) > done.dev[0]) == (dev != "against")
+    evidence = files.read_table(done.model / tuned_model.REAL_EVIDENCE)
+    assert evidence["query_id"] == [real_id(row) for row in range(120)]
+    halves = [[g for g, h in zip(evidence["gain"], evidence["half"], strict=True) if h == half] for half in (1, 2)]
+    assert [len(half) for half in halves] == [60, 60]
+    assert evidence["half"][::3] == evidence["half"][1::3] == evidence["half"][2::3]  # those of a passage are together
+    tuned = queries == "as_in_training"
+    assert [np.mean(half) > 0.05 for half in halves] == [tuned] * 2
+    chosen = done.history["chosen"]
+    assert (chosen["share"], chosen["by"]) == (float(tuned), "real")
+    assert done.output.endswith(", chosen by 120 real queries  (… s)\n")
+    assert is_base(done) != tuned
+    assert (chosen["doubt"] is None) == tuned
+
+
+def test_fewer_than_thirty_real_queries_are_not_asked(folder: Path, run: Run) -> None:
+    workspace.ask(folder, [row["query"] for row in files.read_jsonl(folder / paths.QUERIES)][::3][:29])
+    assert not (run(real_evidence=400).model / tuned_model.REAL_EVIDENCE).exists()
+
+
+def serve_dev_by_the_base(folder: Path, number: int) -> None:
+    """Let what the base model finds first be the answer of so many dev queries, which are of another kind."""
+    queries, judged = list(files.read_jsonl(folder / paths.QUERIES)), files.read_table(folder / paths.QRELS)
+    vectors, passages = (read_vectors(folder / paths.VECTORS, name) for name in ("queries", "passages"))
+    nearest = (vectors[::3] @ passages.T).argmax(axis=1).tolist()
+    for row in range(number):
+        queries[3 * row]["kind"] = "question"
+    judged["section"] = [judged["section"][nearest[row] if row < number else row] for row in range(len(nearest))]
+    files.write_jsonl(folder / paths.QUERIES, queries)
+    files.write_table(folder / paths.QRELS, judged)
+
+
+def is_base(done: Done) -> bool:
+    """True if the model that was saved is the base model."""
+    base, kept = (tensors(path / "model.safetensors") for path in (done.folder / "own/model", done.model))
+    return all(np.array_equal(base[name], kept[name]) for name in base)
 
 
 def test_key_phrases_alone_take_the_model_half_of_the_way(done: Done, folder: Path, run: Run) -> None:

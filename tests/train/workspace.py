@@ -70,7 +70,7 @@ def train_config(**changes: Any) -> TrainConfig:
         "gradient_cache": False,
         "gradient_checkpointing": False,
         "compile": None,
-        "guard": 0,
+        "real_evidence": 0,
         "evaluations": 3,
         "patience": None,
         "interpolations": 0,
@@ -169,9 +169,9 @@ def write(folder: Path) -> None:
     files.write_text(folder / ".dvc/config", "")
 
 
-def ask(folder: Path, texts: Sequence[str]) -> None:
-    """Make these the real queries, one for each passage in their order, with vectors and judgements."""
-    passages = list(files.read_jsonl(folder / paths.PASSAGES))[: len(texts)]
+def ask(folder: Path, texts: Sequence[str], each: int = 1) -> None:
+    """Make these the real queries, so many for each passage in their order, with vectors and judgements."""
+    passages = [row for row in files.read_jsonl(folder / paths.PASSAGES) for _ in range(each)][: len(texts)]
     sections = [section_id("doc.md", row["section"]) for row in passages]
     rows = [
         RealQuery(text, "test", sections=[section], passages=[row["id"]], overlap=0.0)
@@ -189,7 +189,7 @@ def ask(folder: Path, texts: Sequence[str]) -> None:
         "section": sections,
         "passage_id": [row["id"] for row in passages],
         "relevance": [1] * len(texts),
-        "group": list(range(len(texts))),
+        "group": [number // each for number in range(len(texts))],
     }
     files.write_table(folder / paths.QRELS, {name: [*judged[name], *more[name]] for name in judged})
 

@@ -1,0 +1,117 @@
+"""Real test queries as evidence: they choose between the tuned model and the base if there are enough of them.
+
+They are asked in two halves of whole clusters, so that no choice rests on one document or one lucky draw. From 100
+queries they decide if the halves agree, and a gain is beyond luck; from 30 they can keep the base model, and nothing
+else. What they leave open, dev decides. They stay in the test: `evaluate` gives the cross-fitted gain beside the plain
+one, which reads a little high for a model that they let pass.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.significance import standard_error
+from stages.train.choice import sure
+
+DECIDING = 100  # real queries; fewer can only keep the base
+_FEWEST = 30  # real queries; less tell nothing
+_FEWEST_IN_HALF = 10
+
+
+@dataclass(frozen=True)
+class RealEvidence:
+    """Real queries with the tuned model against the base model, on a part of the corpus."""
+
+    ids: list[str]
+    clusters: npt.NDArray[np.int64]  # [queries]
+    second: npt.NDArray[np.bool_]  # [queries]: of the second half
+    gains: npt.NDArray[np.float64]  # in NDCG@10 [queries]
+
+    @property
+    def half_gains(self) -> tuple[float, float]:
+        """The mean gain of each half."""
+        return float(self.gains[~self.second].mean()), float(self.gains[self.second].mean())
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The choice between the tuned model and the base model, and who made it."""
+
+    keeps_base: bool
+    by: Literal["real", "dev"]
+    doubt: str | None = None  # why the base is kept; None if dev simply scores it higher
+
+
+def sample_real_queries(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
+    """Rows of the real test queries to ask, sorted: whole clusters drawn at random, `most` queries or a little more.
+
+    Empty if there are fewer than 30, or if all are of one cluster.
+    """
+    rows = judged.rows(["real"])
+    if len(rows) < _FEWEST or len(set(judged.clusters[rows].tolist())) < 2:
+        return np.array([], dtype=np.int64)
+    chosen: list[int] = []
+    for cluster in _shuffled(judged.clusters[rows], seed):
+        if len(chosen) < most:
+            chosen += rows[judged.clusters[rows] == cluster].tolist()
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+def second_half(clusters: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_] | None:
+    """Mark the queries of the second half, of about the size of the first; `clusters` [queries] stay whole.
+
+    None if the clusters are too few or too large for two halves.
+    """
+    side: dict[int, int] = {}
+    sizes = [0, 0]
+    for cluster in sorted(_shuffled(clusters, seed), key=lambda cluster: -np.count_nonzero(clusters == cluster)):
+        side[cluster] = int(sizes[1] < sizes[0])
+        sizes[side[cluster]] += int(np.count_nonzero(clusters == cluster))
+    if min(sizes) < _FEWEST_IN_HALF:
+        return None
+    return np.array([side[cluster] for cluster in clusters.tolist()], dtype=bool)
+
+
+def decide(dev: Decision, evidence: RealEvidence | None, certainty: float) -> Decision:
+    """Choose by the real queries if they can tell, and otherwise as dev does.
+
+    `certainty` is how sure the gain of all of them must be, one-sided; the halves need no more than agree.
+    """
+    if evidence is None:
+        return dev
+    if len(evidence.gains) < DECIDING:
+        reason = _objection(evidence)
+        return Decision(True, "real", reason) if reason and not dev.keeps_base else dev
+    first, second = evidence.half_gains
+    if min(first, second) > 0 and sure(evidence.gains, evidence.clusters, certainty):
+        return Decision(False, "real")
+    if max(first, second) <= 0:
+        reason = (
+            f"with the tuned model neither half of {len(evidence.gains):,} real queries is better ({first:+.3f} and "
+            f"{second:+.3f})"
+        )
+        return Decision(True, "real", reason)
+    return dev
+
+
+def _objection(evidence: RealEvidence) -> str | None:
+    """The reason to keep the base: a half loses beyond its standard error, or neither half gains; None without one."""
+    first, second = evidence.half_gains
+    halves = ((first, ~evidence.second), (second, evidence.second))
+    loses = any(mean < -standard_error(evidence.gains[half], evidence.clusters[half]) for mean, half in halves)
+    if not loses and max(first, second) > 0:
+        return None
+    return (
+        f"with the tuned model one half of {len(evidence.gains):,} real queries is better by {first:+.3f}, the other "
+        f"by {second:+.3f}"
+    )
+
+
+def _shuffled(clusters: npt.NDArray[np.int64], seed: int) -> list[int]:
+    distinct = sorted(set(clusters.tolist()))
+    random.Random(seed).shuffle(distinct)
+    return distinct
