@@ -205,7 +205,7 @@ def test_counts_of_the_report_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
         rows = table(f"{split}_ids")
         assert read[split]["pairs"] == len(rows) == len(table(split))
         assert read[split]["passages"] == len({row["positive_id"] for row in rows})
-    assert read["real"] == {"test": 1, "dev": 0, "train": 0}
+    assert read["real"] == {"test": 1, "dev": 0, "train": 0, "style": 0}
     assert (read["passages"], read["split"]) == (42, {"unit": "section", "groups": 42})
     assert "(2 queries dropped); 1 real test queries" in summary
     assert Counter(row["set"] for row in table("qrels")) == {
@@ -300,7 +300,7 @@ def test_real_queries_for_training_and_for_dev_go_there_and_nowhere_else(
     assert cluster["doc0.md#part-0"] == cluster["doc5.md#part-59"] != cluster["doc0.md#part-1"]
     assert answers("real") == {"r000021": {"doc4.md#part-40"}}
     assert answers("dev")["r000020"] == {"doc3.md#part-30"}
-    assert report()["real"] == {"test": 1, "dev": 1, "train": 20}
+    assert report()["real"] == {"test": 1, "dev": 1, "train": 20, "style": 0}
     assert report()["dropped"]["same_as_a_real_query"] == 1
 
 
