@@ -1,5 +1,7 @@
 """The cross-fitted gain, by numbers worked out by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,8 @@ def crossfitted(gains: list[float], clusters: list[int]) -> Interval:
     ids = ["q000000", *(f"r{row:06d}" for row in range(5))]
     sets = {"synthetic": np.array([0]), "real": np.arange(1, 6)}
     judged = Judged(ids, ids, [{0} for _ in ids], np.array([9, *clusters]), sets)
-    evidence = {"query_id": ["r000003", "r000000", "r000001", "r000002"], "half": [1, 1, 2, 2], "gain": gains}
+    asked: list[Any] = ["r000003", "r000000", "r000001", "r000002"]
+    evidence = {"query_id": asked, "half": [1, 1, 2, 2], "gain": gains}
     return crossfitted_gain(evidence, judged, np.array([GAINS[5], *GAINS[:5]]), config())
 
 
