@@ -18,11 +18,8 @@ def crossfitted(gains: list[float], clusters: list[int]) -> Interval:
     ids = ["q000000", *(f"r{row:06d}" for row in range(5))]
     sets = {"synthetic": np.array([0]), "real": np.arange(1, 6)}
     judged = Judged(ids, ids, [{0} for _ in ids], np.array([9, *clusters]), sets)
-    evidence: dict[str, list[Any]] = {
-        "query_id": ["r000003", "r000000", "r000001", "r000002"],
-        "half": [1, 1, 2, 2],
-        "gain": gains,
-    }
+    sampled: list[Any] = ["r000003", "r000000", "r000001", "r000002"]
+    evidence = {"query_id": sampled, "half": [1, 1, 2, 2], "gain": gains}
     return crossfitted_gain(evidence, judged, np.array([GAINS[5], *GAINS[:5]]), config())
 
 
