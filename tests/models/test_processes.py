@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     "values",
     [
-        {"batch_size": 20, "negatives": 1, "symmetric": True},
+        {"batch_size": 20, "negatives": 1, "symmetric": True, "seed": 1},
         # Batches that do not come out even, in microbatches that are not as many in each process.
         {
             "batch_size": 9,
@@ -97,8 +97,7 @@ def test_training_in_two_processes_is_training_in_one(
     for name, value in one.items():
         if "key.bias" in name:  # its gradient is 0 but for rounding, of which Adam makes steps
             continue
-        # Where a gradient is nearly 0, Adam enlarges its rounding, too: 2 % of a step of 1e-3.
-        np.testing.assert_allclose(two[name], value, atol=2e-5, rtol=0, err_msg=name)
+        np.testing.assert_allclose(two[name], value, atol=1e-5, rtol=0, err_msg=name)
     assert max(np.abs(value - base[name]).max() for name, value in one.items()) > 1e-3
 
 
