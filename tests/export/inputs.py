@@ -93,6 +93,8 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
     )
     encoder.save(model.to(dtype), folder / paths.MODEL)
     files.write_json(folder / paths.MODEL / tuned_model.HISTORY, HISTORY)
+    evidence: dict[str, list[Any]] = {"query_id": ["r000000"], "half": [1], "gain": [0.1]}
+    files.write_table(folder / paths.MODEL / tuned_model.REAL_EVIDENCE, evidence)
     tuned = folder / paths.TUNED_VECTORS
     real, corpus = (read_vectors(tuned, name) for name in ("real", "passages"))
     answers = [f"Part {row}" for row in ranking.nearest(real, corpus, 1)[0][:, 0]]
