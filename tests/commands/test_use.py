@@ -251,7 +251,10 @@ def test_the_generator_stays_where_it_fits(
         (["own/docs", "data/real/log.jsonl"], "data/real/log.jsonl cannot be used: the pipeline writes data/real"),
         (["own/docs", "own/docs/guide.md"], "own/docs/guide.md lies among the documents, and would be read as one"),
         (["own/docs", "titles.csv"], "titles.csv, line 2: no column `query`; it has question, source. Known are query"),
-        (["own/docs", "group.csv"], "group.csv, line 3: group is training: it must be one of test, dev, train, style, or no"),
+        (
+            ["own/docs", "group.csv"],
+            "group.csv, line 3: group is training: it must be one of test, dev, train, style, or no",
+        ),
         (["own/docs", "half.jsonl"], "half.jsonl, line 2: no column `query`; it has source."),
         (["own/docs", "blank.csv"], "blank.csv, line 3: no `query`: each row needs one\n"),
         (["own/docs", "header.csv"], "header.csv has no rows\n"),
