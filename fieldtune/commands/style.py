@@ -79,21 +79,19 @@ def typed_queries(table: Path) -> list[str]:
     """The queries that examples may be taken from: those without an answer, otherwise answered ones to spare."""
     if not table.is_file():
         raise UserError(f"{table} not found: name a table with the column `query`, such as a search log")
-    log: list[str] = []
-    answered: list[str] = []
+    queries: dict[bool, list[str]] = {True: [], False: []}  # by whether they have an answer
     for where, row in tables.read(table):
-        (answered if has_answer(row) else log).append(query_of(where, row))
-    if len(distinct(log)) >= FEWEST:
-        return distinct(log)
-    spare = len(distinct(answered)) - LEAST_TEST
-    if spare < FEWEST:
+        queries[has_answer(row)].append(query_of(where, row))
+    log, answered = distinct(queries[False]), distinct(queries[True])
+    if len(log) >= FEWEST:
+        return log
+    if len(answered) < LEAST_TEST + FEWEST:
         raise UserError(
-            f"{table} has {len(distinct(log))} queries without an answer; {FEWEST} are needed, or "
-            f"{LEAST_TEST + FEWEST} with an answer, since examples leave the test: it has {len(distinct(answered))}. "
-            "Put a dozen queries of "
-            "your users into a file, one per line below the word `query`, and name it: `fieldtune style log.csv`"
+            f"{table} has {len(log)} queries without an answer; {FEWEST} are needed, or {LEAST_TEST + FEWEST} with an "
+            f"answer, since examples leave the test: it has {len(answered)}. Put a dozen queries of your users into a "
+            "file, one per line below the word `query`, and name it: `fieldtune style log.csv`"
         )
-    return distinct(answered)
+    return answered
 
 
 def style_of(queries: Sequence[str], source: Path, count: int = EXAMPLES) -> Style:

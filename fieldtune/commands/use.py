@@ -43,9 +43,9 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
 
     Without tables of their own, documents that are set already keep theirs. Everything is checked before anything is
-    written. Returns what was set and what to type next. Raises UserError
-    for a place that is not there or that the pipeline writes, a table without its columns, and a generator that has
-    no file or cannot write queries for these documents.
+    written. Returns what was set and what to type next. Raises UserError for a place that is not found or that the
+    pipeline writes, a table without its columns, and a generator that has no file or cannot write queries for these
+    documents.
     """
     text, now = params.read()
     known = version_control.outs()
