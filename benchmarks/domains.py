@@ -1,7 +1,7 @@
 """The pipeline's own stages on retrieval sets of other domains: does tuning help there, and is it ever worse?
 
-    python -m benchmarks.domains <folder> … [--seeds 3] [--queries styled_queries.jsonl] [--set train.epochs=2 …]
-        [--oracle] [--keep folder]
+    python -m benchmarks.domains <folder> … [--seeds 0 1 2] [--queries styled_queries.jsonl] [--set train.epochs=2 …]
+        [--oracle] [--keep folder] [--gains file]
 
 A `<folder>` is laid out as BEIR does it: corpus.jsonl, queries.jsonl and qrels.tsv or qrels/*.tsv; `sample` is the
 repository's own. Its human queries are the test and nothing else: no real query chooses (`train.real_evidence: 0`).
@@ -10,12 +10,14 @@ the folder has it, the passages' key phrases otherwise. Queries of a file named 
 style_examples.json, which leave the test with all that answers them. Each set is run in a copy of this repository,
 which is deleted but for `--keep`; seeds change the split, the mining and the training. A row is one run: NDCG@10 of the
 human queries, the gain with its interval, what the run exports (the tuned model, or the base), and the verdict with the
-human queries and without them. `--oracle` trains on one half of the human queries as well, and says on the other half
-how much of its gain the tool's queries reach. A set of 2,000 passages takes ten minutes a seed on two cores without
-bf16.
+human queries and without them. `--oracle` trains on one half of the human queries as well, split by their answers'
+clusters, and says on the other half how much of its gain the tool's queries reach. `--gains` adds each run's gains,
+query by query, to a file that `benchmarks.choice_rules` reads. A set of 2,000 passages takes ten minutes a seed on two
+cores without bf16.
 """
 
 import argparse
+import json
 import random
 import shutil
 import subprocess
@@ -32,7 +34,7 @@ from omegaconf import OmegaConf
 
 from fieldtune.corpus import beir, files
 from fieldtune.corpus.style import Style, style_yaml
-from fieldtune.models import tuned_model
+from fieldtune.models import encoder, tuned_model
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.systems import SYSTEMS
 from fieldtune.runtime import paths
@@ -40,6 +42,8 @@ from fieldtune.runtime.settings import load
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores, score
 from stages.evaluate.verdict import Evidence, judge
+from stages.train.config import TrainConfig
+from stages.train.tuning import read_inputs
 from tests.pipeline import repository
 
 ONCE = ("ingest", "real", "generate", "embed")
@@ -97,21 +101,25 @@ def seeded(folder: Path, seed: int) -> None:
         OmegaConf.save(OmegaConf.merge(OmegaConf.load(path), {"seed": seed}), path)
 
 
-def halves(documents: Path, folder: Path) -> None:
-    """In `folder` a set with one half of the human queries; the other half are its `written_queries.jsonl`."""
+def halves(documents: Path, folder: Path, groups: dict[str, int]) -> None:
+    """In `folder` a set with one half of the human queries; the other half are its `written_queries.jsonl`.
+
+    `groups`: each query's, of which none is in both halves.
+    """
     answers: dict[str, list[str]] = {}
     for _, row in beir.rows(documents):
-        if row["split"] == "test":
+        if row["split"] == "test" and row["query"] in groups:
             answers.setdefault(row["query"], []).append(row["passage_id"])
-    queries = sorted(answers)
-    random.Random(0).shuffle(queries)
+    order = sorted(set(groups.values()))
+    random.Random(0).shuffle(order)
+    first = set(order[::2])
     folder.mkdir(parents=True)
     shutil.copyfile(documents / beir.CORPUS, folder / beir.CORPUS)
-    tested = sorted(queries[1::2])
+    tested = sorted(query for query in answers if groups[query] not in first)
     files.write_jsonl(folder / "queries.jsonl", [{"id": str(n), "text": query} for n, query in enumerate(tested)])
     rows = [f"{number}\t{passage}\t1\n" for number, query in enumerate(tested) for passage in answers[query]]
     files.write_text(folder / "qrels.tsv", "query-id\tcorpus-id\tscore\n" + "".join(rows))
-    learnt = [{"query": query, "passage_id": answers[query][0]} for query in sorted(queries[::2])]
+    learnt = [{"query": query, "passage_id": answers[query][0]} for query in sorted(answers) if groups[query] in first]
     files.write_jsonl(folder / WRITTEN, learnt)
 
 
@@ -120,6 +128,7 @@ class Found:
     """What a run measured and decided."""
 
     queries: list[str]  # the human ones
+    groups: list[int]  # of each of them
     values: dict[str, Any]  # system → NDCG@10 [queries]
     scores: SetScores
     exports: str
@@ -159,12 +168,29 @@ def read(folder: Path) -> Found:
     similarity = metrics["similarity_to_base"]
     return Found(
         [query for query, is_real in zip(table["query"], real, strict=True) if is_real],
+        groups[real].tolist(),
         {system: measured["ndcg@10"][real] for system, measured in values.items()},
         scored(real),
         "base" if similarity > UNCHANGED else "tuned",
         metrics["verdict"],
         judge(Evidence("synthetic", scored(generated), of_kinds, similarity, doubt), config).verdict,
     )
+
+
+def dev_gains(folder: Path) -> dict[str, list[Any]]:
+    """The tuned model's gains on the dev queries in NDCG@10, measured again, with each query's kind and cluster."""
+    with chdir(folder):
+        config = load("train", TrainConfig)
+        inputs = read_inputs(config)
+        after = inputs.evaluator.measure_model(encoder.load_folder(paths.MODEL))
+    gains = after.values - inputs.before.values
+    return {"gain": gains.round(6).tolist(), "kind": inputs.kinds, "cluster": inputs.judged.clusters.tolist()}
+
+
+def gains_row(name: str, queries: str, seed: int, found: Found, folder: Path) -> dict[str, Any]:
+    """A run's row in the file of gains."""
+    test = {"gain": (found.values["tuned"] - found.values["base"]).round(6).tolist(), "cluster": found.groups}
+    return {"set": name, "queries": queries, "seed": seed, "test": test, "dev": dev_gains(folder)}
 
 
 def table_metrics(table: dict[str, Any]) -> list[str]:
@@ -179,43 +205,57 @@ def reached(main: Found, oracle: Found) -> str:
     return f"trained on half of the human queries {most:+.3f} on the other half; as above {gain:+.3f} there"
 
 
-def measure(name: str, seeds: int, queries: str, changes: Sequence[str], oracle: bool, home: Path) -> Iterator[str]:
+def prepare(folder: Path, documents: Path | None, written: Path | None, changes: Sequence[str]) -> None:
+    """A copy of this repository in which the stages that no seed changes have run."""
+    copy_repository(folder)
+    configure(folder, documents, written if written and written.is_file() else None, changes)
+    run(folder, ["compose", *ONCE] if documents else ["compose", "sample", *ONCE])
+
+
+def measure_seed(folder: Path, seed: int) -> Found:
+    seeded(folder, seed)
+    run(folder, EACH_SEED)
+    return read(folder)
+
+
+def measure(name: str, arguments: argparse.Namespace, home: Path) -> Iterator[str]:
     """Rows of the table, as they are measured."""
     documents = None if name == "sample" else Path(name)
+    changes = ["train.real_evidence=0", *arguments.set]
+    folder = home / "repository"
+    prepare(folder, documents, documents / arguments.queries if documents else None, changes)
     runs = []
-    for number, documents_of in enumerate([documents, home / "half"] if oracle and documents else [documents]):
-        folder = home / f"repository{number}"
-        if number and documents:
-            halves(documents, home / "half")
-        copy_repository(folder)
-        written = documents_of / (WRITTEN if number else queries) if documents_of else None
-        configure(folder, documents_of, written if written and written.is_file() else None, changes)
-        run(folder, ["compose", *ONCE] if documents_of else ["compose", "sample", *ONCE])
-        for seed in range(1 if number else seeds):
-            seeded(folder, seed)
-            run(folder, EACH_SEED)
-            runs.append(read(folder))
-            if not number:
-                yield runs[-1].row(f"{Path(name).name}, {seed}")
-    if oracle and documents:
-        yield reached(runs[0], runs[-1])
+    for seed in arguments.seeds:
+        runs.append(measure_seed(folder, seed))
+        if arguments.gains:
+            row = gains_row(Path(name).name, arguments.queries, seed, runs[-1], folder)
+            with arguments.gains.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        if arguments.keep:
+            shutil.copytree(folder / "data", home / f"data{seed}", symlinks=True)
+        yield runs[-1].row(f"{Path(name).name}, {seed}")
+    if arguments.oracle and documents:
+        half = home / "half"
+        halves(documents, half, dict(zip(runs[0].queries, runs[0].groups, strict=True)))
+        prepare(home / "oracle", half, half / WRITTEN, changes)
+        yield reached(runs[0], measure_seed(home / "oracle", arguments.seeds[0]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", help="folders, or `sample`")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--queries", default=WRITTEN, help=f"file of training queries (default: {WRITTEN})")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--oracle", action="store_true")
-    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--keep", type=Path, help="a folder for the copies, and each seed's data/")
+    parser.add_argument("--gains", type=Path)
     arguments = parser.parse_args()
-    changes = ["train.real_evidence=0", *arguments.set]
     print(HEADER, flush=True)
     for name in arguments.sets:
         with tempfile.TemporaryDirectory() as temporary:
             home = (arguments.keep or Path(temporary)) / Path(name).name
-            for line in measure(name, arguments.seeds, arguments.queries, changes, arguments.oracle, home):
+            for line in measure(name, arguments, home):
                 print(line, flush=True)
 
 
