@@ -74,7 +74,8 @@ def describe(
     trained_sections = {
         section for section, pieces in pieces_of.items() if any(piece["id"] in trained for piece in pieces)
     }
-    kinds, overlaps, languages = [], [], []
+    kinds, overlaps = [], []
+    languages: list[str | None] = []
     for query_id, text, answers in zip(judged.ids, judged.texts, judged.relevant, strict=True):
         if query_id.startswith("r"):
             kinds.append(REAL)
