@@ -63,6 +63,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
             "mean_latency": round(stats.busy / stats.billed.total(), 4),
             "refused_share": round(stats.statuses["429"] / stats.requests, 4),
             "most_at_once": stats.most_at_once,
+            "cpu_ms_per_request": round((usage.ru_utime + usage.ru_stime) / stats.requests * 1000, 2),
             "memory_mb": round(usage.ru_maxrss / 1024),
         }
 

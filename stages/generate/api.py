@@ -41,6 +41,7 @@ class Api:
     """A server that speaks the API. `client` and `sdk` are the official package's."""
 
     _path = MESSAGES
+    _base_error = "AnthropicError"
 
     def __init__(self, client: AsyncAnthropic, sdk: Any, server: Server, timeout: float) -> None:
         self._client = client
@@ -68,13 +69,17 @@ class Api:
 
     async def batches(self, since: float = 0.0) -> list[dict[str, Any]]:
         """The batches that were created at `since` (seconds since 1970) or later, newest first."""
-        batches = []
+        batches: list[dict[str, Any]] = []
         async with self._attempt(_BATCHES, self._timeout, None):
-            async for batch in self._client.messages.batches.list(limit=100):
-                row = self._batch(batch.model_dump(mode="json", exclude_unset=True, warnings=False))
-                if datetime.fromisoformat(row["created_at"]).timestamp() < since:
-                    break
-                batches.append(row)
+            try:
+                async for page in (await self._client.messages.batches.list(limit=1000)).iter_pages():
+                    rows = [self._batch(batch.to_dict(mode="json", warnings=False)) for batch in _listed(page.data)]
+                    recent = [row for row in rows if datetime.fromisoformat(row["created_at"]).timestamp() >= since]
+                    batches += recent
+                    if len(recent) < len(rows):
+                        break
+            except (AttributeError, TypeError, ValueError):  # it takes anything for a page
+                raise UnclearError("a reply that is no list of batches") from None
         return batches
 
     async def results(self, id_: str) -> AsyncIterator[dict[str, Any]]:
@@ -142,15 +147,26 @@ class Api:
             raise refusal(self.server, path, refused.status_code, refused.content, _fields(body), wait) from None
         except (sdk.APIConnectionError, httpx2.HTTPError) as error:
             raise network.connection_failure(error, self.server.url) from None
+        except getattr(sdk, self._base_error) as error:
+            kind = type(error).__name__
+            raise UserError(f"the official client cannot ask {self.server.url} ({kind})") from None
 
 
 class ChatApi(Api):
     """A server that speaks OpenAI's chat completions, through OpenAI's own client."""
 
     _path = "/chat/completions"  # after the client's base URL, which ends in /v1
+    _base_error = "OpenAIError"
 
     def _answer(self, reply: Any) -> Answer:
         return chat_answer(reply)
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list. Raises TypeError for anything else."""
+    if isinstance(value, list):
+        return value
+    raise TypeError
 
 
 def _fields(body: bytes | None) -> set[str]:

@@ -52,6 +52,10 @@ def error(status: int, kind: str, text: str, **headers: str) -> web.Response:
     return web.json_response(body, status=status, headers=headers)
 
 
+def redirect(status: int, location: str) -> web.Response:
+    return web.Response(status=status, headers={"location": location})
+
+
 def page(status: int) -> web.Response:
     return web.Response(status=status, text="<!DOCTYPE html><html>Log in</html>", content_type="text/html")
 
@@ -110,6 +114,24 @@ def refused_again(response: web.Response) -> web.Response:
     return web.Response(status=response.status, body=response.body, content_type=response.content_type)
 
 
+def batch(number: int) -> dict[str, Any]:
+    counts = dict.fromkeys(("canceled", "errored", "expired", "processing"), 0) | {"succeeded": number}
+    made = {"id": f"b{number}", "type": "message_batch", "processing_status": "ended", "request_counts": counts}
+    return made | {"created_at": f"2026-01-0{number}T00:00:00Z", "results_url": "http://elsewhere.invalid/results"}
+
+
+def pages(request: web.Request, body: Body) -> web.Response:
+    """Three batches, the newest first, two a page; their results."""
+    if request.path.endswith("/results"):
+        # A line separator that JSON may hold raw
+        lines = [json.dumps({"custom_id": f"c{n}\u2028", "result": {}}, ensure_ascii=False) for n in range(3)]
+        return web.Response(text="\n".join(lines))
+    after = request.query.get("after_id")
+    numbers = [1] if after == "b2" else [3, 2]
+    ends = {"first_id": f"b{numbers[0]}", "last_id": f"b{numbers[-1]}", "has_more": not after}
+    return web.json_response({"data": [batch(number) for number in numbers], **ends})
+
+
 LIMITS = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
 QUOTED = f"messages.0.content: {SECRET} is too long"
 RULES: dict[str, Callable[[web.Request, Body], web.Response | None]] = {
@@ -133,15 +155,18 @@ RULES: dict[str, Callable[[web.Request, Body], web.Response | None]] = {
     "credit": lambda request, body: error(400, "invalid_request_error", "Your credit balance is too low to access it."),
     "blockpage": lambda request, body: page(403),
     "region": lambda request, body: error(403, "forbidden", "Request not allowed"),
-    "redirect301": lambda request, body: web.HTTPMovedPermanently("/plain/v1/messages"),
-    "redirect308": lambda request, body: web.HTTPPermanentRedirect("/plain/v1/messages"),
-    "redirect_away": lambda request, body: web.HTTPTemporaryRedirect("http://localhost:1/v1/messages"),
+    "redirect301": lambda request, body: redirect(301, "/plain/v1/messages"),
+    "redirect308": lambda request, body: redirect(308, "/plain/v1/messages"),
+    "redirect_away": lambda request, body: redirect(307, "http://localhost:1/v1/messages"),
     "html200": lambda request, body: page(200),
     "model": lambda request, body: error(404, "not_found_error", f"model '{body['model']}' not found, try pulling it"),
     "chat": chat,
     "chat_without_format": chat_without_format,
     "chat_thinking": chat_thinking,
     "chat_shaped": lambda request, body: web.json_response({"object": "chat.completion", "choices": []}),
+    "pages": pages,
+    "no_pages": lambda request, body: web.json_response({"data": {"b1": 1}, "has_more": False}),
+    "no_object": lambda request, body: web.json_response([1, 2]),
     "proxy_auth": lambda request, body: web.Response(status=407),
     "quota": lambda request, body: error(429, "rate_limit_error", "monthly quota reached", **{"retry-after": "86400"}),
     "gzip": lambda request, body: web.Response(
