@@ -87,7 +87,7 @@ class Prompt:
         user = _filled(self._user, {"title": passage["title"], "text": passage["text"]}, "user")
         request = {**self._settings, "messages": [{"role": "user", "content": user}]}
         if language := passage.get("query_language"):
-            request["system"] += f"\n\n{self._in_language[language]}"
+            request["system"] = f"{request['system']}\n\n{self._in_language[language]}"
         return request
 
     def key(self, request: Mapping[str, Any]) -> str:
