@@ -22,8 +22,8 @@ Measured on two cores that others kept busy (load 5 to 7), `--seconds 1.5 --roun
 
 `--load --seconds 20`: 777 requests, all 200 or, malformed, 400; each answer nearest to its own text's and its cosine to
 the one when alone 1.00000; memory 338 to 346 MB.
-`--parity`, int8: cosine of 1,000 passages 0.9938 at least, 0.9965 in the mean; NDCG@10 of 1,000 real queries .8488 as
-evaluated, .8507 served. fp32: cosine 1.00000 at least, NDCG@10 the same.
+`--parity`, int8: cosine of 1,000 passages 0.9938 at least, 0.9965 in the mean; NDCG@10 of 1,000 real queries 0.8488 as
+evaluated, 0.8507 served. fp32: cosine 1.00000 at least, NDCG@10 the same.
 
 Ways to int8 in onnxruntime on the same busy cores, in ms of CPU time: a query of 8 tokens, 16 of them, 2 passages of
 128 tokens; least cosine of 1,000 passages, and how far a number of a text's vector moves among others:

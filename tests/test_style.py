@@ -73,7 +73,7 @@ FORBIDDEN = {  # a habit, and what STYLE.md writes instead
     r"\bthere already\b": "already exists",
     r"\b(is|are) there and\b": "exists and",
     r"\bthere (is|are):": "available:",
-    r"(?<!\bthere )(?<!\bThere )\b(is|are) no (?!longer\b|more\b|better\b|worse\b|slower\b|faster\b|other\b)[a-z]": "is not a",
+    r"(?<!\b[Tt]here )\b(is|are) no (?!(longer|more|better|worse|slower|faster|other)\b)[a-z]": "is not a",
     r"\banew\b": "again",
     r"\ball others\b": "otherwise",
     r"\bof its own accord\b": "automatically",

@@ -17,10 +17,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--generator", help="a file in conf/generator/ (default: the one in params.yaml)")
 
 
-def estimate(generator: str | None) -> str:
+def estimate(generator: str | None, **values: str) -> str:
     """Estimate what queries for the passages would cost, without spending or needing a key.
 
     `generator` is a file in conf/generator/; None: the one in params.yaml, or `claude` if that one calls no model.
+    `values` stand in for those of params.yaml.
     """
     from stages.generate.bought import Bought
     from stages.generate.money import USD, usd
@@ -31,9 +32,9 @@ def estimate(generator: str | None) -> str:
         raise UserError(f"{paths.PASSAGES} not found: run `dvc repro ingest`, which cuts the documents")
     if generator is not None and (why := generators.unknown(generator)):
         raise UserError(why)
-    config = generators.settings() if generator is None else generators.settings(generator=generator)
+    config = generators.settings(**values, **({"generator": generator} if generator else {}))
     if generator is None and config.generator.messages is None:
-        config = generators.settings(generator=_PAID)
+        config = generators.settings(**values, generator=_PAID)
     names = config.generator.providers
     ways = [PROVIDERS[name] for name in names]
     bought = next((way.configured(config) for way in ways if issubclass(way, Bought)), None)

@@ -4,9 +4,11 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from fieldtune.commands import params
+from fieldtune.commands.estimate import estimate
 from fieldtune.commands.query_rows import has_answer, one_line, query_of
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.style import (
@@ -60,8 +62,9 @@ def style(table: Path | None, count: int, refresh: bool, yes: bool) -> str:
         examples = read_style(now)
         assert examples is not None
         return f"{now} already has {len(examples.examples)} examples: to rewrite it, run `fieldtune style --refresh`"
-    source = table or Path(str(settings.get("queries")))
-    chosen = style_of(typed_queries(source), source, count)
+    chosen = style_of_table(table or Path(str(settings.get("queries"))), count)
+    if refresh and (cost := _cost(chosen)):
+        console.print(cost, markup=False, highlight=False)
     target = FILE if now == paths.NONE else now
     if not confirmed(chosen, target, yes):
         return "nothing was written"
@@ -70,13 +73,29 @@ def style(table: Path | None, count: int, refresh: bool, yes: bool) -> str:
     if new != text:
         files.write_text(paths.PARAMS, new)
     lines = [f"{target}: {len(chosen.examples)} examples; `style: {target}` in {paths.PARAMS}"]
-    if refresh:
-        lines.append("estimate the cost of queries in the new style: fieldtune estimate")
     return "\n".join([*lines, f"commit it: git add {target} {paths.PARAMS} && git commit", "next: dvc repro"])
 
 
-def typed_queries(table: Path) -> list[str]:
-    """The queries that examples may be taken from: those without an answer, otherwise answered ones to spare."""
+def style_of_table(table: Path, count: int = EXAMPLES) -> Style:
+    """The style that a table's queries show.
+
+    Queries without an answer come first; of answered ones only those are taken that the test can spare. Raises
+    UserError if there are too few, or too few that may enter git.
+    """
+    queries, spare = _typed_queries(table)
+    examples = choose_examples(queries, min(count, spare))
+    if len(examples) < FEWEST:
+        hidden = sum(map(is_private, queries))
+        raise UserError(
+            f"{table} has {len(examples)} queries that can be shown ({hidden:,} contain an e-mail address or a long "
+            f"number); a style needs {FEWEST}"
+        )
+    headings = headings_of(files.read_jsonl(paths.PASSAGES)) if paths.PASSAGES.is_file() else None
+    return Style(examples, measure(queries, headings))
+
+
+def _typed_queries(table: Path) -> tuple[list[str], int]:
+    """The queries that examples may be taken from, and how many of them may become examples."""
     if not table.is_file():
         raise UserError(f"{table} not found: give a table with the column `query`, such as a search log")
     queries: dict[bool, list[str]] = {True: [], False: []}  # by whether they have an answer
@@ -84,27 +103,24 @@ def typed_queries(table: Path) -> list[str]:
         queries[has_answer(row)].append(query_of(where, row))
     log, answered = distinct(queries[False]), distinct(queries[True])
     if len(log) >= FEWEST:
-        return log
+        return log, len(log)
     if len(answered) < LEAST_TEST + FEWEST:
         raise UserError(
             f"{table} has {len(log)} queries without an answer and {len(answered)} with one; {FEWEST} without one are "
             f"needed, or {LEAST_TEST + FEWEST} with one, since examples leave the test. Put a dozen of your users' "
             "queries into a file, one per line below the word `query`, and run `fieldtune style log.csv`"
         )
-    return answered
+    return answered, len(answered) - LEAST_TEST
 
 
-def style_of(queries: Sequence[str], source: Path, count: int = EXAMPLES) -> Style:
-    """The examples and the population. Raises UserError if too few queries may enter git."""
-    examples = choose_examples(queries, count)
-    if len(examples) < FEWEST:
-        hidden = sum(map(is_private, queries))
-        raise UserError(
-            f"{source} has {len(examples)} queries that can be shown ({hidden:,} contain an e-mail address or a long "
-            f"number); a style needs {FEWEST}"
-        )
-    headings = headings_of(files.read_jsonl(paths.PASSAGES)) if paths.PASSAGES.is_file() else None
-    return Style(examples, measure(queries, headings))
+def _cost(chosen: Style) -> str:
+    """What queries in this style would cost, as `fieldtune estimate` says it; "" if no documents were read yet."""
+    if not paths.PASSAGES.is_file():
+        return ""
+    with TemporaryDirectory() as temporary:
+        file = Path(temporary) / FILE.name
+        files.write_text(file, style_yaml(chosen))
+        return estimate(None, style=str(file))
 
 
 def shown(chosen: Style, target: Path) -> list[str]:
@@ -123,7 +139,7 @@ def confirmed(chosen: Style, target: Path, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        console.print("No terminal to ask at: to write it, run `fieldtune style --yes`.", markup=False)
+        console.print("No terminal to ask at: to write it, add `--yes`.", markup=False)
         return False
     return input("Write it? [y/N] ").strip().lower() in ("y", "yes")
 

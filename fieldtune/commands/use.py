@@ -102,7 +102,7 @@ def _style(settings: Mapping[str, Any], queries: Path, yes: bool) -> tuple[str, 
     if now != paths.NONE or not queries.is_file() or files.is_blank(queries):
         return now.as_posix(), None
     try:
-        chosen = style.style_of(style.typed_queries(queries), Path(shown(queries)))
+        chosen = style.style_of_table(queries)
     except UserError:  # too few queries: a style is optional
         return now.as_posix(), None
     if style.confirmed(chosen, style.FILE, yes):

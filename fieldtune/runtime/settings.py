@@ -10,6 +10,7 @@ innermost dataclass first, passes on only that one's errors, under keys without 
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -20,6 +21,9 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
 Settings = TypeVar("Settings")
+
+# RFC 5646: the shortest code of a language, then script (Hant), region (BR, 419) and variants
+_LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?(-([a-z0-9]{5,8}|\d[a-z0-9]{3}))*")
 
 
 class _Rule(NamedTuple):
@@ -56,6 +60,15 @@ def some_of(*choices: str) -> Any:
 def any_words() -> Any:
     """A list of words, which may be empty."""
     return _field(_are_words, "it must list words")
+
+
+def language_tags() -> Any:
+    """A list of distinct language tags by BCP 47, such as de, pt-BR and zh-Hant, which may be empty or null."""
+    rule = _Rule(
+        lambda values: len(set(values)) == len(values) and all(map(_LANGUAGE_TAG.fullmatch, values)),
+        "it must list language tags such as de, pt-BR or zh-Hant, each once",
+    )
+    return dataclasses.field(default=None, metadata={"rule": rule})
 
 
 def _are_words(values: list[Any]) -> bool:

@@ -1,7 +1,7 @@
 """The facts that every output of the stage is made from: metrics.json, the report, the summary and the plots."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fieldtune.retrieval.significance import Interval
@@ -50,6 +50,7 @@ class Evaluation:
     # Optional parts
     chosen_by: str | None = None  # real | dev; None: the model was not trained here
     crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they chose or let pass
+    languages: Mapping[str, SetScores] = field(default_factory=dict)  # of generated queries, if there are several
     vectors: Sequence[VectorScore] = ()
     probe: Probe | None = None
     reranked: SetScores | None = None

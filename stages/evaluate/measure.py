@@ -51,6 +51,7 @@ def evaluate(
 
     sets = {name: scores(rows) for name, rows in set_rows.items()}
     kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
+    languages = {tag: scores(rows) for tag, rows in facts.by_language(judged.rows(["synthetic"])).items()}
     chosen = _UNKNOWN | inputs.history.get("chosen", {})
     crossfitted = None
     if inputs.evidence and chosen["share"]:
@@ -74,6 +75,7 @@ def evaluate(
         test_set=_test_set(inputs),
         sets=sets,
         kinds=kinds,
+        languages=languages,
         similarity=similarity,
         chosen_by=chosen["by"],
         crossfitted=crossfitted,

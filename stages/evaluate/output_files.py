@@ -33,6 +33,8 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
     blocks: dict[str, Any] = {name: scores.json() for name, scores in evaluation.sets.items()}
     if evaluation.kinds:
         blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in evaluation.kinds.items()}
+    if evaluation.languages:
+        blocks["synthetic"]["languages"] = {tag: scores.json() for tag, scores in evaluation.languages.items()}
     optional = {
         "reranked": evaluation.reranked,
         "forgetting": evaluation.probe,
@@ -82,6 +84,7 @@ def write_per_query(
         "query": [judged.texts[row] for row in rows],
         "sets": list(in_sets.values()),
         "kind": [facts.kinds[row] for row in rows],
+        **({"language": [facts.languages[row] for row in rows]} if any(facts.languages) else {}),
         "seen": facts.seen[rows].tolist(),
         "overlap": facts.overlaps[rows].round(6).tolist(),
         "answers": [sorted(inputs.corpus.sections[section] for section in judged.relevant[row]) for row in rows],

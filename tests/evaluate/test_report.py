@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fieldtune.retrieval.significance import Interval
+from stages.evaluate.output_files import metrics
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import markdown
 from stages.evaluate.verdict import Evidence, Judgement, judge
@@ -349,6 +350,24 @@ def test_the_short_form_has_the_numbers_and_no_text() -> None:
     assert "| 192 | 0.770 (768 MB) | 0.769 (192 MB) | 0.710 (24 MB) |" in text
     assert "settings `0123456789abcdef`; test set `fedcba9876543210`. Compare these scores only with" in text
     assert "zyx" not in text
+
+
+def test_generated_queries_of_several_languages_have_a_table() -> None:
+    wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
+    languages = {"de": scores(40, drawn=wide, base=0.5), "en": scores(50, drawn=wide)}
+    text = text_of(languages=languages)
+    assert "generated queries in base tuned gain over base de (40) 0.500 0.800 +0.300 +0.090 to +0.110" in text
+    assert "en (50) 0.700 0.800 +0.100 +0.090 to +0.110 All metrics" in text
+    short = markdown(evaluation(languages=languages))
+    assert (
+        "\n\n| generated queries in | base | tuned | gain over base |\n|---|---|---|---|\n"
+        "| de (40) | 0.500 | 0.800 | +0.300 (+0.090 to +0.110) |\n"
+        "| en (50) | 0.700 | 0.800 | +0.100 (+0.090 to +0.110) |\n"
+    ) in short
+    assert "generated queries in" not in usual() + markdown(evaluation())
+    numbers = metrics(evaluation(languages=languages))["synthetic"]["languages"]
+    assert {tag: (of["n"], of["base"]["ndcg@10"]) for tag, of in numbers.items()} == {"de": (40, 0.5), "en": (50, 0.7)}
+    assert "languages" not in metrics(evaluation())["synthetic"]
 
 
 def test_where_groups_are_too_few_no_interval_is_shown() -> None:
