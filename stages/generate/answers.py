@@ -18,7 +18,7 @@ class Answer:
 
 
 def answer(message: Any) -> Answer:
-    """Read the JSON of a message. Raises UnclearError if it is none."""
+    """Read the JSON of a message. Raises UnclearError if it is something else."""
     try:
         content = message["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -27,11 +27,11 @@ def answer(message: Any) -> Answer:
         stop = ONLY_THOUGHT if thought else str(message.get("stop_reason"))
         return _answer(text, stop, message.get("usage"), ("input_tokens", "output_tokens"))
     except (TypeError, KeyError, ValueError, AttributeError):
-        raise UnclearError("a reply that is no message") from None
+        raise UnclearError("a reply that is not a message") from None
 
 
 def chat_answer(completion: Any) -> Answer:
-    """Read the JSON of a chat completion of OpenAI's API. Raises UnclearError if it is none."""
+    """Read the JSON of a chat completion of OpenAI's API. Raises UnclearError if it is something else."""
     stops = {"length": "max_tokens", "content_filter": "refusal"}
     try:
         choice = completion["choices"][0]
@@ -42,7 +42,7 @@ def chat_answer(completion: Any) -> Answer:
         stop = ONLY_THOUGHT if thought else stops.get(finish, finish)
         return _answer(text, stop, completion.get("usage"), ("prompt_tokens", "completion_tokens"))
     except (TypeError, KeyError, IndexError, ValueError, AttributeError):
-        raise UnclearError("a reply that is no chat completion") from None
+        raise UnclearError("a reply that is not a chat completion") from None
 
 
 def _answer(text: str, stop: str, usage: Any, names: tuple[str, str]) -> Answer:

@@ -79,7 +79,7 @@ class Api:
                     if len(recent) < len(rows):
                         break
             except (AttributeError, TypeError, ValueError):  # it takes anything for a page
-                raise UnclearError("a reply that is no list of batches") from None
+                raise UnclearError("a reply that is not a list of batches") from None
         return batches
 
     async def results(self, id_: str) -> AsyncIterator[dict[str, Any]]:
@@ -107,13 +107,13 @@ class Api:
             value = json.loads(line)
             return {"custom_id": str(value["custom_id"]), "result": dict(value["result"])}
         except (ValueError, KeyError, TypeError):
-            raise UnclearError("a result that is no JSON") from None
+            raise UnclearError("a result that is not JSON") from None
 
     @staticmethod
     def _batch(value: Any) -> dict[str, Any]:
         if isinstance(value, dict) and {"id", "processing_status", "created_at", "request_counts"} <= set(value):
             return value
-        raise UnclearError("a reply that is no batch")
+        raise UnclearError("a reply that is not a batch")
 
     async def _json(self, path: str, body: bytes | None = None, more_time: float = 0.0) -> Any:
         """The JSON of a reply: to a GET, or to a POST of `body`."""
@@ -127,7 +127,7 @@ class Api:
         try:
             value = json.loads(reply.content)
         except (ValueError, RecursionError):
-            raise UnclearError("a reply that is no JSON") from None
+            raise UnclearError("a reply that is not JSON") from None
         if status := status_of_error(value):
             raise refusal(self.server, path, status, reply.content, _fields(body))
         return value

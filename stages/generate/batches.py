@@ -33,7 +33,7 @@ from stages.generate.refusals import (
 _CLOCKS_DIFFER = 600.0  # seconds, at most, between this machine's clock and the server's
 _MISSES = 3  # batches in which a request may expire or fail before its passage is given up
 _AT_ONCE = 500  # results kept in one transaction
-_LOOKS = 6  # at the list of batches for one whose id is not known, with ever longer waits before them
+_LOOKS = 6  # at the list of batches for one whose id is unknown, with ever longer waits before them
 _NO_HASTE = "it may take up to a day, and this may be stopped"
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ class Batches:
         return None
 
     async def _search(self, number: int) -> str | None:
-        """Look for a batch whose id is not known, several times: the server may still be taking it."""
+        """Look for a batch whose id is unknown, several times: the server may still be taking it."""
         buying = self.buying
         keys = buying.store.reservations_of(number)
         known = buying.store.known_batch_ids()

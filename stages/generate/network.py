@@ -28,7 +28,7 @@ def checked_url(url: str, place: str) -> str:
     """
     try:
         parts = urllib.parse.urlsplit(url.strip())
-        host, _ = parts.hostname, parts.port  # a port that is no number raises
+        host, _ = parts.hostname, parts.port  # a port that is not a number raises
     except ValueError:
         raise UserError(f"{place} is not a URL: {shown(url)}") from None
     if parts.scheme not in ("http", "https"):
@@ -60,7 +60,7 @@ def custom_headers() -> dict[str, str]:
         if not line.strip():
             continue
         if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name) or not re.fullmatch("[ -~]*", value):
-            raise UserError(f"ANTHROPIC_CUSTOM_HEADERS, line {number}: it is no header, which is `name: value`")
+            raise UserError(f"ANTHROPIC_CUSTOM_HEADERS, line {number}: it is not a header, which is `name: value`")
         headers[name] = value
     return headers
 
@@ -93,7 +93,7 @@ def _check_proxy(url: str) -> None:
     variables = f"{parts.scheme.upper()}_PROXY or ALL_PROXY"
     try:
         at = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        usable = bool(at.hostname) and at.port != 0  # a port that is no number raises
+        usable = bool(at.hostname) and at.port != 0  # a port that is not a number raises
     except ValueError:
         usable = False
     if not usable:

@@ -84,7 +84,7 @@ class Prompt:
         return "pairs of passage and language" if self.languages else "passages"
 
     def rows(self, passages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """What requests are sent for: the passages or, with languages, each passage with each as `query_language`."""
+        """The rows to send a request for: the passages or, with languages, each with each `query_language`."""
         if not self.languages:
             return list(passages)
         return [{**passage, "query_language": language} for passage in passages for language in self.languages]

@@ -1,4 +1,4 @@
-"""What went wrong with a request, and whether it may have been billed. No message here holds text of a passage or a
+"""Failures of a request, and whether it may have been billed. No message here holds text of a passage or a
 reply: of the server's words only the name of a field of our own request, and sentences that are known, are passed on.
 """
 
@@ -57,7 +57,7 @@ class RejectedError(Exception):
 
     def __init__(self, code: str, what: str = "", remedy: str = "") -> None:
         super().__init__(f"{code}: {what}" if what else code)
-        self.what = what  # a field of ours, or what is wrong with all of it; empty: not known
+        self.what = what  # a field of ours, or what is wrong with all of it; empty: unknown
         self.remedy = remedy  # the setting that leaves out what was refused; empty: none is known
 
 
@@ -82,7 +82,7 @@ class Server:
 
 @dataclass(frozen=True)
 class _Error:
-    """What the body of a refusal says."""
+    """The contents of a refusal's body."""
 
     kind: str = ""  # its type, if that is a single word
     message: str = ""
@@ -240,8 +240,8 @@ def _not_there(server: Server, path: str, code: str, message: str) -> UserError:
         )
     other = "; if it speaks OpenAI's API only, set messages.protocol to openai" if server.own else ""
     return NotThereError(
-        f"{server.url} does not know the model, or is no server of the {_api(path)} ({code}): check messages.model and "
-        f"messages.base_url in conf/generator/{other}"
+        f"{server.url} does not know the model, or is not a server of the {_api(path)} ({code}): check messages.model "
+        f"and messages.base_url in conf/generator/{other}"
     )
 
 

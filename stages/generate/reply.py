@@ -14,8 +14,8 @@ from stages.generate.provider import MODEL_KINDS
 ONLY_THOUGHT = "only thought"  # the stop_reason of a reply that has nothing but thinking in it
 _CUT_OFF = ("max_tokens", "length", "model_context_window_exceeded")
 _LONGEST = 300  # characters; nobody types more
-_COPY = 40  # characters; as long a stretch of the passage's own text is no accident
-_BRACES = 1000  # places that are no beginning of JSON, after which no further one is tried
+_COPY = 40  # characters; such a long stretch of the passage's own text is not an accident
+_BRACES = 1000  # places where no JSON begins, after which no further one is tried
 _DEPTH = 3  # objects around the queries
 _NOT_WORD = re.compile(r"[\W_]+")
 _THOUGHT_ENDS = re.compile(r".*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -109,7 +109,7 @@ def _kind(item: Any, kinds: Sequence[str]) -> str | None:
 
 
 def _value(item: Any, name: str) -> Any:
-    """The value of a key in any case; None if it is not there."""
+    """The value of a key in any case; None if it has no such key."""
     if not isinstance(item, dict):
         return None
     return next((value for key, value in item.items() if key.strip().casefold() == name), None)

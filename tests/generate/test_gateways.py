@@ -258,12 +258,12 @@ def test_further_fields_are_sent_and_are_part_of_the_key(gateway: Gateway, tmp_p
         (
             "http://api.invalid",
             {"ANTHROPIC_CUSTOM_HEADERS": "X-A: 1\nnonsense"},
-            "ANTHROPIC_CUSTOM_HEADERS, line 2: it is no header",
+            "ANTHROPIC_CUSTOM_HEADERS, line 2: it is not a header",
         ),
         (
             "http://api.invalid",
             {"ANTHROPIC_CUSTOM_HEADERS": "X-A: ä"},
-            "ANTHROPIC_CUSTOM_HEADERS, line 1: it is no header",
+            "ANTHROPIC_CUSTOM_HEADERS, line 1: it is not a header",
         ),
         (
             "http://api.invalid",
