@@ -55,7 +55,7 @@ class Api:
 
     def _answer(self, reply: Any) -> Answer:
         if isinstance(reply, dict) and "choices" in reply and "content" not in reply:
-            raise UserError(f"{self.server.url} answers as OpenAI's API does: set messages.protocol to openai")
+            raise UserError(f"{self.server} answers as OpenAI's API does: set messages.protocol to openai")
         return answer(reply)
 
     async def create_batch(self, requests: list[dict[str, Any]]) -> dict[str, Any]:
@@ -146,10 +146,10 @@ class Api:
             wait = _wait_named_in(refused.headers)
             raise refusal(self.server, path, refused.status_code, refused.content, _fields(body), wait) from None
         except (sdk.APIConnectionError, httpx2.HTTPError) as error:
-            raise network.connection_failure(error, self.server.url) from None
+            raise network.connection_failure(error, str(self.server)) from None
         except getattr(sdk, self._base_error) as error:
             kind = type(error).__name__
-            raise UserError(f"the official client cannot ask {self.server.url} ({kind})") from None
+            raise UserError(f"the official client cannot ask {self.server} ({kind})") from None
 
 
 class ChatApi(Api):
@@ -287,7 +287,7 @@ def _openai_client(server: Server, key: str | None, http: httpx2.AsyncClient) ->
     ours = {"Authorization": f"Bearer {key}", "OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit}
     client = openai.AsyncOpenAI(
         api_key=key,
-        base_url=f"{server.url}/v1",
+        base_url=f"{server}/v1",
         default_headers=ours,  # type: ignore[arg-type]  # or those of the environment are sent
         max_retries=0,
         http_client=http,

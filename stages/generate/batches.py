@@ -28,6 +28,7 @@ from stages.generate.refusals import (
     bare_url,
     field_names,
     refusal,
+    shown,
 )
 
 _CLOCKS_DIFFER = 600.0  # seconds, at most, between this machine's clock and the server's
@@ -54,7 +55,8 @@ class Batches:
             if not keys.keys().isdisjoint(self.buying.todo):
                 if bare_url(base_url) != self.buying.api.server.url:
                     self.buying.stop = UserError(
-                        f"a batch for these passages was submitted to {base_url}: set messages.base_url to that again"
+                        f"a batch for these passages was submitted to {shown(base_url)}: set messages.base_url to that "
+                        "again"
                     )
                     return
                 if id_:
@@ -294,7 +296,7 @@ class Batches:
                         raise self.buying.stop from None
                 await self.buying.wait(failures, getattr(error, "retry_after", None))
         raise UserError(
-            f"no reply from {self.buying.api.server.url} in {attempts} attempts ({reason}); what was submitted goes on"
+            f"no reply from {self.buying.api.server} in {attempts} attempts ({reason}); what was submitted goes on"
         )
 
 

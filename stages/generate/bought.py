@@ -86,7 +86,7 @@ class Bought(Provider):
 
         server, key = api.access(self.config, own=not self.traits.paid)
         if server.url != bare_url(self.config.base_url):
-            note(f"requests go to {server.url}, as ANTHROPIC_BASE_URL says")
+            note(f"requests go to {server}, as ANTHROPIC_BASE_URL says")
         price = money.price(self.config, batch=False) if self.traits.paid else money.FREE
 
         async def buy() -> Buying:

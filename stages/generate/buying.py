@@ -87,7 +87,7 @@ class Buying:
             self._stop_if_too_many()
         elif self._rejections[str(error)] >= self._first:
             remedy = f": {error.remedy}" if error.remedy else ""
-            self.stop = UserError(f"{self.api.server.url} takes none of these requests ({error}){remedy}")
+            self.stop = UserError(f"{self.api.server} takes none of these requests ({error}){remedy}")
 
     def _stop_if_too_many(self) -> None:
         if self._failed > self._allowed and not self.stop:
@@ -105,12 +105,12 @@ class Buying:
             self._long_waits += 1
             if self._long_waits > 1:
                 longest = _duration(LONGEST_WAIT)
-                asks = f"{self.api.server.url} asks to wait longer than {longest} ({error}): run again later"
+                asks = f"{self.api.server} asks to wait longer than {longest} ({error}): run again later"
                 self.stop = self.stop or UserError(asks)
                 return
         if seconds >= _LONG_WAIT and time.monotonic() >= self._wait_ends:
             self._wait_ends = time.monotonic() + seconds
-            note(f"{self.api.server.url} asks to wait {_duration(seconds)} ({error})")
+            note(f"{self.api.server} asks to wait {_duration(seconds)} ({error})")
 
     async def wait_for_others(self) -> None:
         """Wait before looking again whether another run has got what is left to do."""

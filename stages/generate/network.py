@@ -14,7 +14,7 @@ import httpx2
 from anthropic import DefaultAioHttpClient
 
 from fieldtune.runtime.errors import UserError
-from stages.generate.refusals import BrokenError, UnclearError, bare_url
+from stages.generate.refusals import BrokenError, UnclearError, bare_url, shown
 
 CONNECT = 30.0  # seconds until there is a connection, at most
 _LOOPBACK = re.compile(r"localhost|.*\.localhost|127(\.\d{1,3}){3}|::1|\[::1\]")
@@ -36,11 +36,6 @@ def checked_url(url: str, place: str) -> str:
     if not host or re.search(r"\s", url.strip()) or parts.query or parts.fragment:
         raise UserError(f"{place} is not the URL of a server: {shown(url)}")
     return bare_url(url)
-
-
-def shown(url: str) -> str:
-    """A URL without the user and password that may stand in it."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
 
 
 def checked_key(key: str, variable: str) -> str:

@@ -133,7 +133,7 @@ class OneByOne:
             buying.give_up(key, f"no reply ({reason})")
         else:
             buying.stop = buying.stop or UserError(
-                f"no reply from {buying.api.server.url} in {failures} attempts (the last: {reason})"
+                f"no reply from {buying.api.server} in {failures} attempts (the last: {reason})"
             )
 
     def _write(self, written: asyncio.Future[Any]) -> None:

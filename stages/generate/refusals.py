@@ -70,6 +70,11 @@ def bare_url(url: str) -> str:
     return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
 
 
+def shown(url: str) -> str:
+    """A URL without the user and password that may be in it."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
 @dataclass(frozen=True)
 class Server:
     """A server as messages name it."""
@@ -78,6 +83,9 @@ class Server:
     key_variable: str | None = None  # the environment variable with its key; None: it is asked without one
     own: bool = False  # `local`
     model: str = ""
+
+    def __str__(self) -> str:
+        return shown(self.url)
 
 
 @dataclass(frozen=True)
@@ -118,9 +126,9 @@ def _stopping(server: Server, path: str, status: int, code: str, error: _Error) 
     if status in stops:
         return stops[status](server, path, code, error.message)
     if status == 402 or "credit balance" in error.message:
-        return UserError(f"{server.url}: the account has no credit left ({code}): add some, then run again")
+        return UserError(f"{server}: the account has no credit left ({code}): add some, then run again")
     if limits := _LIMITS.search(error.message):
-        return UserError(f"{server.url} says: {limits[0]} ({code})")
+        return UserError(f"{server} says: {limits[0]} ({code})")
     return None
 
 
@@ -145,7 +153,7 @@ def page_in_reply(server: Server, body: bytes) -> UserError | None:
     if not re.match(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|\?xml)", body[:200], re.IGNORECASE):
         return None
     return UserError(
-        f"{server.url} answers with a web page, not as an API: check messages.base_url in conf/generator/, and that no "
+        f"{server} answers with a web page, not as an API: check messages.base_url in conf/generator/, and that no "
         "login page of the network stands between"
     )
 
@@ -203,13 +211,12 @@ def _known(path: str, fields: Collection[str]) -> str:
 def _key_refused(server: Server, path: str, code: str, message: str) -> UserError:
     if server.key_variable is None:
         return UserError(
-            f"{server.url} wants a key ({code}): set messages.key_variable in conf/generator/ to the name of an "
+            f"{server} wants a key ({code}): set messages.key_variable in conf/generator/ to the name of an "
             "environment variable that holds it"
         )
     gateway = "" if server.own else ", and ANTHROPIC_CUSTOM_HEADERS if a gateway wants other headers"
     return UserError(
-        f"{server.url} does not accept the API key ({code}): check the environment variable {server.key_variable}"
-        f"{gateway}"
+        f"{server} does not accept the API key ({code}): check the environment variable {server.key_variable}{gateway}"
     )
 
 
@@ -217,37 +224,37 @@ def _forbidden(server: Server, path: str, code: str, message: str) -> UserError:
     if server.own or code.endswith(("403", "authentication_error", "permission_error")):
         return _key_refused(server, path, code, message)
     return UserError(
-        f"{server.url} takes no requests from here ({code}): the country or the network is not allowed, or the key in "
+        f"{server} takes no requests from here ({code}): the country or the network is not allowed, or the key in "
         f"{server.key_variable} lacks the right"
     )
 
 
 def _blocked(server: Server, path: str, code: str, message: str) -> UserError:
     return UserError(
-        f"{server.url}: a proxy or gateway on the way refuses the request ({code}, not in the API's JSON): have it "
+        f"{server}: a proxy or gateway on the way refuses the request ({code}, not in the API's JSON): have it "
         "allowed there, or set the headers that it wants in ANTHROPIC_CUSTOM_HEADERS"
     )
 
 
 def _not_there(server: Server, path: str, code: str, message: str) -> UserError:
     if path.endswith("/batches"):
-        return NotThereError(f"{server.url} has no Message Batches ({code}): choose `generator: claude`")
+        return NotThereError(f"{server} has no Message Batches ({code}): choose `generator: claude`")
     if server.model and re.search(r"\bmodel\b", message) and server.model in message:
         return NotThereError(
-            f"{server.url} does not know the model {server.model} ({code}): "
+            f"{server} does not know the model {server.model} ({code}): "
             + ("pull it there, or set" if server.own else "set")
             + " messages.model in conf/generator/"
         )
     other = "; if it speaks OpenAI's API only, set messages.protocol to openai" if server.own else ""
     return NotThereError(
-        f"{server.url} does not know the model, or is not a server of the {_api(path)} ({code}): check messages.model "
+        f"{server} does not know the model, or is not a server of the {_api(path)} ({code}): check messages.model "
         f"and messages.base_url in conf/generator/{other}"
     )
 
 
 def _proxy_wants_credentials(server: Server, path: str, code: str, message: str) -> UserError:
     return UserError(
-        f"the proxy on the way to {server.url} wants credentials ({code}): put them into HTTPS_PROXY or HTTP_PROXY, as "
+        f"the proxy on the way to {server} wants credentials ({code}): put them into HTTPS_PROXY or HTTP_PROXY, as "
         "http://user:password@host:port"
     )
 

@@ -299,6 +299,12 @@ def test_a_proxy_that_is_down_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     assert "user" not in output
 
 
+@pytest.mark.parametrize("rule", ["quoting", "html200", "blockpage", "model", "quota"])
+def test_a_password_in_the_url_is_not_said(rule: str, gateway: Gateway, tmp_path: Path) -> None:
+    prepare(tmp_path, f"{gateway.url.replace('//', '//user:hush@')}/{rule}", range(3))
+    assert "hush" not in run(tmp_path, code=1)
+
+
 def test_a_long_wait_is_said(gateway: Gateway, tmp_path: Path) -> None:
     assert "wait429 asks to wait 6 s (429 rate_limit_error)" in ask(tmp_path, gateway, "wait429")
 
