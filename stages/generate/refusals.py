@@ -28,7 +28,7 @@ _STATUS = {  # of a type of error that comes with status 200
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-# Fields of ours that a sentence about a request names and a passage hardly does, without which a server is asked by
+# The settings that leave out a field which some servers do not know
 _WITHOUT = {
     "output_config": "set `output_config: none`",
     "response_format": "set `output_config: none`",
@@ -134,8 +134,11 @@ def _stopping(server: Server, path: str, status: int, code: str, error: _Error) 
 
 def _rejection(code: str, error: _Error) -> RejectedError:
     if error.field:
-        remedy = _WITHOUT.get(error.field.partition(".")[0], f"change `{error.field}`")
-        return RejectedError(code, error.field, f"{remedy} in conf/generator/")
+        name = error.field.partition(".")[0]
+        remedy = _WITHOUT.get(name, f"change `{error.field}`")
+        return RejectedError(
+            code, error.field, "" if name in ("messages", "system") else f"{remedy} in conf/generator/"
+        )
     if _TOO_LONG.search(error.message):
         return RejectedError(code, "longer than the model's context", "raise the server's context length")
     return RejectedError(code)
@@ -230,9 +233,10 @@ def _forbidden(server: Server, path: str, code: str, message: str) -> UserError:
 
 
 def _blocked(server: Server, path: str, code: str, message: str) -> UserError:
+    headers = "" if server.own else ", or set the headers that it wants in ANTHROPIC_CUSTOM_HEADERS"
     return UserError(
-        f"{server}: a proxy or gateway on the way refuses the request ({code}, not in the API's JSON): have it "
-        "allowed there, or set the headers that it wants in ANTHROPIC_CUSTOM_HEADERS"
+        f"{server}: a proxy or gateway on the way refuses the request ({code}, not in the API's JSON): have it allowed "
+        f"there{headers}"
     )
 
 

@@ -126,7 +126,7 @@ def test_queries(
             "(400 invalid_request_error: temperature): change `temperature` in conf/generator/",
         ),
         ("fastapi", "claude", {}, "takes none of these requests (422: output_config): set `output_config: none`"),
-        ("quoting", "claude", {}, "takes none of these requests (400 invalid_request_error: messages): "),
+        ("quoting", "claude", {}, "takes none of these requests (400 invalid_request_error: messages). 0 of 3"),
         ("context", "claude", {}, "(400 invalid_request_error: longer than the model's context): raise the server's"),
         ("usage_limit", "claude", {}, f"says: {gateways.LIMITS} (400 invalid_request_error)"),
         ("credit", "claude", {}, "the account has no credit left (400 invalid_request_error)"),
