@@ -17,7 +17,7 @@ def run(notebook: Path) -> nbformat.NotebookNode:
 
     Raises nbclient.exceptions.CellExecutionError with the cell and its error.
     """
-    document = nbformat.read(notebook, as_version=4)
+    document: nbformat.NotebookNode = nbformat.read(notebook, as_version=4)
     client = NotebookClient(
         document, timeout=TIMEOUT, record_timing=False, resources={"metadata": {"path": str(notebook.parent)}}
     )
