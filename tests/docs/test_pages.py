@@ -143,7 +143,10 @@ def test_every_key_that_a_page_names_is_a_setting_and_takes_the_value(folder: Pa
     assert {"ingest.max_tokens", "train.lora", "export.card_examples"} <= {key for _, key, _ in named}
     for page, key, _ in named:
         assert key in known_keys(), f"{page}: {key}"
-    together: dict[str, dict[str, float]] = {"train.patience": {"evaluations": 10}, "train.lora": {"learning_rate": 1e-3}}
+    together: dict[str, dict[str, float]] = {
+        "train.patience": {"evaluations": 10},
+        "train.lora": {"learning_rate": 1e-3},
+    }
     for _, key, value in named:
         if value and "folder" not in value:
             values: Any = yaml.safe_load(value)
@@ -283,7 +286,7 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
         cwd=ROOT,
-        env={**os.environ, "DISABLE_MKDOCS_2_WARNING": "true"},
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "true"},
         capture_output=True,
         text=True,
         check=False,

@@ -14,10 +14,9 @@ from sentence_transformers import SentenceTransformer
 from tests import pages
 from tests.serve.running import Running, cosines
 
-SECTION = pages.section("docs/serving.md", "## Serve the export")
 URL, MODEL = "http://127.0.0.1:8000", "data/export/model"
 TEXT = "word1 word2 word3"
-# By the package that a part of the code imports: how what it leaves behind is asked for a vector.
+# By the package that a block imports: how what it leaves behind is asked for a vector.
 ASK: dict[str, Callable[[dict[str, Any]], tuple[str, Any]]] = {
     "openai": lambda names: ("document", names["vectors"][0].embedding),
     "langchain_openai": lambda names: ("document", names["embeddings"].embed_query(TEXT)),
@@ -25,8 +24,8 @@ ASK: dict[str, Callable[[dict[str, Any]], tuple[str, Any]]] = {
     "haystack": lambda names: ("query", names["embedder"].run(text=TEXT)["embedding"]),
     "sentence_transformers": lambda names: ("query", names["model"].encode_query(TEXT)),
 }
-CODE = re.search(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
-PARTS = re.split(r"\n\n(?=from )", CODE[1]) if CODE else []
+SECTION = pages.section("docs/serving.md", "## Serve the export")
+PARTS = re.findall(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # clients that their packages never close
