@@ -15,11 +15,14 @@ import yaml
 from markdown.extensions.toc import slugify
 
 from fieldtune.corpus import tables
+from fieldtune.models import drift
 from fieldtune.runtime.settings import any_words
 from scripts import settings_page
 from stages.compose.compose import compose
 from stages.compose.schema import STAGES, known_keys
+from stages.dataset import guidance
 from stages.evaluate import verdict
+from stages.train import real_evidence
 from tests import pages
 from tests.conftest import TIERS
 from tests.imports import ROOT
@@ -215,6 +218,84 @@ def test_the_rules_of_the_verdict_are_the_codes_in_its_order() -> None:
 
 def test_the_code_points_at_the_table_of_the_verdict() -> None:
     assert verdict.__doc__ is not None and "docs/verdict.md" in verdict.__doc__
+
+
+def defaults(stage: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((ROOT / "conf/config.yaml").read_text(encoding="utf-8"))[stage]
+    return values
+
+
+def messages(name: str) -> dict[str, Any]:
+    file = ROOT / f"conf/generator/{name}.yaml"
+    values: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))["messages"]
+    return values
+
+
+NUMBERS = [  # a page, words around a number, what it is
+    ("docs/documents.md", r"`ingest.max_tokens` \((\d+) tokens\)", defaults("ingest")["max_tokens"]),
+    ("docs/writing-queries.md", r"ask about (\d+) passages", defaults("generate")["passages"]),
+    ("docs/large-corpora.md", r"`generate.passages`: (\d+) by default", defaults("generate")["passages"]),
+    ("docs/writing-queries.md", r"more than (\d+)% of the passages", 100 * messages("_messages")["failed_share"]),
+    ("docs/verdict.md", r"the (\d+)% interval", 100 * defaults("evaluate")["confidence"]),
+    ("docs/verdict.md", r"brought is below ([\d.]+)", defaults("evaluate")["negligible"]),
+    ("docs/training.md", r"Hard negatives score below (\d+)%", 100 * defaults("dataset")["negatives"]["margin"]),
+    ("docs/training.md", r"still above ([\d.]+) without", defaults("evaluate")["negligible"]),
+    ("docs/training.md", r"Up to (\d+) of them are drawn", defaults("train")["real_evidence"]),
+    ("docs/tutorial.md", r"above ([\d.]+) hardly needs", defaults("baseline")["good_enough"]),
+    ("docs/tutorial.md", r"one below ([\d.]+) is worth it", defaults("baseline")["worth_it"]),
+    ("docs/architecture.md", r"above ([\d.]+) it hardly is", defaults("baseline")["good_enough"]),
+    ("docs/architecture.md", r"below ([\d.]+) it is", defaults("baseline")["worth_it"]),
+    ("docs/tutorial.md", r"a gain of ([\d.]+) is worth", defaults("evaluate")["meaningful"]),
+    ("docs/tutorial.md", r"below ([\d.]+) look at the data", defaults("evaluate")["negligible"]),
+    ("docs/tutorial.md", r"hard negatives below (\d+)%", 100 * defaults("dataset")["negatives"]["margin"]),
+    ("docs/tutorial.md", r"a cosine of ([\d.]+)", defaults("dataset")["near_duplicates"]["cosine"]),
+    ("docs/measuring.md", r"a gain of ([\d.]+) would take", defaults("evaluate")["meaningful"]),
+    ("docs/troubleshooting.md", r"encode it is above ([\d.]+)", drift.UNCHANGED),
+    ("docs/troubleshooting.md", r"Below (\d+) training pairs", guidance._OVERFITS),
+    ("docs/training.md", r"Below (\d+) training pairs", guidance._OVERFITS),
+    ("docs/training.md", r"\| (\d+) or more \|", real_evidence.DECIDING),
+]
+
+
+@pytest.mark.parametrize(("page", "words", "value"), NUMBERS)
+def test_a_number_in_the_text_is_that_of_the_code(page: str, words: str, value: float) -> None:
+    match = re.search(words.replace(" ", r"\s+"), PAGES[page])
+    assert match, words
+    assert float(match[1]) == pytest.approx(value)
+
+
+def test_the_values_of_training_in_the_text_are_the_defaults() -> None:
+    text = pages.section("docs/training.md", "## How the model is trained")
+    text += pages.section("docs/training.md", "## The base model is a candidate")
+    named = re.findall(r"`(\w+): ([\d.]+|null)`", text)
+    assert len(named) >= 4
+    assert {name: yaml.safe_load(value) for name, value in named} == {
+        name: defaults("train")[name] for name, _ in named
+    }
+
+
+def test_the_sample_is_as_large_as_the_pages_say() -> None:
+    written = (ROOT / "data/sample/recorded_styled.jsonl").read_text(encoding="utf-8").splitlines()
+    passages = {(row["source"], row["section"]) for row in map(json.loads, written)}
+    lock = yaml.safe_load((ROOT / "data/sample/dvc.lock").read_text(encoding="utf-8"))
+    files = next(out["nfiles"] for out in lock["stages"]["sample"]["outs"] if out["path"] == "data/sample/docs")
+    for page in (README, "docs/index.md"):
+        text = " ".join(PAGES[page].split())
+        assert f"{files} AWS services" in text
+        assert f"{len(written):,} search queries that Claude wrote for {len(passages)} of" in text
+    assert f"{len(written):,} queries in the style of twelve" in PAGES["docs/results.md"]
+
+
+def test_what_queries_cost_follows_from_the_tokens_and_the_prices() -> None:
+    table = rows(pages.section("docs/writing-queries.md", "## Cost").partition("\n| ")[2].partition("\n\n")[0])
+    config = messages("claude")
+    price = config["prices"][config["model"]]
+    for _, tokens_in, tokens_out, single, batches in table:
+        amounts = [int(number.replace(",", "")) for number in (tokens_in, tokens_out)]
+        dollars = (amounts[0] * price["input"] + amounts[1] * price["output"]) / 1e6
+        assert [single, batches] == [f"${dollars:.2f}", f"${dollars * (1 - config['batch_discount']):.2f}"]
+    assert f"about {table[1][3]} per 1,000 passages" in PAGES[README]
+    assert config["prices_date"] in PAGES["docs/writing-queries.md"]
 
 
 # Settings
