@@ -14,7 +14,7 @@ import pytest
 from tests import pages
 from tests.pages import README
 from tests.pipeline import repository
-from tests.pipeline.repository import commit, dvc, git, shell
+from tests.pipeline.repository import commit, dvc, edit, git, shell
 
 pytestmark = pytest.mark.pipeline
 
@@ -38,6 +38,9 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "answered.jsonl").write_text("\n".join([*answered, ""]), encoding="utf-8")
     shutil.copy(own / "real.csv", folder / "faq.csv")
     shutil.rmtree(own / "docs")
+    # What comes out is tested elsewhere: here it is made quickly.
+    edit(folder / "params.yaml", {"epochs: 30": "epochs: 1"})
+    edit(folder / "conf/config.yaml", {"onnx: true": "onnx: false", "draws: 10000": "draws: 100"})
     shell(folder, "fieldtune use handbook searches.csv --yes")
     dvc(folder, "repro")
     (folder / "models").mkdir()
