@@ -1,1 +1,1 @@
-"""What writes the generated files of this repository."""
+"""Files of the repository that are made by a program: each module says by which `make` target."""
