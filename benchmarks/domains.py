@@ -7,8 +7,8 @@ A `<folder>` is laid out as BEIR does it: corpus.jsonl, queries.jsonl and qrels.
 repository's own. Its human queries are the test and nothing else: no real query chooses (`train.real_evidence: 0`).
 Training queries are those of written_queries.jsonl (`query`, `passage_id`), or of the file that `--queries` names, if
 the folder has it, the passages' key phrases otherwise. Queries of a file named styled_… imitate the human ones in
-style_examples.json, which leave the test with all that answers them. Each set is run in a copy of this repository,
-which is deleted but for `--keep`; seeds change the split, the mining and the training. A row is one run: NDCG@10 of the
+style_examples.json, which leave the test with all of their answers. Each set is run in a copy of this repository,
+which is deleted unless `--keep`; seeds change the split, the mining and the training. A row is one run: NDCG@10 of the
 human queries, the gain with its interval, what the run exports (the tuned model, or the base), and the verdict with the
 human queries and without them. `--oracle` trains on one half of the human queries as well, split by their answers'
 clusters, and says on the other half how much of its gain the tool's queries reach. `--gains` adds each run's gains,

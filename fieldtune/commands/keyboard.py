@@ -18,7 +18,7 @@ class Keyboard:
         self._terminal = terminal
 
     def forget(self) -> None:
-        """Discard keys pressed so far: they are no answer to what is shown next. Lines stay."""
+        """Discard keys pressed so far: they do not answer what is shown next. Lines stay."""
         if self._terminal is not None:
             termios.tcflush(self._terminal, termios.TCIFLUSH)
 

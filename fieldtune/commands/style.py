@@ -114,7 +114,7 @@ def _typed_queries(table: Path) -> tuple[list[str], int]:
 
 
 def _cost(chosen: Style) -> str:
-    """What queries in this style would cost, as `fieldtune estimate` says it; "" if no documents were read yet."""
+    """The cost of queries in this style, as `fieldtune estimate` gives it; "" if no documents were read yet."""
     if not paths.PASSAGES.is_file():
         return ""
     with TemporaryDirectory() as temporary:

@@ -1,4 +1,4 @@
-"""Providers of generated queries, by the name stored with each query, and what other stages must know of them.
+"""Providers of generated queries, by the name stored with each query, and their traits that other stages need.
 
 The code of each provider is in stages/generate/, so that an edit there reruns no stage that only reads its traits.
 """

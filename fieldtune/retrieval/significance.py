@@ -20,7 +20,7 @@ class Interval:
     known: bool = True  # False: too few clusters to tell, and `low` and `high` are the extremes that are possible
 
     def json(self) -> dict[str, float | None]:
-        """The row of metrics.json; the ends of an interval that is not known are null."""
+        """The row of metrics.json; the ends of an unknown interval are null."""
         low, high = (self.low, self.high) if self.known else (None, None)
         return {"mean": self.mean, "low": low, "high": high}
 

@@ -109,7 +109,7 @@ class Places:
         return _close(passage_id, [self._passages[hit]["id"] for hit in of_file])
 
     def _source(self, row: Mapping[str, Any]) -> str:
-        """The file that a row names, spelled as in the passages if it is there."""
+        """The file that a row names, spelled as in the passages if they have it."""
         source = cell(row, "source")
         if not source or ("source", source) in self._rows:
             return source

@@ -49,7 +49,7 @@ def measure(config: CurveConfig) -> str:
         passages = len({pair_ids[row] for row in share_rows})
         note(f"{100 * share:g}% of the training passages: {passages:,}, with {len(share_rows):,} pairs")
         folder = measured / f"{share:g}"
-        # If a small part teaches nothing, nothing needs to be mended.
+        # If a small part teaches nothing, nothing needs to be fixed.
         train = partial(tune, training, inputs, share_pairs, folder / "checkpoints", advise=lambda line: None)
         base_kept, values = measure_or_resume(folder, train, score)
         points.append(CurvePoint(share, passages, len(share_rows), base_kept, np.array(values)))

@@ -18,7 +18,7 @@ from stages.evaluate.scores import SetScores
 _INK = "#010203"  # stands for the page's text colour, which light and dark mode choose
 _TUNED, _OTHERS = "#d1495b", "#2a7fb8"
 _GOOD = "#2e8b57"
-_WIDTH = 4.4  # inches, as a phone; the page makes it wider where there is room
+_WIDTH = 4.4  # inches, as a phone; the page makes it wider if there is room
 
 
 def gains_svg(scores: Mapping[str, SetScores], titles: Mapping[str, str], negligible: float, meaningful: float) -> str:

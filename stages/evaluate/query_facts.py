@@ -29,7 +29,7 @@ class QueryFacts:
     kinds: list[str]  # REAL, or the generated query's kind
     seen: npt.NDArray[np.bool_]  # a passage of one of its answers is in the training set
     overlaps: npt.NDArray[np.float64]  # the highest share of an answer's heading that it repeats, 0 to 1
-    languages: Sequence[str | None] = ()  # that a generated query was asked for in; None: not known, or a real query
+    languages: Sequence[str | None] = ()  # requested for a generated query; None: unknown, or a real query
 
     def parts(self, sets: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, npt.NDArray[np.int64]]:
         """The rows of `real_seen` and `real_unseen`; none if all the real queries are one of them."""

@@ -300,7 +300,7 @@ def _ask_for_real_queries(evidence: Evidence, config: EvaluateConfig) -> str:
     count, enough = evidence.real_queries, _to_collect(evidence.scores, config)
     there = f"{count:,} real queries are too few for a verdict" if count else "There are no real queries"
     return (
-        f"{there}: generated ones are easier than what people type, and may show a gain where there is none. Collect "
+        f"{there}: generated ones are easier than what people type, and may show a gain that real ones do not. Collect "
         f"{enough:,} real queries with their answers, and name the file in `queries:`."
     )
 

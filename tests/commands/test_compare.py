@@ -112,10 +112,10 @@ def test_a_query_is_the_same_whatever_its_row_case_and_kind() -> None:
         old, new, compare.select_rows(new, [row for _, row in compare.shared(old, new)]), ("A", "B")
     )
     assert re.fullmatch(
-        r"real queries: .* A has 20 queries \(.*\) and B 21 queries \(.*\); the 20 that are in both.*", typed
+        r"real queries: .* A has 20 queries \(.*\), B has 21 queries \(.*\); the 20 queries in both.*", typed
     )
     assert re.fullmatch(
-        r"generated .* A has 20 queries \(.*\) and B 20 queries \(.*\); the 19 that are in both.*", generated
+        r"generated .* A has 20 queries \(.*\), B has 20 queries \(.*\); the 19 queries in both.*", generated
     )
 
 

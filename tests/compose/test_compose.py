@@ -199,7 +199,7 @@ MISTAKES = {
     ),
     "no choice": (
         *("params.yaml", "model: minilm\n", ""),
-        f"params.yaml: model: choose a file of conf/model/; available: {MODEL_FILES}",
+        f"params.yaml: model: choose a file in conf/model/; available: {MODEL_FILES}",
     ),
     "choice without a file": (
         *("params.yaml", "minilm", "minilmm"),

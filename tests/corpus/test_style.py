@@ -111,7 +111,7 @@ def test_a_style_file_written_by_hand_needs_examples_alone(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("examples: [a, b, c, d]\n", "has 4 examples; 5 are the fewest"),
+        ("examples: [a, b, c, d]\n", "has 4 examples; a style needs 5"),
         ("examples: {a: b}\n", "no list `examples:`"),
         ("examples: [1, 2, 3, 4, 5]\n", "no list `examples:`"),
         ("[a, b\n", "is not UTF-8 YAML"),
