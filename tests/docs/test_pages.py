@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from markdown.extensions.toc import slugify
+from omegaconf import OmegaConf
 
 from fieldtune.corpus import tables
 from fieldtune.models import drift
@@ -116,7 +118,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("settings")
 
 
-def composed(folder: Path, values: dict[str, Any]) -> None:
+def composed(folder: Path, values: dict[str, Any], conf: Path = ROOT / "conf") -> None:
     """Compose params.yaml with more values; raises UserError where they are wrong."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     settings = yaml.safe_load(text)
@@ -124,13 +126,19 @@ def composed(folder: Path, values: dict[str, Any]) -> None:
         settings[key] = {**settings.get(key, {}), **value} if isinstance(value, dict) else value
     file = folder / "params.yaml"
     file.write_text(yaml.safe_dump(settings), encoding="utf-8")
-    compose(file, ROOT / "conf")
+    compose(file, conf)
 
 
 @pytest.mark.parametrize("block", list(pages.blocks("yaml")), ids=lambda block: block.page)
 def test_settings_that_a_page_shows_can_be_composed(block: pages.Block, folder: Path) -> None:
-    assert block.title == "params.yaml"
-    composed(folder, yaml.safe_load(block.text))
+    values: dict[str, Any] = yaml.safe_load(block.text)
+    if block.title == "params.yaml":
+        composed(folder, values)
+    else:  # a file of a choice, which has more keys
+        shutil.copytree(ROOT / "conf", folder / "conf", dirs_exist_ok=True)
+        file = folder / block.title
+        file.write_text(OmegaConf.to_yaml(OmegaConf.merge(OmegaConf.load(file), values)), encoding="utf-8")
+        composed(folder, {file.parent.name: file.stem}, folder / "conf")
 
 
 def named_keys() -> Iterator[tuple[str, str, str]]:
