@@ -109,7 +109,7 @@ def test_the_data_sets_part_says_what_it_was_given() -> None:
     assert "7 of the training negatives are drawn at random" in text
     assert "share no section and no copy: 212 of the 3,827 passages have a copy" in text
     assert "nor BM25 finds the passage with these words: a vague query, or a wrong one 85 3,250" in text
-    assert "kept 110 3,250 real queries for training pairs of your own, kept as they are +7" in text
+    assert "kept 110 3,250 real queries for training your own pairs, kept as they are +7" in text
     assert "Dropped as ambiguous: 1 of 25 list them for Guide Copy Image (guide.md#copy-image) also writt" in text
     assert "Dropped as round trip: 1 of 85 what is it for Guide Copy Image (guide.md#copy-image) rank 734" in text
     assert "keyword 1,625 question 812 real 7 task 813" in text

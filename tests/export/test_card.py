@@ -155,7 +155,7 @@ def test_without_examples_the_card_says_that_nothing_is_in_it() -> None:
     text = written().text
     assert "Examples" not in text
     assert (
-        "This folder contains no document and no query; the ids in\n`vectors/`, if that folder exists, are names of files "
-        "with headings.\n\n## Licence"
+        "This folder contains no document and no query; the ids in\n`vectors/`, if that folder exists, are names "
+        "of files with headings.\n\n## Licence"
     ) in text
     assert not re.search(r"\n\n\n", text)
