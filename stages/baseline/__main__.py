@@ -10,7 +10,7 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
 from fieldtune.retrieval.stored_rankings import write_rankings
 from fieldtune.runtime import paths
@@ -25,8 +25,8 @@ def work() -> str:
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     judged = judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus)
     base = ranking.dense(
-        judged_queries.vectors(judged.ids, paths.VECTORS),
-        read_vectors(paths.VECTORS, "passages"),
+        read_vectors(paths.VECTORS, QUERIES, judged.texts),
+        read_vectors(paths.VECTORS, PASSAGES, corpus.texts),
         corpus,
     )
     words = ranking.bm25(judged.texts, corpus)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.real_queries import RealQuery
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.runtime import paths
 
 
@@ -50,11 +50,18 @@ class Inputs:
 def read_inputs() -> Inputs:
     """Read all inputs of the stage."""
     passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = Corpus.from_passages(passages)
+    generated = list(files.read_jsonl(paths.QUERIES))
+    real = real_queries.read()
     return Inputs(
         passages=passages,
-        corpus=Corpus.from_passages(passages),
-        generated=list(files.read_jsonl(paths.QUERIES)),
-        real=real_queries.read(),
+        corpus=corpus,
+        generated=generated,
+        real=real,
         log=[row["query"] for row in files.read_jsonl(paths.REAL_LOG)],
-        vectors={name: read_vectors(paths.VECTORS, name) for name in ("passages", "queries", "real")},
+        vectors={
+            "passages": read_vectors(paths.VECTORS, PASSAGES, corpus.texts),
+            "queries": read_vectors(paths.VECTORS, QUERIES, [row["query"] for row in generated]),
+            "real": read_vectors(paths.VECTORS, QUERIES, [query.query for query in real]),
+        },
     )

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Mapping
 
 from fieldtune.corpus import files, real_queries
-from fieldtune.corpus.passages import passage_text
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.base_models import ModelConfig
+from fieldtune.models.cached_encoder import CachedEncoder
+from fieldtune.models.corpus_vectors import write_all
 from fieldtune.models.precision import use_bf16
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
@@ -26,27 +27,33 @@ _FOREIGN = 0.2  # share of the passages; the guess of a language errs on short a
 def work() -> str:
     config = load("embed", EmbedConfig)
     processes.launch("embed", config.launcher)
-    rows = list(files.read_jsonl(paths.PASSAGES))
-    passages = [passage_text(row) for row in rows]
-    generated = [row["query"] for row in files.read_jsonl(paths.QUERIES)]
-    real = [query.query for query in real_queries.read()]
-    if warning := foreign_language_warning(config.model, Counter(row["language"] for row in rows)):
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    queries, documents = _queries({row["id"]: row["document"] for row in passages})
+    if warning := foreign_language_warning(config.model, Counter(row["language"] for row in passages)):
         note(warning)
-    model = encoder.load_base(config.model)
     bf16 = use_bf16(config.precision)
-    encoder.write_all(
-        model,
-        paths.VECTORS,
-        passages=passages,
-        queries=generated,
-        real=real,
+    encode = CachedEncoder(
+        encoder.load_base(config.model),
+        base_models.locate(config.model),
         bf16=bf16,
         batch_size=config.batch_size,
+        name=config.model.name,
     )
+    new_passages, new_queries = write_all(encode, paths.VECTORS, passages, queries, documents)
     if processes.rank() == 0:
         files.write_text(paths.VECTORS / base_models.WEIGHTS, base_models.weights(config.model))
-    arithmetic = "bf16" if bf16 else "fp32"
-    return f"{len(passages):,} passages and {len(generated) + len(real):,} queries encoded in {arithmetic}"
+    return (
+        f"{new_passages:,} of {len(passages):,} passages and {new_queries:,} of {len(queries):,} queries encoded in "
+        f"{'bf16' if bf16 else 'fp32'}"
+    )
+
+
+def _queries(document_of: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Generated and real queries, and what each belongs to: the document of its passage, or the query itself."""
+    generated = list(files.read_jsonl(paths.QUERIES))
+    real = [query.query for query in real_queries.read()]
+    documents = [document_of[row["passage_id"]] for row in generated]
+    return [row["query"] for row in generated] + real, documents + real
 
 
 def foreign_language_warning(model: ModelConfig, languages: Mapping[str, int]) -> str | None:

@@ -10,12 +10,11 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text
-from fieldtune.corpus.vectors import read_vectors
-from fieldtune.models import encoder
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from stages.embed.__main__ import foreign_language_warning, work
 from tests.train import workspace
+from tests.vectors import read_rows
 
 NAMES = ("passages", "queries", "real")
 
@@ -30,26 +29,23 @@ def test_every_text_has_its_vector_and_one_line_is_all_that_is_said(folder: Path
     status, output = workspace.run("embed", folder)
     assert (status, re.sub(r"\(\d+ s\)", "(… s)", output)) == (
         0,
-        "✓ embed  40 passages and 160 queries encoded in fp32  (… s)\n",
+        "✓ embed  40 of 40 passages and 160 of 160 queries encoded in fp32  (… s)\n",
     )
     model = SentenceTransformer(str(folder / "own/model"), prompts=workspace.PROMPTS)
     passages = [passage_text(row) for row in files.read_jsonl(folder / paths.PASSAGES)]
     queries, real = ([row["query"] for row in files.read_jsonl(folder / path)] for path in (paths.QUERIES, paths.REAL))
     expected = [model.encode_document(passages), model.encode_query(queries), model.encode_query(real)]
     for name, vectors in zip(NAMES, expected, strict=True):
-        np.testing.assert_allclose(read_vectors(folder / paths.VECTORS, name), vectors, atol=1e-5)
-    assert sorted(path.name for path in (folder / paths.VECTORS).iterdir()) == [
-        *(f"{name}.safetensors" for name in NAMES),
-        "weights.txt",
-    ]
+        np.testing.assert_allclose(read_rows(folder, paths.VECTORS, name), vectors, atol=1e-5)
+    assert sorted(path.name for path in (folder / paths.VECTORS).iterdir()) == ["passages", "queries", "weights.txt"]
 
 
-def test_no_real_queries_are_a_table_without_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_need_be_no_real_queries(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files.write_text(folder / paths.REAL, "")
     workspace.configure(folder, workspace.embed_config(precision="bf16"))
     monkeypatch.chdir(folder)
-    assert work() == "40 passages and 120 queries encoded in bf16"
-    assert read_vectors(paths.VECTORS, "real").shape == (0, 32)
+    assert work() == "40 of 40 passages and 120 of 120 queries encoded in bf16"
+    assert read_rows(Path(), paths.VECTORS, "real").shape == (0, 32)
 
 
 def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,14 +60,13 @@ def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path, monke
     assert not paths.VECTORS.exists()
 
 
-def test_an_error_half_way_leaves_no_vectors(tmp_path: Path) -> None:
-    workspace.write(tmp_path)
-    model = encoder.load_folder(tmp_path / "own/model")
-    target = tmp_path / "vectors"
-    unreadable: list[str] = [None]  # type: ignore[list-item]
-    with pytest.raises(TypeError):
-        encoder.write_all(model, target, passages=["word1"], queries=unreadable, real=[], bf16=False, batch_size=1)
-    assert not target.exists()
+def test_an_error_half_way_leaves_no_vectors(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    shutil.rmtree(paths.VECTORS)
+    files.write_jsonl(paths.REAL, [{"query": None, "group": "test", "sections": [], "passages": [], "overlap": 0.0}])
+    with pytest.raises((TypeError, AttributeError)):
+        work()
+    assert not paths.VECTORS.exists()
 
 
 @pytest.mark.parametrize(

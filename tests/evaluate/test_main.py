@@ -29,6 +29,7 @@ from stages.evaluate.measure import SETTINGS
 from tests.dataset.workspace import Workspace
 from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
+from tests.vectors import write_encoded
 
 pytestmark = pytest.mark.pipeline
 
@@ -83,14 +84,11 @@ def evaluated(
                 f"{words[2]} {words[5]} real {number}", f"doc{number // 6}.md", f"Part {number}", overlap=number % 3 / 2
             )
     made.write(folder)
-    encoder.write_all(
+    write_encoded(
         base,
         paths.VECTORS,
-        passages=[passage_text(row) for row in made.passages],
-        queries=[row["query"] for row in made.queries],
-        real=[row["query"] for row in made.real],
-        bf16=False,
-        batch_size=16,
+        [passage_text(row) for row in made.passages],
+        [row["query"] for row in (*made.queries, *made.real)],
     )
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
