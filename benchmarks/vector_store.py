@@ -145,11 +145,11 @@ def chunks(numbers: Sequence[int]) -> Iterator[list[bytes]]:
 def measure(name: str, folder: Path, rows: int) -> dict[str, Any]:
     """Write, look up, and look a dozen up in a fresh process."""
     draw = np.random.default_rng(0)
-    some = draw.standard_normal((AT_ONCE, DIMENSION), dtype=np.float32)
+    sample = draw.standard_normal((AT_ONCE, DIMENSION), dtype=np.float32)
     store = STORES[name](folder)
     started = time.monotonic()
     for keys in chunks(range(rows)):
-        store.put(keys, some[: len(keys)])
+        store.put(keys, sample[: len(keys)])
     store.close()
     written = time.monotonic() - started
     store = STORES[name](folder)

@@ -44,7 +44,7 @@ class CachedEncoder:
         self.model = model
         self.encoded = 0  # texts that were not in the store
         self._bf16, self._batch_size = bf16, batch_size
-        self._store = VectorStore(fingerprint(folder), name or folder.as_posix(), stays=not tuned)
+        self.store = VectorStore(fingerprint(folder), name or folder.as_posix(), stays=not tuned)
         if tuned and processes.rank() == 0:
             prune()
 
@@ -58,18 +58,18 @@ class CachedEncoder:
         """
         vectors = np.zeros((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
         firsts, copies = _distinct(texts)
-        scope = self._scope(kind)
-        keys = {row: hashlib.sha256(scope + text_key(texts[row])).digest()[:16] for row in firsts}
-        missing = self._look_up(firsts, [keys[row] for row in firsts], vectors, distributed)
+        keys = self.keys([texts[row] for row in firsts], kind)
+        missing = self._look_up(firsts, keys, vectors, distributed)
+        key_of = dict(zip(firsts, keys, strict=True))
         share = missing[processes.rank() :: processes.count()] if distributed else missing
         with progress(label or "", len(share)) as bar:
 
-            def take(rows: Sequence[int], batch: Vectors) -> None:
+            def collect(rows: Sequence[int], batch: Vectors) -> None:
                 vectors[rows] = batch
-                self._store.put([keys[row] for row in rows], batch)
+                self.store.put([key_of[row] for row in rows], batch)
                 bar.advance(len(rows))
 
-            encoder.encode_rows(self.model, texts, share, kind, take, bf16=self._bf16, batch_size=self._batch_size)
+            encoder.encode_rows(self.model, texts, share, kind, collect, bf16=self._bf16, batch_size=self._batch_size)
         if distributed:
             processes.add_up(vectors, self.model.device)
         for row, first in copies:
@@ -77,16 +77,21 @@ class CachedEncoder:
         self.encoded += len(missing)
         return vectors
 
+    def keys(self, texts: Sequence[str], kind: Kind) -> list[bytes]:
+        """The keys of texts in the store, 16 bytes each."""
+        scope = self._scope(kind)
+        return [hashlib.sha256(scope + text_key(text)).digest()[:16] for text in texts]
+
     def _look_up(self, rows: Sequence[int], keys: Sequence[bytes], vectors: Vectors, distributed: bool) -> list[int]:
         """Fill in the vectors that are kept; the rows of the others. Of several processes the first looks them up."""
-        found = np.zeros((len(vectors), 1), dtype=np.float32)
+        known = np.zeros((len(vectors), 1), dtype=np.float32)
         if not distributed or processes.rank() == 0:
-            for place, vector in self._store.get(keys):
+            for place, vector in self.store.get(keys):
                 vectors[rows[place]] = vector
-                found[rows[place]] = 1
+                known[rows[place]] = 1
         if distributed:
-            processes.add_up(found, self.model.device)
-        return [row for row in rows if not found[row, 0]]
+            processes.add_up(known, self.model.device)
+        return [row for row in rows if not known[row, 0]]
 
     def _scope(self, kind: Kind) -> bytes:
         """A digest of what a vector depends on besides the model's files and the text."""

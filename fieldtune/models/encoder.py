@@ -131,11 +131,11 @@ def encode(
     share = rows[processes.rank() :: processes.count()] if distributed else rows
     with progress(label or "", len(share)) as bar:
 
-        def take(rows: Sequence[int], batch: npt.NDArray[np.float32]) -> None:
+        def collect(rows: Sequence[int], batch: npt.NDArray[np.float32]) -> None:
             vectors[rows] = batch
             bar.advance(len(rows))
 
-        encode_rows(model, texts, share, kind, take, bf16=bf16, batch_size=batch_size)
+        encode_rows(model, texts, share, kind, collect, bf16=bf16, batch_size=batch_size)
     if distributed:
         processes.add_up(vectors, model.device)
     return vectors
@@ -146,12 +146,12 @@ def encode_rows(
     texts: Sequence[str],
     rows: Sequence[int],
     kind: Kind,
-    take: Callable[[Sequence[int], npt.NDArray[np.float32]], None],
+    on_batch: Callable[[Sequence[int], npt.NDArray[np.float32]], None],
     *,
     bf16: bool,
     batch_size: int,
 ) -> None:
-    """Encode the texts in these rows as `encode` does; `take` gets some of the rows with their vectors at a time."""
+    """Encode the texts in these rows as `encode` does; `on_batch` gets rows with their vectors, some at a time."""
     training = model.training
     model.eval()
     if bf16:
@@ -163,7 +163,7 @@ def encode_rows(
                 features = replace(tokens, ids=batch.ids).batch(range(len(batch.ids)), batch.length)
                 embedded = model(batch_to_device(features, model.device))["sentence_embedding"]
                 unit = torch.nn.functional.normalize(embedded[: len(batch.rows), :dimension].float(), dim=1)
-                take(batch.rows, unit.cpu().numpy())
+                on_batch(batch.rows, unit.cpu().numpy())
     finally:
         model.train(training)
 

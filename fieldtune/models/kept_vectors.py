@@ -82,7 +82,7 @@ class VectorStore:
         self._path = folder() / f"{model}.sqlite"
         self._db: sqlite3.Connection | None = None
         self._writes = True
-        self._said = False
+        self._warned = False
         for _ in range(2):  # a damaged file is gone at the second try
             if self._attempt(partial(self._open, name, stays)) is not None:
                 break
@@ -153,13 +153,13 @@ class VectorStore:
 
     def _failed(self, error: Exception) -> None:
         damaged = not isinstance(error, sqlite3.OperationalError | OSError)  # no full disk, no lock
-        if not self._said:
+        if not self._warned:
             consequence = "begins again" if damaged else "takes no more"
             note(
                 f"! {self._path}: {error}; the store of vectors {consequence}, so texts may have to be encoded again, "
                 "and nothing else is lost"
             )
-        self._said = True
+        self._warned = True
         if damaged:
             self.close()
             delete(self._path)

@@ -1,7 +1,12 @@
 """The stage as DVC runs it, on a tiny model."""
 
+import os
+import random
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +90,77 @@ def test_a_model_of_one_language_on_documents_in_another_is_warned_of(
     assert (warning is None) == (part is None)
     if warning:
         assert f"knows one language, en, and {part}: choose a multilingual model, `model: bge_m3`" in warning
+
+
+def contents() -> dict[str, bytes]:
+    return {
+        path.relative_to(paths.VECTORS).as_posix(): path.read_bytes()
+        for path in paths.VECTORS.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "auto"])  # auto: bf16 where the processor has it
+def test_the_bytes_are_the_same_from_any_store_and_order(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.chdir(folder)
+    workspace.configure(folder, workspace.embed_config(precision=precision))
+    assert work().startswith("40 of 40 passages and 160 of 160 queries encoded in ")
+    from_empty = contents()
+    assert work().startswith("0 of 40 passages and 0 of 160 queries")
+    assert contents() == from_empty
+
+    passages, queries = list(files.read_jsonl(paths.PASSAGES)), list(files.read_jsonl(paths.QUERIES))
+    shutil.rmtree(".fieldtune")
+    files.write_jsonl(paths.PASSAGES, passages[::2])
+    files.write_jsonl(paths.QUERIES, [row for row in queries if row["passage_id"] in {p["id"] for p in passages[::2]}])
+    assert work().startswith("20 of 20 passages and 100 of 100 queries")
+    assert contents() != from_empty
+    files.write_jsonl(paths.PASSAGES, random.Random(0).sample(passages, 40))
+    files.write_jsonl(paths.QUERIES, random.Random(1).sample(queries, 120))
+    assert work().startswith("20 of 40 passages and 60 of 160 queries")
+    assert contents() == from_empty
+
+
+def test_a_document_more_is_encoded_alone_and_one_less_costs_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    rows = [{**row, "document": f"doc{number // 4}"} for number, row in enumerate(files.read_jsonl(paths.PASSAGES))]
+    files.write_jsonl(paths.PASSAGES, rows)
+    work()
+    before = contents()
+    more = [{**rows[0], "id": f"new#{number}", "document": "new", "text": f"word{number}"} for number in range(3)]
+    files.write_jsonl(paths.PASSAGES, [*rows[:20], *more, *rows[20:]])
+    assert work() == "3 of 43 passages and 0 of 160 queries encoded in fp32"
+    after = contents()
+    assert sum(before.get(name) != content for name, content in after.items()) == 1
+    files.write_jsonl(paths.PASSAGES, rows)
+    assert work() == "0 of 40 passages and 0 of 160 queries encoded in fp32"
+    assert contents() == before
+
+
+KILLED = """
+import os, signal, stages.embed.__main__ as embed
+from fieldtune.models.kept_vectors import VectorStore
+put, kept = VectorStore.put, []
+def put_and_die(store, keys, vectors):
+    put(store, keys, vectors)
+    kept.extend(keys)
+    if len(kept) > 60:
+        os.kill(os.getpid(), signal.SIGKILL)
+VectorStore.put = put_and_die
+embed.work()
+"""
+
+
+def test_what_a_killed_run_encoded_is_not_encoded_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    before = contents()
+    environment = {**os.environ, "PYTHONPATH": str(workspace.ROOT)}
+    killed = subprocess.run([sys.executable, "-c", KILLED], env=environment, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert contents() == before  # whole, or not there
+    kept = int(re.fullmatch(r"0 of 40 passages and (\d+) of 160 queries encoded in fp32", work())[1])  # type: ignore[index]
+    assert 0 < kept < 140
