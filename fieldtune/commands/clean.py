@@ -1,4 +1,4 @@
-"""`fieldtune clean`: free what `.fieldtune/` keeps to save time. What was bought or downloaded stays."""
+"""`fieldtune clean`: free what `.fieldtune/` keeps to save time. Bought replies and downloads stay."""
 
 import argparse
 import fcntl
@@ -19,25 +19,25 @@ ABOUT = "free disk space: checkpoints of unfinished trainings, the cache of inge
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be deleted, with sizes")
 
 
 def clean(dry_run: bool) -> str:
-    """Delete what trainings and data curves that were never ended have left, what ingest remembers of documents, and
+    """Delete the checkpoints of unfinished trainings and data curves, the cache of documents that ingest has read, and
     the vectors of models that are neither the base model, nor pinned, nor the tuned one.
 
-    All are made again when they are needed: an unfinished training begins again, documents are read and texts encoded
-    again. Returns what went, or would go, and the vectors that stay, with sizes. Raises UserError if a stage that uses
+    All are remade when they are needed: an unfinished training starts over, documents are read and texts encoded again.
+    Returns what was deleted, or would be, and the vectors that stay, with sizes. Raises UserError if a stage that uses
     them runs, here or in an experiment.
     """
     root = state.root()
     for stage in ("ingest", "embed", "train", "curve", "evaluate", "export"):
         for lock in sorted((root / "locks").glob(f"{stage}-*")):
             if process := _holder(lock):
-                raise UserError(f"the stage {stage} is running (process {process}): wait for it or end it")
-    # SQLite's -wal and -shm are of no use without their file.
+                raise UserError(f"stage {stage} is running (process {process}): wait for it to finish, or stop it")
+    # SQLite's -wal and -shm files are useless without their database.
     caches = [root / "checkpoints", root / "curve", *sorted(root.glob("ingest.sqlite*"))]
-    lines = [_line(path, "would go" if dry_run else "deleted", path) for path in filter(Path.exists, caches)]
+    lines = [_line(path, "would delete" if dry_run else "deleted", path) for path in filter(Path.exists, caches)]
     if not dry_run:
         for path in filter(Path.exists, caches):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -51,7 +51,7 @@ def _vectors(dry_run: bool) -> list[str]:
     in_use = _models_in_use()
     for model in kept_vectors.kept():
         stays = model.file.stem in in_use
-        done = "stays" if stays else "would go" if dry_run else "deleted"
+        done = "stays" if stays else "would delete" if dry_run else "deleted"
         lines.append(_line(model.file, done, f"vectors of {model.name} ({model.file.name})"))
         if not (stays or dry_run):
             kept_vectors.delete(model.file)
@@ -80,5 +80,5 @@ def _holder(lock: Path) -> str:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return file.read() or "one that has just begun"
+            return file.read() or "one that has just started"
     return ""

@@ -14,10 +14,10 @@ from fieldtune.models.base_models import ModelConfig
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 
-# Before the libraries are imported: they ask the hub for updates and draw bars of their own.
+# Before the libraries are imported: they ask the hub for updates and draw progress bars of their own.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # said aloud, or it warns at each process that is started
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # set explicitly, or it warns at each new process
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -33,7 +33,7 @@ transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 _WINDOW = 2048  # texts whose tokens are held at once
-_PASSAGE_TOKENS = 256  # what batch sizes count in
+_PASSAGE_TOKENS = 256  # the unit of batch sizes
 _CPU_TOKENS = 1024  # of a batch, at most
 
 # Part of what vectors are kept by (fieldtune/models/kept_vectors.py): raise it when a change of the code, or of a
@@ -46,26 +46,26 @@ __all__ = ["Kind", "Tokens", "encode", "encode_rows", "load_base", "load_folder"
 def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
     """Load a Sentence Transformers folder in float32, without asking any hub.
 
-    Raises UserError if the folder does not hold a whole model, or one that is not a text transformer.
+    Raises UserError if the folder does not hold a complete model, or holds one that is not a text transformer.
     """
     try:
         loaded = SentenceTransformer(
             str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32}, **options
         )
-    except Exception as error:  # what a broken file raises depends on the file
+    except Exception as error:  # the class depends on what is broken
         raise UserError(
-            f"{folder} does not load as an embedding model: {error}\nGet the folder again, or name another one"
+            f"{folder} could not be loaded as an embedding model: {error}\nGet the folder again, or name another one"
         ) from error
     if not isinstance(loaded[0], Transformer) or "text" not in loaded[0].modalities:
-        raise UserError(f"{folder} does not hold a text transformer, the only kind of model that can be tuned")
+        raise UserError(f"{folder} is not a text transformer, the only kind of model that can be tuned")
     return loaded
 
 
 def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     """Load the base model with its prompts and length limit set, so that they are saved with it.
 
-    Prompts and limit that its config does not say are the folder's own. Raises UserError if the model is missing,
-    broken, or is not what its config says.
+    Prompts and limit that are null in its config are the folder's own. Raises UserError if the model is missing,
+    broken, or does not match its config.
     """
     prompts = {"query": model.query_prompt, "document": model.passage_prompt}
     loaded = load_folder(
@@ -79,7 +79,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     dimension = loaded.get_embedding_dimension()
     if model.dimension is not None and dimension != model.dimension:
         raise UserError(
-            f"{model.name} gives vectors of {dimension} numbers, its file in conf/model/ says `dimension: "
+            f"{model.name} gives vectors of {dimension} numbers, but its file in conf/model/ says `dimension: "
             f"{model.dimension}`: correct it, or name the model that was meant"
         )
     positions = _positions(loaded)
@@ -88,7 +88,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
         return loaded
     if positions is not None and model.max_tokens > positions:
         raise UserError(
-            f"{model.name} reads {positions} tokens at most, its file in conf/model/ says `max_tokens: "
+            f"{model.name} reads at most {positions} tokens, but its file in conf/model/ says `max_tokens: "
             f"{model.max_tokens}`: lower it"
         )
     loaded.max_seq_length = model.max_tokens
@@ -96,11 +96,11 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
 
 
 def _positions(model: SentenceTransformer) -> int | None:
-    """The most tokens that a model with a table of positions can read; None if there is no such table."""
+    """The most tokens that a model with a table of positions can read; None without such a table."""
     for module in model.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, torch.nn.Embedding):
-            # RoBERTa and its kin count positions from behind the padding's.
+            # RoBERTa and its relatives count positions from after the padding's.
             return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
     return None
 

@@ -1,4 +1,4 @@
-"""Models beside one another: those of `evaluate.compare`, and whether two are one and the same."""
+"""Models for comparison: those of `evaluate.compare`, and whether two models are the same."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from fieldtune.models.cached_encoder import CachedEncoder
 
 
 def named_models(folders: Sequence[str], *, bf16: bool, batch_size: int) -> dict[str, CachedEncoder]:
-    """The models in these folders, by the folder's name, or all of its path if two have the same name.
+    """The models in these folders, by the folder's name, or by its whole path if two have the same name.
 
-    Raises UserError if one is not found or does not load.
+    Raises UserError if one is not found or cannot be loaded.
     """
     checks.check_compared(folders)
     names = [Path(folder).name for folder in folders]
@@ -27,7 +27,7 @@ def named_models(folders: Sequence[str], *, bf16: bool, batch_size: int) -> dict
 
 
 def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
-    """Compare weights, prompts, length limit and pooling: do two models give every text the same vector?"""
+    """Compare weights, prompts, length limit and pooling; return whether both give every text the same vector."""
     return _settings(one) == _settings(other) and _same_weights(one, other)
 
 
