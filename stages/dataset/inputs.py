@@ -1,6 +1,6 @@
 """The inputs of the stage: passages, generated and real queries, and their vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,29 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.runtime import paths
+
+
+class StoredVectors(Mapping[str, npt.NDArray[np.float32]]):
+    """The vectors of `passages`, `queries` and `real`, each read when it is first asked for.
+
+    The search for copies takes as much memory as the passages' vectors, and is over by then.
+    """
+
+    def __init__(self, texts: Mapping[str, Sequence[str]]) -> None:
+        self._texts = texts
+        self._tables: dict[str, npt.NDArray[np.float32]] = {}
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
+        if name not in self._tables:
+            stored = PASSAGES if name == "passages" else QUERIES
+            self._tables[name] = read_vectors(paths.VECTORS, stored, self._texts[name])
+        return self._tables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
 
 
 @dataclass(frozen=True)
@@ -59,9 +82,11 @@ def read_inputs() -> Inputs:
         generated=generated,
         real=real,
         log=[row["query"] for row in files.read_jsonl(paths.REAL_LOG)],
-        vectors={
-            "passages": read_vectors(paths.VECTORS, PASSAGES, corpus.texts),
-            "queries": read_vectors(paths.VECTORS, QUERIES, [row["query"] for row in generated]),
-            "real": read_vectors(paths.VECTORS, QUERIES, [query.query for query in real]),
-        },
+        vectors=StoredVectors(
+            {
+                "passages": corpus.texts,
+                "queries": [row["query"] for row in generated],
+                "real": [query.query for query in real],
+            }
+        ),
     )
