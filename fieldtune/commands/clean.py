@@ -37,7 +37,7 @@ def clean(dry_run: bool) -> str:
                 raise UserError(f"stage {stage} is running (process {process}): wait for it to finish, or stop it")
     # SQLite's -wal and -shm files are useless without their database.
     caches = [root / "checkpoints", root / "curve", *sorted(root.glob("ingest.sqlite*"))]
-    lines = [_line(path, "would delete" if dry_run else "deleted", path) for path in filter(Path.exists, caches)]
+    lines = [_line("would delete" if dry_run else "deleted", path, path) for path in filter(Path.exists, caches)]
     if not dry_run:
         for path in filter(Path.exists, caches):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -52,7 +52,8 @@ def _vectors(dry_run: bool) -> list[str]:
     for model in kept_vectors.kept():
         stays = model.file.stem in in_use
         done = "stays" if stays else "would delete" if dry_run else "deleted"
-        lines.append(_line(model.file, done, f"vectors of {model.name} ({model.file.name})"))
+        stored = sorted(model.file.parent.glob(f"{model.file.name}*"))  # SQLite keeps files beside its own
+        lines.append(_line(done, f"vectors of {model.name} ({model.file.name})", *stored))
         if not (stays or dry_run):
             kept_vectors.delete(model.file)
     return lines
@@ -69,9 +70,8 @@ def _models_in_use() -> set[str]:
     return {kept_vectors.fingerprint(folder) for folder in folders if checks.holds_model(folder)}
 
 
-def _line(file: Path, done: str, name: object) -> str:
-    size = files.disk_size(*(path for path in (file, Path(f"{file}-wal")) if path.exists()))
-    return f"{files.human_size(size):>10}  {done}: {name}"
+def _line(done: str, name: object, *stored: Path) -> str:
+    return f"{files.human_size(files.disk_size(*stored)):>10}  {done}: {name}"
 
 
 def _holder(lock: Path) -> str:

@@ -32,9 +32,9 @@ class Copies:
 def find_copies(bodies: Sequence[str], vectors: VectorsOfRows, corpus: Corpus, limits: NearDuplicates) -> Copies:
     """Find the copies among passages and among whole sections.
 
-    `bodies` are the passages' texts without their titles, `vectors` gives their unit vectors with titles. Near copies answer
-    the same queries only if the vectors agree, too: if two texts differ only in their titles and one word, the title
-    may be what people ask for.
+    `bodies` are the passages' texts without their titles, `vectors` gives their unit vectors with titles. Near copies
+    answer the same queries only if the vectors agree, too: if two texts differ only in their titles and one word, the
+    title may be what people ask for.
     """
     section_of = corpus.section_of
     sections = len(corpus.sections)
