@@ -178,8 +178,8 @@ def make(folder: Path, passages: int, queries: int) -> None:
     noise = unit(draw.standard_normal((len(queries_by_row), DIMENSION), dtype=np.float32))
     near = unit(vectors[list(queries_by_row)] + noise)
     rows = list(files.read_jsonl(folder / paths.PASSAGES))
-    texts = [passage_text(passage) for passage in rows]
-    write_vectors(folder / paths.VECTORS, PASSAGES, texts, vectors, [passage["document"] for passage in rows])
+    written = [passage_text(passage) for passage in rows]
+    write_vectors(folder / paths.VECTORS, PASSAGES, written, vectors, [passage["document"] for passage in rows])
     write_vectors(folder / paths.VECTORS, QUERIES, [query["query"] for query in queries_by_row.values()], near)
 
 

@@ -114,7 +114,9 @@ def split_at_random(config: Config) -> None:
     corpus = Corpus.from_passages(passages)
     section_of = corpus.section_of.tolist()
     vectors = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
-    copies = find_copies([p["text"] for p in passages], vectors.__getitem__, corpus, config.dataset.near_duplicates)
+    copies = find_copies(
+        [p["text"] for p in passages], lambda rows: vectors[rows], corpus, config.dataset.near_duplicates
+    )
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
     before = files.read_table(paths.QRELS)
     names = ("set", "query_id", "section", "group")

@@ -21,6 +21,7 @@ encode as to look up.
 
 import argparse
 import hashlib
+import importlib
 import json
 import sqlite3
 import subprocess
@@ -81,8 +82,7 @@ class Lmdb:
     """Keys and values in one tree, mapped into memory."""
 
     def __init__(self, folder: Path) -> None:
-        import lmdb
-
+        lmdb: Any = importlib.import_module("lmdb")
         self._env: Any = lmdb.open(str(folder / "lmdb"), map_size=1 << 40, metasync=False)
 
     def put(self, keys: Sequence[bytes], vectors: Vectors) -> None:
@@ -105,16 +105,16 @@ class Lance:
         self._table: Any = None
 
     def put(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        import lance
         import pyarrow as pa
+
+        lance: Any = importlib.import_module("lance")
 
         column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), DIMENSION)
         rows = pa.table({"key": [key.hex() for key in keys], "vector": column})
         lance.write_dataset(rows, self._uri, mode="append" if Path(self._uri).exists() else "create")
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
-        import lance
-
+        lance: Any = importlib.import_module("lance")
         if self._table is None:
             self._table = lance.dataset(self._uri)
         names = ",".join(f"'{key.hex()}'" for key in keys)
@@ -123,8 +123,7 @@ class Lance:
         return dict(zip(map(bytes.fromhex, rows["key"].to_pylist()), vectors, strict=True))
 
     def close(self) -> None:
-        import lance
-
+        lance: Any = importlib.import_module("lance")
         table: Any = lance.dataset(self._uri)
         if not table.list_indices():
             table.create_scalar_index("key", "BTREE")

@@ -27,9 +27,8 @@ def write_encoded(
 
 def read_rows(root: Path, folder: Path, rows: str) -> Vectors:
     """The vectors of `passages`, `queries` (generated) or `real`, row by row of their files below `root`."""
-    texts = {
-        "passages": lambda: [passage_text(row) for row in files.read_jsonl(root / paths.PASSAGES)],
-        "queries": lambda: [row["query"] for row in files.read_jsonl(root / paths.QUERIES)],
-        "real": lambda: [row["query"] for row in files.read_jsonl(root / paths.REAL)],
-    }[rows]()
-    return read_vectors(root / folder, PASSAGES if rows == "passages" else QUERIES, texts)
+    if rows == "passages":
+        texts = [passage_text(row) for row in files.read_jsonl(root / paths.PASSAGES)]
+        return read_vectors(root / folder, PASSAGES, texts)
+    file = {"queries": paths.QUERIES, "real": paths.REAL}[rows]
+    return read_vectors(root / folder, QUERIES, [row["query"] for row in files.read_jsonl(root / file)])

@@ -20,7 +20,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_vectors_come_back_in_the_order_in_which_they_are_asked_for(tmp_path: Path) -> None:
     for layout in (VECTORS, np.asfortranarray(VECTORS), VECTORS.astype(np.float64)):
-        write_vectors(tmp_path, PASSAGES, TEXTS, layout, DOCUMENTS)
+        write_vectors(tmp_path, PASSAGES, TEXTS, layout, DOCUMENTS)  # type: ignore[arg-type]
         rows = random.Random(0).choices(range(200), k=300)  # some twice, some not
         read = read_vectors(tmp_path, PASSAGES, [TEXTS[row] for row in rows])
         assert read.dtype == np.float32
