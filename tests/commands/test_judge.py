@@ -82,6 +82,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_encoded(model, folder / vectors, texts, [])
     shutil.rmtree(folder / "made")
     workspace.configure(folder, workspace.embed_config())
+    files.write_text(folder / ".dvc/config", "")
     (folder / "params.yaml").write_text("queries: data/none.jsonl\n")
     files.write_jsonl(folder / paths.REAL_LOG, [])
     return folder
