@@ -99,7 +99,7 @@ class Workspace:
         real_rows = ((f"line {number}", row) for number, row in enumerate(self.real, start=1))
         files.write_jsonl(folder / paths.REAL, (query.row() for query in match(real_rows, self.passages).queries))
         files.write_text(folder / paths.REAL_LOG, "")
-        real = list(dict.fromkeys(row["query"] for row in self.real))
+        real = [row["query"] for row in files.read_jsonl(folder / paths.REAL)]
         queries = [row["query"] for row in self.queries] + real
         vectors = np.concatenate([self.vectors("queries"), self.vectors("real")])
         write_vectors(folder / paths.VECTORS, QUERIES, queries, vectors)

@@ -92,6 +92,7 @@ def test_a_text_has_the_same_bits_in_any_company(model: SentenceTransformer, bf1
 
 def test_without_fixed_shapes_it_has_not(model: SentenceTransformer) -> None:
     """Otherwise the test above would prove nothing: padded to the longest of any company, bits differ."""
+    model.eval()
     rows = model.preprocess(TEXTS[:40], prompt="", task="document")
     with torch.inference_mode():
         whole = model(dict(rows))["sentence_embedding"]

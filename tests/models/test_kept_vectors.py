@@ -162,6 +162,7 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path) -> None:
     file().parent.chmod(0o555)
     code = """
 import os
+import numpy.testing
 from tests.models.test_kept_vectors import KEYS, VECTORS, kept_vectors, read, store
 place = kept_vectors.folder()  # imports what the other user may not read
 kept_vectors.folder = lambda: place
