@@ -79,8 +79,8 @@ class VectorStore:
 
     def __init__(self, model: str, name: str, *, stays: bool) -> None:
         """`model`: its `fingerprint`; `name`: for people; `stays`: it is a base or a pinned model, not a tuned one."""
-        self._path = folder() / f"{model}.sqlite"
         self._db: sqlite3.Connection | None = None
+        self._path = folder() / f"{model}.sqlite"
         self._writes = True
         self._warned = False
         for _ in range(2):  # a damaged file is gone at the second try
@@ -110,9 +110,13 @@ class VectorStore:
         if db:
             db.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def _open(self, name: str, stays: bool) -> bool:
         self._path.parent.mkdir(exist_ok=True)
-        self._db = sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None)
+        # Python may collect a store in any thread, and closes it there.
+        self._db = sqlite3.connect(self._path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         self._db.execute(f"PRAGMA page_size = {_PAGE}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -205,7 +209,8 @@ def delete(file: Path) -> None:
 
 
 def _read_only(file: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
+    address = f"{file.resolve().as_uri()}?mode=ro&immutable=1"
+    return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _checksum(key: bytes, vector: bytes) -> bytes:
