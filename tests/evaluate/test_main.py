@@ -270,19 +270,24 @@ def test_what_the_base_model_encoded_is_not_encoded_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     encoded: list[tuple[int, list[str]]] = []
-    encode = encoder.encode
+    encode_rows = encoder.encode_rows
 
-    def watched(model: SentenceTransformer, texts: Sequence[str], *rest: Any, **options: Any) -> Any:
+    def watched(
+        model: SentenceTransformer, texts: Sequence[str], rows: Sequence[int], *rest: Any, **options: Any
+    ) -> None:
         weights = next(iter(model.parameters()))
-        encoded.append((hash(weights.detach().numpy().tobytes()), list(texts)))
-        return encode(model, texts, *rest, **options)
+        encoded.append((hash(weights.detach().numpy().tobytes()), [texts[row] for row in rows]))
+        encode_rows(model, texts, rows, *rest, **options)
 
-    monkeypatch.setattr(encoder, "encode", watched)
+    monkeypatch.setattr(encoder, "encode_rows", watched)
     for tuned, times in (("bert", 1), ("xlmr", 2)):
         encoded.clear()
         evaluated(tmp_path, models["bert"], models[tuned])
         corpora = [weights for weights, texts in encoded if len(texts) >= 60 and "doc0.md" in texts[0]]
         assert len(corpora) == len(set(corpora)) == times
+    encoded.clear()
+    evaluate.work()  # from the store
+    assert not [texts for _, texts in encoded if len(texts) >= 60]
 
 
 def learnt(model: SentenceTransformer, pairs: list[tuple[str, str]], folder: Path) -> SentenceTransformer:
