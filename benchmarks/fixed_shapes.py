@@ -4,8 +4,8 @@
 
 With fixed shapes (fieldtune/models/fixed_shapes.py) a text's vector depends on the text alone. Padded to the longest
 of a batch of 16,384 tokens, texts of like length side by side, little is padding, but the bits depend on the company.
-Both encode the same texts with the installed model, in turns; prints the ratio of CPU seconds for each arithmetic, and
-of the tokens that are computed for all passages, padding and filling included.
+Both encode a sample of the passages with the installed model, in turns. Prints ratios, fixed to padded: of the tokens
+that all passages make, with padding and filling; of the CPU seconds for each of them; and of both together.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text
-from fieldtune.models import base_models, encoder
+from fieldtune.models import encoder
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.fixed_shapes import PaddedBatches
 from fieldtune.models.precision import use_bf16
@@ -46,13 +46,18 @@ def padded_to_longest(model: SentenceTransformer, texts: Sequence[str], bf16: bo
     return vectors
 
 
-def computed_tokens(model: SentenceTransformer, texts: Sequence[str]) -> float:
-    """The tokens that fixed shapes compute, for each token of the texts."""
-    waiting = PaddedBatches(encoder.batch_tokens(model, 64), 256)
-    lengths = [len(ids) for ids in tokenize(model, texts, "document").ids]
+def computed_tokens(model: SentenceTransformer, texts: Sequence[str]) -> dict[str, int]:
+    """The tokens that both ways compute, padding and filling included."""
+    lengths = sorted((len(ids) for ids in tokenize(model, texts, "document").ids), reverse=True)
+    waiting = PaddedBatches(encoder.batch_tokens(model, 64), model.max_seq_length)
     batches = [waiting.add(row, np.zeros(length, np.int32)) for row, length in enumerate(lengths)]
-    shapes = [(batch.length or 0) * len(batch.ids) for batch in (*batches, *waiting.rest()) if batch]
-    return sum(shapes) / sum(lengths)
+    fixed = sum((batch.length or 0) * len(batch.ids) for batch in (*batches, *waiting.rest()) if batch)
+    padded = 0
+    while lengths:
+        rows = max(1, BUDGET // lengths[0])
+        padded += lengths[0] * len(lengths[:rows])
+        lengths = lengths[rows:]
+    return {"fixed": fixed, "padded": padded}
 
 
 def main() -> None:
@@ -60,24 +65,26 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=400)
     parser.add_argument("--passages", type=Path, default=paths.PASSAGES)
     arguments = parser.parse_args()
-    assert base_models.locate(MODEL).is_dir()
     model = encoder.load_base(MODEL, device="cpu").eval()
     texts = [passage_text(row) for row in files.read_jsonl(arguments.passages)]
     sample = texts[:: max(1, len(texts) // arguments.texts)][: arguments.texts]
+    all_tokens, tokens = computed_tokens(model, texts), computed_tokens(model, sample)
     for bf16 in {False, use_bf16("auto")}:
         ways: dict[str, Callable[[], Any]] = {
             "fixed": lambda: encoder.encode(model, sample, "document", bf16=bf16, batch_size=64),  # noqa: B023
-            "padded_to_longest": lambda: padded_to_longest(model, sample, bf16),  # noqa: B023
+            "padded": lambda: padded_to_longest(model, sample, bf16),  # noqa: B023
         }
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        seconds = {name: float("inf") for name in ways}
         for _ in range(2):
             for name, encode in ways.items():
                 started = time.process_time()
                 encode()
-                seconds[name].append(time.process_time() - started)
-        fixed, padded = (min(seconds[name]) for name in ways)
-        print(json.dumps({"bf16": bf16, "texts": len(sample), "ratio": round(fixed / padded, 3)}), flush=True)
-    print(json.dumps({"texts": len(texts), "tokens_computed": round(computed_tokens(model, texts), 3)}))
+                seconds[name] = min(seconds[name], time.process_time() - started)
+        each = {name: seconds[name] / tokens[name] for name in ways}
+        by_tokens = all_tokens["fixed"] / all_tokens["padded"]
+        by_shape = each["fixed"] / each["padded"]
+        result = {"tokens": round(by_tokens, 3), "seconds_a_token": round(by_shape, 3)}
+        print(json.dumps({"bf16": bf16, **result, "all": round(by_tokens * by_shape, 3)}), flush=True)
 
 
 if __name__ == "__main__":
