@@ -84,7 +84,7 @@ PARTS = {  # functions that are timed
         "fieldtune.retrieval.ranking.bm25",
         "fieldtune.retrieval.hard_negatives.mine",
     ),
-    "embed": ("stages.embed.__main__.write_all",),
+    "embed": ("fieldtune.models.corpus_vectors.write_all",),
     "ingest": (),
 }
 Row = dict[str, Any]

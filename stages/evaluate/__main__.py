@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import PASSAGES, iterate
+from fieldtune.corpus.vectors import PASSAGES, iterate, read_vectors
 from fieldtune.models import processes
 from fieldtune.models.corpus_vectors import write_all
 from fieldtune.models.drift import mean_cosine
@@ -85,9 +85,10 @@ def encode(inputs: Inputs, models: Models) -> float:
         f"{new_passages:,} of {len(texts):,} passages and {new_queries:,} of {len(inputs.judged.texts):,} queries "
         "encoded with the tuned model"
     )
-    # Shard by shard, since all vectors of both models need not be in memory.
-    folders = (iterate(folder, PASSAGES, texts) for folder in (paths.VECTORS, paths.TUNED_VECTORS))
-    return sum(mean_cosine(old, new) * len(rows) for (rows, old), (_, new) in zip(*folders, strict=True)) / len(texts)
+    old = read_vectors(paths.VECTORS, PASSAGES, texts)
+    # Shard by shard: one whole table in memory is enough.
+    parts = iterate(paths.TUNED_VECTORS, PASSAGES, texts)
+    return sum(mean_cosine(old[rows], new) * len(rows) for rows, new in parts) / len(texts)
 
 
 def test_sets(judged: Judged, facts: QueryFacts) -> dict[str, npt.NDArray[np.int64]]:
