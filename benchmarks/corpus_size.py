@@ -76,7 +76,6 @@ experiment: null
 PARTS = {  # functions that are timed
     "dataset": (
         "stages.dataset.inputs.read_vectors",
-        "fieldtune.retrieval.ranking.corpus",
         "fieldtune.retrieval.near_duplicates.words",
         "fieldtune.retrieval.near_duplicates.near_copies",
         "stages.dataset.answers.find_copies",
