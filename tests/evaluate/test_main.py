@@ -287,7 +287,7 @@ def test_what_the_base_model_encoded_is_not_encoded_again(
         assert len(corpora) == len(set(corpora)) == times
     encoded.clear()
     evaluate.work()  # from the store
-    assert not [texts for _, texts in encoded if len(texts) >= 60]
+    assert not [texts for _, texts in encoded if texts and "doc0.md" in texts[0]]
 
 
 def learnt(model: SentenceTransformer, pairs: list[tuple[str, str]], folder: Path) -> SentenceTransformer:
