@@ -8,7 +8,9 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 import argparse
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +43,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-inputs", default=2048, help="texts of a request (default: 2048)", **number)
     parser.add_argument("--max-tokens", default=300_000, help="tokens of a request (default: 300000)", **number)
     parser.add_argument("--max-bytes", default=8_000_000, help="of a request's body (default: 8000000)", **number)
+    parser.add_argument(
+        "--cors-origin",
+        action="append",
+        default=[],
+        dest="cors_origins",
+        metavar="ORIGIN",
+        help="a web page that may ask, such as https://example.com; *: any; may be given several times",
+    )
+    parser.add_argument(
+        "--prefix",
+        type=_prefix,
+        default="",
+        help="of the path, if a proxy leaves it on, such as /embed (default: none)",
+    )
+    parser.add_argument(
+        "--token-ids",
+        action="store_true",
+        help="take token ids without special tokens around them for those of this model's tokenizer",
+    )
 
 
-def serve(host: str, port: int, threads: int | None, workers: int, **options: Any) -> str:
+def serve(host: str, port: int, threads: int | None, workers: int, cors_origins: Sequence[str], **options: Any) -> str:
     """Serve until SIGTERM or Ctrl-C; the other `options` are those of ServeSettings.
 
     Raises UserError if the export is not whole or the address is taken.
@@ -51,7 +72,8 @@ def serve(host: str, port: int, threads: int | None, workers: int, **options: An
     from fieldtune.serve import server
 
     each = threads or max(1, cores() // workers)
-    server.serve(ServeSettings(threads=each, workers=workers, **options), host, port)
+    origins = tuple(origin.rstrip("/") for origin in cors_origins)
+    server.serve(ServeSettings(threads=each, workers=workers, cors_origins=origins, **options), host, port)
     return ""  # the log has it all
 
 
@@ -69,6 +91,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def _prefix(text: str) -> str:
+    path = f"/{text.strip('/')}"
+    if path == "/" or not re.fullmatch(r"(/[\w.~-]+)+", path, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /embed")
+    return path
 
 
 if __name__ == "__main__":
