@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; exit 1 with one line if it cannot be done."""
+    _refuse_halves(sys.argv[1:] if arguments is None else arguments)
     options = vars(_parser().parse_args(arguments))
     _, run = _COMMANDS[options.pop("command")]
     try:
@@ -51,6 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error.strerror}: {error.filename}")
     except KeyboardInterrupt:
         _fail("interrupted")
+
+
+def _refuse_halves(arguments: Sequence[str]) -> None:
+    """Exit if an argument has bytes that are no text here, and that no tokenizer or file name of DVC's can hold."""
+    for argument in arguments:
+        shown = argument.encode("utf-8", "backslashreplace").decode()
+        if shown != argument:
+            _fail(f"{shown}: an argument that is not UTF-8 text: type it in a terminal that is set to UTF-8")
 
 
 def _fail(message: str) -> None:
