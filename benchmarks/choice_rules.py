@@ -3,8 +3,8 @@
     python -m benchmarks.domains <folder> … --set train.certainty=0.5 --gains gains.jsonl
     python -m benchmarks.choice_rules gains.jsonl
 
-An error is exporting a model that human queries score below the base by more than .005, or keeping the base where the
-tuned model gains .03 with them, beyond luck. A rule sees the gains on dev alone, and its thresholds are chosen without
+An error is exporting a model that human queries score below the base by more than 0.005, or keeping the base where the
+tuned model gains 0.03 with them, beyond luck. A rule sees the gains on dev alone, and its thresholds are chosen without
 the set that it is counted on (leave one set out): the pair with the fewest errors on the other sets, and of equals the
 one that exports most there.
 """

@@ -15,10 +15,10 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 
-_LETTERS = 110  # of a passage's text
+_LETTERS = 110  # of a passage's text that are shown
 
 
-ABOUT = "the results of base model, BM25 and tuned model for a query, side by side"
+ABOUT = "show the results of base model, BM25 and tuned model for a query, side by side"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def search(words: str, top: int) -> str:
     """Print the first `top` sections of each system for a query; return a summary.
 
-    A section that no other system has is bold. Raises UserError if the stages before have not run.
+    A section that no other system returns is bold. Raises UserError if the earlier stages have not run.
     """
     if not words.strip():
-        raise UserError('say what to search for: fieldtune search "words"')
+        raise UserError('the query is empty: run `fieldtune search "words to search for"`')
     check_ranking(top)
     from fieldtune.commands.loaded_systems import Systems
 
@@ -47,7 +47,7 @@ def search(words: str, top: int) -> str:
 
 
 def side_by_side(hits: Mapping[str, Sequence[tuple[int, float]]], passages: Sequence[Mapping[str, Any]]) -> Table:
-    """A column for each system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
+    """A column per system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
     shown = Table(show_lines=True)
     shown.add_column("", justify="right")
     for name in hits:

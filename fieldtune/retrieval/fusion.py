@@ -1,4 +1,4 @@
-"""The hybrid of a model and BM25: the share of each, chosen on the dev queries, never on the test's."""
+"""The hybrid of a model and BM25: each one's share is chosen on the dev queries, never on the test's."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from fieldtune.retrieval.significance import standard_error
 
 WEIGHTS = tuple(tenth / 10 for tenth in range(1, 10))  # the model's share
 EVEN = 0.5
-_SURE = 1.96  # standard errors, 95 %
+_SURE = 1.96  # standard errors, 95%
 
 
 def choose_weight(
@@ -22,11 +22,11 @@ def choose_weight(
     clusters: npt.NDArray[np.int64],
     corpus: Corpus,
 ) -> float:
-    """The model's share of the fusion: the nearest to even that the best by NDCG@10 does not beat beyond luck.
+    """The model's share of the fusion: the one nearest to even that the best by NDCG@10 does not beat significantly.
 
     Dev queries are often generated, a few hundred, and unlike what people type: on the sample the very best share for
-    the base model, .9, costs real queries .033 against an even one. So dev must have reason to leave it. `clusters`
-    [queries] names the queries that are not independent. Even if there are no queries.
+    the base model, 0.9, costs real queries 0.033 against an even one. So dev must give a reason to leave even shares.
+    `clusters` [queries] names the queries that are not independent. Even if there are no queries.
     """
     if not relevant:
         return EVEN

@@ -1,4 +1,4 @@
-"""The systems that are compared, and what they are called."""
+"""The systems that are compared, and their names."""
 
 LABELS = {
     "base": "base",
@@ -24,10 +24,10 @@ IN_MODEL_CARD = {
 }
 # From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
 CHEAPEST_FIRST = ("base", "bm25", "tuned", "hybrid", "tuned_hybrid")
-UNTUNED = ("base", "bm25", "hybrid")  # what the tuned model is compared with
+UNTUNED = ("base", "bm25", "hybrid")  # the tuned model is compared with these
 COMPARED = "compare:"  # stands before the name of a model that `evaluate.compare` adds
 
 
 def label(system: str) -> str:
-    """The short name of a system; a model that was compared besides has its own."""
+    """The short name of a system; a model from `evaluate.compare` has its own."""
     return LABELS.get(system) or system.removeprefix(COMPARED)

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """The loaded model with what is needed around it."""
+    """The loaded model and everything around it."""
 
     def __init__(self, settings: ServeSettings) -> None:
         export = exported.read(settings.folder)
@@ -79,12 +79,12 @@ class Service:
             return "query"
         requested = schema.KINDS[input_type] if input_type else None
         if named and requested and named != requested:
-            raise ApiError(400, f"`model` says {model}, `input_type` says {input_type}", param="input_type")
+            raise ApiError(400, f"`model` says {model}, but `input_type` says {input_type}", param="input_type")
         return "query" if "query" in (named, requested) else "document"
 
     @asynccontextmanager
     async def in_hand(self) -> AsyncIterator[None]:
-        """A request's place among those that are worked on. Raises ApiError (429) if none is left."""
+        """A request's place among the open ones. Raises ApiError (429) if none is free."""
         if self._in_hand >= self.settings.max_requests:
             raise _too_many(1)
         self._in_hand += 1
@@ -108,7 +108,7 @@ class Service:
                 async with asyncio.timeout(_UPLOAD):
                     await self._receive(request, parts)
             except TimeoutError as error:
-                message = f"the body was not here after {_UPLOAD:.0f} s"
+                message = f"no complete body within {_UPLOAD:.0f} s"
                 raise ApiError(408, message, headers={"Connection": "close"}) from error
             yield b"".join(parts)
         finally:
@@ -133,7 +133,7 @@ class Service:
         """The inputs' tokens. Raises ApiError for too many inputs or tokens, and for token ids of another tokenizer."""
         limit = self.settings.max_inputs
         if len(inputs) > limit:
-            raise ApiError(422, f"{len(inputs):,} inputs are more than the {limit:,} of a request", param="input")
+            raise ApiError(422, f"{len(inputs):,} inputs exceed the limit of {limit:,} per request", param="input")
         are_texts = bool(inputs) and isinstance(inputs[0], str)
         by_ids = partial(self.reader.ids, bare=self.settings.token_ids)
         read: Callable[..., tokens.Tokens] = self.reader.texts if are_texts else by_ids
@@ -145,12 +145,12 @@ class Service:
         except tokens.ForeignIds as error:
             raise ApiError(400, str(error), param="input") from error
         if result.count > (limit := self.settings.max_tokens):
-            raise ApiError(422, f"{result.count:,} tokens are more than the {limit:,} of a request", param="input")
+            raise ApiError(422, f"{result.count:,} tokens exceed the limit of {limit:,} per request", param="input")
         metrics.TRUNCATED.inc(len(result.truncated))
         return result
 
     async def encode(self, request: Request, read: tokens.Tokens) -> Vectors:
-        """The tokens' vectors. Raises ApiError if the queue is full, and ClientGone if nobody waits any more."""
+        """The tokens' vectors. Raises ApiError if the queue is full, and ClientGone if the client no longer waits."""
         request.state.log.update(inputs=len(read.ids), tokens=read.count, truncated=len(read.truncated))
         work = asyncio.ensure_future(self.batcher.encode(read.ids))
         gone = asyncio.ensure_future(_disconnected(request))
@@ -172,7 +172,7 @@ class Service:
             return vectors
         if dimensions not in self.sizes:
             sizes = ", ".join(map(str, self.sizes))
-            raise ApiError(400, f"`dimensions` is {dimensions}; this model's vectors have: {sizes}", param="dimensions")
+            raise ApiError(400, f"`dimensions` is {dimensions}; available: {sizes}", param="dimensions")
         short = vectors[:, :dimensions]
         return np.asarray(short / np.linalg.norm(short, axis=1, keepdims=True), dtype=np.float32)
 
@@ -201,7 +201,7 @@ class ClientGone(Exception):
 
 
 def create_app(settings: ServeSettings) -> ASGIApp:
-    """Load the export and build the application. Raises UserError if the export is not whole."""
+    """Load the export and build the application. Raises UserError if the export is incomplete."""
     service = Service(settings)
 
     @asynccontextmanager
@@ -212,7 +212,7 @@ def create_app(settings: ServeSettings) -> ASGIApp:
         batches.cancel()
         log.info("stopped", extra={"fields": {"process": os.getpid()}})
 
-    # Without /docs, a page whose scripts come from elsewhere.
+    # Without /docs, a page that loads its scripts from elsewhere.
     app = FastAPI(title="fieldtune", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.service = service
     app.include_router(_watched)
@@ -256,7 +256,7 @@ async def health() -> Response:
 
 @_watched.get("/ready", responses=openapi.watched_responses("The model is loaded", (503, "The service is stopping")))
 async def ready(request: Request) -> Response:
-    """Requests are answered: the model is loaded, and the service is not being stopped."""
+    """Requests are answered: the model is loaded, and the service is not shutting down."""
     if _draining(request.scope):
         return _json({"status": "stopping"}, 503)
     return _json({"status": "ready"})
@@ -282,7 +282,7 @@ async def _authorized(request: Request) -> None:
     elif hmac.compare_digest(given.strip().encode("latin-1"), service.key.encode("utf-8", "surrogateescape")):
         return
     else:
-        message = "this is not the API key of this service"
+        message = "wrong API key"
     raise ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 
@@ -330,7 +330,7 @@ async def find(request: Request) -> Response:
     """Answer with the passages nearest to a query; their texts are not in the export."""
     service: Service = request.app.state.service
     if service.index is None:
-        raise ApiError(404, "the export has no vectors/passages.parquet to search in")
+        raise ApiError(404, "the export has no vectors/passages.parquet to search")
     async with service.body(request) as body, service.in_hand():
         payload = schema.parse(SearchRequest, body)
         service.kind(payload.model, None, searches=True)
@@ -366,7 +366,7 @@ async def model(request: Request, name: str) -> Response:
 
 
 def _inputs(payload: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int]]:
-    """The inputs as a list. Raises ApiError for none, and for an empty one."""
+    """The inputs as a list. Raises ApiError if there are none, or one is empty."""
     given: Any = payload.input
     inputs = [given] if isinstance(given, str) or (given and isinstance(given[0], int)) else given
     if not inputs:
@@ -424,11 +424,11 @@ async def _client_gone(_: Request, error: Exception) -> Response:
 
 
 async def _server_error(_: Request, error: Exception) -> Response:
-    return _json(ApiError(500, "the service failed; its log says more", type="server_error").body, 500)
+    return _json(ApiError(500, "internal error; see the service's log", type="server_error").body, 500)
 
 
 class Watched:
-    """Around the application: the path that is meant; an id, a line in the log and the metrics for each request."""
+    """A wrapper around the application: the path that is meant; an id, a log line and the metrics for each request."""
 
     def __init__(self, app: FastAPI, prefix: str) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Bodies of requests, and the errors of those that cannot be answered, as in OpenAI's API."""
+"""Request bodies, and the errors for those that cannot be answered, as in OpenAI's API."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ KINDS: dict[InputType, Kind] = {
     "document": "document",
     "search_document": "document",
 }
-# An error per member would be gigabytes of them for a large body.
+# One error per member would make gigabytes of errors for a large body.
 _Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
 _Ids = Annotated[list[StrictInt], Field(fail_fast=True)]
 _IdLists = Annotated[list[_Ids], Field(fail_fast=True)]
@@ -54,21 +54,21 @@ class EmbeddingsRequest(WithoutEffect):
     """The body of `POST /v1/embeddings`."""
 
     input: StrictStr | _Texts | _Ids | _IdLists = Field(
-        description="A text, texts, the token ids of one (by this model's tokenizer), or of several."
+        description="A text, a list of texts, the token ids of one (by this model's tokenizer), or a list of these."
     )
-    model: StrictStr | None = Field(None, description="One of /v1/models; the only model if left out.")
+    model: StrictStr | None = Field(None, description="One of /v1/models; default: the only model.")
     encoding_format: Literal["float", "base64"] | None = Field(
-        None, description="float if left out; base64: of little-endian float32."
+        None, description="default: float; base64: of little-endian float32."
     )
     dimensions: StrictInt | None = Field(None, description="Shorter vectors, if the model was trained for them.")
-    input_type: InputType | None = Field(None, description="Chooses the model's prompt; passage if left out.")
+    input_type: InputType | None = Field(None, description="Chooses the model's prompt; default: passage.")
 
 
 class SearchRequest(WithoutEffect):
     """The body of `POST /v1/search`."""
 
     query: StrictStr = Field(json_schema_extra={"minLength": 1})
-    top_k: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(None, description="10 if left out.")
+    top_k: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(None, description="Default: 10.")
     model: StrictStr | None = None
 
 
@@ -92,7 +92,7 @@ class ApiError(Exception):
 
 
 def parse(kind: type[Request], body: bytes) -> Request:
-    """Read a body as JSON of `kind`. Raises ApiError (400) with the first mistake, without the body's words."""
+    """Parse a body as JSON of `kind`. Raises ApiError (400) with the first mistake, without quoting the body."""
     try:
         request = kind.model_validate_json(body)
     except ValidationError as error:
@@ -103,11 +103,11 @@ def parse(kind: type[Request], body: bytes) -> Request:
             known = ", ".join(name for name in kind.model_fields if name not in WithoutEffect.model_fields)
             name = unknown[:100]
             raise ApiError(
-                400, f"`{name}`: no such parameter; available: {known}", code="unknown_parameter", param=name
+                400, f"`{name}`: unknown parameter; available: {known}", code="unknown_parameter", param=name
             )
         return request
     if first["type"] == "json_invalid":
-        raise ApiError(400, f"the body is not JSON in UTF-8: {first['msg'].removeprefix('Invalid JSON: ')}")
+        raise ApiError(400, f"the body is not valid UTF-8 JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
     if not first["loc"]:
         raise ApiError(400, "the body must be a JSON object")
     param = str(first["loc"][0])

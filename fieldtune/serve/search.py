@@ -28,7 +28,7 @@ class Index:
         return len(self._ids)
 
     def nearest(self, query: Vectors, k: int) -> list[Hit]:
-        """The k passages of highest cosine to a unit vector [dimension], best first, equal ones by their ids."""
+        """The k passages with the highest cosine to a unit vector [dimension], best first; ties by their ids."""
         scores = self._vectors @ query
         rows = np.argpartition(-scores, k)[:k] if k < len(scores) else np.arange(len(scores))
         hits = [Hit(self._ids[row], float(scores[row])) for row in rows]
@@ -36,7 +36,7 @@ class Index:
 
 
 def read(path: Path, dimension: int) -> Index:
-    """Read vectors/passages.parquet of an export. Raises UserError if it is not of a model of this dimension."""
+    """Read vectors/passages.parquet of an export. Raises UserError if its vectors do not have the model's dimension."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -44,9 +44,9 @@ def read(path: Path, dimension: int) -> Index:
         table = pq.read_table(path, columns=["id", "vector"])
         ids, column = table["id"].to_pylist(), table["vector"].combine_chunks()
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise UserError(f"{path} does not load ({type(error).__name__}): run `dvc repro export`") from error
+        raise UserError(f"{path} could not be loaded ({type(error).__name__}): run `dvc repro export`") from error
     size = getattr(column.type, "list_size", None)
     if size != dimension:
-        raise UserError(f"{path} has vectors of {size} numbers, the model gives {dimension}: run `dvc repro export`")
+        raise UserError(f"{path} has {size} dimensions, but the model has {dimension}: run `dvc repro export`")
     vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
     return Index(ids, np.ascontiguousarray(vectors, dtype=np.float32))

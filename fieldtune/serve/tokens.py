@@ -1,4 +1,4 @@
-"""A request's inputs as the model reads them: behind the prompt, between special tokens, cut at the limit."""
+"""A request's inputs as the model reads them: after the prompt, between special tokens, cut at the limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from tokenizers import Tokenizer
 
 from fieldtune.serve.exported import Exported, Kind
 
-# Characters, or token ids: read in less time than it takes to wake a thread. While the tokenizer reads a longer text
-# alone, no other thread runs.
+# Characters or token ids that take less time to tokenize than a thread takes to wake. While the tokenizer reads one
+# long text, no other thread runs.
 SHORT = 2000
 
 
@@ -17,7 +17,7 @@ class Tokens:
     """The inputs of one request as the model reads them."""
 
     ids: list[list[int]]
-    truncated: list[int]  # inputs that were cut, by their place in the request
+    truncated: list[int]  # inputs that were cut, by their position in the request
 
     @property
     def count(self) -> int:
@@ -32,7 +32,7 @@ _LANGCHAIN = "LangChain sends those of OpenAI's tokenizer unless `check_embeddin
 
 
 class Reader:
-    """Tokenizes; may be used from several threads."""
+    """A tokenizer that several threads may use."""
 
     def __init__(self, exported: Exported) -> None:
         self._tokenizer = Tokenizer.from_file(str(exported.tokenizer))
@@ -51,7 +51,7 @@ class Reader:
         }
 
     def texts(self, texts: Sequence[str], kind: Kind) -> Tokens:
-        """Tokenize texts behind the prompt of their kind."""
+        """Tokenize texts after the prompt of their kind."""
         prompted = [f"{self._prompts[kind]}{text}" for text in texts]
         one = len(prompted) == 1 and len(prompted[0]) <= SHORT  # not worth waking the tokenizer's threads
         encodings = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
@@ -69,7 +69,7 @@ class Reader:
             outside = next((token for token in given if not 0 <= token < self.vocabulary), None)
             if outside is not None:
                 raise ForeignIds(
-                    f"token id {outside} is not in this model's vocabulary of {self.vocabulary} (ids must be of its "
+                    f"token id {outside} is not in this model's vocabulary of {self.vocabulary} (send ids of its "
                     f"own tokenizer; {_LANGCHAIN})"
                 )
             own = self._without_special(list(given))

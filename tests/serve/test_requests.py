@@ -40,7 +40,7 @@ def test_an_unknown_parameter_is_named_unless_it_is_null(service: Running, path:
         reply = service.post(path, TEXT[path] | {"proxy": None, name: 64})
         error = reply.json()["error"]
         assert (reply.status_code, error["param"], error["code"]) == (400, name[:100], "unknown_parameter")
-        assert error["message"].startswith(f"`{name[:100]}`: no such parameter; available: ")
+        assert error["message"].startswith(f"`{name[:100]}`: unknown parameter; available: ")
         assert "truncate" not in error["message"].removeprefix(f"`{name}`")  # nor what has no effect
 
 
