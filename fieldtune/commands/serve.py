@@ -94,8 +94,8 @@ def _positive(text: str) -> int:
 
 
 def _prefix(text: str) -> str:
-    path = f"/{text.strip('/')}"
-    if path == "/" or not re.fullmatch(r"(/[\w.~-]+)+", path, re.ASCII):
+    path = f"/{text.strip('/')}".rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII):
         raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /embed")
     return path
 

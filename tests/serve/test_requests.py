@@ -51,7 +51,7 @@ WITHOUT_EFFECT: list[tuple[str, Any]] = [
 ]  # fmt: skip
 WITH_EFFECT: list[tuple[str, Any]] = [
     ("truncate", "START"), ("truncate", "NONE"), ("truncate", False), ("stream", True), ("normalize", False),
-    ("modality", "image"), ("embedding_type", "binary"), ("late_chunking", True), ("stream", 0), ("normalize", 1),
+    ("modality", "image"), ("embedding_type", "binary"), ("late_chunking", True),
 ]  # fmt: skip
 
 
