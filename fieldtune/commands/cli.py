@@ -10,7 +10,7 @@ from types import ModuleType
 
 from rich.markup import escape
 
-from fieldtune.commands import clean, compare, estimate, experiments, judge, push, search, serve, style, use
+from fieldtune.commands import clean, compare, doctor, estimate, experiments, judge, push, search, serve, style, use
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[ModuleType, Callable[..., str]]] = {  # in the order 
     "compare": (compare, compare.compare),
     "search": (search, search.search),
     "clean": (clean, clean.clean),
+    "doctor": (doctor, doctor.doctor),
 }
 
 

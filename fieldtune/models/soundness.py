@@ -11,7 +11,7 @@ from fieldtune.runtime.errors import UserError
 
 _SAMPLE = 64  # texts
 _UNKNOWN = 0.5  # share of the tokens
-_ALIKE = 1e-6  # 1 - cosine
+_ALIKE = 1e-3  # between the numbers of unit vectors
 
 
 def refuse_broken_weights(model: SentenceTransformer, name: str) -> None:
@@ -41,7 +41,7 @@ def refuse_uninformative(model: SentenceTransformer, name: str, texts: Sequence[
             f"{name} gives vectors with NaN or infinite numbers: its weights are broken: get the model again"
         )
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    if len(sample) > 1 and float((1 - unit @ unit[0]).max()) < _ALIKE:
+    if len(sample) > 1 and float(np.abs(unit - unit[0]).max()) < _ALIKE:
         raise UserError(f"{name} gives the same vector for all texts: its weights are broken: get the model again")
 
 
