@@ -39,6 +39,6 @@ def api_key() -> str:
     key = given.strip()
     if given and not key:
         raise UserError(f"{API_KEY} is blank: give a key, or unset it to let in whoever reaches the service")
-    if any(character.isspace() for character in key):
-        raise UserError(f"{API_KEY} has white space inside, which no client can send: give another key")
+    if any(ord(character) < 32 for character in key):
+        raise UserError(f"{API_KEY} has a line break or another control character inside, which no client can send")
     return key

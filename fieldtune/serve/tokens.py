@@ -63,15 +63,15 @@ class Reader:
         Raises ForeignIds for an id outside the vocabulary, and for ids that may be of another tokenizer: they would be
         read as other words.
         """
+        outside = next((token for given in inputs for token in given if not 0 <= token < self.vocabulary), None)
+        if outside is not None:
+            raise ForeignIds(
+                f"token id {outside} is not in this model's vocabulary of {self.vocabulary} (send ids of its own "
+                f"tokenizer; {_LANGCHAIN})"
+            )
         read, truncated = [], []
         room = self._max_tokens - len(self._before) - len(self._behind)
         for row, given in enumerate(inputs):
-            outside = next((token for token in given if not 0 <= token < self.vocabulary), None)
-            if outside is not None:
-                raise ForeignIds(
-                    f"token id {outside} is not in this model's vocabulary of {self.vocabulary} (send ids of its "
-                    f"own tokenizer; {_LANGCHAIN})"
-                )
             own = self._without_special(list(given))
             if own is None and not bare:
                 raise ForeignIds(

@@ -149,16 +149,16 @@ def test_the_pages_that_are_named_may_ask_and_need_no_key_to_ask_whether_they_ma
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, mine["Origin"])
 
 
-@pytest.mark.parametrize(("given", "key"), [("", ""), ("a\n", "a"), (" a\r\n", "a"), ("a", "a")])
+@pytest.mark.parametrize(("given", "key"), [("", ""), ("a\n", "a"), (" a\r\n", "a"), ("a key", "a key")])
 def test_a_line_end_is_no_part_of_a_key(monkeypatch: pytest.MonkeyPatch, given: str, key: str) -> None:
     monkeypatch.setenv(API_KEY, given)
     assert api_key() == key
 
 
-@pytest.mark.parametrize("given", ["\n", "  ", "a\nb", "a b"])
+@pytest.mark.parametrize("given", ["\n", "  ", "a\nb", "a\x1bb"])
 def test_a_key_that_nobody_can_send_is_refused_at_once(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv(API_KEY, given)
-    with pytest.raises(UserError, match=f"{API_KEY} (is blank|has white space inside)"):
+    with pytest.raises(UserError, match=f"{API_KEY} (is blank|has a line break)"):
         api_key()
 
 
