@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import passage_text
-from fieldtune.models import base_models, encoder, processes
+from fieldtune.models import base_models, encoder, processes, soundness
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.precision import use_bf16
 from fieldtune.runtime import paths
@@ -33,6 +33,10 @@ def work() -> str:
     if warning := foreign_language_warning(config.model, Counter(row["language"] for row in rows)):
         note(warning)
     model = encoder.load_base(config.model)
+    for line in encoder.assumptions(model, config.model):
+        note(line)
+    soundness.refuse_broken_weights(model, config.model.name)
+    soundness.refuse_uninformative(model, config.model.name, passages)
     bf16 = use_bf16(config.precision)
     encoder.write_all(
         model,
