@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fieldtune.models import base_models, processes
+from fieldtune.models import base_models, model_folder, processes
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
@@ -48,14 +48,20 @@ def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
 
     Raises UserError if the folder does not hold a complete model, or holds one that is not a text transformer.
     """
+    model_folder.refuse_others(folder)
     try:
         loaded = SentenceTransformer(
             str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32}, **options
         )
-    except Exception as error:  # the class depends on what is broken
+    except Exception as error:  # what a broken file raises depends on the file
+        if code := model_folder.own_code(folder):
+            raise UserError(
+                f"{folder} needs code of its own ({code}), which fieldtune does not run: name another model"
+            ) from error
         raise UserError(
-            f"{folder} could not be loaded as an embedding model: {error}\nGet the folder again, or name another one"
+            f"{folder} does not load as an embedding model: {error}\nGet the folder again, or name another one"
         ) from error
+    model_folder.refuse_without_tokenizer(folder)
     if not isinstance(loaded[0], Transformer) or "text" not in loaded[0].modalities:
         raise UserError(f"{folder} is not a text transformer, the only kind of model that can be tuned")
     return loaded
@@ -74,8 +80,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
         similarity_fn_name="cosine",
         **options,
     )
-    if model.passage_prompt is None and not loaded.prompts["document"]:  # by its other names
-        loaded.prompts["document"] = loaded.prompts.get("passage") or loaded.prompts.get("corpus") or ""
+    _rename_prompts(loaded, model)
     dimension = loaded.get_embedding_dimension()
     if model.dimension is not None and dimension != model.dimension:
         raise UserError(
@@ -93,6 +98,45 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
         )
     loaded.max_seq_length = model.max_tokens
     return loaded
+
+
+# Names that other tools and models' authors give to the two prompts.
+_PROMPT_NAMES: dict[Kind, tuple[str, ...]] = {
+    "query": ("search_query", "queries", "retrieval_query", "retrieval.query", "Retrieval-query", "question"),
+    "document": (
+        *("passage", "corpus", "search_document", "documents", "passages", "doc", "retrieval_document"),
+        *("retrieval_passage", "retrieval.passage", "Retrieval-document"),
+    ),
+}
+
+
+def _rename_prompts(loaded: SentenceTransformer, model: ModelConfig) -> None:
+    """Take the folder's own prompts by their other names, unless the settings have prompts."""
+    for kind, setting in (("query", model.query_prompt), ("document", model.passage_prompt)):
+        if setting is None and not loaded.prompts.get(kind):
+            names = _PROMPT_NAMES["query" if kind == "query" else "document"]
+            loaded.prompts[kind] = next((loaded.prompts[name] for name in names if loaded.prompts.get(name)), "")
+
+
+def assumptions(loaded: SentenceTransformer, model: ModelConfig) -> list[str]:
+    """A sentence on each thing about a base model that its folder does not say, and that changes its vectors."""
+    folder = base_models.locate(model)
+    lines = []
+    if model_folder.assumed_pooling(folder):
+        mode = getattr(loaded[1], "pooling_mode", "mean") if len(loaded) > 1 else "mean"
+        lines.append(
+            f"{folder} has no modules.json, which says how tokens become a vector: {mode} pooling is assumed; with "
+            "that file from the model's source the base model's scores may differ"
+        )
+    own = model.query_prompt is None and model.passage_prompt is None
+    if own and not any(loaded.prompts.get(kind) for kind in _PROMPT_NAMES):
+        others = sorted(name for name, prompt in loaded.prompts.items() if prompt)
+        if others:
+            lines.append(
+                f"{folder} has prompts named {', '.join(others)}, which are not known as those of queries or passages: "
+                "none is used; set query_prompt and passage_prompt in the model's file in conf/model/"
+            )
+    return lines
 
 
 def _positions(model: SentenceTransformer) -> int | None:

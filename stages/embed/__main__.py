@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from fieldtune.corpus import files, real_queries
-from fieldtune.models import base_models, encoder, processes
+from fieldtune.corpus.passages import passage_text
+from fieldtune.models import base_models, encoder, processes, soundness
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.corpus_vectors import write_all
@@ -21,6 +22,7 @@ from fieldtune.runtime.settings import load
 from fieldtune.runtime.stage import run_stage
 from stages.embed.config import EmbedConfig
 
+_SAMPLE = 10_000  # passages that show whether the model knows their words
 _FOREIGN = 0.2  # share of the passages; language detection errs on short and technical ones
 
 
@@ -31,9 +33,15 @@ def work() -> str:
     queries, documents = _queries({row["id"]: row["document"] for row in passages})
     if warning := foreign_language_warning(config.model, Counter(row["language"] for row in passages)):
         note(warning)
+    model = encoder.load_base(config.model)
+    for line in encoder.assumptions(model, config.model):
+        note(line)
+    soundness.refuse_broken_weights(model, config.model.name)
+    sample = passages[:: max(1, len(passages) // _SAMPLE)]
+    soundness.refuse_uninformative(model, config.model.name, [passage_text(row) for row in sample])
     bf16 = use_bf16(config.precision)
     encode = CachedEncoder(
-        encoder.load_base(config.model),
+        model,
         base_models.locate(config.model),
         bf16=bf16,
         batch_size=config.batch_size,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
-from fieldtune.retrieval import fusion, metrics, ranking
+from fieldtune.retrieval import fusion, metrics, ranking, self_passages
 from fieldtune.retrieval.metrics import Values
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.retrieval.stored_rankings import read_rankings
@@ -39,12 +39,14 @@ def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
     passages = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
     queries = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
-    tuned, bm25 = ranking.dense(queries, passages, corpus), systems["bm25"]
+    own = self_passages.own_sections(judged, inputs.passages, corpus.sections)
+    tuned, bm25 = self_passages.leave_out(ranking.dense(queries, passages, corpus), own), systems["bm25"]
     answers = [judged.relevant[row] for row in dev]
     share = fusion.choose_weight(tuned[dev], bm25[dev], answers, judged.clusters[dev], corpus)
     systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, bm25, corpus, share)}
     systems = {system: systems[system] for system in SYSTEMS}
-    systems |= _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)])
+    compared = _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)])
+    systems |= {name: self_passages.leave_out(rankings, own) for name, rankings in compared.items()}
     values = {system: metrics.per_query(rankings, judged.relevant) for system, rankings in systems.items()}
     return Ranked(systems, values, share, queries, passages)
 
