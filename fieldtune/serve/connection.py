@@ -41,7 +41,7 @@ class UpgradeFilter:
         self._line_start = True  # the next byte begins a line
 
     def split(self, data: bytes) -> tuple[bytes, bytes]:
-        """Split a piece that begins in a head, or before one, into what the parser may see of it and what follows it."""
+        """Split a piece that begins in a head, or before one: what the parser may see of the head, and what follows."""
         seen = self._seen + data
         end = seen.find(_END)
         cut = len(data) if end < 0 else end + len(_END) - len(self._seen)
