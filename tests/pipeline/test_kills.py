@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.pipeline.repository import dvc, environment, make
+from tests.pipeline.repository import ROOT, dvc, environment, make
 
 pytestmark = pytest.mark.pipeline
 STAGES = [*yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]][1:]  # compose takes no time
