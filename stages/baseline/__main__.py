@@ -10,8 +10,8 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
-from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.retrieval import fusion, judged_queries, metrics, ranking, self_passages
 from fieldtune.retrieval.stored_rankings import write_rankings
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
@@ -22,14 +22,16 @@ from stages.baseline.config import BaselineConfig
 
 def work() -> str:
     config = load("baseline", BaselineConfig)
-    corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = Corpus.from_passages(passages)
     judged = judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus)
+    own = self_passages.own_sections(judged, passages, corpus.sections)
     base = ranking.dense(
-        judged_queries.vectors(judged.ids, paths.VECTORS),
-        read_vectors(paths.VECTORS, "passages"),
+        read_vectors(paths.VECTORS, QUERIES, judged.texts),
+        read_vectors(paths.VECTORS, PASSAGES, corpus.texts),
         corpus,
     )
-    words = ranking.bm25(judged.texts, corpus)
+    base, words = (self_passages.leave_out(ranked, own) for ranked in (base, ranking.bm25(judged.texts, corpus)))
     dev = judged.rows([judged_queries.DEV])
     answers = [judged.relevant[row] for row in dev]
     weight = fusion.choose_weight(base[dev], words[dev], answers, judged.clusters[dev], corpus)
@@ -44,6 +46,8 @@ def work() -> str:
     main_set = judged.main_set
     ndcg = {system: scores[main_set][system]["ndcg@10"] for system in systems}
     message = advice(ndcg["base"], config, real=main_set == "real")
+    if left_out := self_passages.message(own):
+        message += f"; {left_out}"
     blocks = {name: {**scores[name], "n": len(rows)} for name, rows in sets.items()}
     files.write_json(paths.BASELINE_METRICS, {**blocks, "hybrid_weight": weight, "advice": message})
     note(message)

@@ -15,12 +15,11 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sentence_transformers import SentenceTransformer
-
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models import encoder, tuned_model
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import judged_queries, ranking
 from fieldtune.runtime import paths
@@ -45,9 +44,9 @@ def work() -> str:
     config = load("export", ExportConfig)
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
-    vectors = read_vectors(paths.TUNED_VECTORS, "passages")
+    vectors = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    query_vectors = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
+    query_vectors = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
     metrics = files.read_json(paths.METRICS)
     check = draw(
         judged,
@@ -59,8 +58,9 @@ def work() -> str:
         seed=config.seed,
     )
     model = encoder.load_folder(paths.MODEL, device="cpu")
+    encode = CachedEncoder(model, paths.MODEL, bf16=False, batch_size=config.batch_size, tuned=True)
     rows = sorted(random.Random(config.seed).sample(range(len(passages)), min(config.check.texts, len(passages))))
-    sample = _encode_sample(model, [corpus.texts[row] for row in rows], config.batch_size)
+    sample = _encode_sample(encode, [corpus.texts[row] for row in rows])
     report: dict[str, Any] = {
         "texts": len(rows),
         "vectors/passages.parquet": {"cosine": sample.cosines(vectors[rows])},
@@ -110,9 +110,8 @@ def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
     )
 
 
-def _encode_sample(model: SentenceTransformer, texts: Sequence[str], batch_size: int) -> Sample:
-    label = "encoding a sample in float32"
-    return Sample(texts, encoder.encode(model, texts, "document", bf16=False, batch_size=batch_size, label=label))
+def _encode_sample(encode: CachedEncoder, texts: Sequence[str]) -> Sample:
+    return Sample(texts, encode.encode(texts, "document", label="encoding a sample in float32"))
 
 
 def _card(config: ExportConfig, metrics: Mapping[str, Any], interface: Interface, examples: Sequence[Example]) -> str:

@@ -1,5 +1,6 @@
 """`fieldtune search` with real, tiny models: three columns, each of what its system ranks first."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ from fieldtune.commands import cli
 from fieldtune.commands.loaded_systems import Systems
 from fieldtune.commands.search import side_by_side
 from fieldtune.corpus.passages import Corpus, passage_text
-from fieldtune.corpus.vectors import read_vectors, vectors_file
 from fieldtune.models import encoder
 from fieldtune.retrieval import ranking
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
 from tests.commands.test_judge import QUERIES, STEERING, made_passages, template  # noqa: F401
 from tests.train import workspace
+from tests.vectors import read_rows
 
 PASSAGES = made_passages()
 
@@ -30,7 +31,7 @@ def test_each_system_has_its_own_best_sections(team: Path) -> None:
         loaded = encoder.load_folder(model)
         loaded.prompts = dict(workspace.PROMPTS)
         query_vector = encoder.encode(loaded, [QUERIES[0]], "query", bf16=False, batch_size=2)[0]
-        scores = read_vectors(vectors, "passages") @ query_vector
+        scores = read_rows(Path(), vectors, "passages") @ query_vector
         best: dict[str, int] = {}
         for row in np.argsort(-scores).tolist():
             best.setdefault(PASSAGES[row]["section"], row)
@@ -50,7 +51,7 @@ def test_what_is_printed(team: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_without_a_tuned_model_there_are_two_columns(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (team / vectors_file(paths.TUNED_VECTORS, "passages")).unlink()
+    shutil.rmtree(team / paths.TUNED_VECTORS)
     cli.main(["search", QUERIES[1]])
     assert "no tuned model yet" in capsys.readouterr().out
 

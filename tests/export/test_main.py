@@ -24,7 +24,8 @@ from transformers import AutoTokenizer
 
 import stages.export.__main__ as export
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import read_vectors, write_vectors
+from fieldtune.corpus.passages import passage_text
+from fieldtune.corpus.vectors import PASSAGES, write_vectors
 from fieldtune.models import tuned_model
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
@@ -33,6 +34,7 @@ from stages.export.onnx import OnnxEncoder
 from stages.export.parity import parity
 from tests.export import inputs
 from tests.tiny_model import WORDS
+from tests.vectors import read_rows
 
 pytestmark = pytest.mark.pipeline
 
@@ -139,7 +141,7 @@ def test_the_corpus_is_there_row_by_row_without_its_texts(done: Done) -> None:
     assert table["id"].to_pylist() == [row["id"] for row in passages]
     seen = [f"{row['title']}\n{row['text']}".encode() for row in passages]
     assert table["text_sha256"].to_pylist() == [hashlib.sha256(text).hexdigest() for text in seen]
-    tuned = read_vectors(done.folder / paths.TUNED_VECTORS, "passages")
+    tuned = read_rows(done.folder, paths.TUNED_VECTORS, "passages")
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), dtype=np.float32), tuned)
 
 
@@ -298,8 +300,9 @@ def test_a_verdict_against_the_export_is_said(verdict: str, similarity: float, e
 
 
 def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
-    rolled = np.roll(read_vectors(paths.TUNED_VECTORS, "passages"), 1, axis=0)
-    write_vectors(paths.TUNED_VECTORS, "passages", rolled)
+    rolled = np.roll(read_rows(Path(), paths.TUNED_VECTORS, "passages"), 1, axis=0)
+    texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    write_vectors(paths.TUNED_VECTORS, PASSAGES, texts, rolled)
     with pytest.raises(UserError, match=r"data/tuned_vectors was not made by data/model: run `dvc repro`"):
         export.work()
     assert not paths.EXPORT.exists()
