@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _refuse_halves(arguments: Sequence[str]) -> None:
-    """Exit if an argument has bytes that are no text here, and that no tokenizer or file name of DVC's can hold."""
+    """Exit if an argument has bytes that are not text, which no tokenizer and no file name of DVC's can hold."""
     for argument in arguments:
         shown = argument.encode("utf-8", "backslashreplace").decode()
         if shown != argument:

@@ -70,7 +70,7 @@ def doctor(as_json: bool) -> str:
 
 
 def _tried(work: Callable[[], Any]) -> Any:
-    """What the work returns; its message if it fails, whatever it fails with."""
+    """Return the work's result, or its message if it fails, whatever it fails with."""
     try:
         return work()
     except UserError as error:
@@ -80,13 +80,13 @@ def _tried(work: Callable[[], Any]) -> Any:
 
 
 def _versions() -> dict[str, str | None]:
-    found: dict[str, str | None] = {"python": platform.python_version(), "system": platform.platform()}
+    versions: dict[str, str | None] = {"python": platform.python_version(), "system": platform.platform()}
     for name in _PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            found[name] = None
-    return found
+            versions[name] = None
+    return versions
 
 
 def _machine() -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _stages() -> dict[str, str]:
 
 def _next(stages: Mapping[str, str], checked: Mapping[str, Any]) -> str:
     if "error" in checked:
-        return f"mend {paths.PARAMS}"
+        return f"correct {paths.PARAMS}"
     if "error" in stages:
         return "dvc status"
     if any(state != "done" for state in stages.values()):
@@ -237,5 +237,5 @@ def _line(value: Any) -> str:
 
 def _duration(seconds: Any) -> str:
     if not isinstance(seconds, int):
-        return "not known before `dvc repro ingest`" if seconds is None else _line(seconds)
+        return "unknown before `dvc repro ingest`" if seconds is None else _line(seconds)
     return f"about {max(1, round(seconds / 60)):,} min"

@@ -166,7 +166,7 @@ _LASTING = (400, 402, 403, 404, 409, 413, 422)
 
 
 def _refusal(name: str, status: int, message: str | None) -> str:
-    """What the Hub says first, then what to do about it, as far as that is known."""
+    """The Hub's own words, then what to do about it, as far as that is known."""
     words = f": {message.strip()}" if message and message.strip() else ""
     tokens = "https://hf.co/settings/tokens"
     if status == 401:

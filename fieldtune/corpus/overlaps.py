@@ -1,4 +1,4 @@
-"""Places of params.yaml that may not lie in one another: what is tested with, or computed, is no document."""
+"""Places of params.yaml that may not overlap: what is tested with, or computed, is not a document."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -133,7 +133,7 @@ def assumptions(loaded: SentenceTransformer, model: ModelConfig) -> list[str]:
         others = sorted(name for name, prompt in loaded.prompts.items() if prompt)
         if others:
             lines.append(
-                f"{folder} has prompts named {', '.join(others)}, which are not known as those of queries or passages: "
+                f"{folder} has prompts named {', '.join(others)}, and none is known as that of queries or passages: "
                 "none is used; set query_prompt and passage_prompt in the model's file in conf/model/"
             )
     return lines

@@ -1,4 +1,4 @@
-"""A model's folder by its small files: what is no embedding model is refused by what it is. No heavy imports."""
+"""A model's folder by its small files: another kind of model is refused by what it is. No heavy imports."""
 
 import json
 from pathlib import Path

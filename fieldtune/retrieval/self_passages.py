@@ -54,7 +54,7 @@ def leave_out(rankings: Rankings, own: OwnSections) -> Rankings:
 
 
 def message(own: OwnSections) -> str:
-    """A sentence that says for how many queries a passage was left out; empty if for none."""
+    """A sentence on the number of queries that are passages; empty if there are none."""
     count = int((own >= 0).sum())
     if count == 0:
         return ""

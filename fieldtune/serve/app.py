@@ -244,7 +244,7 @@ _watched = APIRouter()
 
 @_watched.get("/", responses=openapi.read_responses(openapi.Root, "The service and its paths"))
 async def root() -> Response:
-    """What load balancers ask for unless told otherwise."""
+    """The page that load balancers ask for by default."""
     return _json({"service": "fieldtune", "paths": routes.ALL})
 
 
@@ -352,14 +352,14 @@ async def find(request: Request) -> Response:
 
 @_v1.get("/models", responses=openapi.read_responses(openapi.ModelList, "The names that requests may have"))
 async def models(request: Request) -> Response:
-    """What is served."""
+    """The names that requests may have."""
     service: Service = request.app.state.service
     return _json({"object": "list", "data": [service.describe(name) for name in service.models]})
 
 
 @_v1.get("/models/{name:path}", responses=openapi.read_responses(openapi.Model, "What is served under the name"))
 async def model(request: Request, name: str) -> Response:
-    """What is served under a name."""
+    """One of these names."""
     service: Service = request.app.state.service
     service.kind(name, None)
     return _json(service.describe(name))

@@ -41,7 +41,7 @@ class UpgradeFilter:
         self._line_start = True  # the next byte begins a line
 
     def split(self, data: bytes) -> tuple[bytes, bytes]:
-        """What the parser may see of a piece that begins in a head, or before one, and what comes behind the head."""
+        """Split a piece that begins in a head, or before one: what the parser may see of the head, and what follows."""
         seen = self._seen + data
         end = seen.find(_END)
         cut = len(data) if end < 0 else end + len(_END) - len(self._seen)
@@ -139,7 +139,7 @@ class Connection(HttpToolsProtocol):
             self._head_timer = None
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer a request whose head is not there, and close."""
+        """Answer a request without a complete head, and close."""
         self._leave_head()
         log.warning("headers refused", extra={"fields": {"status": status, "reason": message}})
         if self.cycle is not None and not self.cycle.response_complete:  # the answer before this one closes

@@ -52,7 +52,7 @@ class SearchReply(BaseModel):
 
 
 class Model(BaseModel):
-    """What is served under a name. `matryoshka`: the shorter sizes of its vectors."""
+    """A model as it is served. `matryoshka`: the shorter sizes of its vectors."""
 
     id: str
     object: Literal["model"]
@@ -86,7 +86,7 @@ class Root(BaseModel):
 
 
 class Fault(BaseModel):
-    """What is wrong with a request, as in OpenAI's API."""
+    """The fault of a request, as in OpenAI's API."""
 
     message: str
     type: str

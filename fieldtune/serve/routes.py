@@ -20,7 +20,7 @@ def canonical(path: str, prefix: str = "") -> str:
 
 
 def hint(path: str) -> str:
-    """What to ask for instead of a path that does not exist."""
+    """The path to ask for instead of one that does not exist."""
     last = path.rstrip("/").rpartition("/")[2]
     meant = next((known for known in ALL if known.endswith(f"/{last}")), None)
     if meant is None:

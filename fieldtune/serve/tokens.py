@@ -90,7 +90,7 @@ class Reader:
         )
 
     def _without_special(self, ids: list[int]) -> list[int] | None:
-        """The ids between the model's special tokens; None if those are not there, or if the model has none."""
+        """The ids between the model's special tokens; None if they are missing, or if the model has none."""
         before, behind = len(self._before), len(self._behind)
         if before + behind == 0 or len(ids) < before + behind:
             return None

@@ -73,7 +73,7 @@ def known_keys() -> tuple[str, ...]:
 
 
 def item_type(key: str) -> type[Any] | None:
-    """The type of a list's items; None for a key that is no list."""
+    """The type of a list's items; None for a key of another type."""
     kind: Any = Config
     for part in key.split("."):
         kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)

@@ -80,7 +80,7 @@ def test_it_names_the_key_that_ends_everything_else(
     path.write_text(path.read_text(encoding="utf-8").replace("pin: data/none.jsonl", new), encoding="utf-8")
     printed = doctor(capsys)
     assert words in printed
-    assert printed.rstrip().endswith("next: mend params.yaml")
+    assert printed.rstrip().endswith("next: correct params.yaml")
 
 
 def test_too_little_memory_or_disk_is_said() -> None:

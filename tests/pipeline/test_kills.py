@@ -13,22 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.pipeline.repository import dvc, environment, make
+from tests.pipeline.repository import ROOT, dvc, environment, make
 
 pytestmark = pytest.mark.pipeline
-STAGES = (
-    "compose",
-    "ingest",
-    "real",
-    "generate",
-    "embed",
-    "dataset",
-    "baseline",
-    "train",
-    "curve",
-    "evaluate",
-    "export",
-)
+STAGES = [*yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]][1:]  # compose takes no time
 KILLS = 10
 SEEDS = [int(seed) for seed in os.environ.get("FIELDTUNE_TEST_SEEDS", "1").split(",")]
 

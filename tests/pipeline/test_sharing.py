@@ -1,4 +1,4 @@
-"""Sharing a team's own results by DVC, with the commands that README and DVC's own guides have."""
+"""Sharing a team's own results by DVC, with the commands of docs/team.md."""
 
 import shlex
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.pipeline.repository import commit, dvc, git, make
-from tests.test_readme import README
+from tests.pipeline.repository import ROOT, commit, dvc, git, make, shell
 
 pytestmark = pytest.mark.pipeline
+TEAM = (ROOT / "docs/team.md").read_text(encoding="utf-8")
 
 
 def outputs(folder: Path) -> list[str]:
@@ -44,13 +44,11 @@ def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     team.mkdir()
     make(team)
     if request.param == "with":
-        here = Path(__file__).parents[2]
-        (team / "data/sample/dvc.lock").write_bytes((here / "data/sample/dvc.lock").read_bytes())
+        (team / "data/sample/dvc.lock").write_bytes((ROOT / "data/sample/dvc.lock").read_bytes())
         commit(team, "the sample's lock, as in the repository that was cloned")
     finish(team, "first")
-    (remote,) = (line for line in README.splitlines() if "`dvc remote add -d storage <url>` and `dvc push`" in line)
-    assert "`dvc pull`" in remote
-    dvc(team, *shlex.split(f"remote add -d storage {root / 'storage'}"))
+    (remote,) = (line for line in TEAM.splitlines() if line.startswith("dvc remote add --default storage /"))
+    shell(team, remote.replace("/srv/dvc", shlex.quote(str(root / "storage"))))
     commit(team, "a place for results")
     dvc(team, "push")
     finish(team, "second")
@@ -60,6 +58,8 @@ def clone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_a_colleague_pulls_and_goes_back_and_forth(clone: Path) -> None:
+    (pull,) = (line for line in TEAM.splitlines() if line.startswith("dvc pull"))
+    shell(clone, pull)
     dvc(clone, "pull")
     assert (clone / "data/model/report.json").read_text(encoding="utf-8") == "second"
     newest = git(clone, "rev-parse", "HEAD").strip()

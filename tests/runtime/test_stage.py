@@ -82,11 +82,11 @@ def wait_until_gone(pid: int) -> None:
         ("open('/dev/full', 'w').write('x' * 100_000)", "No space left on device: while writing"),
         (
             "fill_the_disk(); raise SafetensorError('file write failed')",
-            "no space left on the disk of {folder}, {folder}/.dvc, {temporary}: free some, then run `dvc repro` again",
+            "no space left on the disk of {temporary}, {folder}, {folder}/.dvc: free some, then run `dvc repro` again",
         ),
         (
             "fill_the_disk(); raise sqlite3.OperationalError('disk I/O')",
-            "no space left on the disk of {folder}, {folder}/.dvc, {temporary}: free some, then run `dvc repro` again",
+            "no space left on the disk of {temporary}, {folder}, {folder}/.dvc: free some, then run `dvc repro` again",
         ),
         ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted: run `dvc repro` again to continue"),
     ],
@@ -129,8 +129,10 @@ PRINTS = "from fieldtune.runtime import console, stage\ndef work():\n    console
     ("work", "code"), [("return 'done ±.5'", 0), ("raise stage.UserError('no → ±')", 1)], ids=["done", "failed"]
 )
 def test_an_exit_code_is_of_the_work_in_any_encoding(repository: Path, encoding: str, work: str, code: int) -> None:
+    program = repository / "program.py"
+    program.write_text(PRINTS.format(work=work) + "stage.run_stage('train', work)", encoding="utf-8")
     process = subprocess.run(
-        [sys.executable, "-c", PRINTS.format(work=work) + "stage.run_stage('train', work)"],
+        [sys.executable, "program.py"],
         cwd=repository,
         env={**os.environ, "PYTHONPATH": str(ROOT), **ENCODINGS[encoding]},
         capture_output=True,
