@@ -151,6 +151,8 @@ def _positions(model: SentenceTransformer) -> int | None:
 
 def save(model: SentenceTransformer, folder: Path) -> None:
     """Save a model as a Sentence Transformers folder, with its prompts, and without a card that quotes texts."""
+    # A tokenizer that has encoded is saved with how it cuts: so is one whose texts all came from the store.
+    tokenize(model, ["a"], "document")
     model.save_pretrained(str(folder), create_model_card=False)
 
 
