@@ -1,6 +1,6 @@
 """Stage `baseline`: the base model, BM25 and their hybrid on the test queries: is tuning worth it?
 
-The dev queries are ranked as well: they choose the hybrid's weight, here and in `evaluate`.
+The dev queries are ranked as well: they choose shares if there are too few real queries, here and in `evaluate`.
 
 Run as `python -m stages.baseline`.
 """
@@ -29,11 +29,17 @@ def work() -> str:
         read_vectors(paths.VECTORS, "passages"),
         corpus,
     )
-    words = ranking.bm25(judged.texts, corpus)
-    dev = judged.rows([judged_queries.DEV])
-    answers = [judged.relevant[row] for row in dev]
-    weight = fusion.choose_weight(base[dev], words[dev], answers, judged.clusters[dev], corpus)
-    systems = {"base": base, "bm25": words, "hybrid": ranking.fuse(base, words, corpus, weight)}
+    fields = ranking.bm25_fields(judged.texts, corpus, fusion.HEADING_SHARES)
+    queries = fusion.deciding(judged, corpus, real=config.real_evidence > 0)
+    headings = fusion.choose_fields(fields, judged, queries)
+    words = fields[headings.share]
+    hybrid = fusion.choose_hybrid(base, words, judged, corpus, queries)
+    systems = {
+        "base": base,
+        "bm25": fields[0.0],
+        "bm25_fields": words,
+        "hybrid": ranking.fuse(base, words, corpus, hybrid.share),
+    }
     values = {name: metrics.per_query(rankings, judged.relevant) for name, rankings in systems.items()}
     sets = {name: rows for name, rows in judged.sets.items() if name != judged_queries.DEV}
     scores = {
@@ -45,7 +51,12 @@ def work() -> str:
     ndcg = {system: scores[main_set][system]["ndcg@10"] for system in systems}
     message = advice(ndcg["base"], config, real=main_set == "real")
     blocks = {name: {**scores[name], "n": len(rows)} for name, rows in sets.items()}
-    files.write_json(paths.BASELINE_METRICS, {**blocks, "hybrid_weight": weight, "advice": message})
+    shares = {
+        "hybrid_weight": hybrid.share,
+        "heading_share": headings.share,
+        "crossfitted_shares": fusion.by_halves({"bm25_fields": headings, "hybrid": hybrid}),
+    }
+    files.write_json(paths.BASELINE_METRICS, {**blocks, **shares, "advice": message})
     note(message)
     shown = ", ".join(f"{system} {score:.3f}" for system, score in ndcg.items())
     return f"NDCG@10 on {len(sets[main_set]):,} {main_set} queries: {shown}"

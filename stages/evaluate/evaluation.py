@@ -40,6 +40,8 @@ class Evaluation:
     kinds: Mapping[str, SetScores]  # of generated queries
     similarity: float  # mean cosine between the corpus's vectors before and after tuning
     weights: Mapping[str, float]  # the model's shares of the hybrids
+    heading_share: float  # of the headings in BM25's score
+    crossfitted_shares: Mapping[str, Mapping[str, Any]]  # of those that real queries chose: `fusion.by_halves`
     wins: Sequence[Example]
     losses: Sequence[Example]
     # Settings

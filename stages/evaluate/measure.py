@@ -10,6 +10,8 @@ from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import curve_points, judged_queries, metrics
 from fieldtune.retrieval.curve_points import CurvePoint
+from fieldtune.retrieval.fusion import by_halves
+from fieldtune.retrieval.judged_queries import GIVEN, words_in_answers
 from fieldtune.runtime import paths
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.crossfit import crossfitted_gain
@@ -65,6 +67,8 @@ def evaluate(
         deciding=len(inputs.evidence.get("query_id", [])),
         crossfitted=crossfitted,
         real_queries=sets["real"].n if "real" in sets else 0,
+        words="bm25_fields" if inputs.baseline["heading_share"] else "bm25",
+        words_given=_words_given(inputs),
     )
     wins, losses = _examples(inputs, facts, ranked)
     return Evaluation(
@@ -77,7 +81,9 @@ def evaluate(
         similarity=similarity,
         chosen_by=chosen["by"],
         crossfitted=crossfitted,
-        weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share},
+        weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share.share},
+        heading_share=inputs.baseline["heading_share"],
+        crossfitted_shares={**inputs.baseline["crossfitted_shares"], **by_halves({"tuned_hybrid": ranked.tuned_share})},
         wins=wins,
         losses=losses,
         negligible=config.negligible,
@@ -117,6 +123,13 @@ def curve(inputs: Inputs, ranked: Ranked, similarity: float, config: EvaluateCon
     tuned, base = (ranked.values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
     points.append(CurvePoint(1.0, len(set(inputs.trained)), len(inputs.trained), unchanged, tuned))
     return data_curve(points, base, judged.clusters[rows], unchanged, config)
+
+
+def _words_given(inputs: Inputs) -> bool:
+    """True if the main set's queries are generated and made of their passages' own words."""
+    judged = inputs.judged
+    main = judged.at(judged.sets[judged.main_set])
+    return judged.main_set != "real" and words_in_answers(main, inputs.corpus) >= GIVEN
 
 
 def _test_set(inputs: Inputs) -> str:

@@ -12,6 +12,7 @@ from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import encoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
+from fieldtune.retrieval.fusion import Choice
 from fieldtune.retrieval.metrics import Values
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.retrieval.stored_rankings import read_rankings
@@ -30,21 +31,21 @@ class Ranked:
 
     systems: dict[str, Rankings]
     values: dict[str, dict[str, Values]]  # system → metric → [queries]
-    tuned_share: float  # of the tuned model in its hybrid
+    tuned_share: Choice  # of the tuned model in its hybrid
     tuned_queries: Vectors  # [queries, dimension]
     tuned_passages: Vectors
 
 
 def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
-    """Rank with the tuned model's vectors, its hybrid, whose share the dev queries choose, and the models beside."""
-    judged, corpus, dev = inputs.judged, inputs.corpus, inputs.dev_rows
+    """Rank with the tuned model's vectors, its hybrid, whose share queries choose, and the models beside."""
+    judged, corpus = inputs.judged, inputs.corpus
     passages = read_vectors(paths.TUNED_VECTORS, "passages")
     queries = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
-    tuned, bm25 = ranking.dense(queries, passages, corpus), systems["bm25"]
-    answers = [judged.relevant[row] for row in dev]
-    share = fusion.choose_weight(tuned[dev], bm25[dev], answers, judged.clusters[dev], corpus)
-    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, bm25, corpus, share)}
+    tuned, words = ranking.dense(queries, passages, corpus), systems["bm25_fields"]
+    deciding = fusion.deciding(judged, corpus, real=config.real_evidence > 0)
+    share = fusion.choose_hybrid(tuned, words, judged, corpus, deciding)
+    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, words, corpus, share.share)}
     systems = {system: systems[system] for system in SYSTEMS}
     systems |= _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)], config)
     values = {system: metrics.per_query(rankings, judged.relevant) for system, rankings in systems.items()}

@@ -342,7 +342,10 @@ def test_the_short_form_has_the_numbers_and_no_text() -> None:
     text = markdown(evaluation(wins=[example("zyxquery", section="zyxdoc.md#S")]))
     assert text.startswith("## Ship it: the tuned model is better.\n")
     assert "- A gain of 0.05 or more is meaningful.\n" in text
-    assert "| NDCG@10 | base | BM25 | hybrid(base) | tuned | hybrid(tuned) | gain over base |\n|---|---|---|" in text
+    assert (
+        "| NDCG@10 | base | BM25 | BM25(headings) | hybrid(base) | tuned | hybrid(tuned) | gain over base |\n|---|---|---|"
+        in text
+    )
     row = "| real queries (2,378) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (+0.090 to +0.110) |\n"
     assert row in text
     assert "| generated, keyword (80) | 0.700 |" in text
