@@ -25,6 +25,12 @@ IN_MODEL_CARD = {
     "tuned": "**this model**",
     "tuned_hybrid": "hybrid of this model and BM25",
 }
+IN_MODEL_CARD_OF_BASE = IN_MODEL_CARD | {
+    "base": "**this model**",
+    "hybrid": "hybrid of this model and BM25",
+    "tuned": "tuned model",
+    "tuned_hybrid": "hybrid of tuned model and BM25",
+}
 # From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
 CHEAPEST_FIRST = ("base", "bm25", "bm25_fields", "tuned", "hybrid", "tuned_hybrid")
 UNTUNED = ("base", "bm25", "bm25_fields", "hybrid")  # what the tuned model is compared with

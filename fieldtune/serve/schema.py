@@ -44,7 +44,9 @@ class SearchRequest(BaseModel):
     model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
 
     query: StrictStr
-    top_k: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+    top_k: Annotated[int, Field(strict=True, ge=1, le=100)] = 10
+    system: StrictStr | None = Field(None, description="tuned, bm25, tuned_hybrid …; the recommended one if left out.")
+    source: StrictStr = Field("", description="Only passages whose `source` begins with this.")
     model: StrictStr | None = None
 
 

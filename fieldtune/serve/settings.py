@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MODELS = ("auto", "int8", "fp32", "torch")
+VECTORS = ("float32", "int8")
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class ServeSettings:
     folder: Path  # an export: data/export/
     name: str  # of the model in requests and replies
     model: str  # one of MODELS
+    vectors: str  # one of VECTORS: of the passages, in /v1/search
     workers: int  # processes
     threads: int  # of each worker's model
     batch_tokens: int | None  # encoded at once; None: what suits the model's device

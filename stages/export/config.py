@@ -28,6 +28,7 @@ class ExportConfig:
     max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; more, and it is not exported
     int8_vectors: bool = MISSING  # beside float32, in vectors/passages.parquet: a quarter of its size
     binary_vectors: bool = MISSING  # the same, one bit per number
+    texts: bool = MISSING  # the passages' titles and texts in search/, so that the service can show what it found
     card_examples: bool = MISSING  # puts test queries, and the passages retrieved for them, into the model card
     check: CheckConfig = MISSING
     batch_size: int = between(1, 4096)  # texts encoded at once in the checks; on a CPU more is no faster

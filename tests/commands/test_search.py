@@ -65,7 +65,7 @@ def test_alone_is_bold_and_nothing_steers_the_terminal() -> None:
             "text": passage_text({"title": "t", "text": "w " * 99}),
         },
     ]
-    table = side_by_side({"base": [(0, 0.5)], "tuned": [(1, 0.7), (0, 0.6)]}, rows)
+    table = side_by_side({"base": [(0, 0.5)], "tuned": [(1, 0.7), (0, 0.6)]}, dict(enumerate(rows)))
     with console.capture() as captured:
         console.print(table)
     printed = captured.get()

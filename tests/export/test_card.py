@@ -20,7 +20,7 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
     )  # fmt: skip
     parts: dict[str, Any] = {
         "metrics": inputs.metrics(), "dataset": inputs.DATASET, "history": inputs.HISTORY,
-        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32),
+        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32, is_base=False),
     }  # fmt: skip
     return ModelCard(render_card(model, **{"confidence": 0.9} | parts | changes))
 
