@@ -225,12 +225,15 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, columns: Sequence[str] | None = None) -> Any:
+    """Read a Parquet file; None if it lacks one of the columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
+        if not set(columns or ()) <= set(pq.read_schema(path).names):
+            return None
         return pq.read_table(path, columns=columns)
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} does not load ({type(error).__name__}): {_FIX}") from error
 
 
@@ -238,7 +241,7 @@ def _vectors(path: Path, dimension: int, precision: str) -> tuple[Table, Any]:
     """The table of vectors, and the passages' ids."""
     name = PRECISIONS[precision]
     table = _read(path, ["id", name])
-    if name not in table.column_names:
+    if table is None:
         raise UserError(f"{path} has no {precision} vectors: set `export.{precision}_vectors` to true, and {_FIX}")
     column = table[name].combine_chunks()
     size = getattr(column.type, "list_size", None)
