@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.corpus import files
 from fieldtune.retrieval.words import bm25_words
 
 K1, B = 1.5, 0.75
@@ -40,6 +41,7 @@ class Bm25Index:
     def __init__(self, folder: Path) -> None:
         import bm25s
 
+        self.sizes = {name: files.disk_size(folder / name) for name in (WHOLE, HEADINGS)}  # bytes
         self._fields: dict[str, Any] = {
             name: bm25s.BM25.load(folder / name, mmap=_has_words(folder / name)) for name in (WHOLE, HEADINGS)
         }

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus
-from fieldtune.retrieval.bm25 import temporary_index
+from fieldtune.retrieval.bm25 import Bm25Index, temporary_index
 
 DEPTH = 100  # sections ranked per query
 _PASSAGES = 4 * DEPTH  # passages fetched per query at first; more where their sections do not fill the depth
@@ -115,14 +115,19 @@ def bm25(queries: Sequence[str], corpus: Corpus) -> Rankings:
 
 def bm25_fields(queries: Sequence[str], corpus: Corpus, shares: Sequence[float]) -> dict[float, Rankings]:
     """Rank sections by BM25 of the whole text and of the headings, for each of these `shares` of the headings."""
-    if not queries:
-        return {share: _ranked([], 0, corpus) for share in shares}
-    found: dict[float, list[Rankings]] = {share: [] for share in shares}
     with temporary_index(corpus.texts) as index:
-        for query in queries:
-            fields = index.field_scores(query, headings=any(shares))
-            for share in shares:
-                found[share].append(by_scores(index.combined(fields, share), corpus, present=0.0))
+        return by_fields(index, queries, corpus, shares)
+
+
+def by_fields(
+    index: Bm25Index, queries: Sequence[str], table: SectionTable, shares: Sequence[float]
+) -> dict[float, Rankings]:
+    """The same with an index that is there."""
+    found: dict[float, list[Rankings]] = {share: [_ranked([], 0, table)] for share in shares}
+    for query in queries:
+        fields = index.field_scores(query, headings=any(shares))
+        for share in shares:
+            found[share].append(by_scores(index.combined(fields, share), table, present=0.0))
     return {share: _stacked(rows) for share, rows in found.items()}
 
 

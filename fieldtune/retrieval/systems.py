@@ -41,3 +41,8 @@ COMPARED = "compare:"  # stands before the name of a model that `evaluate.compar
 def label(system: str) -> str:
     """The short name of a system; a model that was compared besides has its own."""
     return LABELS.get(system) or system.removeprefix(COMPARED)
+
+
+def exports_base(verdict: str, recommend: str) -> bool:
+    """True if the export holds the base model: it is to be kept, or its hybrid is recommended."""
+    return verdict == "keep_base" or recommend in ("base", "hybrid")

@@ -12,6 +12,7 @@ from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.vectors import read_vectors
 from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
+from fieldtune.retrieval.bm25 import temporary_index
 from fieldtune.retrieval.stored_rankings import write_rankings
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
@@ -29,7 +30,9 @@ def work() -> str:
         read_vectors(paths.VECTORS, "passages"),
         corpus,
     )
-    fields = ranking.bm25_fields(judged.texts, corpus, fusion.HEADING_SHARES)
+    with temporary_index(corpus.texts) as index:
+        fields = ranking.by_fields(index, judged.texts, corpus, fusion.HEADING_SHARES)
+        index_bytes = index.sizes
     queries = fusion.deciding(judged, corpus, real=config.real_evidence > 0)
     headings = fusion.choose_fields(fields, judged, queries)
     words = fields[headings.share]
@@ -54,6 +57,7 @@ def work() -> str:
     shares = {
         "hybrid_weight": hybrid.share,
         "heading_share": headings.share,
+        "bm25_bytes": index_bytes,
         "crossfitted_shares": fusion.by_halves({"bm25_fields": headings, "hybrid": hybrid}),
     }
     files.write_json(paths.BASELINE_METRICS, {**blocks, **shares, "advice": message})

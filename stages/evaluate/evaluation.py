@@ -6,6 +6,7 @@ from typing import Any
 
 from fieldtune.retrieval.significance import Interval
 from stages.evaluate.data_curve import DataCurve
+from stages.evaluate.deployment import Deployment
 from stages.evaluate.examples import Example
 from stages.evaluate.probe import Probe
 from stages.evaluate.scores import SetScores
@@ -49,6 +50,7 @@ class Evaluation:
     meaningful: float
     confidence: float
     reranker: str | None = None
+    deployments: Sequence[Deployment] = ()
     # Optional parts
     chosen_by: str | None = None  # real | dev; None: the model was not trained here
     crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they let pass

@@ -16,6 +16,7 @@ from fieldtune.runtime import paths
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.crossfit import crossfitted_gain
 from stages.evaluate.data_curve import DataCurve, data_curve
+from stages.evaluate.deployment import Deployment, Sizes, deployments
 from stages.evaluate.evaluation import Background, Evaluation
 from stages.evaluate.examples import Example, Results, beginnings, most_changed, strata
 from stages.evaluate.inputs import Inputs
@@ -84,6 +85,7 @@ def evaluate(
         weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share.share},
         heading_share=inputs.baseline["heading_share"],
         crossfitted_shares={**inputs.baseline["crossfitted_shares"], **by_halves({"tuned_hybrid": ranked.tuned_share})},
+        deployments=_deployments(inputs, ranked, sets[judged.main_set]),
         wins=wins,
         losses=losses,
         negligible=config.negligible,
@@ -123,6 +125,14 @@ def curve(inputs: Inputs, ranked: Ranked, similarity: float, config: EvaluateCon
     tuned, base = (ranked.values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
     points.append(CurvePoint(1.0, len(set(inputs.trained)), len(inputs.trained), unchanged, tuned))
     return data_curve(points, base, judged.clusters[rows], unchanged, config)
+
+
+def _deployments(inputs: Inputs, ranked: Ranked, scores: SetScores) -> list[Deployment]:
+    index, baseline = inputs.baseline["bm25_bytes"], inputs.baseline
+    weights = files.disk_size(*paths.MODEL.glob("*.safetensors"))
+    sizes = Sizes(weights, ranked.tuned_passages.nbytes, index["whole"], index["headings"])
+    shares = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share.share}
+    return deployments(scores.means, sizes, shares, baseline["heading_share"])
 
 
 def _words_given(inputs: Inputs) -> bool:

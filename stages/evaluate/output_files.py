@@ -45,6 +45,7 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "hybrid_weight": dict(evaluation.weights),
         "heading_share": evaluation.heading_share,
         "crossfitted_shares": dict(evaluation.crossfitted_shares),
+        "deployments": [row.json() for row in evaluation.deployments],
         "vectors": [row.json() for row in evaluation.vectors],
         "similarity_to_base": round(evaluation.similarity, 6),
         "test_set": evaluation.test_set,

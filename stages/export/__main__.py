@@ -30,6 +30,7 @@ from fieldtune.models import encoder, tuned_model
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import exported_search, judged_queries, ranking
+from fieldtune.retrieval.systems import exports_base
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
@@ -126,7 +127,7 @@ def choose_model(metrics: Mapping[str, Any], base: ModelConfig) -> Exported:
 
     `metrics` is the evaluation's metrics.json.
     """
-    keeps_base = metrics["verdict"] == "keep_base" or metrics["recommend"] in ("base", "hybrid")
+    keeps_base = exports_base(metrics["verdict"], metrics["recommend"])
     if keeps_base and metrics["similarity_to_base"] <= UNCHANGED:
         load = partial(encoder.load_base, base, device="cpu")
         return Exported("base", f"the base model {base.name}", paths.VECTORS, load)

@@ -10,6 +10,7 @@ from fieldtune.retrieval.significance import Interval
 from fieldtune.retrieval.systems import SYSTEMS, UNTUNED
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.data_curve import DataCurve, ScoredPoint
+from stages.evaluate.deployment import Sizes, deployments
 from stages.evaluate.evaluation import Background, Evaluation
 from stages.evaluate.examples import Example, Result
 from stages.evaluate.probe import Probe
@@ -199,6 +200,9 @@ def evaluation(**changes: Any) -> Evaluation:
         "weights": {"hybrid": 0.6, "tuned_hybrid": 0.9},
         "heading_share": 0.1,
         "crossfitted_shares": {"hybrid": {"halves": [0.6, 0.7], "ndcg@10": 0.739}},
+        "deployments": deployments(
+            scores().means, Sizes(90_900_000, 5_878_272, 4_000_000, 300_000), {"hybrid": 0.6, "tuned_hybrid": 0.9}, 0.1
+        ),
         "negligible": 0.02,
         "meaningful": 0.05,
         "confidence": 0.95,

@@ -148,7 +148,7 @@ def test_every_number_is_trec_evals(
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
     assert list(metrics) == [
         "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "heading_share",
-        "crossfitted_shares", "vectors",
+        "crossfitted_shares", "deployments", "vectors",
         "similarity_to_base", "test_set", "verdict", "recommend", "chosen_by", "reasons",
     ]  # fmt: skip
     assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
