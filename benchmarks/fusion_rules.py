@@ -92,29 +92,23 @@ def better_half(dev: Table, clusters: npt.NDArray[np.int64]) -> int:
     return len(dev) - 1 if dev[-1].mean() >= dev[0].mean() else 0
 
 
-def beyond(errors: float, dev: Table, clusters: npt.NDArray[np.int64]) -> int:
-    """The best on dev of those that beat the better half by so many standard errors."""
-    return fusion.SHARES.index(fusion.best_beyond_luck(dev, fusion.SHARES, clusters, (1.0, 0.0), errors))
-
-
-def nearer(least: int, dev: Table, clusters: npt.NDArray[np.int64]) -> int:
-    """The best on dev, but no less of the model than this."""
-    return max(least, int(dev.mean(axis=1).argmax()))
-
-
-def shifted(steps: int, dev: Table, clusters: npt.NDArray[np.int64]) -> int:
-    """The best on dev, and so many tenths more of the model, since dev flatters BM25."""
-    return min(len(dev) - 1, int(dev.mean(axis=1).argmax()) + steps)
+def by_dev(errors: float, tilt: int, least: int, dev: Table, clusters: npt.NDArray[np.int64]) -> int:
+    """`fusion.by_dev` with other constants."""
+    return fusion.by_dev(dev, clusters, errors, tilt, least)
 
 
 FAMILIES: dict[str, dict[str, Rule]] = {
     "a fixed share": {f"{share}": partial(fixed, place) for place, share in enumerate(fusion.SHARES) if place},
     "the better half on dev": {"": better_half},
-    "the best on dev, if it is beyond so many standard errors": {
-        f"{errors:g}": partial(beyond, errors) for errors in (0.0, 1.0, 1.645, 1.96, 3.0)
+    "the best on dev": {
+        f"beyond {errors:g} standard errors": partial(by_dev, errors, 0, 0) for errors in (0.0, 1.0, 1.645, 1.96, 3.0)
     },
-    "the best on dev, but no less than": {f"{least / 10}": partial(nearer, least) for least in range(3, 10)},
-    "the best on dev, and so much more": {f"{steps / 10}": partial(shifted, steps) for steps in range(1, 5)},
+    "the best on dev beyond 1 standard error": {
+        f"and {tilt / 10:g} more": partial(by_dev, 1.0, tilt, 0) for tilt in (1, 2, 3)
+    },
+    "the same and .1 more": {
+        f"and {least / 10:g} or more if the model is better": partial(by_dev, 1.0, 1, least) for least in (6, 7, 8, 9)
+    },
 }
 
 

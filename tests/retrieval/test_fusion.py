@@ -71,6 +71,32 @@ def test_the_headings_start_at_nothing() -> None:
     assert fusion.choose_heading_share(np.zeros((3, 0)), dev(0)).share == 0.0
 
 
+@pytest.mark.parametrize(
+    ("model", "best", "expected"),
+    [
+        (0.4, 0.3, 0.4),  # BM25 is the better half on dev: a tenth more than dev's choice
+        (0.6, 0.4, 0.8),  # the model is, although dev flatters BM25: eight tenths at least
+        (0.6, 0.8, 0.9),
+        (0.6, 0.9, 1.0),
+    ],
+)
+def test_what_dev_chooses_is_moved_towards_the_model(model: float, best: float, expected: float) -> None:
+    assert fusion.choose_share(peak(best, 0.2, 100, model=model), dev(100)) == Choice(expected)
+
+
+@pytest.mark.parametrize(("model", "alone"), [(0.6, 1.0), (0.5, 1.0), (0.4, 0.0)])
+def test_dev_moves_nothing_for_what_may_be_luck_either(model: float, alone: float) -> None:
+    # a gain of at most .01, and a standard error of .5 / sqrt(100)
+    ndcg = peak(0.6, 0.01, 100, noise=0.5, model=model)
+    if alone == 0.0:
+        ndcg = peak(0.4, 0.01, 100, noise=0.5, model=0.6)[::-1]
+    assert fusion.choose_share(ndcg, dev(100)) == Choice(alone)
+
+
+def test_without_queries_the_model_is_alone() -> None:
+    assert fusion.choose_share(np.zeros((11, 0)), dev(0)) == Choice(1.0)
+
+
 def test_luck_is_counted_by_clusters() -> None:
     # gains of .3 and -.1 by turns: mean .1, standard error .2 / sqrt(40) = .03; of two clusters, all of the one and
     # all of the other, it is .2
