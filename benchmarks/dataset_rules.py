@@ -71,7 +71,7 @@ VARIANTS = {
 
 
 def prepare(folder: Path, config: Config, passages: int) -> None:
-    """Write into `folder` all that the two stages read; queries of so many passages."""
+    """Write into `folder` everything that the two stages read; queries of so many passages."""
     files.write_text(folder / ".dvc/config", "")
     for path in (file for name in INPUTS for file in name.iterdir()):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def run_stage(stage: str, folder: Path) -> None:
 
 
 def split_at_random(config: Config) -> None:
-    """Deal the pairs of the data set in the working directory out anew, whatever their passages; the sizes stay."""
+    """Deal the pairs of the data set in the working directory out again, whatever their passages; the sizes stay."""
     pairs, ids = _all_sides(""), _all_sides("_ids")
     order = list(range(len(pairs["anchor"])))
     random.Random(config.dataset.seed).shuffle(order)
@@ -158,7 +158,7 @@ def score(config: Config) -> Scores:
 
 
 def measure(name: str, seed: int, passages: int, keep: Path) -> dict[str, Any]:
-    """Scores and the size of the data set of one run; from `keep` if it is there."""
+    """Scores and the size of the data set of one run; from `keep` if it exists."""
     variant = VARIANTS[name]
     config = compose(paths.PARAMS, paths.CONF)
     config.dataset = replace(config.dataset, **{"seed": seed, "round_trip": 100, **variant.dataset})

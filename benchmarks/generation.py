@@ -1,12 +1,12 @@
-"""How fast and in how much memory the stage `generate` asks, against a server on this machine that speaks the API.
+"""The speed and memory of the stage `generate` asks, against a server on this machine that speaks the API.
 
     python -m benchmarks.generation [--passages 20000] [--at-once 50] [--latency 0.05] [--size 500]
 
 Prints the requests per second, as a share of what the server's limit allows (at once ÷ latency), the share that it
 refused, and the most memory that the stage's process held. The server runs on the same cores.
 
-Measured on two quiet cores with a limit of 50 at once and 10,000 passages: at 50 ms a reply 90 to 93 % of the limit
-(900 to 932 requests a second in six runs), at 200 ms 97 %, at 500 ms 97 %. 100,000 passages took 400 MB. The official
+Measured on two quiet cores with a limit of 50 at once and 10,000 passages: at 50 ms a reply 90 to 93% of the limit
+(900 to 932 requests per second in six runs), at 200 ms 97%, at 500 ms 97%. 100,000 passages took 400 MB. The official
 client by itself, with no store, sent 280 a second there.
 """
 

@@ -28,7 +28,7 @@ from stages.train.tuning import with_epochs
 
 
 def prepare() -> None:
-    """Vectors and data set, where they are not there."""
+    """Vectors and data set, if they do not exist yet."""
     from stages.dataset.__main__ import work as dataset
     from stages.embed.__main__ import work as embed
 

@@ -11,7 +11,7 @@ request, on the same exported model. `--infinity` is the path of `infinity_emb` 
 are not ours: `pip install "infinity-emb[torch,server]"`); it cannot read our folder, and gets the base model, of the
 same size.
 
-`--load` sends texts of 1 to 5,000 tokens, 5 % of the requests malformed, and holds each answer to the one that the
+`--load` sends texts of 1 to 5,000 tokens, 5% of the requests malformed, and holds each answer to the one that the
 service gave when it was alone. `--parity` holds the service to the vectors that the pipeline evaluated.
 
 Measured on two cores that others kept busy (load 5 to 7), `--seconds 1.5 --rounds 4`:
@@ -23,8 +23,8 @@ Measured on two cores that others kept busy (load 5 to 7), `--seconds 1.5 --roun
 
 `--load --seconds 20`: 777 requests, all 200 or, malformed, 400; each answer nearest to its own text's and its cosine to
 the one when alone 1.00000; memory 338 to 346 MB.
-`--parity`, int8: cosine of 1,000 passages .9938 at least, .9965 in the mean; NDCG@10 of 1,000 real queries .8488 as
-evaluated, .8507 served. fp32: cosine 1.00000 at least, NDCG@10 the same.
+`--parity`, int8: cosine of 1,000 passages 0.9938 at least, 0.9965 in the mean; NDCG@10 of 1,000 real queries 0.8488 as
+evaluated, 0.8507 served. fp32: cosine 1.00000 at least, NDCG@10 the same.
 
 Ways to int8 in onnxruntime on the same busy cores, in ms of CPU time: a query of 8 tokens, 16 of them, 2 passages of
 128 tokens; least cosine of 1,000 passages, and how far a number of a text's vector moves among others:
@@ -205,7 +205,7 @@ def load(arguments: argparse.Namespace) -> bool:
     """Prints what happened; returns whether all is as it should be."""
     words = " ".join(row["text"] for row in files.read_jsonl(paths.PASSAGES)).split()
     drawn = random.Random(0)
-    # About 1.5 tokens a word; lengths spread evenly over orders of magnitude.
+    # About 1.5 tokens per word; lengths spread evenly over orders of magnitude.
     texts: list[str] = []
     for _ in range(300):
         count = max(1, round(5000 ** drawn.random() / 1.5))

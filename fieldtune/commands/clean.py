@@ -1,4 +1,4 @@
-"""`fieldtune clean`: free what `.fieldtune/` keeps to save time. What was bought or downloaded stays."""
+"""`fieldtune clean`: free what `.fieldtune/` keeps to save time. Bought replies and downloads stay."""
 
 import argparse
 import fcntl
@@ -9,31 +9,31 @@ from fieldtune.corpus import files
 from fieldtune.runtime import state
 from fieldtune.runtime.errors import UserError
 
-ABOUT = "free disk space: delete checkpoints of unfinished trainings and the cache of ingest, which are made again"
+ABOUT = "free disk space: delete checkpoints of unfinished trainings and the ingest cache, both of which can be remade"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--dry-run", action="store_true", help="only show what would go, with sizes")
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be deleted, with sizes")
 
 
 def clean(dry_run: bool) -> str:
-    """Delete what trainings and data curves that were never ended have left, and what ingest remembers of documents.
+    """Delete the checkpoints of unfinished trainings and data curves, and the cache of documents that ingest has read.
 
-    Both are made again when they are needed: an unfinished training begins again, documents are read again. Returns
-    what went, or would go, with sizes. Raises UserError if a stage that uses them runs, here or in an experiment.
+    Both are remade when they are needed: an unfinished training starts over, documents are read again. Returns what
+    was deleted, or would be, with sizes. Raises UserError if a stage that uses them runs, here or in an experiment.
     """
     root = state.root()
     for stage in ("ingest", "train", "curve"):
         for lock in sorted((root / "locks").glob(f"{stage}-*")):
             if process := _holder(lock):
-                raise UserError(f"the stage {stage} is running (process {process}): wait for it or end it")
-    # SQLite's -wal and -shm are of no use without their file.
+                raise UserError(f"stage {stage} is running (process {process}): wait for it to finish, or stop it")
+    # SQLite's -wal and -shm files are useless without their database.
     caches = [root / "checkpoints", root / "curve", *sorted(root.glob("ingest.sqlite*"))]
     lines = []
     for path in filter(Path.exists, caches):
         size = files.disk_size(path)
-        lines.append(f"{files.human_size(size):>10}  {'would go: ' if dry_run else 'deleted: '}{path}")
+        lines.append(f"{files.human_size(size):>10}  {'would delete: ' if dry_run else 'deleted: '}{path}")
         if not dry_run:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     return "\n".join(lines) or f"nothing to delete in {root}"
@@ -45,5 +45,5 @@ def _holder(lock: Path) -> str:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return file.read() or "one that has just begun"
+            return file.read() or "one that has just started"
     return ""

@@ -1,4 +1,4 @@
-"""The command line `fieldtune`. Work that is repeated is a stage of dvc.yaml instead."""
+"""The command line `fieldtune`. Repeated work is a stage of dvc.yaml instead."""
 
 import fieldtune.runtime.environment  # noqa: F401
 
@@ -37,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; exit 1 with one line if it cannot be done."""
+    """Run a command; exit with 1 and one line if it fails."""
     options = vars(_parser().parse_args(arguments))
     _, run = _COMMANDS[options.pop("command")]
     try:

@@ -22,11 +22,11 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 
-_LETTERS = 110  # of a passage's text
+_LETTERS = 110  # of a passage's text that are shown
 Hits = dict[str, list[tuple[int, float]]]  # system → rows of passages.jsonl with their scores, best first
 
 
-ABOUT = "the results of the recommended system and BM25 for a query, side by side"
+ABOUT = "show the results of the recommended system and BM25 for a query, side by side"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,10 +39,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def search(words: str, top: int, all: bool) -> str:
     """Print the first `top` sections of each system for a query; return a summary.
 
-    A section that no other system has is bold. Raises UserError if the stages before have not run.
+    A section that no other system returns is bold. Raises UserError if the earlier stages have not run.
     """
     if not words.strip():
-        raise UserError('say what to search for: fieldtune search "words"')
+        raise UserError('the query is empty: run `fieldtune search "words to search for"`')
     check_ranking(top)
     if all or not (paths.EXPORT / "search").is_dir() or not _graph().is_file():
         return _by_all(words, top)
@@ -101,7 +101,7 @@ def _by_all(words: str, top: int) -> str:
 
 
 def side_by_side(hits: Mapping[str, Sequence[tuple[int, float]]], passages: Mapping[int, Mapping[str, Any]]) -> Table:
-    """A column for each system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
+    """A column per system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
     shown = Table(show_lines=True)
     shown.add_column("", justify="right")
     for name in hits:

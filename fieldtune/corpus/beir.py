@@ -1,4 +1,4 @@
-"""A folder as BEIR (arXiv:2104.08663) lays out a retrieval set: corpus.jsonl, queries.jsonl and qrels."""
+"""A folder in the layout of a BEIR retrieval set (arXiv:2104.08663): corpus.jsonl, queries.jsonl and qrels."""
 
 import csv
 from collections.abc import Iterator
@@ -20,26 +20,26 @@ def is_beir(folder: Path) -> bool:
 
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `split`, named for its file:
-    qrels/train.tsv, qrels/dev.tsv, any other is test. Raises UserError for a query without a text.
+    """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `split`. The file names the split:
+    qrels/train.tsv, qrels/dev.tsv, any other is test. Raises UserError for a query without text.
     """
     texts = {cell(row, "_id") or cell(row, "id"): cell(row, "text") for _, row in files.read_rows(folder / _QUERIES)}
     for path in _qrels(folder):
         split = _SPLITS.get(path.stem, "test")
         for number, columns in _lines(path):
             place = f"{path}, line {number}"
-            # trec_eval's form has a column of its own between query and document
+            # trec_eval's format has an extra column between query and document
             if len(columns) not in (3, 4):
-                raise UserError(f"{place}: a query's id, a document's and a score are needed, with tabs between")
+                raise UserError(f"{place}: expected the ids of a query and a document and a score, separated by tabs")
             query, passage, score = repair(columns[0]).strip(), columns[-2], columns[-1]
             if number == 1 and not score.strip().lstrip("-").isdigit():
                 continue  # the header
             try:
                 relevant = int(score) > 0
             except ValueError:
-                raise UserError(f"{place}: the score is not a whole number") from None
+                raise UserError(f"{place}: the score is not an integer") from None
             if not texts.get(query):
-                raise UserError(f"{place}: {folder / _QUERIES} has no query {query}")
+                raise UserError(f"{place}: query {query} not found in {folder / _QUERIES}")
             if relevant:
                 yield place, {"query": texts[query], "passage_id": passage, "split": split}
 
@@ -53,9 +53,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if any(column.strip() for column in columns):
                     yield reader.line_num, columns
         except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+            raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it to UTF-8") from error
         except csv.Error as error:
-            raise UserError(f"{path}, line {reader.line_num} is not TSV: {error}") from error
+            raise UserError(f"{path}, line {reader.line_num} is not valid TSV: {error}") from error
 
 
 def _qrels(folder: Path) -> list[Path]:

@@ -16,10 +16,10 @@ from fieldtune.models.base_models import ModelConfig
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 
-# Before the libraries are imported: they ask the hub for updates and draw bars of their own.
+# Before the libraries are imported: they ask the hub for updates and draw progress bars of their own.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # said aloud, or it warns at each process that is started
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # set explicitly, or it warns at each new process
 
 import torch
 from sentence_transformers import SentenceTransformer
@@ -34,7 +34,7 @@ transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 _WINDOW = 2048  # texts whose tokens are held at once
-_PASSAGE_TOKENS = 256  # what batch sizes count in
+_PASSAGE_TOKENS = 256  # the unit of batch sizes
 
 __all__ = ["Kind", "Tokens", "encode", "load_base", "load_folder", "microbatches", "save", "tokenize", "write_all"]
 
@@ -42,26 +42,26 @@ __all__ = ["Kind", "Tokens", "encode", "load_base", "load_folder", "microbatches
 def load_folder(folder: Path, **options: Any) -> SentenceTransformer:
     """Load a Sentence Transformers folder in float32, without asking any hub.
 
-    Raises UserError if the folder does not hold a whole model, or one that is not a text transformer.
+    Raises UserError if the folder does not hold a complete model, or holds one that is not a text transformer.
     """
     try:
         loaded = SentenceTransformer(
             str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32}, **options
         )
-    except Exception as error:  # what a broken file raises depends on the file
+    except Exception as error:  # the class depends on what is broken
         raise UserError(
-            f"{folder} does not load as an embedding model: {error}\nGet the folder again, or name another one"
+            f"{folder} could not be loaded as an embedding model: {error}\nGet the folder again, or name another one"
         ) from error
     if not isinstance(loaded[0], Transformer) or "text" not in loaded[0].modalities:
-        raise UserError(f"{folder} does not hold a text transformer, the only kind of model that can be tuned")
+        raise UserError(f"{folder} is not a text transformer, the only kind of model that can be tuned")
     return loaded
 
 
 def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     """Load the base model with its prompts and length limit set, so that they are saved with it.
 
-    Prompts and limit that its config does not say are the folder's own. Raises UserError if the model is missing,
-    broken, or is not what its config says.
+    Prompts and limit that are null in its config are the folder's own. Raises UserError if the model is missing,
+    broken, or does not match its config.
     """
     prompts = {"query": model.query_prompt, "document": model.passage_prompt}
     loaded = load_folder(
@@ -75,7 +75,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
     dimension = loaded.get_embedding_dimension()
     if model.dimension is not None and dimension != model.dimension:
         raise UserError(
-            f"{model.name} gives vectors of {dimension} numbers, its file in conf/model/ says `dimension: "
+            f"{model.name} gives vectors of {dimension} numbers, but its file in conf/model/ says `dimension: "
             f"{model.dimension}`: correct it, or name the model that was meant"
         )
     positions = _positions(loaded)
@@ -84,7 +84,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
         return loaded
     if positions is not None and model.max_tokens > positions:
         raise UserError(
-            f"{model.name} reads {positions} tokens at most, its file in conf/model/ says `max_tokens: "
+            f"{model.name} reads at most {positions} tokens, but its file in conf/model/ says `max_tokens: "
             f"{model.max_tokens}`: lower it"
         )
     loaded.max_seq_length = model.max_tokens
@@ -92,11 +92,11 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
 
 
 def _positions(model: SentenceTransformer) -> int | None:
-    """The most tokens that a model with a table of positions can read; None if there is no such table."""
+    """The most tokens that a model with a table of positions can read; None without such a table."""
     for module in model.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, torch.nn.Embedding):
-            # RoBERTa and its kin count positions from behind the padding's.
+            # RoBERTa and its relatives count positions from after the padding's.
             return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
     return None
 
@@ -118,14 +118,14 @@ def encode(
 ) -> npt.NDArray[np.float32]:
     """Encode texts with the prompt for `kind`: unit vectors, float32 [len(texts), dimension], in input order.
 
-    `batch_size` counts passages of 256 tokens: of shorter texts more are encoded at once. `label` shows a progress
+    `batch_size` counts passages of 256 tokens: more are encoded at once if texts are shorter. `label` shows a progress
     bar. `bf16` computes under autocast; the vectors are normalised in float32. `distributed`: every process that runs
-    the stage encodes its share, and all have the vectors.
+    the stage encodes its share, and all get the vectors.
     """
     dimension = model.get_embedding_dimension() or 0
     vectors = np.zeros((len(texts), dimension), dtype=np.float32)
-    # Texts of like length share a window and, by their tokens, a batch: 1 % of it is padding. Batches of whole
-    # texts in the order of their characters, as the library makes them, are padding to a fifth.
+    # Texts of similar length share a window and, by their tokens, a batch: 1% of it is padding. Batches of whole
+    # texts in order of their characters, as the library makes them, are up to a fifth padding.
     order = sorted(range(len(texts)), key=lambda row: (-len(texts[row]), row))
     if distributed:
         order = order[processes.rank() :: processes.count()]
@@ -164,7 +164,7 @@ def write_all(
 ) -> None:
     """Encode the texts of passages, of generated and of real queries, and write a vectors folder.
 
-    Of several processes that run the stage together each encodes its share, and the first writes.
+    If several processes run the stage together, each encodes its share, and the first one writes.
     """
     texts: list[tuple[str, Sequence[str], Kind]] = [
         ("passages", passages, "document"),

@@ -16,11 +16,11 @@ Kind = Literal["query", "document"]
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts behind their prompt, cut at the model's length limit, special tokens and all."""
+    """Texts after their prompt, cut at the model's length limit, including special tokens."""
 
     ids: list[npt.NDArray[np.int32]]
     pad: int
-    # What the model's modules want besides: the modality, and the prompt's length if pooling leaves it out.
+    # The model's modules also need the modality, and the prompt's length if pooling leaves it out.
     extra: dict[str, Any]
     first_position: int | None  # of a text, for a model that reads flat batches; None for one that reads padded ones
 
@@ -55,7 +55,7 @@ _STARTS = ("cu_seq_lens_q", "cu_seq_lens_k")
 
 
 def is_flat(*batches: dict[str, Any]) -> bool:
-    """True if the batches are without padding, and can become one: their texts' prompts are treated alike."""
+    """Tell if the batches are unpadded and can be joined: their texts' prompts are treated alike."""
     prompts = {int(batch.get("prompt_length", 0)) for batch in batches}
     return all(_STARTS[0] in batch for batch in batches) and len(prompts) == 1
 
@@ -74,7 +74,7 @@ def join(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 
 def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Tokens:
-    """The tokens that the library's `encode_query` or `encode_document` would give the model; not for no texts."""
+    """The tokens that the library's `encode_query` or `encode_document` would give the model, of at least one text."""
     features: dict[str, Any] = model.preprocess(list(texts), prompt=model.prompts[kind], task=kind)
     ids, mask = features.pop("input_ids").numpy().astype(np.int32), features.pop("attention_mask").numpy() > 0
     names = ("modality",) if _prompts_are_pooled(model) else ("modality", "prompt_length")
@@ -95,12 +95,12 @@ def first_position(model: SentenceTransformer) -> int | None:
     for module in transformer.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, torch.nn.Embedding) and table.padding_idx is not None:
-            return table.padding_idx + 1  # RoBERTa and its kin
+            return table.padding_idx + 1  # RoBERTa and its relatives
     return 0
 
 
 def microbatches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut rows, longest first, so that rows × longest length stays within `budget` tokens; a row at least."""
+    """Cut rows, longest first, so that rows × longest length stays within `budget` tokens; at least one row each."""
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     cuts = []
     while order:

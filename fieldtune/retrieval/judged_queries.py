@@ -18,7 +18,7 @@ from fieldtune.runtime import paths
 
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 TEST_SETS = tuple(TITLES)
-HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
+HARD = 0.5  # a real query that repeats at most this share of its answer's heading is hard
 _FEWEST_CLUSTERS = fewest_clusters(0.95)  # of real queries: fewer cannot be significant, even if all of them gain
 DEV = "dev"  # chooses: the checkpoint, and the hybrids' shares if there are too few real queries
 GIVEN = 0.98  # generated queries that repeat this share of their words from the passage were made of its words
@@ -36,12 +36,12 @@ class Judged:
     main_set: str = ""  # the test set that the verdict rests on; empty if no test set has queries
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
-        """The rows of the queries that are in any of the sets, sorted."""
+        """The rows of the queries in any of the sets, sorted."""
         members = [self.sets[name] for name in names if name in self.sets]
         return np.unique(np.concatenate(members)) if members else np.array([], dtype=np.int64)
 
     def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
-        """The queries in these rows, in their order; they are of no set."""
+        """The queries in these rows, in their order; they belong to no set."""
         ids, texts = [self.ids[row] for row in rows], [self.texts[row] for row in rows]
         relevant = [self.relevant[row] for row in rows]
         return Judged(ids, texts, relevant, self.clusters[rows], {})
@@ -63,7 +63,7 @@ def row_of(query_id: str) -> int:
 def read(names: Iterable[str], corpus: Corpus) -> Judged:
     """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
 
-    They come in the order of the names, but real queries that are too few for a verdict come last.
+    The sets come in the order of the names, except that real queries too few for a verdict come last.
     """
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}

@@ -15,7 +15,7 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval.bm25 import Bm25Index, temporary_index
 
 DEPTH = 100  # sections ranked per query
-_PASSAGES = 4 * DEPTH  # passages fetched per query at first; more where their sections do not fill the depth
+_PASSAGES = 4 * DEPTH  # passages fetched per query at first; more if their sections do not fill the depth
 _CHUNK = 1 << 26  # scores held at once (256 MiB of float32)
 _COLUMNS = 1 << 17  # passages scored at once
 
@@ -44,7 +44,7 @@ class Rankings:
 
 
 def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> ScoredPassages:
-    """Exact search: the k passages of highest cosine for each query, best first; all of them where there are fewer.
+    """Exact search: the k passages of highest cosine for each query, best first; all of them if there are fewer.
 
     Chunked over both, so that memory is bounded whatever the sizes.
     """
@@ -106,7 +106,7 @@ def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], corpus:
 
 
 def bm25(queries: Sequence[str], corpus: Corpus) -> Rankings:
-    """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s.
+    """Rank sections by BM25 (Lucene's form, k1 1.5, b 0.75) with English stems and stop words, using bm25s.
 
     Sections that share no word with the query are not in its ranking.
     """
@@ -182,8 +182,8 @@ def _by_section(
 ) -> Rankings:
     """Rank the sections of the passages that `search` gives: the best k of each of these rows of the queries.
 
-    More are fetched for a query until its last section scores above the last passage fetched: otherwise a section of
-    many passages, or many passages of one score, would hide sections that belong into the ranking.
+    More are fetched for a query until its last section scores above the last passage fetched: otherwise a section with
+    many passages, or many passages with one score, would hide sections that belong in the ranking.
     """
     sections = np.full((queries, DEPTH), -1, dtype=np.int64)
     scores = np.full((queries, DEPTH), -np.inf)
@@ -208,7 +208,7 @@ def _collapsed(
 ) -> Iterator[ScoredSections]:
     for passages, values in zip(rankings, scores, strict=True):
         known = values > -np.inf
-        # Passages come best first, so that a section's first one is its best.
+        # Passages come best first, so a section's first one is its best.
         sections, first = np.unique(table.section_of[passages[known]], return_index=True)
         yield sections, values[known][first]
 

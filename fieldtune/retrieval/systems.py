@@ -1,4 +1,4 @@
-"""The systems that are compared, and what they are called."""
+"""The systems that are compared, and their names."""
 
 LABELS = {
     "base": "base",
@@ -33,13 +33,13 @@ IN_MODEL_CARD_OF_BASE = IN_MODEL_CARD | {
 }
 # From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
 CHEAPEST_FIRST = ("base", "bm25", "bm25_fields", "tuned", "hybrid", "tuned_hybrid")
-UNTUNED = ("base", "bm25", "bm25_fields", "hybrid")  # what the tuned model is compared with
+UNTUNED = ("base", "bm25", "bm25_fields", "hybrid")  # the tuned model is compared with these
 WITHOUT_WORDS = ("base", "tuned")  # those without BM25 in them
 COMPARED = "compare:"  # stands before the name of a model that `evaluate.compare` adds
 
 
 def label(system: str) -> str:
-    """The short name of a system; a model that was compared besides has its own."""
+    """The short name of a system; a model from `evaluate.compare` has its own."""
     return LABELS.get(system) or system.removeprefix(COMPARED)
 
 

@@ -29,8 +29,8 @@ from fieldtune.serve.exported import Kind
 from fieldtune.serve.schema import ApiError, EmbeddingsRequest, SearchRequest
 from fieldtune.serve.settings import ServeSettings
 
-API_KEY = "FIELDTUNE_API_KEY"  # environment variable; empty or not set: whoever reaches the service may use it
-_WATCHED = ("/health", "/ready", "/metrics")  # polled every few seconds by machines: not in the log
+API_KEY = "FIELDTUNE_API_KEY"  # environment variable; if empty or unset, anyone who reaches the service may use it
+_WATCHED = ("/health", "/ready", "/metrics")  # polled every few seconds by machines: not logged
 _UPLOAD = 30.0  # seconds that a request's body may take
 _TAG = {"query": "query", "passage": "document"}  # `<name>:<tag>`, for clients that cannot send `input_type`
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class Service:
-    """The loaded model with what is needed around it."""
+    """The loaded model and everything around it."""
 
     def __init__(self, settings: ServeSettings) -> None:
         export = exported.read(settings.folder)
@@ -76,12 +76,12 @@ class Service:
         named = _TAG.get((model or "").removeprefix(self.settings.name).removeprefix(":"))
         requested = schema.KINDS[input_type] if input_type else None
         if named and requested and named != requested:
-            raise ApiError(400, f"`model` says {model}, `input_type` says {input_type}", param="input_type")
+            raise ApiError(400, f"`model` says {model}, but `input_type` says {input_type}", param="input_type")
         return "query" if "query" in (named, requested) else "document"
 
     @contextmanager
     def in_hand(self) -> Iterator[None]:
-        """A request's place among those that are worked on. Raises ApiError (429) if none is left."""
+        """A request's place among the open ones. Raises ApiError (429) if none is free."""
         if self._in_hand >= self.settings.max_requests:
             raise _too_many(1)
         self._in_hand += 1
@@ -96,7 +96,7 @@ class Service:
         """The inputs' tokens. Raises ApiError for too many inputs or tokens, and for unknown token ids."""
         limit = self.settings.max_inputs
         if len(inputs) > limit:
-            raise ApiError(422, f"{len(inputs):,} inputs are more than the {limit:,} of a request", param="input")
+            raise ApiError(422, f"{len(inputs):,} inputs exceed the limit of {limit:,} per request", param="input")
         are_texts = bool(inputs) and isinstance(inputs[0], str)
         read: Callable[..., tokens.Tokens] = self.reader.texts if are_texts else self.reader.ids
         try:
@@ -107,12 +107,12 @@ class Service:
         except tokens.UnknownToken as error:
             raise ApiError(400, str(error), param="input") from error
         if result.count > (limit := self.settings.max_tokens):
-            raise ApiError(422, f"{result.count:,} tokens are more than the {limit:,} of a request", param="input")
+            raise ApiError(422, f"{result.count:,} tokens exceed the limit of {limit:,} per request", param="input")
         metrics.TRUNCATED.inc(len(result.truncated))
         return result
 
     async def encode(self, request: Request, read: tokens.Tokens) -> Vectors:
-        """The tokens' vectors. Raises ApiError if the queue is full, and ClientGone if nobody waits any more."""
+        """The tokens' vectors. Raises ApiError if the queue is full, and ClientGone if the client no longer waits."""
         request.state.log.update(inputs=len(read.ids), tokens=read.count, truncated=len(read.truncated))
         work = asyncio.ensure_future(self.batcher.encode(read.ids))
         gone = asyncio.ensure_future(_disconnected(request))
@@ -134,7 +134,7 @@ class Service:
             return vectors
         if dimensions not in self.exported.matryoshka:
             sizes = ", ".join(str(size) for size in sorted({*self.exported.matryoshka, own}))
-            raise ApiError(400, f"`dimensions` is {dimensions}; this model's vectors have: {sizes}", param="dimensions")
+            raise ApiError(400, f"`dimensions` is {dimensions}; available: {sizes}", param="dimensions")
         short = vectors[:, :dimensions]
         return np.asarray(short / np.linalg.norm(short, axis=1, keepdims=True), dtype=np.float32)
 
@@ -158,7 +158,7 @@ class ClientGone(Exception):
 
 
 def create_app(settings: ServeSettings) -> ASGIApp:
-    """Load the export and build the application. Raises UserError if the export is not whole."""
+    """Load the export and build the application. Raises UserError if the export is incomplete."""
     service = Service(settings)
 
     @asynccontextmanager
@@ -169,7 +169,7 @@ def create_app(settings: ServeSettings) -> ASGIApp:
         batches.cancel()
         log.info("stopped", extra={"fields": {"process": os.getpid()}})
 
-    # Without /docs, a page whose scripts come from elsewhere.
+    # Without /docs, a page that loads its scripts from elsewhere.
     app = FastAPI(title="fieldtune", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.service = service
     app.include_router(_watched)
@@ -195,7 +195,7 @@ async def health() -> dict[str, str]:
 
 @_watched.get("/ready")
 async def ready(request: Request) -> Response:
-    """Requests are answered: the model is loaded, and the service is not being stopped."""
+    """Requests are answered: the model is loaded, and the service is not shutting down."""
     if _draining(request.scope):
         return _json({"status": "stopping"}, 503)
     return _json({"status": "ready"})
@@ -220,7 +220,7 @@ async def _authorized(
     elif hmac.compare_digest(given.credentials.encode(), key.encode()):
         return
     else:
-        message = "this is not the API key of this service"
+        message = "wrong API key"
     raise ApiError(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 
@@ -228,7 +228,7 @@ _v1 = APIRouter(prefix="/v1", dependencies=[Depends(_authorized)])
 
 
 def _body(kind: type[BaseModel]) -> dict[str, Any]:
-    """The body for /openapi.json: it is read by hand, for its size and its errors."""
+    """The body for /openapi.json: it is parsed by hand, to check its size and to report its errors."""
     content = {"application/json": {"schema": kind.model_json_schema()}}
     return {"requestBody": {"required": True, "content": content}}
 
@@ -316,7 +316,7 @@ async def model(request: Request, name: str) -> Response:
 
 
 def _inputs(payload: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int]]:
-    """The inputs as a list. Raises ApiError for none, and for an empty one."""
+    """The inputs as a list. Raises ApiError if there are none, or one is empty."""
     given: Any = payload.input
     inputs = [given] if isinstance(given, str) or (given and isinstance(given[0], int)) else given
     if not inputs:
@@ -328,7 +328,7 @@ def _inputs(payload: EmbeddingsRequest) -> Sequence[str] | Sequence[Sequence[int
 
 
 async def _read(request: Request, limit: int) -> bytes:
-    """The body. Raises ApiError if it is larger than `limit` bytes (413), before it is all here, or late (408)."""
+    """The body. Raises ApiError if it is larger than `limit` bytes (413), before all of it is read, or late (408)."""
     too_large = ApiError(413, f"the body is larger than {limit:,} bytes")
     if int(request.headers.get("content-length", 0)) > limit:
         raise too_large
@@ -341,7 +341,7 @@ async def _read(request: Request, limit: int) -> bytes:
                     raise too_large
                 parts.append(part)
     except TimeoutError as error:
-        raise ApiError(408, f"the body was not here after {_UPLOAD:.0f} s", headers={"Connection": "close"}) from error
+        raise ApiError(408, f"no complete body within {_UPLOAD:.0f} s", headers={"Connection": "close"}) from error
     return b"".join(parts)
 
 
@@ -381,11 +381,11 @@ async def _client_gone(_: Request, error: Exception) -> Response:
 
 
 async def _server_error(_: Request, error: Exception) -> Response:
-    return _json(ApiError(500, "the service failed; its log says more", type="server_error").body, 500)
+    return _json(ApiError(500, "internal error; see the service's log", type="server_error").body, 500)
 
 
 class Watched:
-    """Around the application: an id, a line in the log and the metrics for each request."""
+    """A wrapper around the application: an id, a log line and the metrics for each request."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app

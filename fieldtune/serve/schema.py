@@ -1,4 +1,4 @@
-"""Bodies of requests, and the errors of those that cannot be answered, as in OpenAI's API."""
+"""Request bodies, and the errors for those that cannot be answered, as in OpenAI's API."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ KINDS: dict[InputType, Kind] = {
     "document": "document",
     "search_document": "document",
 }
-# An error per member would be gigabytes of them for a large body.
+# One error per member would make gigabytes of errors for a large body.
 _Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
 _Ids = Annotated[list[StrictInt], Field(fail_fast=True)]
 _IdLists = Annotated[list[_Ids], Field(fail_fast=True)]
@@ -25,16 +25,16 @@ Request = TypeVar("Request", bound=BaseModel)
 class EmbeddingsRequest(BaseModel):
     """The body of `POST /v1/embeddings`."""
 
-    # An unknown parameter is refused by `parse`, once and not for each.
+    # An unknown parameter is rejected by `parse`, once and not per field.
     model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
 
     input: StrictStr | _Texts | _Ids | _IdLists = Field(
-        description="A text, texts, the token ids of one (by this model's tokenizer), or of several."
+        description="A text, a list of texts, the token ids of one (by this model's tokenizer), or a list of these."
     )
-    model: StrictStr | None = Field(None, description="One of /v1/models; the only model if left out.")
+    model: StrictStr | None = Field(None, description="One of /v1/models; default: the only model.")
     encoding_format: Literal["float", "base64"] = Field("float", description="base64: of little-endian float32.")
     dimensions: StrictInt | None = Field(None, description="Shorter vectors, if the model was trained for them.")
-    input_type: InputType | None = Field(None, description="Chooses the model's prompt; passage if left out.")
+    input_type: InputType | None = Field(None, description="Chooses the model's prompt; default: passage.")
     user: Any = Field(None, description="Not used.")
 
 
@@ -70,7 +70,7 @@ class ApiError(Exception):
 
 
 def parse(kind: type[Request], body: bytes) -> Request:
-    """Read a body as JSON of `kind`. Raises ApiError (400) with the first mistake, without the body's words."""
+    """Parse a body as JSON of `kind`. Raises ApiError (400) with the first mistake, without quoting the body."""
     try:
         request = kind.model_validate_json(body)
     except ValidationError as error:
@@ -78,10 +78,10 @@ def parse(kind: type[Request], body: bytes) -> Request:
     else:
         if request.model_extra:
             known = ", ".join(kind.model_fields)
-            raise ApiError(400, f"no such parameter; available: {known}", code="unknown_parameter")
+            raise ApiError(400, f"unknown parameter; available: {known}", code="unknown_parameter")
         return request
     if first["type"] == "json_invalid":
-        raise ApiError(400, f"the body is not JSON in UTF-8: {first['msg'].removeprefix('Invalid JSON: ')}")
+        raise ApiError(400, f"the body is not valid UTF-8 JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
     if not first["loc"]:
         raise ApiError(400, "the body must be a JSON object")
     param = str(first["loc"][0])

@@ -9,7 +9,7 @@ VECTORS = ("float32", "int8")
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """See the options of `fieldtune serve`, which have the defaults and say what each is for."""
+    """The options of `fieldtune serve`, where their defaults and meanings stand."""
 
     folder: Path  # an export: data/export/
     name: str  # of the model in requests and replies
@@ -18,8 +18,8 @@ class ServeSettings:
     workers: int  # processes
     threads: int  # of each worker's model
     batch_tokens: int | None  # encoded at once; None: what suits the model's device
-    queue_tokens: int  # of all requests that are waiting or encoded; beyond that 429
-    max_requests: int  # in one worker's hands at once; beyond that 429
+    queue_tokens: int  # of all requests that wait or are being encoded; beyond that 429
+    max_requests: int  # open at once in one worker; beyond that 429
     max_inputs: int  # texts of one request
     max_tokens: int  # of one request, counted after texts are cut at the model's limit
     max_bytes: int  # of one request's body

@@ -1,4 +1,4 @@
-"""A request's inputs as the model reads them: behind the prompt, between special tokens, cut at the limit."""
+"""A request's inputs as the model reads them: after the prompt, between special tokens, cut at the limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from tokenizers import Tokenizer
 
 from fieldtune.serve.exported import Exported, Kind
 
-# Characters, or token ids: read in less time than it takes to wake a thread. While the tokenizer reads a longer text
-# alone, no other thread runs.
+# Characters or token ids that take less time to tokenize than a thread takes to wake. While the tokenizer reads one
+# long text, no other thread runs.
 SHORT = 2000
 
 
@@ -17,7 +17,7 @@ class Tokens:
     """The inputs of one request as the model reads them."""
 
     ids: list[list[int]]
-    truncated: list[int]  # inputs that were cut, by their place in the request
+    truncated: list[int]  # inputs that were cut, by their position in the request
 
     @property
     def count(self) -> int:
@@ -29,7 +29,7 @@ class UnknownToken(ValueError):
 
 
 class Reader:
-    """Tokenizes; may be used from several threads."""
+    """A tokenizer that several threads may use."""
 
     def __init__(self, exported: Exported) -> None:
         self._tokenizer = Tokenizer.from_file(str(exported.tokenizer))
@@ -48,14 +48,14 @@ class Reader:
         }
 
     def texts(self, texts: Sequence[str], kind: Kind) -> Tokens:
-        """Tokenize texts behind the prompt of their kind."""
+        """Tokenize texts after the prompt of their kind."""
         prompted = [f"{self._prompts[kind]}{text}" for text in texts]
         one = len(prompted) == 1 and len(prompted[0]) <= SHORT  # not worth waking the tokenizer's threads
         encodings = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
         return Tokens([each.ids for each in encodings], [row for row, each in enumerate(encodings) if each.overflowing])
 
     def ids(self, inputs: Sequence[Sequence[int]], kind: Kind) -> Tokens:
-        """Token ids of this model's tokenizer, with its special tokens around them or without.
+        """Token ids of this model's tokenizer, with or without its special tokens.
 
         Raises UnknownToken for an id outside the vocabulary.
         """
@@ -64,8 +64,8 @@ class Reader:
         for row, given in enumerate(inputs):
             if bad := next((token for token in given if not 0 <= token < self.vocabulary), None):
                 raise UnknownToken(
-                    f"token id {bad} is not in this model's vocabulary of {self.vocabulary} (ids must be of its own "
-                    "tokenizer; LangChain sends those of OpenAI's unless `check_embedding_ctx_length=False`)"
+                    f"token id {bad} is not in this model's vocabulary of {self.vocabulary} (send ids of its own "
+                    "tokenizer; LangChain sends OpenAI's unless `check_embedding_ctx_length=False`)"
                 )
             ids = self._prompt_ids[kind] + self._bare(list(given))
             if len(ids) > room:

@@ -1,4 +1,4 @@
-"""Stage `baseline`: the base model, BM25 and their hybrid on the test queries: is tuning worth it?
+"""Stage `baseline`: the base model, BM25 and their hybrid on the test queries, to tell if tuning is worth it.
 
 The dev queries are ranked as well: they choose shares if there are too few real queries, here and in `evaluate`.
 
@@ -71,15 +71,15 @@ def advice(base: float, config: BaselineConfig, *, real: bool) -> str:
     if base > config.good_enough and not real:
         return (
             f"base NDCG@10 {base:.3f} is above {config.good_enough} on generated queries, which are easier than what "
-            "people type: only real ones tell whether there is room"
+            "people type: only real queries can show whether there is room"
         )
     if base > config.good_enough:
         return f"base NDCG@10 {base:.3f} is above {config.good_enough}: hardly any room, tuning is not needed"
     if base < config.worth_it:
         return f"base NDCG@10 {base:.3f} is below {config.worth_it}: tuning is worth it"
     return (
-        f"base NDCG@10 {base:.3f} lies between {config.worth_it} and {config.good_enough}: "
-        "tuning may pay, the verdict will tell"
+        f"base NDCG@10 {base:.3f} is between {config.worth_it} and {config.good_enough}: "
+        "tuning may pay off, the verdict will tell"
     )
 
 

@@ -17,11 +17,11 @@ from stages.compose.schema import STAGES, Config
 from stages.train.config import refuse_too_large
 
 _REMEDIES = {  # for `pin:` see `checks.pinned_model`
-    "documents": "name a folder, or run `fieldtune use <folder>`",
+    "documents": "set it to a folder, or run `fieldtune use <folder>`",
     "queries": NONE,
     "pairs": NONE,
-    "model_path": f"name the folder of a model; {NONE}",
-    "style": f"write it with `fieldtune style`; {NONE}",
+    "model_path": f"set it to the folder of a model; {NONE}",
+    "style": f"create it with `fieldtune style`; {NONE}",
 }
 
 
@@ -32,7 +32,7 @@ def work() -> str:
         files.write_text(paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
     summary = f"{len(STAGES)} stages configured; base model {config.model.name}"
     if stronger := overruled(paths.PARAMS, paths.CONF):
-        summary += f"; the preset is stronger than {paths.PARAMS}: {', '.join(stronger)}"
+        summary += f"; the preset overrides {paths.PARAMS}: {', '.join(stronger)}"
     return summary
 
 
@@ -47,12 +47,12 @@ def _check_what_is_named(config: Config) -> None:
         checks.check_launcher(stage.launcher)
     checks.check_compared(config.evaluate.compare)
     checks.check_reranker(config.evaluate.reranker)
-    if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # what is pinned is not trained
+    if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # a pinned model is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)
 
 
 def _comes_by_dvc(place: Path) -> bool:
-    """True if DVC may yet bring or make a place: a `.dvc` file or a stage, as the sample's, stands above it."""
+    """Tell if DVC may still get or make a place: a `.dvc` file or a stage, such as the sample's, is above it."""
     above = (place, *place.parents[:-1])  # the root's own stages make no place
     return any(Path(f"{folder}.dvc").is_file() or (folder / "dvc.yaml").is_file() for folder in above)
 

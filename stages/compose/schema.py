@@ -1,4 +1,4 @@
-"""All settings as one dataclass, and what is special about some of its keys."""
+"""All settings as one dataclass, and the special keys among them."""
 
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
@@ -33,7 +33,7 @@ STAGES = (
     "evaluate",
     "export",
 )
-# Keys whose value is a choice: the name of a file of conf/<key>/
+# Keys whose value is a choice: the name of a file in conf/<key>/
 CHOICES = ("model", "generator")
 # Keys of places, which DVC reads from params.yaml as dependencies
 PLACES = ("documents", "queries", "pairs", "model_path", "pin", "style")

@@ -20,7 +20,7 @@ from fieldtune.runtime.settings import load
 from fieldtune.runtime.stage import run_stage
 from stages.embed.config import EmbedConfig
 
-_FOREIGN = 0.2  # share of the passages; the guess of a language errs on short and technical ones
+_FOREIGN = 0.2  # share of the passages; language detection errs on short and technical ones
 
 
 def work() -> str:
@@ -50,15 +50,15 @@ def work() -> str:
 
 
 def foreign_language_warning(model: ModelConfig, languages: Mapping[str, int]) -> str | None:
-    """A warning if many passages are in a language that the model does not know; `languages`: how many by code."""
+    """A warning if many passages are in a language that the model does not know; `languages`: counts by code."""
     known = sum(count for code, count in languages.items() if code)
     others = Counter({code: count for code, count in languages.items() if code and code != model.language})
     if model.language is None or others.total() < _FOREIGN * known or not others:
         return None
     most = ", ".join(f"{count:,} in {code}" for code, count in others.most_common(3))
     return (
-        f"{model.name} knows one language, {model.language}, and {others.total():,} of {known:,} passages seem to be "
-        f"in others ({most}): choose a multilingual model, `model: bge_m3` or `model: e5_multilingual` in params.yaml"
+        f"{model.name} knows only one language, {model.language}, but {others.total():,} of {known:,} passages seem to "
+        f"be in others ({most}): set a multilingual model, `model: bge_m3` or `model: e5_multilingual` in params.yaml"
     )
 
 

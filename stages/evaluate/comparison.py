@@ -1,4 +1,4 @@
-"""Models beside one another: those of `evaluate.compare`, and whether two are one and the same."""
+"""Models for comparison: those of `evaluate.compare`, and whether two models are the same."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from fieldtune.models import checks, encoder
 
 
 def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
-    """The models in these folders, by the folder's name, or all of its path if two have the same name.
+    """The models in these folders, by the folder's name, or by its whole path if two have the same name.
 
-    Raises UserError if one is not found or does not load.
+    Raises UserError if one is not found or cannot be loaded.
     """
     checks.check_compared(folders)
     names = [Path(folder).name for folder in folders]
@@ -24,7 +24,7 @@ def named_models(folders: Sequence[str]) -> dict[str, SentenceTransformer]:
 
 
 def same_model(one: SentenceTransformer, other: SentenceTransformer) -> bool:
-    """Compare weights, prompts, length limit and pooling: do two models give every text the same vector?"""
+    """Compare weights, prompts, length limit and pooling; return whether both give every text the same vector."""
     return _settings(one) == _settings(other) and _same_weights(one, other)
 
 

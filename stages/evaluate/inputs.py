@@ -25,7 +25,7 @@ from stages.evaluate.reranker import Reranker
 
 @dataclass(frozen=True)
 class Inputs:
-    """The corpus, the judged queries, and what earlier stages say about them."""
+    """The corpus, the judged queries, and the results of earlier stages about them."""
 
     passages: list[dict[str, Any]]
     corpus: Corpus
@@ -35,7 +35,7 @@ class Inputs:
     trained: list[str]  # the passage of each training pair
     baseline: dict[str, Any]  # its metrics.json
     history: dict[str, Any]  # the training's
-    evidence: dict[str, list[Any]]  # the real queries that the training asked, with half and gain; empty: none
+    evidence: dict[str, list[Any]]  # the real queries that took part in the choice, with half and gain; empty: none
 
     @property
     def test_rows(self) -> npt.NDArray[np.int64]:

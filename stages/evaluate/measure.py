@@ -1,4 +1,4 @@
-"""From rankings to the evaluation: scores, verdict, examples, vectors, and the parts that settings ask for."""
+"""From rankings to the evaluation: scores, verdict, examples, vectors, and the optional parts."""
 
 from collections.abc import Mapping
 
@@ -29,9 +29,9 @@ from stages.evaluate.scores import SetScores, score
 from stages.evaluate.vectors import VectorScore, vector_scores
 from stages.evaluate.verdict import Evidence, judge
 
-SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash the report has
+SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # the report shows their hash
 _UNKNOWN = {"share": 0.0, "by": None, "doubt": None}  # how a pinned model was chosen
-_EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
+_EXAMPLES = 8  # wins, and losses, for each filter of the report
 
 Rows = npt.NDArray[np.int64]  # of the judged queries
 
@@ -54,6 +54,7 @@ def evaluate(
 
     sets = {name: scores(rows) for name, rows in set_rows.items()}
     kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
+    languages = {tag: scores(rows) for tag, rows in facts.by_language(judged.rows(["synthetic"])).items()}
     chosen = _UNKNOWN | inputs.history.get("chosen", {})
     crossfitted = None
     if inputs.evidence and chosen["share"]:
@@ -79,6 +80,7 @@ def evaluate(
         test_set=_test_set(inputs),
         sets=sets,
         kinds=kinds,
+        languages=languages,
         similarity=similarity,
         chosen_by=chosen["by"],
         crossfitted=crossfitted,
@@ -98,7 +100,7 @@ def evaluate(
 
 
 def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: EvaluateConfig) -> SetScores:
-    """The systems' scores behind a reranker, on a sample of the main set."""
+    """The systems' scores after a reranker, on a sample of the main set."""
     judged = inputs.judged
     main_rows = judged.sets[judged.main_set]
     count = min(config.reranker_queries, len(main_rows))

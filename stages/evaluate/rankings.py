@@ -1,4 +1,4 @@
-"""Rankings of the judged queries by every system, and what each query scores."""
+"""Rankings of the judged queries by every system, and each query's scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Ranked:
 
 
 def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
-    """Rank with the tuned model's vectors, its hybrid, whose share queries choose, and the models beside."""
+    """Rank with the tuned model's vectors, its hybrid, whose share queries choose, and the compared models."""
     judged, corpus = inputs.judged, inputs.corpus
     passages = read_vectors(paths.TUNED_VECTORS, "passages")
     queries = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
@@ -55,7 +55,7 @@ def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
 def _compared(
     inputs: Inputs, models: Models, known: Sequence[tuple[SentenceTransformer, Rankings]], config: EvaluateConfig
 ) -> dict[str, Rankings]:
-    """Rankings by the models of `evaluate.compare`; a copy of a `known` model is not encoded with again."""
+    """Rankings by the models of `evaluate.compare`; a copy of a `known` model is not encoded again."""
     seen = list(known)
     systems: dict[str, Rankings] = {}
     for name, model in models.others.items():

@@ -1,4 +1,4 @@
-"""The quality that shorter and coarser vectors lose and the storage that they save: the table for a deployment."""
+"""The quality that shorter and coarser vectors lose and the storage that they save: the table for deployment."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.ranking import Rankings
 
 _LEAST = 32  # numbers of a vector
-_CANDIDATES = 4 * ranking.DEPTH  # passages that bits choose, and are then scored with the whole query
+_CANDIDATES = 4 * ranking.DEPTH  # passages chosen by their bits, then scored with the whole query
 PRECISIONS = {"float32": 4.0, "int8": 1.0, "binary": 1 / 8}  # bytes of a number
 
 Vectors = npt.NDArray[np.float32]
@@ -21,7 +21,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class VectorScore:
-    """One way to store the tuned model's vectors."""
+    """A way to store the tuned model's vectors."""
 
     dimension: int
     precision: str  # of PRECISIONS
@@ -71,15 +71,15 @@ def _cut(vectors: Vectors, dimension: int) -> Vectors:
 
 
 def _int8(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:
-    """Both as the export has them, by cosine."""
+    """Both as they are exported, ranked by cosine."""
     kept = int8_vectors.ranges(passages)
     coarse, table = (int8_vectors.int8(vectors, kept).astype(np.float32) for vectors in (queries, passages))
     return ranking.dense(_cut(coarse, coarse.shape[1]), _cut(table, table.shape[1]), corpus)
 
 
 def _binary(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:
-    """Bits against bits choose candidates, the whole query against their bits ranks them (Yamada et al. 2021)."""
+    """Candidates chosen by bits against bits, ranked by the whole query against bits (Yamada et al. 2021)."""
     bits = np.where(passages > 0, 1, -1).astype(np.float32)
-    # Of numbers that are 1 and -1 the product counts the bits that agree: the Hamming distance.
+    # For numbers that are 1 and -1 the product counts the equal bits: the Hamming distance.
     candidates, _ = ranking.nearest(np.where(queries > 0, 1, -1).astype(np.float32), bits, _CANDIDATES)
     return ranking.rescored(queries, bits, candidates, corpus)

@@ -6,7 +6,7 @@ model/                      Sentence Transformers folder with its prompts, and t
 onnx/                       model.onnx and model_int8.onnx with the tokenizer and prompts they need
 vectors/passages.parquet    the corpus, encoded
 search/                     BM25's index, the passages' places, each system's shares and which one is recommended
-vectors/int8_ranges.npy     what its int8 vectors were made with, where they are asked for
+vectors/int8_ranges.npy     what its int8 vectors were made with, if there are any
 parity.json                 how near the vectors and the ONNX files are to the model in float32
 manifest.json               size and sha256 of every file
 """
@@ -45,7 +45,7 @@ from stages.export.onnx_folder import write_onnx_folder
 from stages.export.parity import Sample, Vectors
 from stages.export.passage_vectors import write_passage_vectors
 
-_SAME_TEXTS = 0.99  # least cosine of two encodings, one of which may be in bf16 (`not >=` below refuses NaN too)
+_SAME_TEXTS = 0.99  # lowest cosine of two encodings, one of which may be in bf16 (`not >=` below rejects NaN, too)
 _EXAMPLES = 5  # in the model card
 
 
@@ -76,7 +76,7 @@ def work() -> str:
     }
     if not report["vectors/passages.parquet"]["cosine"]["min"] >= _SAME_TEXTS:
         raise UserError(f"{exported.vectors} was not made by {exported.place}: run `dvc repro`")
-    examples = []  # nothing of documents and queries but on request
+    examples = []  # nothing of documents and queries unless requested
     if config.card_examples:
         examples = _examples(judged, query_vectors, passages, corpus, vectors, config.seed)
 
@@ -181,7 +181,7 @@ def _examples(
     vectors: Vectors,
     seed: int,
 ) -> list[Example]:
-    """Queries of the main test set, drawn at random, with what the model finds first for each."""
+    """Queries of the main test set, drawn at random, with the model's first result for each."""
     main_rows = judged.sets[judged.main_set].tolist()
     rows = sorted(random.Random(seed).sample(main_rows, min(_EXAMPLES, len(main_rows))))
     nearest = ranking.nearest(queries[rows], vectors, 1)[0][:, 0].tolist()

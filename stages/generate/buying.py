@@ -23,7 +23,7 @@ class Buying:
     """The state of a run while replies are bought. `stop` is why no further request may be sent."""
 
     def __init__(
-        self, prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], plan: Plan, api: Api, bar: Bar
+        self, prompt: Prompt, store: Store, passages: Sequence[Mapping[str, Any]], plan: Plan, api: Api, bar: Bar
     ) -> None:
         config = prompt.config
         self.config = config

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from fieldtune.corpus.providers import TRAITS
-from fieldtune.runtime.settings import between, one_of, some_of
+from fieldtune.runtime.settings import between, language_tags, one_of, some_of
 
 
 @dataclass
@@ -29,15 +29,17 @@ class BatchConfig:
 class MessagesConfig:
     """A model behind the Anthropic Messages API: what it is asked, where, and for how much.
 
-    `system` and `examples`, or `styled` and the style, `user`, `model`, `queries_per_passage`, `max_tokens` and
-    `thinking` change the answer, so a change of one of them asks again; going back finds the earlier replies. The
-    others cost nothing to change.
+    `system` and `examples`, or `styled` and the style, `in_language`, `user`, `model`, `queries_per_passage`,
+    `max_tokens` and `thinking` change the answer, so a change of one of them asks again; going back finds the earlier
+    replies. The others cost nothing to change.
     """
 
     base_url: str = MISSING  # without /v1
     model: str = MISSING
     # The same for all passages; {count}: queries_per_passage, {examples}: `examples` as a list
     system: str = MISSING
+    # Added to either for a language of `generator.languages`; {language}: its tag
+    in_language: str = MISSING
     # For one passage; {title}: document title and headings, {text}: the passage
     user: str = MISSING
     # Queries that show the style in `system`
@@ -69,6 +71,9 @@ class GeneratorConfig:
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time
     share: float = between(0.01, 1.0)
+    # That a model writes queries in, `queries_per_passage` in each, for passages in any language; empty or null: in
+    # the passage's own. A language more buys its queries alone
+    languages: list[str] | None = language_tags()  # noqa: RUF009
     # For providers that ask a model; the others need none
     messages: MessagesConfig | None = field(default=None)
 

@@ -38,8 +38,11 @@ class Prompt:
     `family` tells apart servers that may answer the same request otherwise: `anthropic` (in batches or not), `local`.
     """
 
-    def __init__(self, config: MessagesConfig, family: str, style: Style | None = None) -> None:
-        """With a `style` the queries imitate it, otherwise they are of four kinds.
+    def __init__(
+        self, config: MessagesConfig, family: str, style: Style | None = None, languages: Sequence[str] = ()
+    ) -> None:
+        """With a `style` the queries imitate it, otherwise they are of four kinds; without `languages` (BCP 47 tags)
+        they are in the passage's own.
 
         Raises UserError if the prompt leaves out the passage or names a place that does not exist.
         """
@@ -54,6 +57,8 @@ class Prompt:
             **({"population": _population(style)} if style else {}),
         }
         self._user = config.user
+        self.languages = languages
+        self._in_language = {tag: _filled(config.in_language, {"language": tag}, "in_language") for tag in languages}
         self._settings = {
             "model": config.model,
             "max_tokens": config.max_tokens,
@@ -64,12 +69,26 @@ class Prompt:
         if not {"title", "text"} <= set(_PLACE.findall(config.user)):
             raise UserError("conf/generator/: messages.user must hold {title} and {text}")
         _filled(config.user, {"title": "", "text": ""}, "user")
-        self.scope = _digest([system, config.user, *examples])
+        self.scope = _digest([system, *([config.in_language] if languages else []), config.user, *examples])
+
+    @property
+    def unit(self) -> str:
+        """The plural of what one request is sent for."""
+        return "pairs of passage and language" if self.languages else "passages"
+
+    def rows(self, passages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """What requests are sent for: the passages or, with languages, each passage with each as `query_language`."""
+        if not self.languages:
+            return list(passages)
+        return [{**passage, "query_language": language} for passage in passages for language in self.languages]
 
     def request(self, passage: Mapping[str, Any]) -> dict[str, Any]:
-        """The body of the Messages request for a row of passages.jsonl."""
+        """The body of the Messages request for one of `rows`."""
         user = _filled(self._user, {"title": passage["title"], "text": passage["text"]}, "user")
-        return {**self._settings, "messages": [{"role": "user", "content": user}]}
+        request = {**self._settings, "messages": [{"role": "user", "content": user}]}
+        if language := passage.get("query_language"):
+            request["system"] = f"{request['system']}\n\n{self._in_language[language]}"
+        return request
 
     def key(self, request: Mapping[str, Any]) -> str:
         """64 hex digits that stand for all that decides the answer."""

@@ -29,14 +29,14 @@ class Measured:
 
 
 class DevEvaluator(BaseEvaluator):
-    """Encodes queries and passages with the model at hand and measures NDCG@10, as `dev_ndcg@10`."""
+    """An evaluator that encodes queries and passages with the current model and measures NDCG@10, as `dev_ndcg@10`."""
 
     def __init__(
         self, judged: Judged, corpus: Corpus, rows: npt.NDArray[np.int64], bf16: bool, batch_size: int
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric: str = METRIC
-        self.latest: Measured | None = None  # what was measured last
+        self.latest: Measured | None = None  # the last measurement
         self._judged, self._bf16, self._batch_size = judged, bf16, batch_size
         self._texts = [corpus.texts[row] for row in rows]
         self._part = Corpus(corpus.sections, corpus.section_of[rows], self._texts)

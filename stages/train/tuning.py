@@ -1,4 +1,4 @@
-"""Tuning a model on pairs, and choosing what of it is kept: what the stages `train` and `curve` do alike."""
+"""Tuning a model on pairs and choosing the result: the common part of the stages `train` and `curve`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ _EPOCHS_TYPED = 3  # passes over queries that people typed, or a model wrote in 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of the training and of the choice, beside the training pairs."""
+    """Inputs of the training and of the choice, besides the training pairs."""
 
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
@@ -58,7 +58,7 @@ class Tuned:
     score: float  # its NDCG@10 on dev
     share: float  # of the way from the base model to the best checkpoint; 0: the base model is kept
     decision: Decision
-    evidence: RealEvidence | None = None  # of the real queries; None if there are too few, or none were asked
+    evidence: RealEvidence | None = None  # of the real queries; None if there are too few, or none were used
 
 
 def read_inputs(config: TrainConfig) -> Inputs:
@@ -87,7 +87,7 @@ def with_epochs(config: TrainConfig) -> TrainConfig:
 
 
 def _are_offline() -> bool:
-    """True if nearly all training queries were written without a language model."""
+    """Tell if nearly all training queries were written without a language model."""
     providers = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
     return sum(traits(provider).offline for provider in providers) >= _NEARLY_ALL * len(providers)
 
@@ -101,11 +101,11 @@ def tune(
 ) -> Tuned | None:
     """Train on the pairs, columns as in train.parquet, and choose; None in all processes but the first.
 
-    The candidate is chosen on dev; real queries, if there are enough, then choose between it and the base. What a
-    killed run left in `checkpoints` is gone on with. `advise` takes each line on what to mend, if nothing was gained.
+    The candidate is chosen on dev; real queries, if there are enough, then choose between it and the base. Training
+    continues from a killed run's `checkpoints`. `advise` takes each line on what to change if nothing was gained.
     """
     before, evaluator = inputs.before, inputs.evaluator
-    evaluator.latest = None  # of a model before this one
+    evaluator.latest = None  # from a model before this one
     base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
     model = encoder.load_base(config.model)
     outcome, best_round = join(_train_rounds(model, config, inputs, pairs, checkpoints))
@@ -114,7 +114,7 @@ def tune(
     if best_round != config.rounds - 1:
         rounds.load(model, checkpoints / str(best_round))
     after = evaluator.latest
-    if after is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
+    if after is None or outcome.best != outcome.steps:  # the last measurement is not of the kept checkpoint
         after = evaluator.measure_model(model)
     for warning in diagnosis.warnings(outcome, before.score, before.passages, after.passages):
         advise(warning)
@@ -127,8 +127,8 @@ def tune(
     decision = real_evidence.decide(dev, evidence, config.certainty)
     if decision.doubt:
         advise(
-            f"{decision.doubt}: the base model is kept. More pairs and more real queries can tell; "
-            "`train.certainty: 0.5` and `train.real_evidence: 0` take every gain on dev"
+            f"{decision.doubt}: the base model is kept. More pairs and more real queries would tell; "
+            "`train.certainty: 0.5` and `train.real_evidence: 0` accept every gain on dev"
         )
     if decision.keeps_base:
         model.load_state_dict(base.state_dict())

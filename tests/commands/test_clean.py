@@ -36,7 +36,7 @@ def contents(folder: Path) -> set[str]:
 def test_what_comes_again_goes_and_what_was_bought_stays(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["clean", "--dry-run"])
     assert contents(state) == KEPT | GONE
-    assert capsys.readouterr().out.count("      2 kB  would go: ") == 4
+    assert capsys.readouterr().out.count("      2 kB  would delete: ") == 4
     cli.main(["clean"])
     assert contents(state) == KEPT
     assert not (state / "checkpoints").exists()
@@ -66,7 +66,7 @@ def test_nothing_goes_while_a_stage_runs_in_any_copy_of_the_repository(
         assert process.stdout.readline() == "1\n"
         with pytest.raises(SystemExit):
             cli.main(["clean"])
-        assert f"the stage {stage} is running (process {process.pid})" in " ".join(capsys.readouterr().out.split())
+        assert f"stage {stage} is running (process {process.pid})" in " ".join(capsys.readouterr().out.split())
         assert contents(state) >= KEPT | GONE
         process.communicate("\n")
     cli.main(["clean"])

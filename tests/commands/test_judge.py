@@ -186,7 +186,7 @@ def test_yes_is_a_row_no_is_none_and_skipped_is_asked_again(team: Path, person: 
     assert rows[2] == {"query": QUERIES[1]}
     assert printed.splitlines()[-3:] == [
         "2 queries judged, 1 of them with an answer",
-        "real.jsonl has 1 queries with answers: 99 more until 100, from where the verdict is about what people type",
+        "real.jsonl has 1 queries with answers: 99 more needed for a verdict on what people type",
         "next: `queries: real.jsonl` in params.yaml, then `dvc repro`",
     ]
     assert f"query 1 of 4, passage 1 of {len(first)}" in printed
@@ -213,7 +213,7 @@ def test_what_the_file_had_stays_to_the_byte(team: Path, person: Person) -> None
     assert text.startswith(f"{before}\n")
     added = [json.loads(line) for line in text.removeprefix(f"{before}\n").splitlines()]
     assert [f"{row['source']}#{row['section']}" for row in added] == pool_of(QUERIES[0])
-    assert "kept.jsonl has 2 queries with answers: 98 more until 100" in printed
+    assert "kept.jsonl has 2 queries with answers: 98 more needed for a verdict on what people type" in printed
     assert printed.splitlines()[-1] == "next: dvc repro"
 
 
@@ -222,9 +222,9 @@ def test_enough_answers_and_the_table_that_is_set_now(team: Path, person: Person
     Path("params.yaml").write_text("queries: faq.csv\n")
     printed = person.judges("y\n" * len(pool_of(QUERIES[0])), str(log(QUERIES[0]))).splitlines()
     assert printed[-3:] == [
-        "real.jsonl has 100 queries with answers: enough, so that the verdict is about what people type",
+        "real.jsonl has 100 queries with answers: enough for a verdict on what people type",
         "next: `queries: real.jsonl` in params.yaml, then `dvc repro`",
-        "that takes the place of faq.csv: to keep both, put their rows into one table",
+        "this replaces faq.csv: to keep both, merge their rows into one table",
     ]
 
 
@@ -234,7 +234,7 @@ def test_the_search_log_first_then_typed_queries(team: Path, person: Person) -> 
     typed = f"{QUERIES[1]}\n {QUERIES[1]}\n{QUERIES[0]}\n{QUERIES[2]}\n\n"
     printed = person.judges(f"{typed}{'n' * 1}\nq\n")
     assert "Type queries" in printed
-    assert "kept in real.queries.jsonl" in printed
+    assert "saved in real.queries.jsonl" in printed
     assert "query 1 of 2, passage 2 of" in printed
     assert printed.splitlines()[-3].startswith("2 typed queries are not judged yet: real.queries.jsonl keeps them for")
     assert out_rows("real.queries.jsonl") == [{"query": QUERIES[1]}, {"query": QUERIES[2]}]
@@ -242,7 +242,7 @@ def test_the_search_log_first_then_typed_queries(team: Path, person: Person) -> 
     assert [row["query"] for row in out_rows()] == [QUERIES[0], *[QUERIES[1]] * len(pool_of(QUERIES[1]))]
     assert "1 queries judged, 1 of them with an answer" in printed
     printed = person.judges(f"{QUERIES[3]}\n\n{'n' * 1}\ns\n")
-    assert "1 queries that were typed earlier come first (real.queries.jsonl)" in printed
+    assert "1 queries typed earlier come first (real.queries.jsonl)" in printed
     assert f"{QUERIES[2]}\nquery 1 of 2, passage 1" in printed
     assert [row["query"] for row in out_rows("real.queries.jsonl")] == QUERIES[1:4]
     files.write_jsonl(Path("real.jsonl"), ({"query": query} for query in QUERIES[:4]))
@@ -276,9 +276,9 @@ def test_vectors_of_other_passages(team: Path, person: Person) -> None:
     fewer = read_vectors(paths.VECTORS, "passages")[1:]
     write_vectors(paths.TUNED_VECTORS, "passages", fewer)
     printed = person.judges("q\n", query)
-    assert "data/tuned_vectors is of other passages: the tuned model is left out" in printed
+    assert "data/tuned_vectors belongs to other passages: the tuned model is left out" in printed
     write_vectors(paths.VECTORS, "passages", fewer)
-    assert person.refused(query) == ("✗ data/vectors is not of the present passages: run `dvc repro embed`\n")
+    assert person.refused(query) == ("✗ data/vectors belongs to other passages: run `dvc repro embed`\n")
 
 
 def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
@@ -288,11 +288,11 @@ def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
         (["gone.csv"], "gone.csv not found\n"),
         (
             ["titles.csv"],
-            "titles.csv, line 2: no column `query`; it has question. Known are query and, for the answer's place, "
-            "source, passage, passage_id, text_sha256 and section\n",
+            "titles.csv, line 2: no column `query`; its columns are question. Known columns: query and, for the "
+            "answer's place, source, passage, passage_id, text_sha256 and section\n",
         ),
         (["empty.csv"], "empty.csv has no rows\n"),
-        (["--out", "real.csv"], "--out real.csv: it is written as JSONL, so give it a name that ends in .jsonl\n"),
+        (["--out", "real.csv"], "--out real.csv: judgements are written as JSONL: give a name that ends in .jsonl\n"),
         (["--top", "0"], "--top is 0: it must be from 1 to 100\n"),
     ):
         assert person.refused(*arguments) == f"✗ {line}"

@@ -120,7 +120,7 @@ def test_a_private_repository_that_stays_so_is_not_said_to_be_public(export: Pat
     assert fieldtune(hub, "me/search").returncode == 0
     for dry_run in (["--dry-run"], []):
         printed = fieldtune(hub, "me/search", "--public", *dry_run).stdout
-        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in printed
+        assert f" {hub.url}/me/search (private), as before: change that in its settings on the Hub" in printed
     assert hub.private == {"me/search": True}
 
 
@@ -133,15 +133,15 @@ def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(expor
     for dry_run in (["--dry-run"], []):
         done = fieldtune(hub, "me/open", *dry_run)
         assert done.returncode == 1
-        assert "me/open is there already and is public: make it private there, or say `--public`" in done.stdout
+        assert "me/open already exists and is public: make it private on the Hub, or pass `--public`" in done.stdout
     assert hub.files["me/open"] == before
 
 
 @pytest.mark.parametrize(
     ("name", "token", "printed"),
     [
-        ("me/search", None, "no token of the Hub: run `hf auth login`, or set HF_TOKEN"),
-        ("me/search", "hf_wrong", "the Hub does not know this token"),
+        ("me/search", None, "no Hub token: run `hf auth login`, or set HF_TOKEN"),
+        ("me/search", "hf_wrong", "the Hub rejected the token"),
         ("others/search", TOKEN, "the token may not write to others/search"),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(export: Path, hub: Hub
     assert "search/bm25/whole/vocab.index.json" in with_search
     assert "vectors/passages.parquet" not in with_search
     printed = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
-    assert printed[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
+    assert printed[-1].endswith(f"{hub.url}/me/search (private); its present files are unknown: no token")
     assert hub.private == {}
     printed = push("./registry/v1", export, public=False, vectors=False, search=False, dry_run=True).splitlines()
     assert printed[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
@@ -190,10 +190,10 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
     list_again(export)
     push(str(target), export, public=False, vectors=False, search=False, dry_run=False)
     assert not (target / "onnx/model.onnx").exists()
-    with pytest.raises(UserError, match=r"registry is there and is not an export"):
+    with pytest.raises(UserError, match=r"registry exists and is not an export"):
         push(str(target.parent), export, public=False, vectors=False, search=False, dry_run=False)
     for inside in ("./data/export/copy", "./data"):
-        with pytest.raises(UserError, match="overlap: name another place"):
+        with pytest.raises(UserError, match="overlap: choose another target"):
             push(inside, export, public=False, vectors=False, search=False, dry_run=False)
     assert target.is_dir()
 
@@ -201,10 +201,10 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
 @pytest.mark.parametrize(
     ("manifest", "printed"),
     [
-        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is not an export \(js/app"),
-        (b'[{"src": "a.png"}]', "v1 is there and is not an export"),
-        (b"\xff", "v1 is there and is not an export"),
-        (None, r"js/app.js in \S*/v1 is not of the export there and would be lost: move it"),
+        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 exists and is not an export \(js/app"),
+        (b'[{"src": "a.png"}]', "v1 exists and is not an export"),
+        (b"\xff", "v1 exists and is not an export"),
+        (None, r"js/app.js in \S*/v1 is not part of that export and would be lost: move it"),
     ],
 )
 def test_a_folder_with_a_file_of_no_export_is_left_alone(
@@ -228,7 +228,7 @@ def test_an_empty_folder_is_filled_and_a_file_is_not_replaced(export: Path, tmp_
     push("./empty", export, public=False, vectors=False, search=False, dry_run=False)
     assert (tmp_path / "empty/manifest.json").is_file()
     (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(UserError, match="file is there and is not a folder"):
+    with pytest.raises(UserError, match="file exists and is not a folder"):
         push("./file", export, public=False, vectors=False, search=False, dry_run=False)
 
 
@@ -240,7 +240,7 @@ def test_a_target_that_is_none(export: Path, target: str) -> None:
 
 def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
     (export / "onnx/tokenizer.json").write_bytes(b"[]")
-    with pytest.raises(UserError, match=r"onnx/tokenizer.json is not as data/export/manifest.json says"):
+    with pytest.raises(UserError, match=r"onnx/tokenizer.json does not match data/export/manifest.json"):
         push("./copy", export, public=False, vectors=False, search=False, dry_run=False)
     with pytest.raises(UserError, match="is not an export"):
         push("./copy", Path("data"), public=False, vectors=False, search=False, dry_run=False)
@@ -270,13 +270,13 @@ def stored(remote: Path) -> set[bytes]:
 def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"DVC has no remote 'other' \(available: store\): dvc remote add other <url>"):
         push("dvc:other", export, public=False, vectors=False, search=False, dry_run=True)
-    with pytest.raises(UserError, match="DVC has data/export alone"):
+    with pytest.raises(UserError, match="DVC tracks only data/export"):
         push("dvc:store", tmp_path / "data/export", public=False, vectors=False, search=False, dry_run=True)
-    assert "would go to DVC's remote store" in push(
+    assert "would go to DVC remote store" in push(
         "dvc:store", export, public=False, vectors=False, search=False, dry_run=True
     )
     assert not remote.exists()
-    assert "went to DVC's remote store" in push(
+    assert "went to DVC remote store" in push(
         "dvc:store", export, public=False, vectors=False, search=False, dry_run=False
     )
     assert set(CONTENT.values()) <= stored(remote)
@@ -289,7 +289,7 @@ def test_an_export_that_dvc_has_otherwise_or_not_at_all_is_not_said_to_have_gone
     before = (export / "model/README.md").read_bytes()
     (export / "model/README.md").write_bytes(b"# changed\n")
     list_again(export)
-    otherwise = r"DVC does not have data/export as it is now .*: run `dvc repro export`, or `dvc commit export`"
+    otherwise = r"data/export has changed since DVC recorded it .*: run `dvc repro export`, or `dvc commit export`"
     for dry_run in (True, False):
         with pytest.raises(UserError, match=otherwise):
             push("dvc:store", export, public=False, vectors=False, search=False, dry_run=dry_run)
@@ -314,6 +314,6 @@ def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
         return version_control.run_dvc(*arguments)
 
     monkeypatch.setattr("fieldtune.commands.push.run_dvc", losing)
-    with pytest.raises(UserError, match=r"DVC's remote store has not all of data/export \(data/export"):
+    with pytest.raises(UserError, match=r"DVC remote store lacks a part of data/export \(data/export"):
         push("dvc:store", export, public=False, vectors=False, search=False, dry_run=False)
     assert CONTENT["vectors/passages.parquet"] not in stored(remote)

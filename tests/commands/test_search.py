@@ -78,7 +78,7 @@ def test_alone_is_bold_and_nothing_steers_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "printed"), [([" "], "say what to search for"), (["words", "--top", "0"], "from 1 to 100")]
+    ("arguments", "printed"), [([" "], "the query is empty: run"), (["words", "--top", "0"], "from 1 to 100")]
 )
 def test_what_cannot_be_done_is_said(arguments: list[str], printed: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="1"):

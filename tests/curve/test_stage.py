@@ -88,12 +88,12 @@ def test_it_measures_three_shares_and_leaves_no_state(done: tuple[Path, str]) ->
     assert list(table) == ["query_id", "0.125", "0.25", "0.5"]
     assert table["query_id"] == [real_id(row) for row in range(workspace.PASSAGES)]
     means = [np.mean(table[f"{point['share']:g}"]) for point in measured]
-    shown = ", ".join(f"{mean:.3f} with {share} %" for mean, share in zip(means, ("12.5", "25", "50"), strict=True))
+    shown = ", ".join(f"{mean:.3f} with {share}%" for mean, share in zip(means, ("12.5", "25", "50"), strict=True))
     assert f"✓ curve  NDCG@10 on 40 real queries: {shown}  (" in output
     assert [line for line in output.splitlines() if not line.startswith("✓")] == [
-        "  12.5 % of the training passages: 5, with 10 pairs",
-        "  25 % of the training passages: 10, with 20 pairs",
-        "  50 % of the training passages: 20, with 40 pairs",
+        "  12.5% of the training passages: 5, with 10 pairs",
+        "  25% of the training passages: 10, with 20 pairs",
+        "  50% of the training passages: 20, with 40 pairs",
     ]
     assert list((folder / ".fieldtune/curve").iterdir()) == []
     assert sorted(outputs(folder)) == ["per_query.parquet", "points.json"]
@@ -231,7 +231,7 @@ def test_off_it_writes_nothing_and_loads_no_library(folder: Path) -> None:
         capture_output=True,
         text=True,
     ).stdout
-    assert output.startswith("not asked for (`evaluate.data_curve`)\n")
+    assert output.startswith("turned off (`evaluate.data_curve`)\n")
     assert not {"torch", "numpy", "sentence_transformers", "datasets"} & set(output.split())
     assert outputs(folder) == {"points.json": b"[]\n"}
 
@@ -239,5 +239,5 @@ def test_off_it_writes_nothing_and_loads_no_library(folder: Path) -> None:
 def test_there_is_none_of_a_pinned_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     configure(folder, pin="own/model")
-    assert work() == "none of a pinned model, which was not trained here"
+    assert work() == "none for a pinned model, which was not trained here"
     assert files.read_json(paths.CURVE / curve_points.POINTS) == []

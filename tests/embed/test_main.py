@@ -89,4 +89,4 @@ def test_a_model_of_one_language_on_documents_in_another_is_warned_of(
     warning = foreign_language_warning(workspace.model_config(language=language), languages)
     assert (warning is None) == (part is None)
     if warning:
-        assert f"knows one language, en, and {part}: choose a multilingual model, `model: bge_m3`" in warning
+        assert f"knows only one language, en, but {part}: set a multilingual model, `model: bge_m3`" in warning

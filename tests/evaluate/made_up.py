@@ -39,7 +39,7 @@ def scores(
 ) -> SetScores:
     """NDCG@10 by system; half of a system's draws are the first, half the second of `drawn`, else all its mean.
 
-    So the 95 % interval of a difference reaches from the one to the other.
+    So the 95% interval of a difference reaches from the one to the other.
     """
     means = {**MEANS, **ndcg}
     ends = {system: (drawn or {}).get(system, (mean, mean)) for system, mean in means.items()}
@@ -195,7 +195,7 @@ def evaluation(**changes: Any) -> Evaluation:
         "dataset": dataset(),
         "ingest": ingest(),
         "real": real(),
-        "advice": "base NDCG@10 0.700 lies between 0.7 and 0.85",
+        "advice": "base NDCG@10 0.700 is between 0.7 and 0.85",
         "base_model": "a/model",
         "weights": {"hybrid": 0.6, "tuned_hybrid": 0.9},
         "heading_share": 0.1,

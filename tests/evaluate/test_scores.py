@@ -45,4 +45,4 @@ def test_what_gain_so_many_queries_can_tell_from_luck() -> None:
     assert set_scores.needed(0.04) == 61
     assert set_scores.needed(0.02) == 250  # four times as many, 244, to two digits
     assert set_scores.needed(0.08) == 16
-    assert scores(clusters=3).detectable == 1.0  # too few to tell anything
+    assert scores(clusters=3).detectable == 1.0  # too few for a verdict

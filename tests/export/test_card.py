@@ -56,7 +56,7 @@ def test_scores_stand_with_their_intervals_set_by_set() -> None:
     assert "### Real queries (60)" in text
     assert "| **this model** | 0.800 (0.770 to 0.830) | 0.800 (0.770 to 0.830) | 0.800 |" in text
     assert "| base model | +0.100 (+0.090 to +0.110) | +0.100 (+0.090 to +0.110) |" in text
-    assert "the 90 % bootstrap interval" in text
+    assert "the 90% bootstrap interval" in text
     assert "## Verdict: `ship`\n\n- A gain of 0.05 or more is meaningful." in text
     assert "| train | 60 | 15 |" in text
 
@@ -68,9 +68,9 @@ def test_a_gain_of_too_few_groups_has_no_interval() -> None:
     assert "1.000" not in text
 
 
-@pytest.mark.parametrize(("confidence", "shown"), [(0.95, "95 %"), (0.975, "97.5 %"), (0.995, "99.5 %")])
+@pytest.mark.parametrize(("confidence", "shown"), [(0.95, "95%"), (0.975, "97.5%"), (0.995, "99.5%")])
 def test_the_confidence_is_not_rounded(confidence: float, shown: str) -> None:
-    assert f"in brackets the {shown} bootstrap interval" in written(confidence=confidence).text
+    assert f"in brackets, the {shown} bootstrap interval" in written(confidence=confidence).text
 
 
 def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:
@@ -80,7 +80,7 @@ def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("new", "sentence"), [(8, "8 of the 40 passages are new to it."), (None, "What it was tuned on is not known.")]
+    ("new", "sentence"), [(8, "8 of the 40 passages are new to it."), (None, "Its training passages are unknown.")]
 )
 def test_of_a_pinned_model_nothing_is_said_that_only_its_own_training_knows(new: int | None, sentence: str) -> None:
     text = written(history={"loss": [], "dev": [], "pinned": {"passages": 40, "new": new, "stale": False}}).text
@@ -89,7 +89,7 @@ def test_of_a_pinned_model_nothing_is_said_that_only_its_own_training_knows(new:
         "It was made earlier from\n[someone/tiny](https://huggingface.co/someone/tiny)\nand is used as it is: "
         f"[fieldtune](#how-to-repeat) only measured it. {sentence}"
     ) in text
-    assert "trained on these queries, or on the passages that answer them, is not known." in text
+    assert "model was trained on these queries, or on the passages that answer them." in text
     for untrue in ("tuned to a team's documents", "tuned from", "not trained on", "| train |", "| dev |", "90 queries"):
         assert untrue not in text
     assert "| test | 12 | 3 |" in text
@@ -144,7 +144,7 @@ def test_examples_are_shown_as_they_are_written_and_cut() -> None:
     ).text
     section = card[card.index("## Examples") : card.index("## Data")]
     assert rendered_cells(section) == [
-        ["query", "found", "how it begins", "an answer"],
+        ["query", "first passage", "its beginning", "an answer"],
         [wild, "Images | Copy", "word " * 31 + "word …", "yes"],
         ["次", "", "字" * 160 + " …", "no"],
     ]

@@ -105,7 +105,7 @@ def by_hand(kind: str, texts: Sequence[str], folder: Path) -> Vectors:
 
 def test_one_line_is_all_that_is_said(done: Done) -> None:
     size = r"\d+(\.\d+)? kB"
-    int8 = rf"int8 {size} \(cosine 0\.\d{{4}}, least 0\.\d{{4}}; NDCG@10 [+-]0\.\d{{4}} ± 0\.\d{{4}}\)"
+    int8 = rf"int8 {size} \(cosine 0\.\d{{4}}, lowest 0\.\d{{4}}; NDCG@10 [+-]0\.\d{{4}} ± 0\.\d{{4}}\)"
     assert re.fullmatch(rf"✓ export  tuned model {size}, ONNX {size}, {int8}  \(\d+ s\)\n", done.stdout)
     assert done.stderr == ""
 
@@ -205,7 +205,7 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
     assert lost > 0
     assert (int8["exported"], int8["kept_in_float32"]) == (False, ["first", "second"])
     assert f"no int8: NDCG@10 {-lost:+.4f}" in summary
-    assert summary.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32 too")
+    assert summary.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32")
     assert (paths.EXPORT / "onnx/model.onnx").is_file()
     assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
     assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
@@ -365,7 +365,7 @@ def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
 
 def test_a_folder_that_others_read_otherwise_is_refused(workspace: Path) -> None:
     inputs.write(workspace, dtype=torch.bfloat16)  # read in float32 here, and as it is saved by everyone else
-    with pytest.raises(UserError, match="gives other vectors than data/model"):
+    with pytest.raises(UserError, match="the exported model's vectors differ from those of data/model"):
         export.work()
     assert not paths.EXPORT.exists()
 

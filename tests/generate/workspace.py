@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,14 @@ def passages(numbers: Iterable[int]) -> list[dict[str, Any]]:
     ]
 
 
-def configure(folder: Path, base_url: str, way: str = "claude", style: str = "none.jsonl", **messages: Any) -> None:
+def configure(
+    folder: Path,
+    base_url: str,
+    way: str = "claude",
+    style: str = "none.jsonl",
+    languages: Sequence[str] | None = None,
+    **messages: Any,
+) -> None:
     """Write the stage's settings: those of conf/generator/, with quick waits and what the test sets."""
     settings: Any = OmegaConf.structured(compose(ROOT / paths.PARAMS, ROOT / paths.CONF, {"generator": way}).generator)
     quick = {
@@ -51,6 +58,7 @@ def configure(folder: Path, base_url: str, way: str = "claude", style: str = "no
     }
     changes = {**quick, "base_url": base_url, "user": "Doc: {title}\n{text}", **messages}
     settings.messages = OmegaConf.merge(settings.messages, changes)
+    settings.languages = languages
     files.write_text(folder / "none.jsonl", "")
     path = folder / "data/config/generate.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -180,7 +180,7 @@ def test_a_mistake_fails_in_compose_and_changes_no_config(team: Path) -> None:
     edit(team / "params.yaml", {"epochs: 30": "epocs: 30"})
     printed = dvc(team, "repro", code=255)
     assert stages_run(printed) == ["compose"]
-    assert "train.epocs is not a known key; did you mean train.epochs?" in printed
+    assert "unknown key train.epocs; did you mean train.epochs?" in printed
     assert "Traceback" not in printed
     assert git(team, "status", "--porcelain", "data/config") == ""
 

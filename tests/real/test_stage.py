@@ -95,7 +95,7 @@ def test_no_row_that_finds_its_place_is_an_error_unless_none_names_one(folder: P
         f"  q.jsonl, line {n + 1}: fak{n}.md # Billing; near: more/faq.md, guide.md" for n in range(5)
     ]
     assert lines[6].startswith(
-        "a place is `source`, a file below docs, and perhaps `section`, a heading in it, such as"
+        "a place is `source`, a file below docs, and optionally `section`, a heading in it, such as"
     )
     assert "`guide.md` and `Copy Image`" in lines[6]
     assert lines[7].endswith("`queries: data/none.jsonl`")
@@ -113,8 +113,8 @@ def test_columns_that_may_be_misnamed_are_said(folder: Path, capsys: pytest.Capt
         printed[header] = capsys.readouterr().out
     place = "a place is source and section, passage, or passage_id\n"
     assert printed == {
-        "query,file,heading": f"  ! q.csv: columns file, heading are not known; {place}",
-        "query,date": f"  ! q.csv: column date is not known; {place}",
+        "query,file,heading": f"  ! q.csv: unknown columns file, heading; {place}",
+        "query,date": f"  ! q.csv: unknown column date; {place}",
         "query": "",
         "query,source,date": "",
     }

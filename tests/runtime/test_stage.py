@@ -70,7 +70,7 @@ def wait_until_gone(pid: int) -> None:
         *(
             (
                 f"{read}('nowhere/file')",
-                "nowhere/file not found: run `dvc repro ingest`, which makes what the stage reads",
+                "nowhere/file not found: run `dvc repro ingest`, which makes the files that the stage reads",
             )
             for read in ("open", "read_table", "load_file")
         ),
@@ -79,13 +79,13 @@ def wait_until_gone(pid: int) -> None:
         ("open('/dev/full', 'w').write('x' * 100_000)", "No space left on device: while writing"),
         (
             "raise SafetensorError('I/O error: No space left on device (os error 28)')",
-            "No space left on device: free some, then run `dvc repro` again",
+            "No space left on device: free some space, then run `dvc repro` again",
         ),
         (
             "raise sqlite3.OperationalError('database or disk is full')",
-            "No space left on device: free some, then run `dvc repro` again",
+            "No space left on device: free some space, then run `dvc repro` again",
         ),
-        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted; run `dvc repro` again to go on"),
+        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted: run `dvc repro` again to continue"),
     ],
 )
 def test_an_error_is_exit_1_and_one_line(work: str, line: str, repository: Path) -> None:
@@ -112,7 +112,11 @@ def test_a_second_run_of_a_stage_reports_the_first_after_a_while(repository: Pat
         second = start(WAITER.format(stage="train", wait=0.5), repository)
         out, err = second.communicate()
         assert (second.returncode, err) == (1, "")
-        assert out == f"✗ train  another train stage is running here (process {first.pid}): wait for it or end it\n"
+        assert (
+            out
+            == f"✗ train  another train stage is running here (process {first.pid}): wait for it to finish, or stop "
+            "it\n"
+        )
 
 
 def test_a_second_run_goes_on_when_the_first_is_gone(repository: Path) -> None:

@@ -163,7 +163,7 @@ def test_shorter_vectors_where_the_model_was_trained_for_them_and_fp32_where_int
         assert cosines(got, expected).min() >= 0.9999
         refused = started.post("/v1/embeddings", {"input": TEXTS, "dimensions": 9})
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, "dimensions")
-        assert "this model's vectors have: 8, 16, 32" in refused.text
+        assert "available: 8, 16, 32" in refused.text
     # The model of `service` was not.
     assert vectors(service.post("/v1/embeddings", {"input": "word1", "dimensions": 32})).shape == (1, 32)
     assert service.post("/v1/embeddings", {"input": "word1", "dimensions": 8}).status_code == 400
@@ -204,11 +204,11 @@ INPUT = "must be a text, a list of texts, a list of token ids or a list of such 
         (b'{"input": "word1", "model": "gpt-5"}', 404, "model", "'gpt-5' does not exist; available: fieldtune"),
         (b'{"input": "word1", "model": 5}', 400, "model", "string"),
         (b'{"input": "word1", "encoding_format": "hex"}', 400, "encoding_format", "'float' or 'base64'"),
-        (b'{"input": "word1", "dimensions": 0}', 400, "dimensions", "this model's vectors have: 32"),
+        (b'{"input": "word1", "dimensions": 0}', 400, "dimensions", "available: 32"),
         (b'{"input": "word1", "dimensions": "32"}', 400, "dimensions", "integer"),
         (b'{"input": "word1", "input_type": "image"}', 400, "input_type", "'query', 'passage'"),
         (b'{"input": "word1", "model": "fieldtune:query", "input_type": "passage"}', 400, "input_type", "says"),
-        (b'{"input": "word1", "inputtype": "query"}', 400, None, "no such parameter; available: input, model"),
+        (b'{"input": "word1", "inputtype": "query"}', 400, None, "unknown parameter; available: input, model"),
     ],
 )
 def test_bad_input_is_named_and_never_the_servers_fault(

@@ -55,8 +55,8 @@ def asking(service: Running, count: int) -> tuple[threading.Thread, list[httpx.R
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({"input": ["word1"] * 3001}, 422, "3,001 inputs are more than the 3,000 of a request"),
-        (many(2400), 422, "153,600 tokens are more than the 150,000 of a request"),
+        ({"input": ["word1"] * 3001}, 422, "3,001 inputs exceed the limit of 3,000 per request"),
+        (many(2400), 422, "153,600 tokens exceed the limit of 150,000 per request"),
         ({"input": "x" * 2_000_000}, 413, "the body is larger than 2,000,000 bytes"),
     ],
 )
@@ -192,8 +192,8 @@ def test_what_nobody_waits_for_any_more_leaves_the_queue(small: Running) -> None
     [
         ({"Authorization": ""}, "no API key"),
         ({"Authorization": "Basic YQ=="}, "no API key"),
-        ({"Authorization": "Bearer another key"}, "not the API key"),
-        ({"Authorization": f"Bearer {KEY}s"}, "not the API key"),
+        ({"Authorization": "Bearer another key"}, "wrong API key"),
+        ({"Authorization": f"Bearer {KEY}s"}, "wrong API key"),
         ({"Authorization": "Bearer"}, "no API key"),
     ],
 )

@@ -165,8 +165,8 @@ def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> 
     done = run(learning_rate=1e-8, epochs=1)
     base = done.history["dev"][0]["dev_ndcg@10"]
     assert done.output == (
-        "  the vectors are nearly the base model's (mean cosine 1.0000): the training did nothing; raise "
-        "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new\n"
+        "  the vectors are nearly the base model's (mean cosine 1.0000): the training had no effect; raise "
+        "`train.learning_rate` or `train.epochs`, and check whether the pairs in data/dataset/ teach anything new\n"
         f"✓ train  1 steps in fp32; dev NDCG@10 {base:.3f} → {base:.3f}: the base model is kept  (… s)\n"
     )
     assert done.history["chosen"] == {"step": 1, "share": 0.0, "by": "dev", "doubt": None}
@@ -389,8 +389,8 @@ def test_a_pinned_model_that_is_no_better_than_the_base_is_said(folder: Path, ru
     same = run(pin="own/model")
     score = re.escape(f"{same.dev[0]:.3f}")
     assert re.fullmatch(
-        rf"  on dev the pinned model is not above the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune again\n"
-        rf"✓ train  own/model is used as it is; what it was tuned on is not known; dev NDCG@10 {score} → .*\n",
+        rf"  on dev the pinned model is no better than the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune again\n"
+        rf"✓ train  own/model is used as it is; its training passages are unknown; dev NDCG@10 {score} → .*\n",
         same.output,
     )
     assert same.history["pinned"] == {"passages": 40, "new": None, "stale": False}
