@@ -42,8 +42,8 @@ def push(target: str, folder: Path, public: bool, vectors: bool, search: bool, d
     """Copy an export to `target`: `owner/name` on the Hub, a path that starts with /, ./, ../ or ~, or `dvc:<remote>`.
 
     The Hub gets the model where SentenceTransformer("owner/name") looks for it, and nothing of the corpus unless
-    `vectors` or `search`; the others get the whole folder. Returns what was copied, or would be, with sizes, and what was deleted
-    there. Raises UserError if the export is incomplete, or the target does not accept it.
+    `vectors` or `search`; the others get the whole folder. Returns what was copied, or would be, with sizes, and what
+    was deleted there. Raises UserError if the export is incomplete, or the target does not accept it.
     """
     listed = _whole(folder)
     if target.startswith(_DVC):

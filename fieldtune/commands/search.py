@@ -67,9 +67,9 @@ def _exported(words: str, top: int) -> tuple[Hits, int, str]:
     index = exported_search.ExportedSearch(paths.EXPORT, model.dimension)
     vector = model.encode(tokens.Reader(export).texts([words], "query").ids)[0]
     systems = dict.fromkeys((index.recommended, "bm25"))
-    found = {system: index.search(system, words, vector, top) for system in systems}
-    hits = {system: [(hit.row, hit.score) for hit in of_system] for system, of_system in found.items()}
-    ids = {hit.row: hit.id for of_system in found.values() for hit in of_system}
+    answers = {system: index.search(system, words, vector, top) for system in systems}
+    hits = {system: [(hit.row, hit.score) for hit in of_system] for system, of_system in answers.items()}
+    ids = {hit.row: hit.id for of_system in answers.values() for hit in of_system}
     shown = _rows(set(ids))
     if any(shown.get(row, {}).get("id") != name for row, name in ids.items()):
         raise UserError(f"{paths.EXPORT} is not of the present passages: run `dvc repro`")

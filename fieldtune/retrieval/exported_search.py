@@ -34,7 +34,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class System:
-    """How a system's score is made: model_share × model + (1 - model_share) × BM25, both normalised (`ranking.fuse`);
+    """The shares of a system's score: model_share × model + (1 - model_share) × BM25, both normalised (`ranking.fuse`);
     BM25's is (1 - heading_share) × whole text + heading_share × headings.
     """
 

@@ -22,7 +22,7 @@ from fieldtune.retrieval.significance import standard_error
 SHARES = tuple(tenth / 10 for tenth in range(11))  # the model's, in a hybrid
 HEADING_SHARES = (0.0, 0.1, 0.2)  # of BM25's score; more costs the queries that say little of a heading
 DECIDING = 100  # real test queries; fewer choose nothing
-_SURE = 1.645  # standard errors of a gain on real queries: 95 %, one-sided
+_SURE = 1.645  # standard errors of a gain on real queries: 95%, one-sided
 # What loses least on the queries of people (benchmarks/fusion_rules.py)
 _SURE_ON_DEV = 1.0  # standard errors of a gain on dev queries
 _TILT = 1  # places in SHARES that dev's choice is moved towards the model

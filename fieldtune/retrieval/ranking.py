@@ -123,12 +123,12 @@ def by_fields(
     index: Bm25Index, queries: Sequence[str], table: SectionTable, shares: Sequence[float]
 ) -> dict[float, Rankings]:
     """The same with an index that is there."""
-    found: dict[float, list[Rankings]] = {share: [_ranked([], 0, table)] for share in shares}
+    ranked: dict[float, list[Rankings]] = {share: [_ranked([], 0, table)] for share in shares}
     for query in queries:
         fields = index.field_scores(query, headings=any(shares))
         for share in shares:
-            found[share].append(by_scores(index.combined(fields, share), table, present=0.0))
-    return {share: _stacked(rows) for share, rows in found.items()}
+            ranked[share].append(by_scores(index.combined(fields, share), table, present=0.0))
+    return {share: _stacked(rows) for share, rows in ranked.items()}
 
 
 def by_scores(scores: npt.NDArray[np.float32], table: SectionTable, present: float = -np.inf) -> Rankings:

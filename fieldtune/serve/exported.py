@@ -58,7 +58,7 @@ class Exported:
 
     @property
     def search(self) -> Path:
-        """What /v1/search searches in, whether it exists or not."""
+        """The folder that /v1/search searches in, whether it exists or not."""
         return self.folder / exported_search.FOLDER
 
 

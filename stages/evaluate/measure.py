@@ -55,23 +55,7 @@ def evaluate(
     sets = {name: scores(rows) for name, rows in set_rows.items()}
     kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
     languages = {tag: scores(rows) for tag, rows in facts.by_language(judged.rows(["synthetic"])).items()}
-    chosen = _UNKNOWN | inputs.history.get("chosen", {})
-    crossfitted = None
-    if inputs.evidence and chosen["share"]:
-        crossfitted = crossfitted_gain(inputs.evidence, judged, _gains(ranked), config)
-    evidence = Evidence(
-        main_set=judged.main_set,
-        scores=sets[judged.main_set],
-        kinds=kinds,
-        similarity=similarity,
-        doubt=chosen["doubt"],
-        chosen_by=chosen["by"],
-        deciding=len(inputs.evidence.get("query_id", [])),
-        crossfitted=crossfitted,
-        real_queries=sets["real"].n if "real" in sets else 0,
-        words="bm25_fields" if inputs.baseline["heading_share"] else "bm25",
-        words_given=_words_given(inputs),
-    )
+    evidence = _evidence(inputs, ranked, sets[judged.main_set], kinds, similarity, config)
     wins, losses = _examples(inputs, facts, ranked)
     return Evaluation(
         background=_background(inputs, ranked, config),
@@ -82,8 +66,8 @@ def evaluate(
         kinds=kinds,
         languages=languages,
         similarity=similarity,
-        chosen_by=chosen["by"],
-        crossfitted=crossfitted,
+        chosen_by=evidence.chosen_by,
+        crossfitted=evidence.crossfitted,
         weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share.share},
         heading_share=inputs.baseline["heading_share"],
         crossfitted_shares={**inputs.baseline["crossfitted_shares"], **by_halves({"tuned_hybrid": ranked.tuned_share})},
@@ -96,6 +80,35 @@ def evaluate(
         reranker=config.reranker,
         vectors=_vectors(inputs, ranked),
         probe=probe,
+    )
+
+
+def _evidence(
+    inputs: Inputs,
+    ranked: Ranked,
+    scores: SetScores,
+    kinds: Mapping[str, SetScores],
+    similarity: float,
+    config: EvaluateConfig,
+) -> Evidence:
+    """The facts for the verdict; `scores` are those of the main set."""
+    judged = inputs.judged
+    chosen = _UNKNOWN | inputs.history.get("chosen", {})
+    crossfitted = None
+    if inputs.evidence and chosen["share"]:
+        crossfitted = crossfitted_gain(inputs.evidence, judged, _gains(ranked), config)
+    return Evidence(
+        main_set=judged.main_set,
+        scores=scores,
+        kinds=kinds,
+        similarity=similarity,
+        doubt=chosen["doubt"],
+        chosen_by=chosen["by"],
+        deciding=len(inputs.evidence.get("query_id", [])),
+        crossfitted=crossfitted,
+        real_queries=len(judged.rows(["real"])),
+        words="bm25_fields" if inputs.baseline["heading_share"] else "bm25",
+        words_given=_words_given(inputs),
     )
 
 

@@ -8,8 +8,8 @@ Numbers are those of metrics.json, to six decimals. With fewer clusters of queri
 interval reaches down to -1 here, and is null there; the reasons say that there are too few groups.
 
 The recommended system is the cheapest to run among those that no other one beats beyond luck; if the tuned model is not
-to be kept, neither it nor its hybrid is recommended. If generated test queries are made of the passages' own words, BM25
-and the hybrids are shown, and neither answer rests on them.
+to be kept, neither it nor its hybrid is recommended. If generated test queries are made of the passages' own words,
+BM25 and the hybrids are shown, and neither answer rests on them.
 """
 
 from collections.abc import Callable, Mapping

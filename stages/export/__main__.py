@@ -87,19 +87,7 @@ def work() -> str:
             _card(config, metrics, _interface(model, exported.name, vectors.shape[1]), examples),
         )
         check_reload(model, folder / "model", check.queries[: config.check.texts], sample)
-        (folder / "vectors").mkdir()
-        write_passage_vectors(
-            folder / "vectors/passages.parquet",
-            [passage["id"] for passage in passages],
-            corpus.texts,
-            vectors,
-            int8=config.int8_vectors,
-            binary=config.binary_vectors,
-        )
-        systems = _systems(exported.name, metrics)
-        exported_search.write(
-            folder / exported_search.FOLDER, passages, systems, metrics["recommend"], texts=config.texts
-        )
+        _write_corpus(folder, passages, corpus, vectors, exported.name, metrics, config)
         summary = f"{exported.name} model {files.human_size(files.disk_size(folder / 'model'))}"
         if config.onnx:
             losses, onnx_summary = write_onnx_folder(model, folder / "onnx", check, sample, config)
@@ -110,6 +98,30 @@ def work() -> str:
     if (warning := not_to_deploy(metrics)) is not None:
         note(warning)
     return summary
+
+
+def _write_corpus(
+    folder: Path,
+    passages: Sequence[Mapping[str, Any]],
+    corpus: Corpus,
+    vectors: Vectors,
+    model: str,
+    metrics: Mapping[str, Any],
+    config: ExportConfig,
+) -> None:
+    """Write vectors/ and search/. `model`: base or tuned; `metrics`: the evaluation's metrics.json."""
+    (folder / "vectors").mkdir()
+    write_passage_vectors(
+        folder / "vectors/passages.parquet",
+        [passage["id"] for passage in passages],
+        corpus.texts,
+        vectors,
+        int8=config.int8_vectors,
+        binary=config.binary_vectors,
+    )
+    hybrid = "tuned_hybrid" if model == "tuned" else "hybrid"
+    systems = exported_search.systems_of(model, metrics["hybrid_weight"][hybrid], metrics["heading_share"])
+    exported_search.write(folder / exported_search.FOLDER, passages, systems, metrics["recommend"], texts=config.texts)
 
 
 @dataclass(frozen=True)
@@ -145,11 +157,6 @@ def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
     if metrics["recommend"] == "hybrid":
         return "The hybrid of base model and BM25 is recommended, so the export is the base model."
     return None
-
-
-def _systems(model: str, metrics: Mapping[str, Any]) -> dict[str, exported_search.System]:
-    hybrid = "tuned_hybrid" if model == "tuned" else "hybrid"
-    return exported_search.systems_of(model, metrics["hybrid_weight"][hybrid], metrics["heading_share"])
 
 
 def _interface(model: SentenceTransformer, name: str, dimension: int) -> Interface:

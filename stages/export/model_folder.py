@@ -41,6 +41,4 @@ def check_reload(model: SentenceTransformer, folder: Path, queries: Sequence[str
     expected = (encoder.encode(model, queries, "query", bf16=False, batch_size=32), sample.vectors)
     worst = min(parity(a, b).min for a, b in zip(expected, reloaded, strict=True))
     if not worst >= _SAME_MODEL:
-        raise UserError(
-            f"the exported model's vectors differ from those of the model that was loaded (cosine {worst:.6f})"
-        )
+        raise UserError(f"the exported model's vectors differ from those of the loaded model (cosine {worst:.6f})")

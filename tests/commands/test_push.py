@@ -272,13 +272,9 @@ def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path
         push("dvc:other", export, public=False, vectors=False, search=False, dry_run=True)
     with pytest.raises(UserError, match="DVC tracks only data/export"):
         push("dvc:store", tmp_path / "data/export", public=False, vectors=False, search=False, dry_run=True)
-    assert "would go to DVC remote store" in push(
-        "dvc:store", export, public=False, vectors=False, search=False, dry_run=True
-    )
+    assert "would go to DVC remote store" in push("dvc:store", export, False, False, False, dry_run=True)
     assert not remote.exists()
-    assert "went to DVC remote store" in push(
-        "dvc:store", export, public=False, vectors=False, search=False, dry_run=False
-    )
+    assert "went to DVC remote store" in push("dvc:store", export, False, False, False, dry_run=False)
     assert set(CONTENT.values()) <= stored(remote)
     files.write_text(Path(".dvc/config"), "")
     with pytest.raises(UserError, match=r"DVC has no remote 'store' \(available: none\): dvc remote add store <url>"):
@@ -297,11 +293,11 @@ def test_an_export_that_dvc_has_otherwise_or_not_at_all_is_not_said_to_have_gone
     list_again(export)
     shutil.rmtree(".dvc/cache")
     with pytest.raises(UserError, match=otherwise):
-        push("dvc:store", export, public=False, vectors=False, search=False, dry_run=False)
+        push("dvc:store", export, False, False, False, dry_run=False)
     assert not remote.exists()
     files.write_text(Path("data/export.dvc"), "broken")
     with pytest.raises(UserError, match=r"`dvc status --json -- data/export` failed"):
-        push("dvc:store", export, public=False, vectors=False, search=False, dry_run=False)
+        push("dvc:store", export, False, False, False, dry_run=False)
 
 
 def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
@@ -315,5 +311,5 @@ def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
 
     monkeypatch.setattr("fieldtune.commands.push.run_dvc", losing)
     with pytest.raises(UserError, match=r"DVC remote store lacks a part of data/export \(data/export"):
-        push("dvc:store", export, public=False, vectors=False, search=False, dry_run=False)
+        push("dvc:store", export, False, False, False, dry_run=False)
     assert CONTENT["vectors/passages.parquet"] not in stored(remote)
