@@ -11,7 +11,7 @@ With `--keep` finished runs are kept there and not repeated, as long as inputs a
 change of the code, name another folder.
 
 Measured with `--passages 420` on two cores without bf16: 15 runs in 36 minutes, two at a time with one thread each,
-three of a rule that has been removed since; the table stands in the README.
+three of a rule that has been removed since; the table stands in docs/results.md.
 
 Real queries are the same in all runs. Generated ones that are held out depend on the split, so the base model is
 measured on them, too: the gain is what compares. `pair_split` draws them at random, as tutorials do, so that other

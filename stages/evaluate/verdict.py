@@ -1,15 +1,10 @@
 """Two answers: is the tuned model better than the base (`verdict`), and which system to run (`recommend`).
 
-The verdict is that of the first of `_RULES` that applies. `gain` is tuned against base in NDCG@10, on the real queries
-if there are enough to tell anything (`judged_queries`), and otherwise on generated ones; "beyond luck" means that the
-interval of a difference lies above 0.
+The verdict is that of the first of `_RULES` that applies; docs/verdict.md defines them, and says what "beyond luck"
+means and which queries count.
 
 Numbers are those of metrics.json, to six decimals. With fewer clusters of queries than `fewest_clusters`, every
 interval reaches down to -1 here, and is null there; the reasons say that there are too few groups.
-
-The recommended system is the cheapest to run among those that no other one beats beyond luck; if the tuned model is not
-to be kept, neither it nor its hybrid is recommended. If generated test queries are made of the passages' own words,
-BM25 and the hybrids are shown, and neither answer rests on them.
 """
 
 from collections.abc import Callable, Mapping

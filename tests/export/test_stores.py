@@ -1,4 +1,4 @@
-"""The README's code for vector stores, as it stands there, on an export: each finds what exact search finds."""
+"""The code of docs/serving.md for vector stores, as it stands there: each finds what exact search finds."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,11 +11,13 @@ import pytest
 import stages.export.__main__ as stage
 from fieldtune.runtime import paths
 from stages.export import model_folder
+from tests import pages
 from tests.export import fake_elasticsearch, inputs, postgres
 from tests.export.test_main import encode_here
-from tests.test_readme import README
 
-SECTION = README[README.index("## In the search you have\n") : README.index("## Sweep\n")]
+SECTION = pages.section("docs/serving.md", "## In the search you have") + pages.section(
+    "docs/serving.md", "## Smaller vectors"
+)
 FIRST, *STORES, COARSE = re.findall(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
 # By the package that a store's code imports first: an address in it, and what gives the one to use here.
 HERE: dict[str, tuple[str, Callable[[], AbstractContextManager[str]]]] = {
