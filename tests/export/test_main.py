@@ -365,7 +365,7 @@ def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
 
 def test_a_folder_that_others_read_otherwise_is_refused(workspace: Path) -> None:
     inputs.write(workspace, dtype=torch.bfloat16)  # read in float32 here, and as it is saved by everyone else
-    with pytest.raises(UserError, match="the exported model's vectors differ from those of data/model"):
+    with pytest.raises(UserError, match="the exported model's vectors differ from those of the loaded model"):
         export.work()
     assert not paths.EXPORT.exists()
 
