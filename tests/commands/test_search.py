@@ -1,5 +1,8 @@
 """`fieldtune search` with real, tiny models: three columns, each of what its system ranks first."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 from fieldtune.commands import cli
 from fieldtune.commands.loaded_systems import Systems
 from fieldtune.commands.search import side_by_side
+from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus, passage_text
 from fieldtune.corpus.vectors import read_vectors, vectors_file
 from fieldtune.models import encoder
@@ -15,8 +19,10 @@ from fieldtune.retrieval import ranking
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
 from tests.commands.test_judge import QUERIES, STEERING, made_passages, template  # noqa: F401
+from tests.serve.conftest import export  # noqa: F401
 from tests.train import workspace
 
+ROOT = Path(__file__).parents[2]
 PASSAGES = made_passages()
 
 
@@ -42,7 +48,7 @@ def test_each_system_has_its_own_best_sections(team: Path) -> None:
 
 
 def test_what_is_printed(team: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["search", QUERIES[1], "--top", "2"])
+    cli.main(["search", QUERIES[1], "--top", "2", "--all"])
     printed = capsys.readouterr().out
     assert all(name in printed for name in ("base", "BM25", "tuned"))
     assert "48 passages searched" in printed
@@ -93,3 +99,25 @@ def test_before_the_first_run(
     with pytest.raises(SystemExit, match="1"):
         cli.main(["search", "words"])
     assert "run `dvc repro embed`" in capsys.readouterr().out
+
+
+def test_the_export_is_searched_without_torch(export: Path) -> None:  # noqa: F811
+    """In a process of its own, since this one has loaded torch."""
+    folder = export.parent.parent
+    files.write_text(folder / "data/vectors/passages.safetensors", "")  # `search` looks if it is there, and reads none
+    script = (
+        "import sys; from fieldtune.commands import cli; cli.main(['search', 'word5 word7', '--top', '3']);"
+        "print([name for name in ('torch', 'transformers', 'sentence_transformers') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("40 passages searched; recommended: tuned\n[]\n")
+    assert "tuned" in done.stdout
+    assert "BM25" in done.stdout
+    assert done.stdout.count("doc.md#Part") >= 4

@@ -148,14 +148,14 @@ def test_examples_are_shown_as_they_are_written_and_cut() -> None:
         [wild, "Images | Copy", "word " * 31 + "word …", "yes"],
         ["次", "", "字" * 160 + " …", "no"],
     ]
-    assert "Neither documents nor queries" not in card
+    assert "contains no document and no query" not in card
 
 
 def test_without_examples_the_card_says_that_nothing_is_in_it() -> None:
     text = written().text
     assert "Examples" not in text
     assert (
-        "Neither documents nor queries are in this folder; where it has\n`vectors/`, the ids there are names of files "
-        "with headings.\n\n## Licence"
+        "This folder contains no document and no query; the ids in\n`vectors/`, if that folder exists, are names of "
+        "files with headings.\nWhere the folder has `search/`, the words of the documents are in it with their counts"
     ) in text
     assert not re.search(r"\n\n\n", text)

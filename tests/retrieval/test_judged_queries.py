@@ -109,3 +109,19 @@ def test_vectors_are_those_of_the_ids(tmp_path: Path) -> None:
     vectors = judged_queries.vectors(ids, tmp_path)
     np.testing.assert_array_equal(vectors, [-np.eye(4)[1], np.eye(4)[3], np.eye(4)[0]])
     assert judged_queries.row_of(ids[1]) == 3
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["copies image"], 1.0),  # by stems, in the better of the section's two passages
+        (["move image"], 0.5),
+        (["copy image", "move pictures"], 0.5),
+        ([], 0.0),
+    ],
+)
+def test_the_share_of_words_that_answers_repeat(texts: list[str], expected: float) -> None:
+    corpus = Corpus(["s#a", "s#b"], np.array([0, 0, 1]), ["Guide\nmove it", "Guide\ncopy an image", "Guide\nother"])
+    ids = [f"q{n}" for n in range(len(texts))]
+    queries = judged_queries.Judged(ids, texts, [{0, 1}] * len(texts), np.arange(len(texts)), {})
+    assert judged_queries.words_in_answers(queries, corpus) == expected
