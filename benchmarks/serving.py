@@ -304,12 +304,13 @@ def parity(arguments: argparse.Namespace) -> None:
 def made_up(passages: int, words: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Passages of 20 to 100 words that are as frequent as in a language (Zipf's law), two to a section."""
     draw = np.random.default_rng(0)
-    chances = 1 / np.arange(1, len(words) + 1)
-    chances /= chances.sum()
+    reached = np.cumsum(1 / np.arange(1, len(words) + 1))
+    vocabulary = np.array(words, dtype=object)
     for number in range(passages):
-        text = " ".join(words[place] for place in draw.choice(len(words), draw.integers(20, 100), p=chances))
+        places = np.searchsorted(reached, draw.random(draw.integers(20, 100)) * reached[-1])
+        text = vocabulary[places].tolist()
         place = {"source": f"folder{number % 97}/doc{number // 20}.md", "section": f"Part {number // 2}"}
-        yield {"id": f"{place['source']}#{number}", **place, "title": " ".join(text.split()[:4]), "text": text}
+        yield {"id": f"{place['source']}#{number}", **place, "title": " ".join(text[:4]), "text": " ".join(text)}
 
 
 def write_made_up(folder: Path, passages: int, words: Sequence[str], dimension: int) -> None:

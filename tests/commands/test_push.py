@@ -201,7 +201,7 @@ def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tm
 @pytest.mark.parametrize(
     ("manifest", "printed"),
     [
-        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 exists and is not an export \(js/app"),
+        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 exists and is not an export \(it contains js/app"),
         (b'[{"src": "a.png"}]', "v1 exists and is not an export"),
         (b"\xff", "v1 exists and is not an export"),
         (None, r"js/app.js in \S*/v1 is not part of that export and would be lost: move it"),
