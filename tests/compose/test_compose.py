@@ -270,10 +270,10 @@ MISTAKES = {
     ),
 }
 PRESET_MISTAKES = {
-    "documents": ("documents: other", "a preset may not set documents; set it in params.yaml"),
-    "queries": ("queries: other", "a preset may not set queries; set it in params.yaml"),
-    "model_path": ("model_path: other", "a preset may not set model_path; set it in params.yaml"),
-    "pin": ("pin: other", "a preset may not set pin; set it in params.yaml"),
+    "documents": ("documents: other", "a preset may not set documents: set it in params.yaml"),
+    "queries": ("queries: other", "a preset may not set queries: set it in params.yaml"),
+    "model_path": ("model_path: other", "a preset may not set model_path: set it in params.yaml"),
+    "pin": ("pin: other", "a preset may not set pin: set it in params.yaml"),
     "documents of a stage": ("ingest: {documents: other}", "ingest.documents may not be set"),
     "another preset": ("experiment: few_passages", "a preset may not set experiment"),
     "unknown key": ("train: {epoch: 1}", "unknown key train.epoch; did you mean train.epochs?"),

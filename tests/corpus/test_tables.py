@@ -93,7 +93,7 @@ def test_a_workbook_without_rows(tmp_path: Path) -> None:
         ("a.csv", b'query,source\na,b\n"open,b\n', ", line 3 is not valid CSV"),
         ("a.csv", b'query,source\n"a"b,c\n', ", line 2 is not valid CSV"),
         ("a.tsv", b'query\tsource\n"a"b\tc\n', ", line 2 is not valid CSV"),
-        ("a.jsonl", b'{"query": "a"}\n["b"]\n', ", line 2 must be an object"),
+        ("a.jsonl", b'{"query": "a"}\n["b"]\n', ", line 2 must be a JSON object"),
         ("a.xlsx", b"", " could not be read as XLSX"),
         ("a.xlsx", b"query,source\n", " could not be read as XLSX"),
     ],

@@ -59,7 +59,7 @@ def test_another_dimension_is_one_clear_error_and_no_vectors(folder: Path, monke
     with pytest.raises(UserError) as error:
         work()
     message = str(error.value)
-    assert message.startswith("someone/tiny gives vectors of 32 numbers, its file in conf/model/ says")
+    assert message.startswith("someone/tiny gives vectors of 32 numbers, but its file in conf/model/ says")
     assert "\n" not in message
     assert not paths.VECTORS.exists()
 

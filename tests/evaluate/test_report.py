@@ -105,11 +105,11 @@ def test_the_data_sets_part_says_what_it_was_given() -> None:
     text = usual()
     assert "Data set Reliable: 3,000 training pairs, 2,000 or more are enough." in text
     assert "Generated queries have 12.5 words, those of your search log 3 (medians)." in text
-    assert "train the model learns from them 3,000 810 4" in text
+    assert "train the model learns from these 3,000 810 4" in text
     assert "7 of the training negatives are drawn at random" in text
     assert "share no section and no copy: 212 of the 3,827 passages have a copy" in text
     assert "nor BM25 finds the passage with these words: a vague query, or a wrong one 85 3,250" in text
-    assert "kept 110 3,250 real queries for training pairs of your own, kept as they are +7" in text
+    assert "kept 110 3,250 real queries for training your own pairs, kept as they are +7" in text
     assert "Dropped as ambiguous: 1 of 25 list them for Guide Copy Image (guide.md#copy-image) also writt" in text
     assert "Dropped as round trip: 1 of 85 what is it for Guide Copy Image (guide.md#copy-image) rank 734" in text
     assert "keyword 1,625 question 812 real 7 task 813" in text
@@ -169,13 +169,13 @@ def test_what_the_reports_do_not_have_is_not_shown() -> None:
         ({"passages": 4000, "new": 1000, "stale": True}, "1,000 of 4,000 passages are new to it: tune again."),
         (
             {"passages": 4000, "new": 3, "stale": False},
-            "3 of 4,000 passages are new to it, few enough to go on with it.",
+            "3 of 4,000 passages are new to it, few enough to keep using it.",
         ),
         ({"passages": 4000, "new": None, "stale": False}, "Its training passages are unknown."),
     ],
 )
 def test_a_pinned_model_is_reported_with_when_to_tune_again(pinned: dict[str, object], expected: str) -> None:
-    assert f"The model was tuned before and used as it is. {expected}" in text_of(
+    assert f"The model was tuned before and is used as it is. {expected}" in text_of(
         history={"loss": [], "pinned": pinned}
     )
 

@@ -154,7 +154,7 @@ def test_one_kind_alone_carries_no_verdict(kind: str) -> None:
     judgement = judged(set_scores, "synthetic", {kind: set_scores})
     assert judgement.verdict == "marginal"
     assert f"of one kind, {kind}, and a single kind cannot carry" in judgement.reasons[1]
-    assert "Collect 200 real queries" in judgement.reasons[1]
+    assert "To know, collect 200 real queries" in judgement.reasons[1]
 
 
 def test_how_many_real_queries_to_collect() -> None:

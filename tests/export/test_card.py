@@ -86,7 +86,7 @@ def test_of_a_pinned_model_nothing_is_said_that_only_its_own_training_knows(new:
     text = written(history={"loss": [], "dev": [], "pinned": {"passages": 40, "new": new, "stale": False}}).text
     assert "# tiny, tuned earlier\n" in text
     assert (
-        "It was made earlier from\n[someone/tiny](https://huggingface.co/someone/tiny)\nand is used as it is: "
+        "It was tuned earlier from\n[someone/tiny](https://huggingface.co/someone/tiny)\nand is used as it is: "
         f"[fieldtune](#how-to-repeat) only measured it. {sentence}"
     ) in text
     assert "model was trained on these queries, or on the passages that answer them." in text
@@ -109,7 +109,7 @@ def test_a_pinned_model_that_is_the_base_model_is_said_to_be() -> None:
     pinned = {"pinned": {"passages": 40, "new": None, "stale": False}}
     text = written(history=pinned, metrics={**inputs.metrics(), "similarity_to_base": 1.0}).text
     assert "# tiny, unchanged\n" in text
-    assert "only measured it. Its vectors are the base model's (mean cosine 1.0000). What it was tuned" in text
+    assert "only measured it. Its vectors are the base model's (mean cosine 1.0000). Its training" in text
 
 
 def test_without_real_queries_nothing_is_said_of_them() -> None:

@@ -175,8 +175,8 @@ INPUT = "must be a text, a list of texts, a list of token ids or a list of such 
 @pytest.mark.parametrize(
     ("body", "status", "param", "words"),
     [
-        (b"", 400, None, "not JSON"),
-        (b"{", 400, None, "not JSON"),
+        (b"", 400, None, "not valid UTF-8 JSON"),
+        (b"{", 400, None, "not valid UTF-8 JSON"),
         (b"[]", 400, None, "must be a JSON object"),
         (b'"text"', 400, None, "must be a JSON object"),
         (b"{}", 400, "input", "`input` is missing"),
@@ -200,7 +200,7 @@ INPUT = "must be a text, a list of texts, a list of token ids or a list of such 
         (b'{"input": ["word1", ""]}', 400, "input", "number 1 is empty"),
         (b'{"input": [[]]}', 400, "input", "number 0 is empty"),
         (b'{"input": "\xff\xfe"}', 400, None, "UTF-8"),
-        (b'{"input": "\\ud800"}', 400, None, "not JSON in UTF-8"),
+        (b'{"input": "\\ud800"}', 400, None, "not valid UTF-8 JSON"),
         (b'{"input": "word1", "model": "gpt-5"}', 404, "model", "'gpt-5' does not exist; available: fieldtune"),
         (b'{"input": "word1", "model": 5}', 400, "model", "string"),
         (b'{"input": "word1", "encoding_format": "hex"}', 400, "encoding_format", "'float' or 'base64'"),
