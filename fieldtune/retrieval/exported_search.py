@@ -25,7 +25,8 @@ from fieldtune.runtime.errors import UserError
 FOLDER = "search"
 SETTINGS, BM25, PASSAGES = "search.json", "bm25", "passages.parquet"
 PRECISIONS = {"float32": "vector", "int8": "vector_int8"}  # columns of vectors/passages.parquet
-_ROWS = 16_384  # int8 vectors that are made float32 at once
+_ROWS = 2048  # int8 vectors that are made float32 at once: they stay in the processor's cache
+_READ = 65_536  # rows of a Parquet file that are read at once
 _COLUMNS = ("id", "source", "section", "title", "text")
 _FIX = "run `dvc repro export`"
 
@@ -225,30 +226,33 @@ def _settings(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path, columns: Sequence[str] | None = None) -> Any:
-    """Read a Parquet file; None if it lacks one of the columns."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        if not set(columns or ()) <= set(pq.read_schema(path).names):
-            return None
         return pq.read_table(path, columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} does not load ({type(error).__name__}): {_FIX}") from error
 
 
 def _vectors(path: Path, dimension: int, precision: str) -> tuple[Table, Any]:
-    """The table of vectors, and the passages' ids."""
+    """The table of vectors, and the passages' ids. No more is in memory at a time than the vectors and a few rows."""
+    import pyarrow.parquet as pq
+
     name = PRECISIONS[precision]
-    table = _read(path, ["id", name])
-    if table is None:
+    ids = _read(path, ["id"])["id"].combine_chunks()
+    file = pq.ParquetFile(path)
+    if name not in file.schema_arrow.names:
         raise UserError(f"{path} has no {precision} vectors: set `export.{precision}_vectors` to true, and {_FIX}")
-    column = table[name].combine_chunks()
-    size = getattr(column.type, "list_size", None)
+    size = getattr(file.schema_arrow.field(name).type, "list_size", None)
     if size != dimension:
         raise UserError(f"{path} has vectors of {size} numbers, the model gives {dimension}: {_FIX}")
-    vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
-    ids = table["id"].combine_chunks()
+    vectors = np.empty((len(ids), dimension), dtype=precision)
+    start = 0
+    for batch in file.iter_batches(_READ, columns=[name]):
+        numbers = batch.column(0).flatten().to_numpy(zero_copy_only=False)
+        vectors[start : start + len(batch)] = numbers.reshape(-1, dimension)
+        start += len(batch)
     return (Int8Table(vectors) if precision == "int8" else Float32Table(vectors)), ids
 
 
