@@ -25,7 +25,9 @@ from fieldtune.runtime.errors import UserError
 FOLDER = "search"
 SETTINGS, BM25, PASSAGES = "search.json", "bm25", "passages.parquet"
 PRECISIONS = {"float32": "vector", "int8": "vector_int8"}  # columns of vectors/passages.parquet
-_ROWS = 2048  # int8 vectors that are made float32 at once: they stay in the processor's cache
+_ROWS = (
+    512  # int8 vectors that are made float32 at once: in the processor's cache, and too few for BLAS to start threads
+)
 _READ = 65_536  # rows of a Parquet file that are read at once
 _COLUMNS = ("id", "source", "section", "title", "text")
 _FIX = "run `dvc repro export`"

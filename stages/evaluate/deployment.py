@@ -12,8 +12,8 @@ from fieldtune.retrieval.systems import SYSTEMS
 
 _MODEL_MS = 6.0  # to encode a query in int8, for a model of
 _MODEL_BYTES = 90_900_000  # in float32: all-MiniLM-L6-v2
-_VECTORS_MS = 150.0  # to score a gigabyte of vectors in float32, and to take the first hundred
-_INDEX_MS = 60.0  # to score a gigabyte of BM25's index, of which a query reads its words' parts
+_VECTORS_MS = 80.0  # to score a gigabyte of vectors in float32, and to take the first hundred
+_INDEX_MS = 70.0  # to score a gigabyte of BM25's index, of which a query reads its words' parts
 _INT8 = 4  # of float32's bytes
 
 MODEL, VECTORS, SEARCH = "onnx/", "vectors/", "search/"
