@@ -234,7 +234,7 @@ def _read(path: Path, columns: Sequence[str] | None = None) -> Any:
     try:
         return pq.read_table(path, columns=columns)
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path} does not load ({type(error).__name__}): {_FIX}") from error
+        raise UserError(f"{path} could not be loaded ({type(error).__name__}): {_FIX}") from error
 
 
 def _vectors(path: Path, dimension: int, precision: str) -> tuple[Table, Any]:
@@ -248,7 +248,7 @@ def _vectors(path: Path, dimension: int, precision: str) -> tuple[Table, Any]:
         raise UserError(f"{path} has no {precision} vectors: set `export.{precision}_vectors` to true, and {_FIX}")
     size = getattr(file.schema_arrow.field(name).type, "list_size", None)
     if size != dimension:
-        raise UserError(f"{path} has vectors of {size} numbers, the model gives {dimension}: {_FIX}")
+        raise UserError(f"{path} has {size} dimensions, but the model has {dimension}: {_FIX}")
     vectors = np.empty((len(ids), dimension), dtype=precision)
     start = 0
     for batch in file.iter_batches(_READ, columns=[name]):

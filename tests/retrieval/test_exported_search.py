@@ -130,7 +130,7 @@ def test_systems_are_those_that_the_export_can_run() -> None:
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     export = written(tmp_path)
-    with pytest.raises(UserError, match="has vectors of 16 numbers, the model gives 32"):
+    with pytest.raises(UserError, match="has 16 dimensions, but the model has 32"):
         ExportedSearch(export, 32)
     table = pq.read_table(export / "vectors/passages.parquet")
     pq.write_table(table.drop_columns(["vector_int8"]), export / "vectors/passages.parquet")
@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not of the same passages"):
         ExportedSearch(export, 16)
     (export / "search/passages.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match="does not load"):
+    with pytest.raises(UserError, match="could not be loaded"):
         ExportedSearch(export, 16)
     (export / "search/search.json").unlink()
     with pytest.raises(UserError, match=r"search.json not found.*dvc repro export"):
