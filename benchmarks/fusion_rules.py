@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
 from fieldtune.runtime import paths
 
@@ -58,8 +58,8 @@ def scores(data: Path) -> dict[str, npt.NDArray[np.generic]]:
         words = ranking.bm25(judged.texts, corpus)
         tables: dict[str, npt.NDArray[np.generic]] = {"clusters": judged.clusters, **judged.sets}
         for model, vectors in (("base", paths.VECTORS), ("tuned", paths.TUNED_VECTORS)):
-            queries = judged_queries.vectors(judged.ids, vectors)
-            dense = ranking.dense(queries, read_vectors(vectors, "passages"), corpus)
+            queries = read_vectors(vectors, QUERIES, judged.texts)
+            dense = ranking.dense(queries, read_vectors(vectors, PASSAGES, corpus.texts), corpus)
             fused = (ranking.fuse(dense, words, corpus, share) for share in fusion.SHARES)
             tables[model] = np.stack([metrics.per_query(each, judged.relevant)["ndcg@10"] for each in fused])
     return tables

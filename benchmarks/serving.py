@@ -64,7 +64,7 @@ import pyarrow.parquet as pq
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models import base_models
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.retrieval import exported_search, judged_queries, metrics, ranking
@@ -275,9 +275,9 @@ async def ask(port: int, bodies: Sequence[bytes]) -> Vectors:
 def parity(arguments: argparse.Namespace) -> None:
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
-    vectors = read_vectors(paths.TUNED_VECTORS, "passages")
+    vectors = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    of_queries = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
+    of_queries = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
     drawn = random.Random(0)
     rows = sorted(drawn.sample(range(len(passages)), min(arguments.texts, len(passages))))
     real = judged.sets["real"].tolist()

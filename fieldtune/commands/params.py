@@ -28,6 +28,18 @@ def read() -> tuple[str, dict[str, Any]]:
     return text, _values(text)
 
 
+def refuse_unreadable_places(values: Mapping[str, Any]) -> None:
+    """Raise UserError for a place that is not text: DVC reads places first, and may end without a word."""
+    from stages.compose.schema import PLACES
+
+    for key in PLACES:
+        value = values.get(key)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise UserError(f"{paths.PARAMS}: no value for {key}: write a path; for none: {paths.NONE}")
+        if not isinstance(value, str):
+            raise UserError(f"{paths.PARAMS}: {key} is {value!r}: it must be text: a path, in quotes if need be")
+
+
 def edited(text: str, values: Mapping[str, str]) -> str:
     """`text` with other values for some top-level keys; no other byte of it changes.
 

@@ -124,7 +124,9 @@ def _hub_errors(name: str, doing: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # of the network or the disk, in whatever class the library has for it
-        raise UserError(f"{doing} failed ({type(error).__name__}: {error}): try again") from error
+        # A ValueError is about what was to be pushed, such as a name or a card that the Hub does not take.
+        again = "" if isinstance(error, ValueError) else ": try again"
+        raise UserError(f"{doing} failed ({type(error).__name__}: {error}){again}") from error
 
 
 def _visibility(name: str, private: bool, public: bool) -> str:
@@ -157,14 +159,25 @@ def _of_earlier_push(api: "HfApi", there: "ModelInfo") -> set[str]:
     return names & set(manifest) - {"README.md", ".gitattributes"}
 
 
+# What the Hub says when it is the token's rights that are missing, and not, say, space.
+_RIGHTS = re.compile(
+    r"\b(rights?|permissions?|scopes?|not authorized|unauthorized|forbidden|write access)\b", re.IGNORECASE
+)
+# What stays as it is however often it is asked for.
+_LASTING = (400, 402, 403, 404, 409, 413, 422)
+
+
 def _refusal(name: str, status: int, message: str | None) -> str:
+    """The Hub's own words, then what to do about it, as far as that is known."""
+    words = f": {message.strip()}" if message and message.strip() else ""
+    tokens = "https://hf.co/settings/tokens"
     if status == 401:
-        return (
-            "the Hub rejected the token: run `hf auth login`, or set another HF_TOKEN (https://hf.co/settings/tokens)"
-        )
-    if status == 403:
-        return f"the token may not write to {name}: create one with write access to it (https://hf.co/settings/tokens)"
-    return f"the Hub refused {name} ({status}{f': {message}' if message else ''})"
+        return f"the Hub rejected the token{words}: run `hf auth login`, or set another HF_TOKEN ({tokens})"
+    if status == 403 and (not words or _RIGHTS.search(words)):
+        remedy = f"create one with write access to it ({tokens})"
+        return f"the Hub refused{words} (403): the token may not write to {name}: {remedy}"
+    again = "" if status in _LASTING else ": try again later"
+    return f"the Hub refused {name}{words} ({status}){again}"
 
 
 def _to_path(place: Path, folder: Path, listed: Mapping[str, Entry], dry_run: bool) -> str:

@@ -8,7 +8,9 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 import argparse
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +49,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-inputs", default=2048, help="texts per request (default: 2048)", **number)
     parser.add_argument("--max-tokens", default=300_000, help="tokens per request (default: 300000)", **number)
     parser.add_argument("--max-bytes", default=8_000_000, help="bytes of a request's body (default: 8000000)", **number)
+    parser.add_argument(
+        "--cors-origin",
+        action="append",
+        default=[],
+        dest="cors_origins",
+        metavar="ORIGIN",
+        help="origin of web pages that may ask, such as https://example.com; *: any; repeatable",
+    )
+    parser.add_argument(
+        "--prefix",
+        type=_prefix,
+        default="",
+        help="prefix of all paths that a proxy does not strip, such as /embed (default: none)",
+    )
+    parser.add_argument(
+        "--token-ids",
+        action="store_true",
+        help="accept token ids without this model's special tokens around them",
+    )
 
 
-def serve(host: str, port: int, threads: int | None, workers: int, **options: Any) -> str:
+def serve(host: str, port: int, threads: int | None, workers: int, cors_origins: Sequence[str], **options: Any) -> str:
     """Serve until SIGTERM or Ctrl-C; the other `options` are those of ServeSettings.
 
     Raises UserError if the export is incomplete or the address is in use.
@@ -57,7 +78,8 @@ def serve(host: str, port: int, threads: int | None, workers: int, **options: An
     from fieldtune.serve import server
 
     each = threads or max(1, cores() // workers)
-    server.serve(ServeSettings(threads=each, workers=workers, **options), host, port)
+    origins = tuple(origin.rstrip("/") for origin in cors_origins)
+    server.serve(ServeSettings(threads=each, workers=workers, cors_origins=origins, **options), host, port)
     return ""  # everything is in the log
 
 
@@ -75,6 +97,13 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def _prefix(text: str) -> str:
+    path = f"/{text.strip('/')}".rstrip("/")
+    if not re.fullmatch(r"(/[\w.~-]+)*", path, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /embed")
+    return path
 
 
 if __name__ == "__main__":

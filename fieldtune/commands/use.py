@@ -10,12 +10,13 @@ from typing import Any
 from fieldtune.commands import generators, params, style, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.commands.version_control import Out, shown
-from fieldtune.corpus import beir, files, tables
+from fieldtune.corpus import beir, files, overlaps, tables
 from fieldtune.corpus.providers import TRAITS, Traits
 from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, misnamed
+from stages.compose.schema import PLACES
 from stages.ingest.documents import is_hidden
 from stages.real.splits import split_of
 
@@ -51,6 +52,8 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     _check_names([path for path in (documents, queries, pairs) if path], known)
     folder = documents.resolve()
     places = {folder: _files_of(folder, documents, known)}
+    named = {name: Path(str(now[name])) for name in PLACES if name != "documents" and now.get(name)}
+    overlaps.refuse_among_documents(folder, named)
     count = len(places[folder])
     lines = [f"documents: {shown(folder)} ({count:,} {'file' if count == 1 else 'files'})"]
     set_now = {name: Path(str(now.get(name) or paths.NONE)) for name in ("queries", "pairs")}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldtune.commands import params
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
@@ -38,7 +39,10 @@ def outs() -> list[Out]:
                 for out in repo.index.outs
                 if out.protocol == "local"
             ]
-    except DvcException as error:
+    except Exception as error:
+        params.refuse_unreadable_places(params.read()[1])
+        if not isinstance(error, DvcException):
+            raise
         raise UserError(f"DVC cannot read this repository: {error}") from error
 
 

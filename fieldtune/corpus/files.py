@@ -10,9 +10,18 @@ from typing import Any
 
 from fieldtune.runtime.errors import UserError
 
+# Bytes: with fewer free the disk is full, whatever a library says of its failed write, if it says anything.
+FULL = 1 << 20
+
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
+
+
+def _refuse_full(folder: Path, error: Exception) -> None:
+    """Raise UserError if a disk is full; called before what is half-written goes, and the disk has room again."""
+    if not isinstance(error, UserError) and shutil.disk_usage(folder).free < FULL:
+        raise UserError(f"no space left on the disk of {folder}: free some, then run `dvc repro` again") from error
 
 
 @contextmanager
@@ -23,6 +32,9 @@ def replace_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        _refuse_full(path.parent, error)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -43,6 +55,9 @@ def replace_dir(path: Path) -> Iterator[Path]:
         if path.is_dir() and not path.is_symlink():
             path.rename(aside)
         temporary.rename(path)
+    except Exception as error:
+        _refuse_full(path.parent, error)
+        raise
     finally:
         _settle(path, temporary, aside)
 

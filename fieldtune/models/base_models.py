@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from fieldtune.corpus import files
-from fieldtune.models import checks
+from fieldtune.models import checks, model_folder
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import between
 
@@ -37,6 +37,7 @@ def locate(model: ModelConfig) -> Path:
     """
     for folder in _candidates(model):
         if checks.holds_model(folder):
+            model_folder.refuse_others(folder)
             return folder
     looked, ways = _ways_to_get(model)
     steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fieldtune.corpus import files
+from fieldtune.models import model_folder
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
@@ -33,6 +34,7 @@ def pinned_model(place: str) -> Path | None:
     """
     pin = Path(place)
     if holds_model(pin):
+        model_folder.refuse_others(pin)
         return pin
     if not pin.is_file() or not files.is_blank(pin):
         raise UserError(f"params.yaml: pin: {pin} is not a model folder; to pin nothing, set `pin: {paths.NONE}`")

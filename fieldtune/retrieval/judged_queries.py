@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Literal
 
@@ -11,7 +10,6 @@ import numpy.typing as npt
 
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
 from fieldtune.retrieval.significance import fewest_clusters
 from fieldtune.retrieval.words import overlap
 from fieldtune.runtime import paths
@@ -103,15 +101,6 @@ def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]
     """The column of queries.jsonl for each query; `real` for a real one."""
     rows = list(files.read_jsonl(paths.QUERIES))
     return [rows[row_of(query)][column] if query[0] == "q" else "real" for query in ids]
-
-
-def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:
-    """The vectors of queries by id, [len(ids), dimension], from `queries` and `real` of a vectors folder."""
-    tables = {kind: read_vectors(folder, name) for kind, name in _FILES.items()}
-    return np.array([tables[query[0]][row_of(query)] for query in ids], dtype=np.float32)
-
-
-_FILES = {"q": "queries", "r": "real"}
 
 
 def _texts(ids: Sequence[str]) -> list[str]:

@@ -43,7 +43,24 @@ class Rankings:
         return Rankings(self.sections[rows], self.scores[rows])
 
 
-def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> ScoredPassages:
+@dataclass(frozen=True)
+class DerivedVectors:
+    """Vectors that are computed from others as they are read, some rows at a time, and never held all at once."""
+
+    source: npt.NDArray[np.float32]  # [n, …]
+    derive: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]  # [rows, …] → [rows, dimension]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        return self.derive(self.source[rows])
+
+
+Table = npt.NDArray[np.float32] | DerivedVectors
+
+
+def nearest(queries: npt.NDArray[np.float32], passages: Table, k: int) -> ScoredPassages:
     """Exact search: the k passages of highest cosine for each query, best first; all of them if there are fewer.
 
     Chunked over both, so that memory is bounded whatever the sizes.
@@ -54,13 +71,12 @@ def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32],
     columns = max(1, min(len(passages), _COLUMNS))
     rows = max(1, _CHUNK // columns)
     rankings, scores = [], []
-    table = torch.from_numpy(np.ascontiguousarray(passages))
     for top in range(0, len(queries), rows):
         block = torch.from_numpy(np.ascontiguousarray(queries[top : top + rows]))
         best_scores = torch.empty(len(block), 0)
         best = torch.empty(len(block), 0, dtype=torch.int64)
         for left in range(0, len(passages), columns):
-            part = block @ table[left : left + columns].T
+            part = block @ torch.from_numpy(np.ascontiguousarray(passages[left : left + columns])).T
             values, places = part.topk(min(k, part.shape[1]), dim=1)
             joined = torch.cat([best_scores, values], dim=1)
             best_scores, chosen = joined.topk(min(k, joined.shape[1]), dim=1)
@@ -72,14 +88,14 @@ def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32],
     return np.concatenate(rankings), np.concatenate(scores)
 
 
-def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], corpus: Corpus) -> Rankings:
+def dense(queries: npt.NDArray[np.float32], passages: Table, corpus: Corpus) -> Rankings:
     """Rank sections by the cosine of unit vectors."""
     return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), corpus)
 
 
 def rescored(
     queries: npt.NDArray[np.float32],
-    passages: npt.NDArray[np.float32],
+    passages: Table,
     candidates: npt.NDArray[np.int64],
     corpus: Corpus,
 ) -> Rankings:

@@ -1,6 +1,8 @@
 """The terminal: progress bars for long work, and lines worth reading in the meantime."""
 
+import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +21,27 @@ from rich.progress import (
 # line ends and directions, lone surrogates. The zero-width joiners stay: Persian and Hindi words are spelled with them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-console = Console(highlight=False, soft_wrap=True, emoji=False)
+# Cron, containers and schedulers write in the encodings of decades ago: a mark that one lacks ends no work.
+for _stream in (sys.stdout, sys.stderr):
+    if hasattr(_stream, "reconfigure"):  # None if it is closed
+        _stream.reconfigure(errors="replace")
+
+
+class _LastingConsole(Console):
+    """A console whose output may break off: what is printed then is lost, and the work goes on."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except SystemExit:  # the reader of a pipe is gone; rich has turned the output into nothing
+            pass
+        except (OSError, ValueError):  # a terminal that hung up, a full disk, a closed file
+            self.quiet = True
+            # Python writes out at its end what is left, and its exit code would tell of the failure.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+console = _LastingConsole(highlight=False, soft_wrap=True, emoji=False)
 
 
 class Bar:

@@ -95,6 +95,8 @@ def violations(settings: Any, prefix: str) -> Iterator[tuple[str, str]]:
             yield from violations(value, key)
         elif isinstance(value, dict):
             for name, item in value.items():
+                if not dataclasses.is_dataclass(item):
+                    continue
                 yield from ((key, f"has {place} that {problem}") for place, problem in violations(item, str(name)))
         elif rule and value is not None and not rule.holds(value):
             yield key, f"is {value!r}: {rule.words}"

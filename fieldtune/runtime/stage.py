@@ -3,7 +3,9 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,9 +19,7 @@ from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
 LAUNCHED = "FIELDTUNE_LAUNCHED"  # set for a stage's processes: the one that started them holds the lock
-_FULL = "No space left on device"
-# In the messages of errors of the libraries' own classes, such as safetensors' and SQLite's
-_FULL_MESSAGES = (_FULL, "database or disk is full")
+_FULL = 1 << 20  # bytes; with fewer free the disk is full, whatever a library says of its failed write
 _WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one second that its parent is gone
 
 
@@ -72,14 +72,15 @@ def run_stage(stage: str, work: Callable[[], str]) -> None:
     except FileNotFoundError as error:
         name = error.filename or str(error).rpartition(": ")[2]  # pyarrow and safetensors leave `filename` empty
         _fail(stage, f"{name} not found: run `dvc repro {stage}`, which makes the files that the stage reads")
-    except OSError as error:
-        if error.filename is None and error.errno is None:
+    except Exception as error:
+        places = {Path.cwd(), Path(tempfile.gettempdir()), (Path.cwd() / ".dvc").resolve()}
+        full = [place for place in places if place.exists() and shutil.disk_usage(place).free < _FULL]
+        if full:
+            where = ", ".join(sorted(map(str, full)))
+            _fail(stage, f"no space left on the disk of {where}: free some, then run `dvc repro` again")
+        if not isinstance(error, OSError) or (error.filename is None and error.errno is None):
             raise
         _fail(stage, f"{error.strerror}: {error.filename or 'while writing'}")
-    except Exception as error:
-        if not any(message in str(error) for message in _FULL_MESSAGES):
-            raise
-        _fail(stage, f"{_FULL}: free some space, then run `dvc repro` again")
     seconds = time.monotonic() - started
     console.print(f"[bold green]✓[/] [bold]{stage}[/]  {escape(summary)}  [dim]({_duration(seconds)})[/]")
 
@@ -87,7 +88,6 @@ def run_stage(stage: str, work: Callable[[], str]) -> None:
 def _fail(stage: str, message: str) -> None:
     console.quiet = False  # in whichever process it happens
     console.print(f"[bold red]✗[/] [bold]{stage}[/]  {escape(message)}")
-    sys.stdout.flush()
     sys.exit(1)
 
 

@@ -27,6 +27,10 @@ class QueueFull(Exception):
         self.retry_after = retry_after
 
 
+class NotFinite(Exception):
+    """The model gave a vector with NaN or infinity."""
+
+
 @dataclass
 class _Job:
     """The texts of one request."""
@@ -37,6 +41,12 @@ class _Job:
     left: int  # rows without a vector
     done: "asyncio.Future[Vectors]"
     since: float = field(default_factory=time.perf_counter)
+
+    def fail(self, error: Exception) -> None:
+        """Give up the texts that wait, and raise `error` where the vectors are waited for."""
+        self.todo.clear()
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 class Batcher:
@@ -111,12 +121,17 @@ class Batcher:
         except Exception as error:  # the model's, of any kind: these requests fail, the service does not
             log.error("encoding failed", extra={"fields": {"error": f"{type(error).__name__}: {error}"}})
             for job, _ in rows:
-                job.todo.clear()
-                if not job.done.done():
-                    job.done.set_exception(error)
+                job.fail(error)
             return
         self._observe(ids, time.perf_counter() - started)
-        for (job, row), vector in zip(rows, vectors, strict=True):
+        finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
+        if not finite.all():
+            fields = {"texts": int((~finite).sum()), "tokens": max(map(len, ids))}
+            log.error("the model gave vectors with NaN or infinity", extra={"fields": fields})
+        for (job, row), vector, sound in zip(rows, vectors, finite, strict=True):
+            if not sound:
+                job.fail(NotFinite())
+                continue
             job.vectors[row] = vector
             job.left -= 1
             if job.left == 0 and not job.done.done():

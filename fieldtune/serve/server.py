@@ -12,31 +12,16 @@ import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from fieldtune.runtime.errors import UserError
 from fieldtune.serve import backends, exported, logs
-from fieldtune.serve.settings import ServeSettings
+from fieldtune.serve.connection import Connection
+from fieldtune.serve.settings import ServeSettings, api_key
 
-_LINGER = 1.0  # seconds that an idle connection is kept when the server stops
 _BACKLOG = 2048  # connections that wait to be accepted
 
 log = logging.getLogger(__name__)
-
-
-class Lingering(HttpToolsProtocol):
-    """A server that, when it stops, still answers requests on their way over connections that were kept open.
-
-    uvicorn closes idle connections at once, and such requests would be lost.
-    """
-
-    def shutdown(self) -> None:
-        self.app_state["draining"] = True  # from now on each answer closes its connection
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_LINGER, super().shutdown)
-        else:
-            super().shutdown()
 
 
 class _Workers(Multiprocess):
@@ -62,6 +47,7 @@ def serve(settings: ServeSettings, host: str, port: int) -> None:
     Raises UserError if the export is incomplete or the address is in use.
     """
     logs.configure()
+    api_key()
     one = settings.workers == 1
     if one:
         from fieldtune.serve.app import create_app
@@ -75,7 +61,7 @@ def serve(settings: ServeSettings, host: str, port: int) -> None:
         app,
         factory=not one,
         interface="asgi3",
-        http=Lingering,
+        http=Connection,
         loop="uvloop",
         ws="none",
         lifespan="on",

@@ -24,8 +24,11 @@ class Tokens:
         return sum(map(len, self.ids))
 
 
-class UnknownToken(ValueError):
-    """A token id that the model's vocabulary does not have."""
+class ForeignIds(ValueError):
+    """Token ids that are not, or may not be, of this model's tokenizer."""
+
+
+_LANGCHAIN = "LangChain sends those of OpenAI's tokenizer unless `check_embedding_ctx_length=False`"
 
 
 class Reader:
@@ -54,27 +57,43 @@ class Reader:
         encodings = [self._tokenizer.encode(prompted[0])] if one else self._tokenizer.encode_batch_fast(prompted)
         return Tokens([each.ids for each in encodings], [row for row, each in enumerate(encodings) if each.overflowing])
 
-    def ids(self, inputs: Sequence[Sequence[int]], kind: Kind) -> Tokens:
-        """Token ids of this model's tokenizer, with or without its special tokens.
+    def ids(self, inputs: Sequence[Sequence[int]], kind: Kind, bare: bool = False) -> Tokens:
+        """Token ids of this model's tokenizer, with its special tokens around them; without them too if `bare`.
 
-        Raises UnknownToken for an id outside the vocabulary.
+        Raises ForeignIds for an id outside the vocabulary, and for ids that may be of another tokenizer: they would be
+        read as other words.
         """
+        outside = next((token for given in inputs for token in given if not 0 <= token < self.vocabulary), None)
+        if outside is not None:
+            raise ForeignIds(
+                f"token id {outside} is not in this model's vocabulary of {self.vocabulary} (send ids of its own "
+                f"tokenizer; {_LANGCHAIN})"
+            )
         read, truncated = [], []
         room = self._max_tokens - len(self._before) - len(self._behind)
         for row, given in enumerate(inputs):
-            if bad := next((token for token in given if not 0 <= token < self.vocabulary), None):
-                raise UnknownToken(
-                    f"token id {bad} is not in this model's vocabulary of {self.vocabulary} (send ids of its own "
-                    "tokenizer; LangChain sends OpenAI's unless `check_embedding_ctx_length=False`)"
+            own = self._without_special(list(given))
+            if own is None and not bare:
+                raise ForeignIds(
+                    f"`input`: number {row} may be of another tokenizer, and would be read as other words: send texts, "
+                    f"or the ids with {self._frame()}, or start the service with `--token-ids` ({_LANGCHAIN})"
                 )
-            ids = self._prompt_ids[kind] + self._bare(list(given))
+            ids = self._prompt_ids[kind] + (list(given) if own is None else own)
             if len(ids) > room:
                 truncated.append(row)
             read.append([*self._before, *ids[:room], *self._behind])
         return Tokens(read, truncated)
 
-    def _bare(self, ids: list[int]) -> list[int]:
+    def _frame(self) -> str:
+        return f"this model's special tokens around them ({[*self._before, ..., *self._behind]})".replace(
+            "Ellipsis", "…"
+        )
+
+    def _without_special(self, ids: list[int]) -> list[int] | None:
+        """The ids between the model's special tokens; None if they are missing, or if the model has none."""
         before, behind = len(self._before), len(self._behind)
-        if before + behind and ids[:before] == self._before and ids[len(ids) - behind :] == self._behind:
+        if before + behind == 0 or len(ids) < before + behind:
+            return None
+        if ids[:before] == self._before and ids[len(ids) - behind :] == self._behind:
             return ids[before : len(ids) - behind]
-        return ids
+        return None

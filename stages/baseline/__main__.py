@@ -10,8 +10,8 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
-from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.retrieval import fusion, judged_queries, metrics, ranking, self_passages
 from fieldtune.retrieval.bm25 import temporary_index
 from fieldtune.retrieval.stored_rankings import write_rankings
 from fieldtune.runtime import paths
@@ -23,16 +23,20 @@ from stages.baseline.config import BaselineConfig
 
 def work() -> str:
     config = load("baseline", BaselineConfig)
-    corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = Corpus.from_passages(passages)
     judged = judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus)
+    own = self_passages.own_sections(judged, passages, corpus.sections)
     base = ranking.dense(
-        judged_queries.vectors(judged.ids, paths.VECTORS),
-        read_vectors(paths.VECTORS, "passages"),
+        read_vectors(paths.VECTORS, QUERIES, judged.texts),
+        read_vectors(paths.VECTORS, PASSAGES, corpus.texts),
         corpus,
     )
     with temporary_index(corpus.texts) as index:
         fields = ranking.by_fields(index, judged.texts, corpus, fusion.HEADING_SHARES)
         index_bytes = index.sizes
+    base = self_passages.leave_out(base, own)
+    fields = {share: self_passages.leave_out(ranked, own) for share, ranked in fields.items()}
     queries = fusion.deciding(judged, corpus, real=config.real_evidence > 0)
     headings = fusion.choose_fields(fields, judged, queries)
     words = fields[headings.share]
@@ -53,6 +57,8 @@ def work() -> str:
     main_set = judged.main_set
     ndcg = {system: scores[main_set][system]["ndcg@10"] for system in systems}
     message = advice(ndcg["base"], config, real=main_set == "real")
+    if left_out := self_passages.message(own):
+        message += f"; {left_out}"
     blocks = {name: {**scores[name], "n": len(rows)} for name, rows in sets.items()}
     shares = {
         "hybrid_weight": hybrid.share,

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fieldtune.runtime.errors import UserError
-from stages.compose.messages import explain
+from stages.compose.messages import explain, no_value
 from stages.compose.schema import CHOICES, PLACES, STAGES, known_keys
 
 
@@ -171,5 +171,9 @@ def _refuse_misplaced(layers: Layers) -> None:
                 if name in CHOICES:
                     instead = f"edit {layers.choices[name]}, or set `{name}:` to another file there"
                 raise UserError(f"{file}: {key} may not be set, since all stages share it; {instead}")
+            if key in PLACES and isinstance(value, bool | int | float):
+                raise UserError(f"{file}: {key} is {str(value).lower()}: it must be text: a path, in quotes if need be")
+            if key in PLACES and not str(value or "").strip():
+                raise UserError(f"{file}: {no_value(key)}")
             if key in PLACES and "${" in str(value):
                 raise UserError(f"{file}: {key} must be a plain path: DVC reads it, too, and does not resolve ${{…}}")

@@ -1,11 +1,13 @@
 """Messages for OmegaConf's errors and for missing values: which key, what is wrong, what to write instead."""
 
 import difflib
+from typing import Any
 
+import yaml
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from fieldtune.runtime import paths
-from stages.compose.schema import CHOICES, PLACES, known_keys
+from stages.compose.schema import CHOICES, PLACES, item_type, known_keys
 
 NONE = f"if you have none, write {paths.NONE}"
 # Other tools' names for our keys
@@ -50,9 +52,32 @@ def explain(error: Exception, key: str) -> str:
         return no_value(key)
     if wanted := next((wanted for words, wanted in _TYPES.items() if words in reason), None):
         value = getattr(error, "value", None)
-        such = f", such as [{value!r}]" if wanted == "a list" else ""
-        return f"{key} is {value!r}: it must be {wanted}{such}"
+        return f"{key} is {value!r}: it must be {wanted}{_such(key, value) if wanted == 'a list' else ''}"
     return f"{key}: {reason}" if key else reason
+
+
+_ITEMS: dict[type[Any], str] = {int: "whole numbers", float: "numbers", str: "words"}
+
+
+def _such(key: str, value: object) -> str:
+    """The list that was meant, if it would be accepted; otherwise what the list must be of."""
+    kind = item_type(key)
+    if kind is None:
+        return ""
+    if type(value) is kind and kind is not str:
+        return f", such as [{value}]"
+    readings = [_yaml(text) for text in (value, f"[{value}]")] if isinstance(value, str) else []
+    for reading in readings:  # a list that was quoted, or whose brackets were forgotten
+        if isinstance(reading, list) and reading and all(type(item) is kind for item in reading):
+            return f" without quotes: [{', '.join(map(str, reading))}]"
+    return f" of {_ITEMS[kind]}"
+
+
+def _yaml(text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
 
 
 def no_value(key: str) -> str:

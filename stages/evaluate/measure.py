@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models.drift import UNCHANGED
-from fieldtune.retrieval import curve_points, judged_queries, metrics
+from fieldtune.retrieval import curve_points, metrics
 from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.retrieval.fusion import by_halves
 from fieldtune.retrieval.judged_queries import GIVEN, words_in_answers
@@ -122,8 +122,8 @@ def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: Evaluat
     systems = rerank(
         reranker,
         queries.texts,
-        judged_queries.vectors(queries.ids, paths.VECTORS),
-        read_vectors(paths.VECTORS, "passages"),
+        read_vectors(paths.VECTORS, QUERIES, queries.texts),
+        read_vectors(paths.VECTORS, PASSAGES, inputs.corpus.texts),
         {system: rankings[sample] for system, rankings in ranked.systems.items()},
         inputs.corpus,
     )

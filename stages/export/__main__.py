@@ -25,9 +25,10 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
-from fieldtune.models import encoder, tuned_model
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.models import base_models, encoder, tuned_model
 from fieldtune.models.base_models import ModelConfig
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import exported_search, judged_queries, ranking
 from fieldtune.retrieval.systems import exports_base
@@ -55,9 +56,9 @@ def work() -> str:
     corpus = Corpus.from_passages(passages)
     metrics = files.read_json(paths.METRICS)
     exported = choose_model(metrics, config.model)
-    vectors = read_vectors(exported.vectors, "passages")
+    vectors = read_vectors(exported.vectors, PASSAGES, corpus.texts)
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    query_vectors = judged_queries.vectors(judged.ids, exported.vectors)
+    query_vectors = read_vectors(exported.vectors, QUERIES, judged.texts)
     check = draw(
         judged,
         corpus,
@@ -68,14 +69,16 @@ def work() -> str:
         seed=config.seed,
     )
     model = exported.load()
+    own = exported.folder == paths.MODEL
+    encode = CachedEncoder(model, exported.folder, bf16=False, batch_size=config.batch_size, tuned=own)
     rows = sorted(random.Random(config.seed).sample(range(len(passages)), min(config.check.texts, len(passages))))
-    sample = _encode_sample(model, [corpus.texts[row] for row in rows], config.batch_size)
+    sample = _encode_sample(encode, [corpus.texts[row] for row in rows])
     report: dict[str, Any] = {
         "texts": len(rows),
         "vectors/passages.parquet": {"cosine": sample.cosines(vectors[rows])},
     }
     if not report["vectors/passages.parquet"]["cosine"]["min"] >= _SAME_TEXTS:
-        raise UserError(f"{exported.vectors} was not made by {exported.place}: run `dvc repro`")
+        raise UserError(f"{exported.vectors} was not made by {exported.folder}: run `dvc repro`")
     examples = []  # nothing of documents and queries unless requested
     if config.card_examples:
         examples = _examples(judged, query_vectors, passages, corpus, vectors, config.seed)
@@ -129,7 +132,7 @@ class Exported:
     """The model that goes into the export, and its vectors."""
 
     name: str  # base | tuned
-    place: str  # in messages
+    folder: Path  # of the model
     vectors: Path
     load: Callable[[], SentenceTransformer]
 
@@ -142,9 +145,9 @@ def choose_model(metrics: Mapping[str, Any], base: ModelConfig) -> Exported:
     keeps_base = exports_base(metrics["verdict"], metrics["recommend"])
     if keeps_base and metrics["similarity_to_base"] <= UNCHANGED:
         load = partial(encoder.load_base, base, device="cpu")
-        return Exported("base", f"the base model {base.name}", paths.VECTORS, load)
+        return Exported("base", base_models.locate(base), paths.VECTORS, load)
     load = partial(encoder.load_folder, paths.MODEL, device="cpu")  # where tuning changed nothing, it is the base
-    return Exported("base" if keeps_base else "tuned", str(paths.MODEL), paths.TUNED_VECTORS, load)
+    return Exported("base" if keeps_base else "tuned", paths.MODEL, paths.TUNED_VECTORS, load)
 
 
 def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
@@ -163,9 +166,8 @@ def _interface(model: SentenceTransformer, name: str, dimension: int) -> Interfa
     return Interface(model.prompts, model.max_seq_length, dimension, is_base=name == "base")
 
 
-def _encode_sample(model: SentenceTransformer, texts: Sequence[str], batch_size: int) -> Sample:
-    label = "encoding a sample in float32"
-    return Sample(texts, encoder.encode(model, texts, "document", bf16=False, batch_size=batch_size, label=label))
+def _encode_sample(encode: CachedEncoder, texts: Sequence[str]) -> Sample:
+    return Sample(texts, encode.encode(texts, "document", label="encoding a sample in float32"))
 
 
 def _card(config: ExportConfig, metrics: Mapping[str, Any], interface: Interface, examples: Sequence[Example]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from fieldtune.corpus.style import Style, read_style
 from fieldtune.runtime.console import note, progress
 from fieldtune.runtime.errors import UserError
-from stages.generate import api, cached_replies, money
+from stages.generate import cached_replies, money
 from stages.generate.batches import Batches
 from stages.generate.buying import Buying
 from stages.generate.config import GenerateConfig, MessagesConfig
@@ -18,7 +18,15 @@ from stages.generate.one_by_one import OneByOne
 from stages.generate.plan import Plan, allowed_failures, plan
 from stages.generate.prompt import Prompt
 from stages.generate.provider import Provider, Query
+from stages.generate.refusals import bare_url
 from stages.generate.store import Store
+
+_REMEDIES = {
+    "the model only thought": (
+        "Switch its thinking off (`extra: {chat_template_kwargs: {enable_thinking: false}}`), or set a larger "
+        "max_tokens. "
+    ),
+}
 
 
 class Bought(Provider):
@@ -43,6 +51,8 @@ class Bought(Provider):
     def configured(cls, config: GenerateConfig) -> Self:
         if config.generator.messages is None:
             raise UserError(f"conf/generator/: `{cls.name}` needs `messages:`, as in conf/generator/{Claude.name}.yaml")
+        if config.generator.messages.protocol == "openai" and cls.family != Local.family:
+            raise UserError(f"conf/generator/: messages.protocol: openai is for `{Local.name}`, not for `{cls.name}`")
         style, languages = read_style(Path(config.style)), config.generator.languages or ()
         return cls(config.generator.messages, Store(), style, languages)
 
@@ -72,11 +82,15 @@ class Bought(Provider):
         return planned
 
     def _buy(self, rows: Sequence[Mapping[str, Any]], planned: Plan) -> dict[str, str]:
-        key = api.api_key() if self.traits.paid else "none"
+        from stages.generate import api  # takes a second to import, and only who asks needs it
+
+        server, key = api.access(self.config, own=not self.traits.paid)
+        if server.url != bare_url(self.config.base_url):
+            note(f"requests go to {server}, as ANTHROPIC_BASE_URL says")
         price = money.price(self.config, batch=False) if self.traits.paid else money.FREE
 
         async def buy() -> Buying:
-            async with api.connect(self.config.base_url, key, self.config.timeout) as connection:
+            async with api.connect(server, key, self.config.timeout, self.config.protocol) as connection:
                 with progress("asking", len(planned.todo)) as bar:
                     buying = Buying(self.prompt, self.store, rows, planned, connection, bar)
                     batches = Batches(buying)
@@ -111,7 +125,9 @@ class Bought(Provider):
             listed = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
             raise UserError(
                 f"{reasons.total():,} of {len(rows):,} {self.prompt.unit} got no queries ({listed}): more than "
-                f"failed_share {self.config.failed_share:g} in conf/generator/. What was bought is kept; `dvc repro` "
+                f"failed_share {self.config.failed_share:g} in conf/generator/. "
+                + "".join(remedy for reason, remedy in _REMEDIES.items() if reason in reasons)
+                + "What was bought is kept; `dvc repro` "
                 f"asks for these and the {len(failed) - reasons.total():,} others that have none yet"
             )
         queries = [

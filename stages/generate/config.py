@@ -1,6 +1,7 @@
 """Settings of the stage `generate`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -27,19 +28,24 @@ class BatchConfig:
 
 @dataclass
 class MessagesConfig:
-    """A model behind the Anthropic Messages API: what it is asked, where, and for how much.
+    """A model behind the Anthropic Messages API, or OpenAI's: what it is asked, where, and for how much.
 
-    `system` and `examples`, or `styled` and the style, `in_language`, `user`, `model`, `queries_per_passage`,
-    `max_tokens` and `thinking` change the answer, so a change of one of them asks again; going back finds the earlier
-    replies. The others cost nothing to change.
+    `system` and `examples`, or `styled` and the style, `in_language`, `reply_format`, `user`, `model`,
+    `queries_per_passage`, `max_tokens`, `thinking`, `output_config`, `protocol` and `extra` change the answer, so a
+    change of one of them asks again; going back finds the earlier replies. The others cost nothing to change.
     """
 
-    base_url: str = MISSING  # without /v1
+    base_url: str = MISSING  # for `claude` ANTHROPIC_BASE_URL is stronger
+    protocol: str = one_of("anthropic", "openai")  # openai: /v1/chat/completions, for `local`
+    # The environment variable with the key; null: those of the official client for `claude`, no key for `local`
+    key_variable: str | None = MISSING
     model: str = MISSING
     # The same for all passages; {count}: queries_per_passage, {examples}: `examples` as a list
     system: str = MISSING
     # Added to either for a language of `generator.languages`; {language}: its tag
     in_language: str = MISSING
+    # Added to it for a server that may not heed a schema: `local`, or with `output_config: none`; {count}, {shape}
+    reply_format: str = MISSING
     # For one passage; {title}: document title and headings, {text}: the passage
     user: str = MISSING
     # Queries that show the style in `system`
@@ -47,8 +53,11 @@ class MessagesConfig:
     # In place of `system` if `style:` names a style; {count}, {examples}: its examples, {population}: what was measured
     styled: str = MISSING
     queries_per_passage: int = between(1, 10)  # 3 to 5 as a rule; a reply with one fewer or one more is taken too
-    max_tokens: int = between(64, 8192)  # of a reply; a guard, since what is not written is not paid
+    max_tokens: int = between(64, 65_536)  # of a reply; a guard, since what is not written is not paid
     thinking: str = one_of("disabled", "default")  # thinking costs output tokens, and queries need none
+    # A JSON schema of the reply; none: for gateways that do not know `output_config` (or `response_format`)
+    output_config: str = one_of("schema", "none")
+    extra: dict[str, Any] = MISSING  # further fields of the request's body, such as temperature
     budget_usd: float = between(0, 1_000_000)  # most that this repository spends on this prompt, all runs together
     prices: dict[str, PriceConfig] = MISSING  # by model, as of prices_date
     prices_date: str = MISSING

@@ -46,7 +46,7 @@ class Plan:
 def plan(prompt: Prompt, store: Store, passages: Sequence[Mapping[str, Any]], *, paid: bool) -> Plan:
     """Compare the passages, as `Prompt.rows` gives them, with the store; with `paid` each token has its price.
 
-    Passages whose replies have failed are asked for again only where there are more of them than the stage takes.
+    Passages whose replies have failed are asked for again only if there are more of them than the stage allows.
     """
     config = prompt.config
     keys = [prompt.key(prompt.request(passage)) for passage in passages]

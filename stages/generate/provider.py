@@ -20,7 +20,7 @@ class Query:
     query: str
     kind: str  # one of KINDS
     provider: str
-    language: str | None = None  # that it was asked for in, a BCP 47 tag; None: the passage's, or not known
+    language: str | None = None  # that it was asked for in, a BCP 47 tag; None: the passage's, or unknown
 
     def row(self) -> dict[str, str]:
         """The row of queries.jsonl; `language` stands in it if it is known."""

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.providers import TYPED, traits
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
@@ -66,8 +66,8 @@ def read_inputs(config: TrainConfig) -> Inputs:
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     bf16 = use_bf16(config.precision)
     judged = judged_queries.read(("dev",), corpus)
-    queries = judged_queries.vectors(judged.ids, paths.VECTORS)
-    passages = read_vectors(paths.VECTORS, "passages")
+    queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
+    passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, passages[part])
@@ -175,7 +175,7 @@ def _ask_real_queries(
     second = second_half(sample.clusters, config.seed)
     if second is None or (dev.keeps_base and len(sample.ids) < DECIDING):
         return None
-    queries = judged_queries.vectors(sample.ids, paths.VECTORS)
+    queries = read_vectors(paths.VECTORS, QUERIES, sample.texts)
     part = part_by_words(sample, inputs.corpus, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(sample, inputs.corpus, part, inputs.bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, inputs.passages[part])

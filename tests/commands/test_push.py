@@ -154,6 +154,45 @@ def test_a_token_that_is_missing_or_wrong(export: Path, hub: Hub, name: str, tok
     assert hub.files == {}
 
 
+STORAGE = "Private repository storage limit reached, please upgrade your plan to increase your private storage limit."
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words", "advice"),
+    [
+        ("/commit/main", 403, STORAGE, None),
+        ("objects/batch", 403, STORAGE, None),
+        ("/commit/main", 403, "This repository is disabled by its owner", None),
+        ("/repos/create", 403, 'You don\'t have the rights to create a model under the namespace "me"', "write access"),
+        ("/commit/main", 403, "Forbidden: pass a token with the right scope", "write access"),
+        ("/commit/main", 402, "Payment required: add a card", None),
+        ("/commit/main", 412, "A commit has happened since. Please refresh and try again.", "try again later"),
+        ("/validate-yaml", 400, '"license" must be one of [apache-2.0, mit]', None),
+    ],
+)
+def test_the_hubs_own_words_come_first(
+    export: Path, hub: Hub, path: str, status: int, words: str, advice: str | None
+) -> None:
+    hub.refusals[path] = status, words
+    done = fieldtune(hub, "me/search")
+    printed = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert words in printed
+    for hint in ("write access", "try again later"):
+        assert (hint in printed) == (advice is not None and hint in advice), printed
+    if advice:
+        assert printed.index(words) < printed.index(advice)
+    assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["me/..", "me/a--b", "me/-a"])
+def test_a_name_that_no_repository_can_have_is_not_tried_again(export: Path, hub: Hub, name: str) -> None:
+    done = fieldtune(hub, name)
+    assert done.returncode == 1
+    assert "try again" not in done.stdout
+    assert "Repo id" in done.stdout
+
+
 def test_a_hub_that_is_not_there(export: Path) -> None:
     with fake_hub.running() as gone:
         pass

@@ -1,5 +1,6 @@
 """The settings that params.yaml and conf/ give, and the message for each mistake in them."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -127,6 +128,51 @@ MISTAKES = {
     "a word for a switch": (
         *("params.yaml", "epochs: 3", "symmetric: maybe"),
         "params.yaml: train.symmetric is 'maybe': it must be true or false",
+    ),
+    "null for a place": (
+        "params.yaml",
+        "pin: data/none.jsonl",
+        "pin: null",
+        "params.yaml: no value for pin: if",
+    ),
+    "nothing for a place": (
+        "params.yaml",
+        "queries: own/real.csv",
+        "queries:",
+        "params.yaml: no value for queries: if",
+    ),
+    "blanks for a place": (
+        "params.yaml",
+        "style: data/none.jsonl",
+        "style: ' '",
+        "params.yaml: no value for style: if",
+    ),
+    "a number for a place": ("params.yaml", "own/docs", "2024", "params.yaml: documents is 2024: it must be text"),
+    "a fraction for a place": ("params.yaml", "own/real.csv", "1.5", "params.yaml: queries is 1.5: it must be text"),
+    "true for a place": (
+        *("params.yaml", "model_path: data/none.jsonl", "model_path: true"),
+        "params.yaml: model_path is true: it must be text",
+    ),
+    "a mapping for a place": ("params.yaml", "own/docs", "{a: b}", "params.yaml: documents"),
+    "a quoted list": (
+        *("params.yaml", "epochs: 3", 'matryoshka: "[16, 8]"'),
+        "params.yaml: train.matryoshka is '[16, 8]': it must be a list without quotes: [16, 8]",
+    ),
+    "a list without brackets": (
+        *("params.yaml", "epochs: 3", "matryoshka: 16, 8"),
+        "params.yaml: train.matryoshka is '16, 8': it must be a list without quotes: [16, 8]",
+    ),
+    "a word for a list of numbers": (
+        *("params.yaml", "epochs: 3", "matryoshka: all"),
+        "params.yaml: train.matryoshka is 'all': it must be a list of whole numbers",
+    ),
+    "a fraction for a list of whole numbers": (
+        *("params.yaml", "epochs: 3", "matryoshka: 0.5"),
+        "params.yaml: train.matryoshka is 0.5: it must be a list of whole numbers",
+    ),
+    "a word for a list of words": (
+        *("params.yaml", "train:", "ingest: {exclude: '*.txt'}\ntrain:"),
+        "params.yaml: ingest.exclude is '*.txt': it must be a list",
     ),
     "a list for a word": ("params.yaml", "own/docs", "[a]", "params.yaml: documents is ['a']: it must be text"),
     "no place": (
@@ -494,3 +540,65 @@ def test_compose_imports_nothing_heavy(project: Path) -> None:
     loaded = run("-c", program).stdout.split()
     assert "hydra" in loaded
     assert not set(heavy) & set(loaded)
+
+
+PLACED = {
+    "the test queries": ("queries: own/real.csv", "queries: own/docs/real.csv", "own/docs/real.csv lies among"),
+    "pairs": ("pairs: data/none.jsonl", "pairs: own/docs/more/pairs.jsonl", "more/pairs.jsonl lies among"),
+    "a style": ("style: data/none.jsonl", "style: own/docs/style.yaml", "style: own/docs/style.yaml lies among"),
+    "a model": ("model_path: data/none.jsonl", "model_path: own/docs/model", "model_path: own/docs/model lies among"),
+    "a pinned model": ("pin: data/none.jsonl", "pin: own/docs/model", "pin: own/docs/model lies among"),
+    "a link to the queries": ("queries: own/real.csv", "queries: own/docs/link.csv", "own/docs/link.csv lies among"),
+    "an output as documents": ("documents: own/docs", "documents: data/config", "data/config cannot be used"),
+    "documents in an output": ("own/docs", "data/passages/mine", "mine cannot be used: the pipeline writes"),
+    "documents around outputs": ("documents: own/docs", "documents: data", "data cannot be used: the pipeline"),
+    "a link to an output": ("documents: own/docs", "documents: linked", "linked cannot be used: the pipeline"),
+    "generated queries as real ones": (
+        "queries: own/real.csv", "queries: data/queries/queries.jsonl", "data/queries/queries.jsonl cannot be used",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACED)
+def test_no_place_lies_in_another_or_in_an_output(project: Path, case: str) -> None:
+    old, new, words = PLACED[case]
+    shutil.copy(ROOT / "dvc.yaml", project)
+    for folder in ("own/docs/model", "own/docs/more", "data/config", "data/passages/mine", "data/queries"):
+        Path(folder).mkdir(parents=True)
+    for file in ("own/docs/real.csv", "own/docs/more/pairs.jsonl", "own/docs/style.yaml", "own/docs/model/config.json"):
+        Path(file).touch()
+    Path("data/queries/queries.jsonl").touch()
+    Path("own/docs/link.csv").symlink_to(Path("own/real.csv").resolve())
+    Path("linked").symlink_to("data/passages")
+    edit("params.yaml", old, new)
+    with pytest.raises(UserError, match=f"^params.yaml: .*{re.escape(words)}"):
+        work()
+
+
+def test_a_set_laid_out_as_beir_has_its_queries_inside(project: Path) -> None:
+    for file in ("own/docs/corpus.jsonl", "own/docs/queries.jsonl", "own/docs/qrels/test.tsv"):
+        Path(file).parent.mkdir(exist_ok=True)
+        Path(file).touch()
+    edit("params.yaml", "own/real.csv", "own/docs/queries.jsonl")
+    assert "configured" in work()
+
+
+def test_a_committed_file_that_is_missing_is_brought_back_by_git(project: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run(["git", "add", "own/real.csv"], check=True)
+    Path("own/real.csv").unlink()
+    with pytest.raises(UserError, match=r"queries: own/real.csv not found; .*: git checkout -- own/real.csv$"):
+        work()
+    Path("own/real.csv").touch()
+    Path("data/none.jsonl").unlink()
+    with pytest.raises(UserError, match=r"data/none.jsonl not found; .*: git checkout -- data/none.jsonl$"):
+        work()
+
+
+def test_in_a_copy_the_message_says_what_is_not_copied(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = project / ".dvc/tmp/exps/tmpabc"
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".dvc"))
+    monkeypatch.chdir(copy)
+    edit("params.yaml", "documents: own/docs", "documents: newdocs")
+    with pytest.raises(UserError, match=r"newdocs not found; .*\n  This experiment runs in a copy .* `fieldtune use`"):
+        work()

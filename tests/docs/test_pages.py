@@ -29,6 +29,7 @@ from tests import pages
 from tests.conftest import TIERS
 from tests.imports import ROOT
 from tests.pages import PAGES, README
+from tests.test_style import FORBIDDEN
 
 # The tests that run a page's Python, as it stands there.
 PYTHON = {
@@ -60,6 +61,19 @@ def rows(table: str) -> list[list[str]]:
 
 def test_the_readme_can_be_read_in_a_few_minutes() -> None:
     assert len(PAGES[README].splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_no_page_has_a_phrase_that_style_md_forbids(page: str) -> None:
+    prose = re.sub(r"^```.*?^```$", "", PAGES[page], flags=re.DOTALL | re.MULTILINE)
+    paragraphs = [" ".join(paragraph.split()) for paragraph in prose.split("\n\n")]
+    hits = [
+        f"{hit.group()!r}, write {instead!r}"
+        for paragraph in paragraphs
+        for phrase, instead in FORBIDDEN.items()
+        for hit in re.finditer(phrase, paragraph)
+    ]
+    assert hits == []
 
 
 # Commands

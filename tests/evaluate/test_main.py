@@ -29,6 +29,7 @@ from stages.evaluate.measure import SETTINGS
 from tests.dataset.workspace import Workspace
 from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
+from tests.vectors import write_encoded
 
 pytestmark = pytest.mark.pipeline
 
@@ -84,14 +85,11 @@ def evaluated(
                 f"{words[2]} {words[5]} real {number}", f"doc{number // 6}.md", f"Part {number}", overlap=number % 3 / 2
             )
     made.write(folder)
-    encoder.write_all(
+    write_encoded(
         base,
         paths.VECTORS,
-        passages=[passage_text(row) for row in made.passages],
-        queries=[row["query"] for row in made.queries],
-        real=[row["query"] for row in made.real],
-        bf16=False,
-        batch_size=16,
+        [passage_text(row) for row in made.passages],
+        [row["query"] for row in (*made.queries, *made.real)],
     )
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
@@ -274,19 +272,24 @@ def test_what_the_base_model_encoded_is_not_encoded_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     encoded: list[tuple[int, list[str]]] = []
-    encode = encoder.encode
+    encode_rows = encoder.encode_rows
 
-    def watched(model: SentenceTransformer, texts: Sequence[str], *rest: Any, **options: Any) -> Any:
+    def watched(
+        model: SentenceTransformer, texts: Sequence[str], rows: Sequence[int], *rest: Any, **options: Any
+    ) -> None:
         weights = next(iter(model.parameters()))
-        encoded.append((hash(weights.detach().numpy().tobytes()), list(texts)))
-        return encode(model, texts, *rest, **options)
+        encoded.append((hash(weights.detach().numpy().tobytes()), [texts[row] for row in rows]))
+        encode_rows(model, texts, rows, *rest, **options)
 
-    monkeypatch.setattr(encoder, "encode", watched)
+    monkeypatch.setattr(encoder, "encode_rows", watched)
     for tuned, times in (("bert", 1), ("xlmr", 2)):
         encoded.clear()
         evaluated(tmp_path, models["bert"], models[tuned])
         corpora = [weights for weights, texts in encoded if len(texts) >= 60 and "doc0.md" in texts[0]]
         assert len(corpora) == len(set(corpora)) == times
+    encoded.clear()
+    evaluate.work()  # from the store
+    assert not [texts for _, texts in encoded if texts and "doc0.md" in texts[0]]
 
 
 def learnt(model: SentenceTransformer, pairs: list[tuple[str, str]], folder: Path) -> SentenceTransformer:

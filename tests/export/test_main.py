@@ -25,7 +25,7 @@ from transformers import AutoTokenizer
 import stages.export.__main__ as export
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text
-from fieldtune.corpus.vectors import read_vectors, write_vectors
+from fieldtune.corpus.vectors import PASSAGES, write_vectors
 from fieldtune.models import encoder, tuned_model
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.runtime import paths
@@ -35,6 +35,7 @@ from stages.export.onnx import OnnxEncoder
 from stages.export.parity import parity
 from tests.export import inputs
 from tests.tiny_model import WORDS, tiny_model
+from tests.vectors import read_rows, write_encoded
 
 pytestmark = pytest.mark.pipeline
 
@@ -141,7 +142,7 @@ def test_the_corpus_is_there_row_by_row_without_its_texts(done: Done) -> None:
     assert table["id"].to_pylist() == [row["id"] for row in passages]
     seen = [f"{row['title']}\n{row['text']}".encode() for row in passages]
     assert table["text_sha256"].to_pylist() == [hashlib.sha256(text).hexdigest() for text in seen]
-    tuned = read_vectors(done.folder / paths.TUNED_VECTORS, "passages")
+    tuned = read_rows(done.folder, paths.TUNED_VECTORS, "passages")
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), dtype=np.float32), tuned)
 
 
@@ -329,15 +330,9 @@ def test_the_base_model_is_exported_if_it_is_to_be_kept(workspace: Path, capsys:
     base.prompts = dict(inputs.PROMPTS)
     encoder.save(base, workspace / "base_model")
     inputs.configure(workspace, "path: null", "path: base_model")
-    encoder.write_all(
-        encoder.load_folder(workspace / "base_model"),
-        paths.VECTORS,
-        passages=[passage_text(row) for row in files.read_jsonl(paths.PASSAGES)],
-        queries=[row["query"] for row in files.read_jsonl(paths.QUERIES)],
-        real=[row["query"] for row in files.read_jsonl(paths.REAL)],
-        bf16=False,
-        batch_size=8,
-    )
+    passages = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    queries = [row["query"] for path in (paths.QUERIES, paths.REAL) for row in files.read_jsonl(path)]
+    write_encoded(encoder.load_folder(workspace / "base_model"), paths.VECTORS, passages, queries)
     files.write_json(paths.METRICS, {**inputs.metrics(), "verdict": "keep_base", "recommend": "hybrid"})
     assert export.work().startswith("base model")
     assert "The verdict is keep_base, and the export is the base model" in capsys.readouterr().out
@@ -356,8 +351,9 @@ def test_the_base_model_is_exported_if_it_is_to_be_kept(workspace: Path, capsys:
 
 
 def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
-    rolled = np.roll(read_vectors(paths.TUNED_VECTORS, "passages"), 1, axis=0)
-    write_vectors(paths.TUNED_VECTORS, "passages", rolled)
+    rolled = np.roll(read_rows(Path(), paths.TUNED_VECTORS, "passages"), 1, axis=0)
+    texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    write_vectors(paths.TUNED_VECTORS, PASSAGES, texts, rolled)
     with pytest.raises(UserError, match=r"data/tuned_vectors was not made by data/model: run `dvc repro`"):
         export.work()
     assert not paths.EXPORT.exists()

@@ -19,6 +19,7 @@ SECTION = pages.section("docs/serving.md", "## In the search you have") + pages.
     "docs/serving.md", "## Smaller vectors"
 )
 FIRST, *STORES, COARSE = re.findall(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
+QUERY = "why does the vent stay open at night"
 # By the package that a store's code imports first: an address in it, and what gives the one to use here.
 HERE: dict[str, tuple[str, Callable[[], AbstractContextManager[str]]]] = {
     "lancedb": ("", lambda: nullcontext("")),
@@ -48,7 +49,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         patch.setattr(model_folder, "encode_afresh", encode_here)
         stage.work()
         namespace: dict[str, Any] = {}
-        exec(FIRST.replace("copy an image", "word5 word7"), namespace)
+        assert QUERY in FIRST
+        exec(FIRST.replace(QUERY, "word5 word7 to another region"), namespace)
         yield namespace
 
 

@@ -23,6 +23,7 @@ STORE = Path(__file__).with_name("store_before_sdk.sql")
 PROMPT = {
     "system": "Write {count} queries of four kinds, as:\n{examples}",
     "styled": "Write {count} queries as:\n{examples}\n{population}",
+    "reply_format": "",  # which `local` did not have
     "user": "<title>{title}</title>\n{text}",
     "examples": ["open a door", "how do doors open?"],
     "queries_per_passage": 4,

@@ -96,11 +96,11 @@ def start(folder: Path, **more: str) -> subprocess.Popen[str]:
     )
 
 
-def run(folder: Path, code: int = 0) -> str:
+def run(folder: Path, code: int = 0, key: str = KEY) -> str:
     """Run the stage in this process; what it printed, which never holds a passage's text or the key."""
     printed, status = io.StringIO(), 0
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setenv("ANTHROPIC_API_KEY", KEY)
+        patch.setenv("ANTHROPIC_API_KEY", key)
         try:
             stage.run_stage("generate", work)
         except SystemExit as ended:

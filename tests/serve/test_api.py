@@ -77,16 +77,37 @@ def test_base64_is_the_same_float32_numbers(service: Running) -> None:
     np.testing.assert_allclose(np.stack(rows), plain, atol=1e-6)
 
 
-def test_token_ids_give_the_vectors_of_their_text_with_special_tokens_or_without(
+def test_token_ids_with_special_tokens_give_the_vectors_of_their_text(
     service: Running, model: SentenceTransformer
 ) -> None:
     of_text = vectors(service.post("/v1/embeddings", {"input": TEXTS, "input_type": "query"}))
-    ids = [model.tokenizer(each, add_special_tokens=False)["input_ids"] for each in TEXTS]
-    for given in (ids, [model.tokenizer(each)["input_ids"] for each in TEXTS]):
-        reply = service.post("/v1/embeddings", {"input": given, "input_type": "query"})
-        np.testing.assert_allclose(vectors(reply), of_text, atol=1e-5)
+    ids = [model.tokenizer(each)["input_ids"] for each in TEXTS]
+    reply = service.post("/v1/embeddings", {"input": ids, "input_type": "query"})
+    np.testing.assert_allclose(vectors(reply), of_text, atol=1e-5)
     single = vectors(service.post("/v1/embeddings", {"input": ids[1], "input_type": "query"}))
     np.testing.assert_allclose(single, of_text[1:2], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [15, 17],  # as LangChain sends "hello world": two ids, here inside the vocabulary
+        [[0, 5, 6, 2], [15, 17]],  # the first alone has <s> and </s>
+        [0, 5, 6],
+        [5, 6, 2],
+        [0],
+        [2, 5, 0],
+    ],
+)
+def test_token_ids_that_may_be_of_another_tokenizer_are_refused(service: Running, ids: list[Any]) -> None:
+    reply = service.post("/v1/embeddings", {"input": ids})
+    error = reply.json()["error"]
+    assert (reply.status_code, error["param"]) == (400, "input")
+    row = 1 if isinstance(ids[0], list) else 0
+    assert error["message"].startswith(f"`input`: number {row} may be of another tokenizer")
+    assert "([0, …, 2])" in error["message"]
+    assert "check_embedding_ctx_length=False" in error["message"]
+    assert "--token-ids" in error["message"]
 
 
 def test_what_was_cut_is_said_and_counted(service: Running) -> None:
@@ -97,7 +118,7 @@ def test_what_was_cut_is_said_and_counted(service: Running) -> None:
     assert reply["truncated"] == [1, 3]
     assert reply["usage"]["prompt_tokens"] == 64 + 64 + 8 + 64
     assert service.metric("fieldtune_truncated_texts_total") == before + 2
-    ids = [[4 + row % 60 for row in range(count)] for count in (61, 62)]  # ids 0 to 3 are special
+    ids = [[0, *(4 + row % 60 for row in range(count)), 2] for count in (61, 62)]  # ids 0 to 3 are special
     assert service.post("/v1/embeddings", {"input": ids}).json()["truncated"] == [1]
 
 
@@ -157,13 +178,17 @@ def test_shorter_vectors_where_the_model_was_trained_for_them_and_fp32_where_int
     files.write_json(config, {**files.read_json(config), "matryoshka_dimensions": [8, 16]})
     cut = model.encode_document(TEXTS)[:, :8]
     expected = cut / np.linalg.norm(cut, axis=1, keepdims=True)
-    with running(tmp_path / "export", "--name", "me/search") as started:
+    with running(tmp_path / "export", "--name", "me/search", "--token-ids") as started:
         assert started.get("/v1/models/me%2Fsearch").json()["backend"] == "fp32 on the CPU"
         got = vectors(started.post("/v1/embeddings", {"input": TEXTS, "dimensions": 8}))
         assert cosines(got, expected).min() >= 0.9999
         refused = started.post("/v1/embeddings", {"input": TEXTS, "dimensions": 9})
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, "dimensions")
         assert "available: 8, 16, 32" in refused.text
+        # Started with it, the service takes token ids as this model's own, whatever stands around them.
+        ids = [model.tokenizer(each, add_special_tokens=False)["input_ids"] for each in TEXTS]
+        bare = vectors(started.post("/v1/embeddings", {"input": ids, "dimensions": 8}))
+        np.testing.assert_allclose(bare, got, atol=1e-5)
     # The model of `service` was not.
     assert vectors(service.post("/v1/embeddings", {"input": "word1", "dimensions": 32})).shape == (1, 32)
     assert service.post("/v1/embeddings", {"input": "word1", "dimensions": 8}).status_code == 400
@@ -208,7 +233,7 @@ INPUT = "must be a text, a list of texts, a list of token ids or a list of such 
         (b'{"input": "word1", "dimensions": "32"}', 400, "dimensions", "integer"),
         (b'{"input": "word1", "input_type": "image"}', 400, "input_type", "'query', 'passage'"),
         (b'{"input": "word1", "model": "fieldtune:query", "input_type": "passage"}', 400, "input_type", "says"),
-        (b'{"input": "word1", "inputtype": "query"}', 400, None, "unknown parameter; available: input, model"),
+        (b'{"input": "word1", "inputtype": "query"}', 400, "inputtype", "unknown parameter; available: input, model"),
     ],
 )
 def test_bad_input_is_named_and_never_the_servers_fault(

@@ -20,6 +20,7 @@ from starlette.types import Message
 from fieldtune.serve import app, tokens
 from fieldtune.serve.exported import read
 from fieldtune.serve.schema import ApiError, EmbeddingsRequest, parse
+from fieldtune.serve.settings import API_KEY
 from tests.serve.running import Running, running, text, vectors
 from tests.serve.test_starting import settings
 
@@ -130,7 +131,7 @@ def test_who_is_slow_to_send_takes_nobodys_place(export: Path) -> None:
 
 def test_a_body_that_never_comes_is_given_up(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "_UPLOAD", 0.05)
-    monkeypatch.delenv(app.API_KEY, raising=False)
+    monkeypatch.delenv(API_KEY, raising=False)
     sent: list[Message] = []
 
     async def receive() -> Message:

@@ -18,7 +18,6 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text, section_id
-from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import base_models, tuned_model
 from fieldtune.retrieval.judged_queries import real_id, row_of
 from fieldtune.runtime import paths, stage
@@ -26,6 +25,7 @@ from stages.train import trainer, tuning
 from stages.train.__main__ import work
 from stages.train.trainer import Outcome, Round
 from tests.train import workspace
+from tests.vectors import read_rows
 
 pytestmark = pytest.mark.pipeline
 
@@ -291,10 +291,10 @@ def test_fewer_than_thirty_real_queries_are_not_asked(folder: Path, run: Run) ->
 def let_the_base_answer(folder: Path, of_set: str, number: int) -> None:
     """Make what the base model finds first the answer of so many queries of a set; generated ones are of a new kind."""
     queries, judged = list(files.read_jsonl(folder / paths.QUERIES)), files.read_table(folder / paths.QRELS)
-    passages = read_vectors(folder / paths.VECTORS, "passages")
+    passages = read_rows(folder, paths.VECTORS, "passages")
     sections = [section_id("doc.md", f"Part {row}") for row in range(workspace.PASSAGES)]
     rows = [row for row, name in enumerate(judged["set"]) if name == of_set][:number]
-    vectors = read_vectors(folder / paths.VECTORS, "queries" if of_set == "dev" else "real")
+    vectors = read_rows(folder, paths.VECTORS, "queries" if of_set == "dev" else "real")
     for row in rows:
         query = row_of(judged["query_id"][row])
         judged["section"][row] = sections[int((passages @ vectors[query]).argmax())]
