@@ -34,6 +34,7 @@ from tests.test_style import FORBIDDEN
 # The tests that run a page's Python, as it stands there.
 PYTHON = {
     "docs/serving.md": ("tests/serve/test_docs.py", "tests/export/test_stores.py"),
+    "docs/hybrid.md": ("tests/export/test_hybrid_recipes.py",),
     "docs/training.md": ("tests/pipeline/test_docs.py",),
 }
 SAMPLE = {

@@ -1,9 +1,8 @@
-"""The documentation's code for hybrids in stores, as it stands there, on an export: each fuses as the pipeline does."""
+"""The code of docs/hybrid.md for stores, as it stands there, on an export: each fuses as the pipeline does."""
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,11 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.ranking import DEPTH, Rankings
 from stages.export import model_folder
+from tests import pages
 from tests.export import inputs, postgres
 from tests.export.test_main import encode_here
 
-PAGE = Path(__file__).parents[2] / "docs_notes.md"
-SECTION = PAGE.read_text(encoding="utf-8").partition("## In the search you have: hybrids\n")[2]
+SECTION = pages.section("docs/hybrid.md", "## In a store")
 FIRST, *STORES = re.findall(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
 # By the name of a store in the text: a word of its code, an address in it, and what gives the one to use here.
 HERE: dict[str, tuple[str, str, Callable[[], AbstractContextManager[str]]]] = {
