@@ -97,7 +97,7 @@ def _allowed(field: "dataclasses.Field[Any]", kind: Any) -> str:
     """The values that a field takes, in words."""
     rule = field.metadata.get("rule")
     if rule is None:
-        return " or ".join(_name(part) for part in ([kind] if get_origin(kind) is list else _parts(kind)))
+        return " or ".join(_name(part) for part in ([kind] if get_origin(kind) in (dict, list) else _parts(kind)))
     words = re.sub(r"^it must |\b(must )?lie (?=between)|^it must be ", "", rule.words)
     words = re.sub(r"\bbetween ([-\d.e]+) and ([-\d.e]+)", _range, words).removeprefix("be one of ").removeprefix("be ")
     words = re.sub(r"^list ", "a list of ", re.sub(r"^each ", "a list, each ", words))
@@ -110,8 +110,8 @@ def _range(found: "re.Match[str]") -> str:
 
 
 def _name(kind: Any) -> str:
-    if get_origin(kind) is list:
-        return "a list of words"
+    if get_origin(kind) in (dict, list):
+        return "a list of words" if get_origin(kind) is list else "a mapping"
     names = {str: "text", bool: "true or false", type(None): "null", int: "a number", float: "a number"}
     return names.get(kind, "text")
 

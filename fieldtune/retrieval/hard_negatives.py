@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # compose must be quick, and mines nothing
 class HardNegatives:
     count: int = between(0, 50)  # per query
     first_rank: int = between(1, 1000)  # passages ranked above this are too likely to be answers themselves
-    last_rank: int = between(1, 1000)
+    last_rank: int = between(1, 1000)  # passages ranked below this are not looked at
     # A negative scores at most this share of the positive's score (NV-Retriever, arXiv:2407.15831, TopK-PercPos)
     margin: float = between(0.1, 1.0)
 

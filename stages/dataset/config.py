@@ -13,7 +13,7 @@ class NearDuplicates:
     # Texts are copies if the Jaccard index of their three-word shingles is at least `overlap`. Copies answer the same
     # queries if their vectors, which include the titles, are at least this similar.
     cosine: float = between(0.5, 1.0)
-    overlap: float = between(0.5, 1.0)
+    overlap: float = between(0.5, 1.0)  # the least Jaccard index of copies
 
 
 @dataclass
@@ -27,4 +27,4 @@ class DatasetConfig:
     dollars_per_passage: float = between(0, 10)
     near_duplicates: NearDuplicates = MISSING
     negatives: HardNegatives = MISSING  # columns negative_1 … of the data set
-    seed: int = between(0, 2**31)
+    seed: int = between(0, 2**31)  # draws the split, and negatives if too few are hard

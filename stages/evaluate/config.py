@@ -29,4 +29,4 @@ class EvaluateConfig:
     compare: list[str] = any_words()  # noqa: RUF009 (it is a dataclasses.field): scored beside base and tuned
     reranker: str | None = MISSING  # a cross-encoder that re-ranks each system's first 100; null: none
     reranker_queries: int = between(1, 1_000_000)  # queries of the main set to rerank; about 200 passages each
-    seed: int = between(0, 2**31)
+    seed: int = between(0, 2**31)  # draws for the bootstrap, the randomisation test and the re-ranked queries

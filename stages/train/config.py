@@ -33,7 +33,7 @@ class TrainConfig:
     # devices together: more devices make a step faster, not larger.
     batch_size: int = between(2, 65536)
     warmup: float = between(0.0, 1.0)  # share of the steps in which the learning rate rises
-    weight_decay: float = between(0.0, 1.0)
+    weight_decay: float = between(0.0, 1.0)  # AdamW's
     temperature: float = between(0.001, 1.0)  # divides the cosines; 0.05 is MNRL's usual scale of 20
     negatives: int = between(0, 50)  # hard negatives of the data set used per passage
     mining: HardNegatives = MISSING  # how the later rounds look for negatives
@@ -66,4 +66,4 @@ class TrainConfig:
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random. Among so
     # many of the base's own confusions a gain looks larger than it is: on the sample 0.063, among all passages 0.045.
     dev_corpus: int = between(10, 10_000_000)
-    seed: int = between(0, 2**31)
+    seed: int = between(0, 2**31)  # draws the order of the batches, adapters and the passages that dev is ranked against
