@@ -42,10 +42,6 @@ class Inputs:
     def test_rows(self) -> npt.NDArray[np.int64]:
         return self.judged.rows(judged_queries.TEST_SETS)
 
-    @property
-    def dev_rows(self) -> npt.NDArray[np.int64]:
-        return self.judged.rows([judged_queries.DEV])
-
 
 @dataclass(frozen=True)
 class Models:

@@ -18,6 +18,7 @@ from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
+from fieldtune.retrieval.halves import second_half
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
@@ -171,7 +172,7 @@ def _ask_real_queries(
     """Rank real test queries with the base model and with `model`; None if they could change nothing."""
     judged = judged_queries.read(("real",), inputs.corpus)
     sample = judged.at(real_evidence.sample_real_queries(judged, config.real_evidence, config.seed))
-    second = real_evidence.second_half(sample.clusters, config.seed)
+    second = second_half(sample.clusters, config.seed)
     if second is None or (dev.keeps_base and len(sample.ids) < DECIDING):
         return None
     queries = read_vectors(paths.VECTORS, QUERIES, sample.texts)

@@ -34,7 +34,7 @@ from tests.vectors import write_encoded
 pytestmark = pytest.mark.pipeline
 
 ROOT = Path(__file__).parents[2]
-SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+SYSTEMS = ("base", "bm25", "bm25_fields", "hybrid", "tuned", "tuned_hybrid")
 METRICS = {
     "ndcg_cut_10": "ndcg@10",
     **{f"recall_{depth}": f"recall@{depth}" for depth in (1, 5, 10, 100)},
@@ -53,6 +53,7 @@ meaningful: 0.05
 negligible: 0.02
 good_enough: 0.85
 worth_it: 0.7
+real_evidence: 400
 forgetting: 0.05
 data_curve: false
 compare: []
@@ -93,7 +94,7 @@ def evaluated(
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
     files.write_text(paths.VECTORS / base_models.WEIGHTS, files.digest(Path("base_model/model.safetensors")))
-    files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
+    files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\nreal_evidence: 400\n")
     files.write_text(paths.CONFIG / "evaluate.yaml", text)
     for stage in ("embed", "train"):
         files.write_text(paths.CONFIG / f"{stage}.yaml", "")
@@ -144,7 +145,8 @@ def test_every_number_is_trec_evals(
     monkeypatch.chdir(tmp_path)
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
     assert list(metrics) == [
-        "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "vectors",
+        "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "heading_share",
+        "crossfitted_shares", "deployments", "vectors",
         "similarity_to_base", "test_set", "verdict", "recommend", "chosen_by", "reasons",
     ]  # fmt: skip
     assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
@@ -157,13 +159,13 @@ def test_every_number_is_trec_evals(
     for name in ("real", "real_hard", "synthetic"):
         block = metrics[name]
         expected = trec_eval(stored, name)
-        assert set(expected) == {"base", "bm25", "hybrid"}
+        assert set(expected) == {"base", "bm25", "bm25_fields", "hybrid"}
         for system, values in expected.items():
             assert block[system] == pytest.approx(values, abs=1e-6)
             assert said_before[name][system] == block[system]
         for system in SYSTEMS:
             assert {"ndcg@10", "mrr@10", "recall@100"} <= set(block[system])
-        for other in ("base", "bm25", "hybrid"):
+        for other in ("base", "bm25", "bm25_fields", "hybrid"):
             gain = block["gain"][f"vs_{other}"]["ndcg@10"]
             assert gain["mean"] == pytest.approx(block["tuned"]["ndcg@10"] - block[other]["ndcg@10"], abs=2e-6)
             assert gain["low"] <= gain["mean"] <= gain["high"]
@@ -321,7 +323,7 @@ def test_a_model_trained_on_the_test_is_shipped_and_one_on_shuffled_labels_is_no
     assert all(right != wrong for right, wrong in zip(pairs, shuffled, strict=True))
     metrics = evaluated(tmp_path, models["bert"], learnt(models["bert"], shuffled, tmp_path / "wrong"))
     assert metrics["verdict"] == "keep_base"
-    assert metrics["recommend"] in ("base", "bm25", "hybrid")
+    assert metrics["recommend"] in ("base", "bm25", "bm25_fields", "hybrid")
 
 
 def test_without_real_queries_generated_ones_decide(

@@ -102,3 +102,19 @@ def test_labels_are_those_of_generation_or_real() -> None:
 
 def test_an_id_names_its_row() -> None:
     assert [judged_queries.row_of(name(3)) for name in (judged_queries.real_id, judged_queries.generated_id)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["copy images"], 1.0),  # by stems, in the better of the section's two passages
+        (["move image"], 0.5),
+        (["copy image", "move pictures"], 0.75),
+        ([], 0.0),
+    ],
+)
+def test_the_share_of_words_that_answers_repeat(texts: list[str], expected: float) -> None:
+    corpus = Corpus(["s#a", "s#b"], np.array([0, 0, 1]), ["Guide\nmove it", "Guide\ncopy an image", "Guide\nother"])
+    ids = [f"q{n}" for n in range(len(texts))]
+    queries = judged_queries.Judged(ids, texts, [{0, 1}] * len(texts), np.arange(len(texts)), {})
+    assert judged_queries.words_in_answers(queries, corpus) == expected
