@@ -151,6 +151,8 @@ def _positions(model: SentenceTransformer) -> int | None:
 
 def save(model: SentenceTransformer, folder: Path) -> None:
     """Save a model as a Sentence Transformers folder, with its prompts, and without a card that quotes texts."""
+    # A tokenizer that has encoded is saved with how it cuts: so is one whose texts all came from the store.
+    tokenize(model, ["a"], "document")
     model.save_pretrained(str(folder), create_model_card=False)
 
 
@@ -215,7 +217,7 @@ def encode_rows(
 def batch_tokens(model: SentenceTransformer, batch_size: int) -> int:
     """The tokens of a batch: `batch_size` times 256, and on a CPU at most 1,024.
 
-    There larger batches are no faster (2 %), and more is filled up at the end.
+    There larger batches are no faster (2%), and more is filled up at the end.
     """
     tokens = batch_size * _PASSAGE_TOKENS
     return min(tokens, _CPU_TOKENS) if model.device.type == "cpu" else tokens

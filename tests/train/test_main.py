@@ -18,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text, section_id
+from fieldtune.corpus.vectors import PASSAGES, write_vectors
 from fieldtune.models import base_models, tuned_model
 from fieldtune.retrieval.judged_queries import real_id, row_of
 from fieldtune.runtime import paths, stage
@@ -378,8 +379,11 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
     rows = list(files.read_jsonl(folder / paths.PASSAGES))
     for row in rows[:8]:
         row["text"] += " zyxnew"
+    vectors = read_rows(folder, paths.VECTORS, "passages")
     files.write_jsonl(folder / paths.PASSAGES, rows)
+    write_vectors(folder / paths.VECTORS, PASSAGES, [passage_text(row) for row in rows], vectors)
     changed = run(pin=pinned)
+    assert {name for name in LEFT if contents(changed.model)[name] != taken[name]} == {"history.json"}
     tune = "  8 of 40 passages are new to the pinned model: tune again (`pin: data/none.jsonl` in params.yaml)\n"
     assert changed.output.startswith(f"{tune}✓ train  {pinned} is used as it is; 8 of 40 passages are new to it; ")
     assert changed.history["pinned"] == {"passages": 40, "new": 8, "stale": True}
