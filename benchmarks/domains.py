@@ -36,7 +36,7 @@ from fieldtune.corpus import beir, files
 from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.models import encoder, tuned_model
 from fieldtune.models.drift import UNCHANGED
-from fieldtune.retrieval.systems import SYSTEMS
+from fieldtune.retrieval.systems import LABELS, SYSTEMS
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
 from stages.evaluate.config import EvaluateConfig
@@ -52,8 +52,8 @@ WRITTEN = "written_queries.jsonl"
 STYLED, EXAMPLES = "styled_", "style_examples.json"
 LOCKS = ("dvc.lock", "data/sample/dvc.lock")  # of the sample's run
 HEADER = (
-    "| set, seed | queries | base | BM25 | hybrid | tuned | hybrid(tuned) | gain over base | exports | verdict | "
-    "without human queries |\n" + "|---" * 11 + "|"
+    f"| set, seed | queries | {' | '.join(LABELS.values())} | gain over base | exports | verdict | "
+    "without human queries |\n" + "|---" * (6 + len(SYSTEMS)) + "|"
 )
 
 

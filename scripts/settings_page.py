@@ -99,7 +99,7 @@ def _allowed(field: "dataclasses.Field[Any]", kind: Any) -> str:
     if rule is None:
         return " or ".join(_name(part) for part in ([kind] if get_origin(kind) is list else _parts(kind)))
     words = re.sub(r"^it must |\b(must )?lie (?=between)|^it must be ", "", rule.words)
-    words = re.sub(r"\bbetween ([-\d.e]+) and ([-\d.e]+)", _range, words).removeprefix("be one of ")
+    words = re.sub(r"\bbetween ([-\d.e]+) and ([-\d.e]+)", _range, words).removeprefix("be one of ").removeprefix("be ")
     words = re.sub(r"^list ", "a list of ", re.sub(r"^each ", "a list, each ", words))
     return f"{words}, or null" if type(None) in get_args(kind) else words
 

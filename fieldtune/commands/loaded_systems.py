@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus, passage_text, section_id
-from fieldtune.corpus.vectors import read_vectors, vectors_file
-from fieldtune.models import encoder
+from fieldtune.corpus.vectors import PASSAGES, MissingVectorsError, read_vectors, shards
+from fieldtune.models import base_models, encoder
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.ranking import Rankings
@@ -47,18 +48,21 @@ class Systems:
         # Each passage is a section of its own here, since the best passage of a section is what is shown.
         ids = [row["id"] for row in passages]
         self._corpus = Corpus(ids, np.arange(len(ids)), [passage_text(row) for row in passages])
-        self._bf16 = use_bf16(config.precision)
-        self._batch_size = config.batch_size
-        base = read_vectors(paths.VECTORS, "passages")
-        if len(base) != len(passages):
-            raise UserError(f"{paths.VECTORS} belongs to other passages: run `dvc repro embed`")
-        self._models = {"base": (encoder.load_base(config.model), base)}
-        if (paths.MODEL / "modules.json").is_file() and vectors_file(paths.TUNED_VECTORS, "passages").is_file():
-            tuned = read_vectors(paths.TUNED_VECTORS, "passages")
-            if len(tuned) == len(passages):
-                self._models["tuned"] = encoder.load_folder(paths.MODEL), tuned
-            else:
+        options: dict[str, Any] = {"bf16": use_bf16(config.precision), "batch_size": config.batch_size}
+        try:
+            base = read_vectors(paths.VECTORS, PASSAGES, self._corpus.texts)
+        except MissingVectorsError as error:
+            raise UserError(f"{paths.VECTORS} belongs to other passages: run `dvc repro embed`") from error
+        folder, name = base_models.locate(config.model), config.model.name
+        self._models = {"base": (CachedEncoder(encoder.load_base(config.model), folder, name=name, **options), base)}
+        if (paths.MODEL / "modules.json").is_file() and shards(paths.TUNED_VECTORS, PASSAGES):
+            try:
+                vectors = read_vectors(paths.TUNED_VECTORS, PASSAGES, self._corpus.texts)
+            except MissingVectorsError:
                 note(f"{paths.TUNED_VECTORS} belongs to other passages: the tuned model is left out")
+            else:
+                tuned = CachedEncoder(encoder.load_folder(paths.MODEL), paths.MODEL, tuned=True, **options)
+                self._models["tuned"] = tuned, vectors
 
     def pools(self, queries: Sequence[str], top: int) -> list[list[Candidate]]:
         """The sections per query that are among the first `top` of any system, in the order of a hash."""
@@ -86,9 +90,7 @@ class Systems:
         """Rankings of passages by each system."""
         rankings = {"bm25": ranking.bm25(queries, self._corpus)}
         for name, (model, vectors) in self._models.items():
-            query_vectors = encoder.encode(
-                model, queries, "query", bf16=self._bf16, batch_size=self._batch_size, label="encoding queries"
-            )
+            query_vectors = model.encode(queries, "query", label="encoding queries")
             rankings[name] = ranking.dense(query_vectors, vectors, self._corpus)
         return rankings
 

@@ -35,14 +35,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only show what would be copied and deleted, with sizes")
     parser.add_argument("--public", action="store_true", help="make it public on the Hub: everyone can read it")
     parser.add_argument("--vectors", action="store_true", help="on the Hub, include the corpus's ids and vectors")
+    parser.add_argument("--search", action="store_true", help="on the Hub, include BM25's index: the corpus's words")
 
 
-def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) -> str:
+def push(target: str, folder: Path, public: bool, vectors: bool, search: bool, dry_run: bool) -> str:
     """Copy an export to `target`: `owner/name` on the Hub, a path that starts with /, ./, ../ or ~, or `dvc:<remote>`.
 
     The Hub gets the model where SentenceTransformer("owner/name") looks for it, and nothing of the corpus unless
-    `vectors`; the others get the whole folder. Returns what was copied, or would be, with sizes, and what was deleted
-    there. Raises UserError if the export is incomplete, or the target does not accept it.
+    `vectors` or `search`; the others get the whole folder. Returns what was copied, or would be, with sizes, and what
+    was deleted there. Raises UserError if the export is incomplete, or the target does not accept it.
     """
     listed = _whole(folder)
     if target.startswith(_DVC):
@@ -53,7 +54,7 @@ def push(target: str, folder: Path, public: bool, vectors: bool, dry_run: bool) 
         raise UserError(
             f"{target} is neither owner/name on the Hub, nor a path (starting with /, ./, ../ or ~), nor dvc:<remote>"
         )
-    return _to_hub(target, folder, listed, public, vectors, dry_run)
+    return _to_hub(target, folder, _on_hub(listed, vectors, search), listed, public, dry_run)
 
 
 def _whole(folder: Path) -> dict[str, Entry]:
@@ -71,11 +72,12 @@ def _whole(folder: Path) -> dict[str, Entry]:
     return listed
 
 
-def _to_hub(name: str, folder: Path, listed: Mapping[str, Entry], public: bool, vectors: bool, dry_run: bool) -> str:
+def _to_hub(
+    name: str, folder: Path, placed: Mapping[str, str], listed: Mapping[str, Entry], public: bool, dry_run: bool
+) -> str:
     """Add the files in one commit that also deletes those of an earlier push that are not among them."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 
-    placed = _on_hub(listed, vectors)
     manifest = {place: listed[source] for place, source in placed.items()}
     # The next push reads in it which files are not somebody else's.
     content = json.dumps(manifest, indent=2, ensure_ascii=False).encode()
@@ -135,9 +137,9 @@ def _visibility(name: str, private: bool, public: bool) -> str:
     return f" ({'private' if private else 'public'}){kept}"
 
 
-def _on_hub(listed: Iterable[str], vectors: bool) -> dict[str, str]:
+def _on_hub(listed: Iterable[str], vectors: bool, search: bool) -> dict[str, str]:
     """The files to push: their place on the Hub, where the model lies at the top, and in the export."""
-    parts = ("model/", "onnx/", "vectors/") if vectors else ("model/", "onnx/")
+    parts = ("model/", "onnx/", *(["vectors/"] if vectors else []), *(["search/"] if search else []))
     return {name.removeprefix("model/"): name for name in sorted(listed) if name.startswith(parts)}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.runtime.errors import UserError
-from fieldtune.serve.settings import MODELS, ServeSettings
+from fieldtune.serve.settings import MODELS, VECTORS, ServeSettings
 
 ABOUT = "serve the export over HTTP with OpenAI's embeddings API; FIELDTUNE_API_KEY sets the key that clients must send"
 
@@ -32,6 +32,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         choices=MODELS,
         default="auto",
         help="int8 and fp32: ONNX; auto: torch on a GPU, otherwise int8 if it was exported",
+    )
+    parser.add_argument(
+        "--vectors",
+        choices=VECTORS,
+        default="float32",
+        help="of the passages in /v1/search; int8, if exported: a quarter of the memory (default: float32)",
     )
     parser.add_argument("--workers", default=1, help="processes, each with its own model (default: 1)", **number)
     parser.add_argument("--threads", help="threads per worker's model (default: its share of the cores)", **number)

@@ -24,13 +24,13 @@ class Tokens:
     extra: dict[str, Any]
     first_position: int | None  # of a text, for a model that reads flat batches; None for one that reads padded ones
 
-    def batch(self, rows: Sequence[int]) -> dict[str, Any]:
-        """The model's features for some of the texts."""
+    def batch(self, rows: Sequence[int], length: int | None = None) -> dict[str, Any]:
+        """The model's features for some of the texts; those that are padded are as long as the longest, or `length`."""
         lengths = torch.tensor([len(self.ids[row]) for row in rows])
         all_ids = torch.from_numpy(np.concatenate([self.ids[row] for row in rows])).long()
         if self.first_position is not None:
             return {**self._flat(lengths, all_ids), **self.extra}
-        mask = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).long()
+        mask = (torch.arange(length or int(lengths.max())) < lengths.unsqueeze(1)).long()
         ids = torch.full(mask.shape, self.pad)
         ids[mask.bool()] = all_ids
         return {"input_ids": ids, "attention_mask": mask, **self.extra}
@@ -97,14 +97,3 @@ def first_position(model: SentenceTransformer) -> int | None:
         if isinstance(table, torch.nn.Embedding) and table.padding_idx is not None:
             return table.padding_idx + 1  # RoBERTa and its relatives
     return 0
-
-
-def microbatches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut rows, longest first, so that rows × longest length stays within `budget` tokens; at least one row each."""
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    cuts = []
-    while order:
-        size = max(1, budget // max(1, lengths[order[0]]))
-        cuts.append(order[:size])
-        order = order[size:]
-    return cuts

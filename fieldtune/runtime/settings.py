@@ -71,6 +71,11 @@ def language_tags() -> Any:
     return dataclasses.field(default=None, metadata={"rule": rule})
 
 
+def any_mapping() -> Any:
+    """A mapping, which may be empty."""
+    return _field(lambda value: isinstance(value, dict), "it must be a mapping")
+
+
 def _are_words(values: list[Any]) -> bool:
     return all(isinstance(item, str) for item in values)
 

@@ -1,4 +1,4 @@
-"""The HTTP service: OpenAI's embeddings API over an export, and search over its vectors."""
+"""The HTTP service: OpenAI's embeddings API over an export, and search with its recommended system."""
 
 import asyncio
 import base64
@@ -22,7 +22,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fieldtune.serve import backends, exported, metrics, openapi, routes, schema, search, tokens
+from fieldtune.retrieval.exported_search import ExportedSearch, Hit
+from fieldtune.serve import backends, exported, metrics, openapi, routes, schema, tokens
 from fieldtune.serve.backends import Vectors
 from fieldtune.serve.batching import Batcher, QueueFull
 from fieldtune.serve.exported import Kind
@@ -46,10 +47,13 @@ class Service:
         self.settings = settings
         self.exported = export
         weights = export.weights(which)
-        export.check([export.tokenizer, *weights, export.vectors])
+        searched = [path for path in sorted(export.search.rglob("*")) if path.is_file()]
+        export.check([export.tokenizer, *weights, export.vectors, *searched])
         self.reader = tokens.Reader(export)
         self.backend = backends.open_backend(export, which, settings.threads)
-        self.index = search.read(export.vectors, self.backend.dimension) if export.vectors.is_file() else None
+        self.index = None
+        if export.vectors.is_file() and export.search.is_dir():
+            self.index = ExportedSearch(export.folder, self.backend.dimension, settings.vectors)
         self.batcher = Batcher(
             self.backend,
             batch_tokens=settings.batch_tokens or self.backend.batch_tokens,
@@ -324,30 +328,47 @@ async def embeddings(request: Request) -> Response:
 @_v1.post(
     "/search",
     openapi_extra=openapi.body(SearchRequest),
-    responses=openapi.responses(openapi.SearchReply, "The passages nearest to the query"),
+    responses=openapi.responses(openapi.SearchReply, "The sections that the system ranks first"),
 )
 async def find(request: Request) -> Response:
-    """Answer with the passages nearest to a query; their texts are not in the export."""
+    """Answer with the sections that the recommended system, or another one, ranks first for a query."""
     service: Service = request.app.state.service
-    if service.index is None:
-        raise ApiError(404, "the export has no vectors/passages.parquet to search")
+    index = service.index
+    if index is None:
+        raise ApiError(404, "the export has no vectors/ and search/ to search in")
     async with service.body(request) as body, service.in_hand():
         payload = schema.parse(SearchRequest, body)
         service.kind(payload.model, None, searches=True)
+        system = payload.system or index.recommended
+        if system not in index.systems:
+            raise ApiError(400, f"no such system; available: {', '.join(index.systems)}", param="system")
         if not payload.query:
             raise ApiError(400, "`query` is empty", param="query")
-        read = await service.read([payload.query], "query")
-        vectors = await service.encode(request, read)
-        hits = await asyncio.to_thread(service.index.nearest, vectors[0], payload.top_k or 10)
+        read, vector = None, None
+        if index.systems[system].needs_model:
+            read = await service.read([payload.query], "query")
+            vector = (await service.encode(request, read))[0]
+        hits = await asyncio.to_thread(
+            index.search, system, payload.query, vector, payload.top_k or 10, payload.source or ""
+        )
+        count = read.count if read else 0
         return _json(
             {
                 "object": "list",
                 "model": service.settings.name,
-                "data": [{"object": "search.result", "id": hit.id, "score": hit.score} for hit in hits],
-                "usage": {"prompt_tokens": read.count, "total_tokens": read.count},
-                "truncated": bool(read.truncated),
+                "system": system,
+                "data": [_result(hit) for hit in hits],
+                "usage": {"prompt_tokens": count, "total_tokens": count},
+                "truncated": bool(read and read.truncated),
             }
         )
+
+
+def _result(hit: Hit) -> dict[str, Any]:
+    """A section as `/v1/search` answers it: its best passage, with title and text if they were exported."""
+    place = {"id": hit.id, "source": hit.source, "section": hit.section}
+    shown = {} if hit.text is None else {"title": hit.title, "text": hit.text}
+    return {"object": "search.result", **place, "score": hit.score, **shown}
 
 
 @_v1.get("/models", responses=openapi.read_responses(openapi.ModelList, "The names that requests may have"))

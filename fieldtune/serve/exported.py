@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fieldtune.corpus import files
+from fieldtune.retrieval import exported_search
 from fieldtune.runtime.errors import UserError
 
 Kind = Literal["query", "document"]
@@ -54,6 +55,11 @@ class Exported:
     @property
     def vectors(self) -> Path:
         return self.folder / "vectors/passages.parquet"
+
+    @property
+    def search(self) -> Path:
+        """The folder that /v1/search searches in, whether it exists or not."""
+        return self.folder / exported_search.FOLDER
 
 
 def read(folder: Path) -> Exported:

@@ -34,11 +34,15 @@ class EmbeddingsReply(BaseModel):
 
 
 class SearchHit(BaseModel):
-    """A passage and its score."""
+    """A section by its best passage, and its score. `title` and `text` are there if the export has the texts."""
 
     object: Literal["search.result"]
     id: str
+    source: str
+    section: str
     score: float
+    title: str | None = None
+    text: str | None = None
 
 
 class SearchReply(BaseModel):
@@ -46,6 +50,7 @@ class SearchReply(BaseModel):
 
     object: Literal["list"]
     model: str
+    system: str
     data: list[SearchHit]
     usage: Usage
     truncated: bool

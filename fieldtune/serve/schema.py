@@ -68,7 +68,9 @@ class SearchRequest(WithoutEffect):
     """The body of `POST /v1/search`."""
 
     query: StrictStr = Field(json_schema_extra={"minLength": 1})
-    top_k: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(None, description="Default: 10.")
+    top_k: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(None, description="Default: 10.")
+    system: StrictStr | None = Field(None, description="tuned, bm25, tuned_hybrid …; the recommended one if left out.")
+    source: StrictStr | None = Field(None, description="Only passages whose `source` begins with this.")
     model: StrictStr | None = None
 
 

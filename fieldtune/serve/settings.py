@@ -8,6 +8,7 @@ from fieldtune.runtime.errors import UserError
 
 API_KEY = "FIELDTUNE_API_KEY"  # environment variable; empty or not set: whoever reaches the service may use it
 MODELS = ("auto", "int8", "fp32", "torch")
+VECTORS = ("float32", "int8")
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class ServeSettings:
     folder: Path  # an export: data/export/
     name: str  # of the model in requests and replies
     model: str  # one of MODELS
+    vectors: str  # one of VECTORS: of the passages, in /v1/search
     workers: int  # processes
     threads: int  # of each worker's model
     batch_tokens: int | None  # encoded at once; None: what suits the model's device

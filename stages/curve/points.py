@@ -9,7 +9,7 @@ import numpy as np
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors, vectors_file
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors, shards
 from fieldtune.models import encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import curve_points, judged_queries, metrics, ranking
@@ -74,7 +74,7 @@ def _state() -> Path:
         paths.PASSAGES,
         paths.QUERIES,
         paths.REAL,
-        vectors_file(paths.VECTORS, "queries"),
+        *shards(paths.VECTORS, QUERIES),
     )
     return state.root() / "curve" / files.digest(*depends)
 
@@ -82,8 +82,8 @@ def _state() -> Path:
 def _score(judged: Judged, corpus: Corpus, batch_size: int, bf16: bool, model: Path | None) -> list[float]:
     """NDCG@10 of the model in a folder, encoded in all processes; None: of the base, which `embed` has encoded."""
     if model is None:
-        queries = judged_queries.vectors(judged.ids, paths.VECTORS)
-        passages = read_vectors(paths.VECTORS, "passages")
+        queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
+        passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     else:
         encode = partial(encoder.encode, encoder.load_folder(model), bf16=bf16, batch_size=batch_size, distributed=True)
         queries = encode(judged.texts, "query")

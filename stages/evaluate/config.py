@@ -22,6 +22,7 @@ class EvaluateConfig:
     # The base model's NDCG@10, as in `baseline`
     good_enough: float = between(0.0, 1.0)  # above: hardly any room
     worth_it: float = between(0.0, 1.0)  # below: tuning is worth it
+    real_evidence: int = between(0, 1_000_000)  # as in `baseline`
     forgetting: float = between(0.0, 1.0)  # loss in NDCG@10 on general queries that causes a warning
     data_curve: bool = MISSING  # measure, in the stage `curve`, whether more queries would help
     # Folders of models. DVC does not track them: after a change inside one, `dvc repro --single-item --force evaluate`

@@ -6,6 +6,7 @@ from typing import Any
 
 from fieldtune.retrieval.significance import Interval
 from stages.evaluate.data_curve import DataCurve
+from stages.evaluate.deployment import Deployment
 from stages.evaluate.examples import Example
 from stages.evaluate.probe import Probe
 from stages.evaluate.scores import SetScores
@@ -40,6 +41,8 @@ class Evaluation:
     kinds: Mapping[str, SetScores]  # of generated queries
     similarity: float  # mean cosine between the corpus's vectors before and after tuning
     weights: Mapping[str, float]  # the model's shares of the hybrids
+    heading_share: float  # of the headings in BM25's score
+    crossfitted_shares: Mapping[str, Mapping[str, Any]]  # of those that real queries chose: `fusion.by_halves`
     wins: Sequence[Example]
     losses: Sequence[Example]
     # Settings
@@ -47,6 +50,7 @@ class Evaluation:
     meaningful: float
     confidence: float
     reranker: str | None = None
+    deployments: Sequence[Deployment] = ()
     # Optional parts
     chosen_by: str | None = None  # real | dev; None: the model was not trained here
     crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they chose or let pass

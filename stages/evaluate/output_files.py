@@ -45,6 +45,9 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
     return {
         **blocks,
         "hybrid_weight": dict(evaluation.weights),
+        "heading_share": evaluation.heading_share,
+        "crossfitted_shares": dict(evaluation.crossfitted_shares),
+        "deployments": [row.json() for row in evaluation.deployments],
         "vectors": [row.json() for row in evaluation.vectors],
         "similarity_to_base": round(evaluation.similarity, 6),
         "test_set": evaluation.test_set,
@@ -63,7 +66,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "verdict": judgement.verdict,
         "recommend": judgement.recommend,
-        **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS},
+        **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS if system != "bm25_fields"},
         "gain": round(gain.mean, 4),
         **{name: round(end, 4) if gain.known else None for name, end in ends.items()},
         **{f"{system}_mrr": round(scores.means[system]["mrr@10"], 4) for system in ("base", "tuned")},

@@ -81,6 +81,8 @@ def html(evaluation: Evaluation) -> str:
             data_curve=None if evaluation.curve is None else data_curve_svg(evaluation.curve),
             kinds_of_examples=sorted({example.kind for example in [*evaluation.wins, *evaluation.losses]}),
             read=_read(evaluation.background.ingest),
+            exports_base=evaluation.judgement.verdict == "keep_base"
+            or evaluation.judgement.recommend in ("base", "hybrid"),
             bars=_bars,
             histograms=_histograms,
             dropped=_DROPPED,

@@ -15,11 +15,12 @@ from fieldtune.corpus.providers import STYLED
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.formatting import capitalized, difference, signed
 from fieldtune.retrieval.significance import Interval, fewest_clusters
-from fieldtune.retrieval.systems import CHEAPEST_FIRST, IN_SENTENCES, SYSTEMS
+from fieldtune.retrieval.systems import CHEAPEST_FIRST, IN_SENTENCES, SYSTEMS, WITHOUT_WORDS
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
 _LEAST_REAL = 100  # queries, for a verdict on what people type
+_HAIR = 0.005  # NDCG@10
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Judgement:
     """The two answers, and the reasons, one sentence each."""
 
     verdict: str  # ship | marginal | keep_base
-    recommend: str  # base | bm25 | hybrid | tuned | tuned_hybrid
+    recommend: str  # one of SYSTEMS
     reasons: list[str]
 
 
@@ -44,6 +45,8 @@ class Evidence:
     deciding: int = 0  # real queries that took part in `train`'s choice
     crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they chose or let pass
     real_queries: int = 0  # may be too few to be the main set
+    words: str = "bm25"  # the better BM25 by the queries that choose shares: bm25 | bm25_fields
+    words_given: bool = False  # the main set's queries are made of their passages' words: BM25 cannot be judged
 
     @property
     def real(self) -> bool:
@@ -59,7 +62,7 @@ class Evidence:
 
     @property
     def best_untuned(self) -> str:
-        return max("bm25", "hybrid", key=self.ndcg.__getitem__)
+        return max(self.words, "hybrid", key=self.ndcg.__getitem__)
 
     @property
     def best_tuned(self) -> str:
@@ -94,8 +97,8 @@ def judge(evidence: Evidence, config: EvaluateConfig) -> Judgement:
         _detectable(scores, evidence.gain, config),
     ]
     reasons += _choice_by_real_queries(evidence, config)
-    recommend, advice = _recommend(scores, verdict, config)
-    reasons.append(advice)
+    recommend, advice = _recommend(evidence, verdict, config)
+    reasons += [*_words_given(evidence), advice]
     if not real:
         reasons.append(_ask_for_real_queries(evidence, config))
     return Judgement(verdict, recommend, reasons)
@@ -142,7 +145,7 @@ def _good_enough(evidence: Evidence, config: EvaluateConfig) -> str | None:
 
 def _of_no_use(evidence: Evidence, config: EvaluateConfig) -> str | None:
     """BM25 or hybrid(base) beats tuned and hybrid(tuned) beyond luck."""
-    if evidence.beaten.low <= 0:
+    if evidence.words_given or evidence.beaten.low <= 0:
         return None
     return (
         f"{capitalized(IN_SENTENCES[evidence.best_untuned])} scores higher than every system with the tuned model, by "
@@ -167,18 +170,18 @@ def _small(evidence: Evidence, config: EvaluateConfig) -> str | None:
 
 def _below_bm25(evidence: Evidence, config: EvaluateConfig) -> str | None:
     """BM25 scores higher than tuned."""
-    lead = evidence.scores.lead("tuned", "bm25")
-    if lead.mean >= 0:
+    lead = evidence.scores.lead("tuned", evidence.words)
+    if evidence.words_given or lead.mean >= 0:
         return None
     return (
-        f"BM25 alone scores higher than the tuned model ({difference(lead, config.confidence)}): a tuned model that "
-        "BM25 beats is not a success."
+        f"{capitalized(IN_SENTENCES[evidence.words])} alone scores higher than the tuned model "
+        f"({difference(lead, config.confidence)}): a tuned model that BM25 beats is not a success."
     )
 
 
 def _below_hybrid(evidence: Evidence, config: EvaluateConfig) -> str | None:
     """hybrid(base) scores higher than tuned and hybrid(tuned)."""
-    if evidence.best_untuned != "hybrid" or evidence.beaten.mean <= 0:
+    if evidence.words_given or evidence.best_untuned != "hybrid" or evidence.beaten.mean <= 0:
         return None
     return (
         f"{capitalized(IN_SENTENCES['hybrid'])}, which needs no tuning, scores higher than every system with the tuned "
@@ -316,11 +319,30 @@ def _to_collect(scores: SetScores, config: EvaluateConfig) -> int:
     return max(_LEAST_REAL, scores.needed(config.meaningful))
 
 
-def _recommend(scores: SetScores, verdict: str, config: EvaluateConfig) -> tuple[str, str]:
-    """The cheapest system that the best one does not beat beyond luck; none with a tuned model if the base is kept."""
-    choices = [system for system in CHEAPEST_FIRST if verdict != "keep_base" or not system.startswith("tuned")]
+def _words_given(evidence: Evidence) -> list[str]:
+    """The reason why BM25 is not judged."""
+    if not evidence.words_given:
+        return []
+    return [
+        "The test queries are made of the passages' own words, so BM25 finds them whatever people type: its score and "
+        "those of the hybrids say nothing here, and neither the verdict nor the recommended system rests on them."
+    ]
+
+
+def _recommend(evidence: Evidence, verdict: str, config: EvaluateConfig) -> tuple[str, str]:
+    """The cheapest system that no other one beats beyond luck, or by more than a hair while it is cheaper itself.
+
+    None with a tuned model if the base is kept; none with BM25 if the queries were made of the passages' words.
+    """
+    scores = evidence.scores
+    choices = [
+        system
+        for system in CHEAPEST_FIRST
+        if (verdict != "keep_base" or not system.startswith("tuned"))
+        and (not evidence.words_given or system in WITHOUT_WORDS)
+    ]
     best = max(choices, key=lambda system: scores.means[system]["ndcg@10"])
-    system = next(one for one in choices if one == best or scores.lead(best, one).low <= 0)
+    system = next(one for one in choices if not any(_rules_out(scores, other, one) for other in choices))
     score = f"NDCG@10 {scores.means[system]['ndcg@10']:.3f}"
     if system != best:
         lead = difference(scores.lead(best, system), config.confidence)
@@ -334,3 +356,10 @@ def _recommend(scores: SetScores, verdict: str, config: EvaluateConfig) -> tuple
         system,
         f"Run {IN_SENTENCES[system]}: it scores highest ({score}), beyond luck above every cheaper system.",
     )
+
+
+def _rules_out(scores: SetScores, other: str, system: str) -> bool:
+    """Another system beats this one beyond luck, or by more than `_HAIR` and costs less."""
+    lead = scores.lead(other, system)
+    cheaper = CHEAPEST_FIRST.index(other) < CHEAPEST_FIRST.index(system)
+    return lead.low > 0 or (cheaper and lead.mean > _HAIR)

@@ -14,7 +14,7 @@ from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.formatting import beginning, count, percent
 from fieldtune.retrieval.judged_queries import TEST_SETS, TITLES
-from fieldtune.retrieval.systems import IN_MODEL_CARD, UNTUNED
+from fieldtune.retrieval.systems import IN_MODEL_CARD, IN_MODEL_CARD_OF_BASE, UNTUNED
 
 _TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "retrieval", "fieldtune"]
 _LETTERS = 160  # of a query, a title or a text that are shown
@@ -47,6 +47,7 @@ class Interface:
     prompts: Mapping[str, str | None]  # by `query` and `document`
     max_tokens: int | None
     dimension: int
+    is_base: bool  # the base model is what is exported
 
 
 def render_card(
@@ -81,7 +82,9 @@ def render_card(
         metrics=metrics,
         sets=[name for name in TEST_SETS if name in metrics],
         titles=TITLES,
-        systems=IN_MODEL_CARD,
+        systems=IN_MODEL_CARD_OF_BASE if interface.is_base else IN_MODEL_CARD,
+        is_base=interface.is_base,
+        shares={"heading": metrics["heading_share"], **metrics["hybrid_weight"]},
         untuned=UNTUNED,
         dataset=dataset,
         pinned=history.get("pinned"),

@@ -28,6 +28,7 @@ class ExportConfig:
     max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; if it loses more, it is not exported
     int8_vectors: bool = MISSING  # add int8 to float32 in vectors/passages.parquet: a quarter of its size
     binary_vectors: bool = MISSING  # add vectors of one bit per number
+    texts: bool = MISSING  # the passages' titles and texts in search/, so that the service can show its results
     card_examples: bool = MISSING  # put test queries, and the passages retrieved for them, into the model card
     check: CheckConfig = MISSING
     batch_size: int = between(1, 4096)  # texts encoded at once in the checks; on a CPU more is not faster

@@ -17,8 +17,12 @@ from stages.export.reload import encode_afresh
 _SAME_MODEL = 0.99999  # lowest cosine of two encodings by the same code (`not >=` below rejects NaN, too)
 
 
-def write_model_folder(folder: Path, card: str) -> None:
-    """Write the tuned model, without files that only the pipeline reads, and its model card."""
+def write_model_folder(folder: Path, base: SentenceTransformer | None, card: str) -> None:
+    """Write the tuned model, without files that only the pipeline reads, or the base model, and the model card."""
+    if base is not None:
+        encoder.save(base, folder)
+        files.write_text(folder / "README.md", card)
+        return
     # copyfile, since some of the files are private to their owner.
     shutil.copytree(
         paths.MODEL,
@@ -37,4 +41,4 @@ def check_reload(model: SentenceTransformer, folder: Path, queries: Sequence[str
     expected = (encoder.encode(model, queries, "query", bf16=False, batch_size=32), sample.vectors)
     worst = min(parity(a, b).min for a, b in zip(expected, reloaded, strict=True))
     if not worst >= _SAME_MODEL:
-        raise UserError(f"the exported model's vectors differ from those of {paths.MODEL} (cosine {worst:.6f})")
+        raise UserError(f"the exported model's vectors differ from those of the loaded model (cosine {worst:.6f})")

@@ -10,7 +10,6 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.models import encoder
-from fieldtune.runtime import paths
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 from stages.export.config import ExportConfig
@@ -49,7 +48,7 @@ def write_onnx_folder(
     """
     folder.mkdir()
     model.tokenizer.save_pretrained(str(folder))
-    shutil.copyfile(paths.MODEL / _PROMPTS, folder / _PROMPTS)  # they are not in the graph
+    shutil.copyfile(folder.parent / "model" / _PROMPTS, folder / _PROMPTS)  # they are not in the graph
     fp32, int8 = folder / "model.onnx", folder / "model_int8.onnx"
     with progress("writing ONNX", 2) as bar:
         write_fp32(model, fp32)

@@ -254,7 +254,7 @@ def _anthropic_client(server: Server, key: str | None, http: httpx2.AsyncClient)
             api_key=key,
             base_url=server.url,
             # Not given, the headers are those of the environment, which a server of one's own is not to see.
-            default_headers=_without(sent, key) if server.own else None,
+            default_headers=_omitted(sent, key) if server.own else None,
             max_retries=0,
             http_client=http,
             timeout=http.timeout,
@@ -273,7 +273,7 @@ def _anthropic_client(server: Server, key: str | None, http: httpx2.AsyncClient)
     return client
 
 
-def _without(headers: Mapping[str, str], key: str | None) -> dict[str, Any]:
+def _omitted(headers: Mapping[str, str], key: str | None) -> dict[str, Any]:
     """Arguments by which a client leaves out these headers, and has its own key."""
     return {name: f"Bearer {key}" if name.lower() == "authorization" else anthropic.omit for name in headers}
 

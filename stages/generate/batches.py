@@ -138,8 +138,9 @@ class Batches:
         return number, refused
 
     async def _create(self, number: int, requests: list[dict[str, Any]]) -> str | None:
-        """Submit a batch: its id, or None where `buying.stop` says why not."""
+        """Submit a batch: its id, or None if `buying.stop` says why not."""
         buying = self.buying
+        unclear = False
         for failures in range(1, buying.config.attempts + 1):
             try:
                 batch = await buying.api.create_batch(requests)
@@ -152,11 +153,13 @@ class Batches:
                 reason = str(error)
                 buying.heed(error)
                 if buying.stop:
+                    if not unclear:
+                        await buying.commit(partial(buying.store.end_batch, number))
                     return None
                 await buying.wait(failures, error.retry_after)
             except (BrokenError, UnclearError) as error:
                 # It may have been taken all the same, and would be paid twice.
-                reason = str(error)
+                reason, unclear = str(error), True
                 try:
                     if id_ := await self._search(number):
                         return id_

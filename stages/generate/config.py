@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from fieldtune.corpus.providers import TRAITS
-from fieldtune.runtime.settings import between, language_tags, one_of, some_of
+from fieldtune.runtime.settings import any_mapping, between, language_tags, one_of, some_of
 
 
 @dataclass
@@ -35,16 +35,17 @@ class MessagesConfig:
     change of one of them asks again; going back finds the earlier replies. The others cost nothing to change.
     """
 
-    base_url: str = MISSING  # for `claude` ANTHROPIC_BASE_URL is stronger
+    base_url: str = MISSING  # with or without /v1; the environment's ANTHROPIC_BASE_URL overrides it for `claude`
     protocol: str = one_of("anthropic", "openai")  # openai: /v1/chat/completions, for `local`
     # The environment variable with the key; null: those of the official client for `claude`, no key for `local`
     key_variable: str | None = MISSING
     model: str = MISSING
     # The same for all passages; {count}: queries_per_passage, {examples}: `examples` as a list
     system: str = MISSING
-    # Added to either for a language of `generator.languages`; {language}: its tag
+    # Added to `system` or `styled` for each of `generator.languages`; {language}: its tag
     in_language: str = MISSING
-    # Added to it for a server that may not heed a schema: `local`, or with `output_config: none`; {count}, {shape}
+    # Added to `system` or `styled` for a server that may ignore a schema: for `local`, and with `output_config: none`;
+    # {count}, {shape}: an example of the JSON
     reply_format: str = MISSING
     # For one passage; {title}: document title and headings, {text}: the passage
     user: str = MISSING
@@ -57,7 +58,8 @@ class MessagesConfig:
     thinking: str = one_of("disabled", "default")  # thinking costs output tokens, and queries need none
     # A JSON schema of the reply; none: for gateways that do not know `output_config` (or `response_format`)
     output_config: str = one_of("schema", "none")
-    extra: dict[str, Any] = MISSING  # further fields of the request's body, such as temperature
+    # Further fields of the request's body, such as temperature
+    extra: dict[str, Any] = any_mapping()  # noqa: RUF009 (it is a dataclasses.field)
     budget_usd: float = between(0, 1_000_000)  # most that this repository spends on this prompt, all runs together
     prices: dict[str, PriceConfig] = MISSING  # by model, as of prices_date
     prices_date: str = MISSING

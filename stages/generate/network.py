@@ -17,7 +17,7 @@ from fieldtune.runtime.errors import UserError
 from stages.generate.refusals import BrokenError, UnclearError, bare_url, shown
 
 CONNECT = 30.0  # seconds until there is a connection, at most
-_LOOPBACK = re.compile(r"localhost|.*\.localhost|127(\.\d{1,3}){3}|::1|\[::1\]")
+_LOOPBACK = re.compile(r"localhost|0\.0\.0\.0|.*\.localhost|127(\.\d{1,3}){3}|::1|\[::1\]")
 _NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e]")
 
 

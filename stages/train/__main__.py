@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import vectors_file
+from fieldtune.corpus.vectors import QUERIES, shards
 from fieldtune.models import checks, encoder, processes, tuned_model
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.settings import load
@@ -37,7 +37,7 @@ def work() -> str:
         paths.TRAIN,
         paths.PASSAGES,
         paths.QRELS,
-        vectors_file(paths.VECTORS, "queries"),
+        *shards(paths.VECTORS, QUERIES),
     )
     checkpoints = state.root() / "checkpoints" / files.digest(*depends)
     tuned = tune(config, inputs, pairs, checkpoints)

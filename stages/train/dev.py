@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 
 from fieldtune.corpus.passages import Corpus
 from fieldtune.models import encoder
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.judged_queries import Judged
 
@@ -49,6 +51,13 @@ class DevEvaluator(BaseEvaluator):
     def measure_model(self, model: SentenceTransformer) -> Measured:
         queries = self._encode(model, self._judged.texts, "query")
         self.latest = self.measure(queries, self._encode(model, self._texts, "document"))
+        return self.latest
+
+    def measure_folder(self, model: SentenceTransformer, folder: Path) -> Measured:
+        """Measure a model as loaded from its folder: what it has encoded before is not encoded again."""
+        cached = CachedEncoder(model, folder, bf16=self._bf16, batch_size=self._batch_size)
+        queries = cached.encode(self._judged.texts, "query")
+        self.latest = self.measure(queries, cached.encode(self._texts, "document"))
         return self.latest
 
     def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> Measured:

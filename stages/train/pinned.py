@@ -27,7 +27,7 @@ def use_pinned_model(pinned: Path, evaluator: DevEvaluator, measured: Measured, 
             f"pin: {pinned} gives vectors of {model.get_embedding_dimension()} numbers, the base model of {dimension}: "
             "set `model:` in params.yaml to the one that it was tuned from"
         )
-    score = evaluator(model)[METRIC]
+    score = evaluator.measure_folder(model, pinned).score
     before = pinned / tuned_model.PASSAGES
     tuned_on = set(before.read_text(encoding="utf-8").split()) if before.is_file() else set()
     new = len(set(passage_hashes(corpus.texts)) - tuned_on)

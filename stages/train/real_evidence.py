@@ -6,20 +6,19 @@ nothing else. If they do not decide, dev does. They stay in the test: `evaluate`
 plain one, which is slightly optimistic for a model that they chose or let pass.
 """
 
-import random
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.retrieval.halves import shuffled
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.retrieval.significance import standard_error
 from stages.train.choice import sure
 
 DECIDING = 100  # real queries; fewer can only keep the base
 _FEWEST = 30  # real queries; fewer tell nothing
-_FEWEST_IN_HALF = 10
 
 
 @dataclass(frozen=True)
@@ -55,25 +54,10 @@ def sample_real_queries(judged: Judged, most: int, seed: int) -> npt.NDArray[np.
     if len(rows) < _FEWEST or len(set(judged.clusters[rows].tolist())) < 2:
         return np.array([], dtype=np.int64)
     chosen: list[int] = []
-    for cluster in _shuffled(judged.clusters[rows], seed):
+    for cluster in shuffled(judged.clusters[rows], seed):
         if len(chosen) < most:
             chosen += rows[judged.clusters[rows] == cluster].tolist()
     return np.array(sorted(chosen), dtype=np.int64)
-
-
-def second_half(clusters: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_] | None:
-    """Mark the queries of the second half, about the size of the first; `clusters` [queries] stay whole.
-
-    None if the clusters are too few or too large for two halves.
-    """
-    side: dict[int, int] = {}
-    sizes = [0, 0]
-    for cluster in sorted(_shuffled(clusters, seed), key=lambda cluster: -np.count_nonzero(clusters == cluster)):
-        side[cluster] = int(sizes[1] < sizes[0])
-        sizes[side[cluster]] += int(np.count_nonzero(clusters == cluster))
-    if min(sizes) < _FEWEST_IN_HALF:
-        return None
-    return np.array([side[cluster] for cluster in clusters.tolist()], dtype=bool)
 
 
 def decide(dev: Decision, evidence: RealEvidence | None, certainty: float) -> Decision:
@@ -109,9 +93,3 @@ def _objection(evidence: RealEvidence) -> str | None:
         f"with the tuned model one half of {len(evidence.gains):,} real queries is better by {first:+.3f}, the other "
         f"by {second:+.3f}"
     )
-
-
-def _shuffled(clusters: npt.NDArray[np.int64], seed: int) -> list[int]:
-    distinct = sorted(set(clusters.tolist()))
-    random.Random(seed).shuffle(distinct)
-    return distinct

@@ -13,11 +13,12 @@ from sentence_transformers import SentenceTransformer
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.providers import TYPED, traits
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
+from fieldtune.retrieval.halves import second_half
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
@@ -65,8 +66,8 @@ def read_inputs(config: TrainConfig) -> Inputs:
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     bf16 = use_bf16(config.precision)
     judged = judged_queries.read(("dev",), corpus)
-    queries = judged_queries.vectors(judged.ids, paths.VECTORS)
-    passages = read_vectors(paths.VECTORS, "passages")
+    queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
+    passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, passages[part])
@@ -171,10 +172,10 @@ def _ask_real_queries(
     """Rank real test queries with the base model and with `model`; None if they could change nothing."""
     judged = judged_queries.read(("real",), inputs.corpus)
     sample = judged.at(real_evidence.sample_real_queries(judged, config.real_evidence, config.seed))
-    second = real_evidence.second_half(sample.clusters, config.seed)
+    second = second_half(sample.clusters, config.seed)
     if second is None or (dev.keeps_base and len(sample.ids) < DECIDING):
         return None
-    queries = judged_queries.vectors(sample.ids, paths.VECTORS)
+    queries = read_vectors(paths.VECTORS, QUERIES, sample.texts)
     part = part_by_words(sample, inputs.corpus, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(sample, inputs.corpus, part, inputs.bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, inputs.passages[part])

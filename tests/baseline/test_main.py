@@ -16,7 +16,7 @@ from stages.baseline.config import BaselineConfig
     ],
 )
 def test_advice_at_its_borders(base: float, ending: str) -> None:
-    assert advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7), real=True).endswith(ending)
+    assert advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7, real_evidence=400), real=True).endswith(ending)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,6 @@ def test_advice_at_its_borders(base: float, ending: str) -> None:
     ],
 )
 def test_a_good_score_on_generated_queries_does_not_say_that_tuning_is_not_needed(base: float, ending: str) -> None:
-    message = advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7), real=False)
+    message = advice(base, BaselineConfig(good_enough=0.85, worth_it=0.7, real_evidence=400), real=False)
     assert message.endswith(ending)
     assert "not needed" not in message

@@ -27,7 +27,7 @@ from fieldtune.commands import cli
 from fieldtune.commands.loaded_systems import Candidate, Systems
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.passages import Corpus, passage_text, section_hash, section_id
-from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
+from fieldtune.corpus.vectors import PASSAGES, read_vectors, write_vectors
 from fieldtune.models import encoder
 from fieldtune.retrieval import ranking
 from fieldtune.runtime import paths
@@ -35,6 +35,7 @@ from fieldtune.runtime.console import console
 from stages.real.matching import match
 from tests.tiny_model import WORDS, tiny_model
 from tests.train import workspace
+from tests.vectors import read_rows, write_encoded
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = 24  # of two passages each
@@ -78,9 +79,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.prompts = dict(workspace.PROMPTS)
         encoder.save(model, folder / place)
         texts = [passage_text(row) for row in passages]
-        encoder.write_all(model, folder / vectors, passages=texts, queries=[], real=[], bf16=False, batch_size=2)
+        write_encoded(model, folder / vectors, texts, [])
     shutil.rmtree(folder / "made")
     workspace.configure(folder, workspace.embed_config())
+    files.write_text(folder / ".dvc/config", "")
     (folder / "params.yaml").write_text("queries: data/none.jsonl\n")
     files.write_jsonl(folder / paths.REAL_LOG, [])
     return folder
@@ -134,7 +136,7 @@ def by_hand(query: str, passages: Rows, model: Path, vectors: Path) -> dict[str,
     query_vector = SentenceTransformer(str(model), local_files_only=True).encode_query(
         query, prompt=workspace.PROMPTS["query"]
     )
-    scores = read_vectors(vectors, "passages") @ query_vector
+    scores = read_rows(Path(), vectors, "passages") @ query_vector
     best: dict[str, int] = {}
     for row in np.argsort(-scores).tolist():
         best.setdefault(f"{passages[row]['source']}#{passages[row]['section']}", row)
@@ -273,11 +275,12 @@ def test_typed_queries_outlive_control_c_and_models_that_do_not_load(
 def test_vectors_of_other_passages(team: Path, person: Person) -> None:
     query = str(log(QUERIES[0]))
     shutil.copytree(paths.VECTORS, "kept")
-    fewer = read_vectors(paths.VECTORS, "passages")[1:]
-    write_vectors(paths.TUNED_VECTORS, "passages", fewer)
+    texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    fewer = read_vectors(paths.VECTORS, PASSAGES, texts[1:])
+    write_vectors(paths.TUNED_VECTORS, PASSAGES, texts[1:], fewer)
     printed = person.judges("q\n", query)
     assert "data/tuned_vectors belongs to other passages: the tuned model is left out" in printed
-    write_vectors(paths.VECTORS, "passages", fewer)
+    write_vectors(paths.VECTORS, PASSAGES, texts[1:], fewer)
     assert person.refused(query) == ("✗ data/vectors belongs to other passages: run `dvc repro embed`\n")
 
 
@@ -298,8 +301,8 @@ def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
         assert person.refused(*arguments) == f"✗ {line}"
     shutil.rmtree("own/model")
     assert person.refused(str(log(QUERIES[0]))).startswith("✗ the base model, someone/tiny, is not in own/model.")
-    (vectors_file(paths.VECTORS, "passages")).unlink()
-    assert person.refused().startswith("✗ data/vectors/passages.safetensors not found: run `dvc repro embed`")
+    shutil.rmtree(paths.VECTORS)
+    assert person.refused().startswith("✗ data/vectors/passages not found: run `dvc repro embed`")
     paths.PASSAGES.unlink()
     assert person.refused().startswith("✗ data/passages/passages.jsonl not found: run `dvc repro embed`")
 

@@ -15,7 +15,6 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus, passage_text
-from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import encoder
 from fieldtune.retrieval import curve_points, metrics, ranking
 from fieldtune.retrieval.judged_queries import real_id
@@ -30,6 +29,7 @@ from stages.train.tuning import Tuned, read_inputs, tune
 from tests.models.test_processes import LAUNCHER
 from tests.tiny_model import tiny_model
 from tests.train import workspace
+from tests.vectors import read_rows
 
 pytestmark = pytest.mark.pipeline
 
@@ -189,9 +189,9 @@ def test_where_the_base_is_kept_its_vectors_score(folder: Path, monkeypatch: pyt
     assert [point["base_kept"] for point in files.read_json(paths.CURVE / curve_points.POINTS)] == [True, True, True]
     table = files.read_table(paths.CURVE / curve_points.PER_QUERY)
     assert table["0.125"] == table["0.25"] == table["0.5"]
-    passages = read_vectors(paths.VECTORS, "passages")
+    passages = read_rows(Path(), paths.VECTORS, "passages")
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
-    ranked = ranking.dense(read_vectors(paths.VECTORS, "real"), passages, corpus)
+    ranked = ranking.dense(read_rows(Path(), paths.VECTORS, "real"), passages, corpus)
     expected = metrics.per_query(ranked, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
     assert table["0.125"] == expected.tolist()
 

@@ -26,8 +26,8 @@ def test_a_block_of_metrics_json() -> None:
             interval = block["intervals"][system][metric]
             assert interval["low"] < interval["mean"] < interval["high"]
             assert interval["mean"] == pytest.approx(block[system][metric], abs=1e-6)
-    assert list(block["gain"]) == ["vs_base", "vs_bm25", "vs_hybrid"]
-    for other in ("base", "bm25", "hybrid"):
+    assert list(block["gain"]) == ["vs_base", "vs_bm25", "vs_bm25_fields", "vs_hybrid"]
+    for other in ("base", "bm25", "bm25_fields", "hybrid"):
         for metric in ("ndcg@10", "mrr@10"):
             # The bootstrap of the difference itself: the same draws, so the same interval.
             difference = values["tuned"][metric][5:45] - values[other][metric][5:45]

@@ -20,14 +20,14 @@ def judged(
 
 def tuned(mean: float, low: float, high: float, **more: Any) -> SetScores:
     """Scores whose gain over a base of .7 has this mean and interval; BM25 and the hybrids are far below."""
-    far = {"bm25": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5, **more}
+    far = {"bm25": 0.5, "bm25_fields": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5, **more}
     return scores(tuned=0.7 + mean, drawn={"tuned": (0.7 + low, 0.7 + high)}, **far)
 
 
 def good(mean: float, low: float, high: float, base: float = 0.86) -> SetScores:
     """The same over a base that is good enough."""
     drawn = {"tuned": (base + low, base + high)}
-    return scores(base=base, tuned=base + mean, drawn=drawn, bm25=0.5, hybrid=0.5, tuned_hybrid=0.5)
+    return scores(base=base, tuned=base + mean, drawn=drawn, bm25=0.5, bm25_fields=0.5, hybrid=0.5, tuned_hybrid=0.5)
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,15 @@ def test_a_handful_of_groups_cannot_prove_a_gain(groups: int, verdict: str) -> N
     ("set_scores", "recommend", "why"),
     [
         # the best, beyond luck
-        (scores(), "tuned", "scores highest (NDCG@10 0.800), beyond luck"),
+        (scores(), "tuned", "scores highest (NDCG@10 0.800), beyond luck above every cheaper system"),
         # the best lies within luck of one that costs less
-        (scores(drawn={"tuned": (0.71, 0.9)}), "bm25", "the tuned model scores higher by +0.080"),
+        (
+            scores(hybrid=0.72, tuned_hybrid=0.72, drawn={"tuned": (0.71, 0.9)}),
+            "bm25",
+            "the tuned model scores higher by +0.080",
+        ),
+        # the best does not beat one that costs less, but another one does
+        (scores(drawn={"tuned": (0.71, 0.9)}), "tuned", "scores highest"),
         (scores(tuned=0.72, drawn={"tuned": (0.700001, 0.74)}), "tuned_hybrid", "beyond luck"),
         (scores(tuned_hybrid=0.82, drawn={"tuned_hybrid": (0.80, 0.84)}), "tuned", "may be luck"),
         # equal scores: the one that costs least
@@ -241,7 +247,34 @@ def test_the_cheapest_within_luck_of_the_best_is_recommended(set_scores: SetScor
 
 def test_a_model_that_is_not_kept_is_not_recommended() -> None:
     # hybrid(tuned) beats base beyond luck but not tuned, which does not beat base beyond luck
-    set_scores = scores(bm25=0.5, hybrid=0.6, tuned=0.78, tuned_hybrid=0.8, drawn={"tuned": (0.69, 0.85)})
+    set_scores = scores(
+        bm25=0.5, bm25_fields=0.5, hybrid=0.6, tuned=0.78, tuned_hybrid=0.8, drawn={"tuned": (0.69, 0.85)}
+    )
     judgement = judged(set_scores)
     assert (judgement.verdict, judgement.recommend) == ("keep_base", "base")
     assert judged(scores(), similarity=1.0).recommend == "hybrid"
+
+
+@pytest.mark.parametrize(
+    ("set_scores", "verdict", "recommend"),
+    [
+        (tuned(0.1, 0.05, 0.15, bm25=0.95, hybrid=0.9), "ship", "tuned"),
+        (tuned(0.1, -0.05, 0.25, bm25=0.95, hybrid=0.9), "keep_base", "base"),
+        (tuned(0.1, 0.05, 0.15, bm25=0.5, hybrid=0.95, tuned_hybrid=0.99), "ship", "tuned"),
+    ],
+)
+def test_bm25_is_not_judged_by_words_that_it_was_given(set_scores: SetScores, verdict: str, recommend: str) -> None:
+    kinds = dict.fromkeys(("keyword", "question"), set_scores)
+    judgement = judge(Evidence("synthetic", set_scores, kinds, 0.9, words_given=True), config())
+    assert (judgement.verdict, judgement.recommend) == (verdict, recommend)
+    assert any("say nothing here" in reason for reason in judgement.reasons)
+
+
+def test_the_rival_is_the_better_bm25_of_the_choosing_queries() -> None:
+    set_scores = tuned(0.1, 0.05, 0.15, bm25=0.79, bm25_fields=0.81)
+    plain, fields = (
+        judge(Evidence("real", set_scores, {}, 0.9, words=words), config()) for words in ("bm25", "bm25_fields")
+    )
+    assert plain.verdict == "ship"
+    assert fields.verdict == "marginal"
+    assert any("BM25 with headings as a field of their own alone scores higher" in reason for reason in fields.reasons)

@@ -20,7 +20,7 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
     )  # fmt: skip
     parts: dict[str, Any] = {
         "metrics": inputs.metrics(), "dataset": inputs.DATASET, "history": inputs.HISTORY,
-        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32),
+        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32, is_base=False),
     }  # fmt: skip
     return ModelCard(render_card(model, **{"confidence": 0.9} | parts | changes))
 
@@ -155,7 +155,7 @@ def test_without_examples_the_card_says_that_nothing_is_in_it() -> None:
     text = written().text
     assert "Examples" not in text
     assert (
-        "This folder contains no document and no query; the ids in\n`vectors/`, if that folder exists, are names "
-        "of files with headings.\n\n## Licence"
+        "This folder contains no document and no query; the ids in\n`vectors/`, if that folder exists, are names of "
+        "files with headings.\nWhere the folder has `search/`, the words of the documents are in it with their counts"
     ) in text
     assert not re.search(r"\n\n\n", text)

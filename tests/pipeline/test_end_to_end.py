@@ -80,7 +80,7 @@ def test_it_ends_with_a_model_a_verdict_and_an_export(first_run: tuple[Path, str
     metrics = json.loads((folder / "data/evaluation/metrics.json").read_text())
     assert metrics["verdict"] in ("ship", "marginal", "keep_base")
     assert metrics["real"]["n"] == 60
-    assert set(metrics["real"]["gain"]) == {"vs_base", "vs_bm25", "vs_hybrid"}
+    assert set(metrics["real"]["gain"]) == {"vs_base", "vs_bm25", "vs_bm25_fields", "vs_hybrid"}
     assert (folder / "data/evaluation/report.html").stat().st_size > 10_000
     model = SentenceTransformer(str(folder / "data/export/model"), local_files_only=True)
     assert model.encode_query("how do I make a new server").shape == (32,)

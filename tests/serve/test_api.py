@@ -11,6 +11,9 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval import ranking
+from fieldtune.runtime import paths
 from tests.serve.running import Running, cosines, running, text, vectors
 from tests.tiny_model import DIMENSION
 
@@ -119,17 +122,42 @@ def test_what_was_cut_is_said_and_counted(service: Running) -> None:
     assert service.post("/v1/embeddings", {"input": ids}).json()["truncated"] == [1]
 
 
-def test_search_ranks_the_exported_passages(service: Running, export: Path, model: SentenceTransformer) -> None:
+def test_search_answers_with_the_recommended_system(service: Running, export: Path, model: SentenceTransformer) -> None:
     query = text(7, 6)
     table = pq.read_table(export / "vectors/passages.parquet")
     scores = np.array(table["vector"].to_pylist(), dtype=np.float32) @ model.encode_query([query])[0]
     order = np.argsort(-scores)[:5]
     reply = service.post("/v1/search", {"query": query, "top_k": 5}).json()
+    assert reply["system"] == "tuned"
     assert [hit["id"] for hit in reply["data"]] == [table["id"][int(row)].as_py() for row in order]
     np.testing.assert_allclose([hit["score"] for hit in reply["data"]], scores[order], atol=1e-5)
+    assert reply["data"][0].keys() == {"object", "id", "source", "section", "score"}  # texts were not exported
     assert (reply["usage"]["prompt_tokens"], reply["truncated"]) == (10, False)  # two special, two of the prompt
-    assert len(service.post("/v1/search", {"query": query, "top_k": 1000}).json()["data"]) == len(scores)
+    assert len(service.post("/v1/search", {"query": query, "top_k": 100}).json()["data"]) == len(scores)
     assert len(service.post("/v1/search", {"query": query}).json()["data"]) == 10
+
+
+@pytest.mark.parametrize("system", ["tuned", "bm25", "bm25_fields", "tuned_hybrid"])
+def test_search_ranks_as_the_system_was_evaluated(
+    service: Running, export: Path, model: SentenceTransformer, system: str
+) -> None:
+    query = f"{text(7, 6)} zyxpassage word5"
+    passages = list(files.read_jsonl(export.parent.parent / paths.PASSAGES))
+    corpus = Corpus.from_passages(passages)
+    table = pq.read_table(export / "vectors/passages.parquet")
+    vectors_of_passages = np.array(table["vector"].to_pylist(), dtype=np.float32)
+    dense = ranking.dense(model.encode_query([query]), vectors_of_passages, corpus)
+    words = ranking.bm25_fields([query], corpus, (0.0, 0.1))
+    fused = ranking.fuse(dense, words[0.1], corpus, 0.7)
+    expected = {"tuned": dense, "bm25": words[0.0], "bm25_fields": words[0.1], "tuned_hybrid": fused}[system]
+    reply = service.post("/v1/search", {"query": query, "system": system, "top_k": 20}).json()
+    assert reply["system"] == system
+    assert [hit["section"] for hit in reply["data"]] == [corpus.sections[s] for s in expected.sections[0, :20]]
+    np.testing.assert_allclose([hit["score"] for hit in reply["data"]], expected.scores[0, :20], atol=1e-4)
+    assert (reply["usage"]["prompt_tokens"] == 0) == system.startswith("bm25")  # no text is encoded
+    assert service.post("/v1/search", {"query": query, "system": system, "source": "other"}).json()["data"] == []
+    inside = service.post("/v1/search", {"query": query, "system": system, "source": "doc"}).json()["data"]
+    assert inside == reply["data"][:10]
 
 
 def test_models_say_what_is_served(service: Running, export: Path) -> None:
@@ -225,7 +253,9 @@ def test_bad_input_is_named_and_never_the_servers_fault(
         ({"query": ""}, 400, "empty"),
         ({"query": ["word1"]}, 400, "string"),
         ({"query": "word1", "top_k": 0}, 400, "`top_k`"),
-        ({"query": "word1", "top_k": 1001}, 400, "`top_k`"),
+        ({"query": "word1", "top_k": 101}, 400, "`top_k`"),
+        ({"query": "word1", "system": "hybrid"}, 400, "available: tuned, bm25, bm25_fields, tuned_hybrid"),
+        ({"query": "word1", "source": 5}, 400, "`source`"),
         ({"query": "word1", "model": "other"}, 404, "does not exist"),
     ],
 )

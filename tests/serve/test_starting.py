@@ -25,8 +25,8 @@ from tests.serve.running import ROOT
 
 def settings(folder: Path, model: str = "auto") -> ServeSettings:
     return ServeSettings(
-        folder, name="fieldtune", model=model, workers=1, threads=1, batch_tokens=None, queue_tokens=1, max_requests=1,
-        max_inputs=1, max_tokens=1, max_bytes=1,
+        folder, name="fieldtune", model=model, vectors="float32", workers=1, threads=1, batch_tokens=None,
+        queue_tokens=1, max_requests=1, max_inputs=1, max_tokens=1, max_bytes=1,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text, section_id
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, write_vectors
 from fieldtune.models import base_models, tuned_model
 from fieldtune.retrieval.judged_queries import real_id, row_of
 from fieldtune.runtime import paths, stage
@@ -26,6 +26,7 @@ from stages.train import trainer, tuning
 from stages.train.__main__ import work
 from stages.train.trainer import Outcome, Round
 from tests.train import workspace
+from tests.vectors import read_rows
 
 pytestmark = pytest.mark.pipeline
 
@@ -291,10 +292,10 @@ def test_fewer_than_thirty_real_queries_are_not_asked(folder: Path, run: Run) ->
 def let_the_base_answer(folder: Path, of_set: str, number: int) -> None:
     """Make what the base model finds first the answer of so many queries of a set; generated ones are of a new kind."""
     queries, judged = list(files.read_jsonl(folder / paths.QUERIES)), files.read_table(folder / paths.QRELS)
-    passages = read_vectors(folder / paths.VECTORS, "passages")
+    passages = read_rows(folder, paths.VECTORS, "passages")
     sections = [section_id("doc.md", f"Part {row}") for row in range(workspace.PASSAGES)]
     rows = [row for row, name in enumerate(judged["set"]) if name == of_set][:number]
-    vectors = read_vectors(folder / paths.VECTORS, "queries" if of_set == "dev" else "real")
+    vectors = read_rows(folder, paths.VECTORS, "queries" if of_set == "dev" else "real")
     for row in rows:
         query = row_of(judged["query_id"][row])
         judged["section"][row] = sections[int((passages @ vectors[query]).argmax())]
@@ -378,8 +379,11 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
     rows = list(files.read_jsonl(folder / paths.PASSAGES))
     for row in rows[:8]:
         row["text"] += " zyxnew"
+    vectors = read_rows(folder, paths.VECTORS, "passages")
     files.write_jsonl(folder / paths.PASSAGES, rows)
+    write_vectors(folder / paths.VECTORS, PASSAGES, [passage_text(row) for row in rows], vectors)
     changed = run(pin=pinned)
+    assert {name for name in LEFT if contents(changed.model)[name] != taken[name]} == {"history.json"}
     tune = "  8 of 40 passages are new to the pinned model: tune again (`pin: data/none.jsonl` in params.yaml)\n"
     assert changed.output.startswith(f"{tune}✓ train  {pinned} is used as it is; 8 of 40 passages are new to it; ")
     assert changed.history["pinned"] == {"passages": 40, "new": 8, "stale": True}
