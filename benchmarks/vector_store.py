@@ -4,18 +4,18 @@
     python -m benchmarks.vector_store [--rows 1000000] [--stores sqlite lmdb lance]
 
 Vectors of 384 float32 under keys of 16 bytes are written in random order of their keys, 4,096 a transaction, as
-`embed` does. Then half of the keys are asked for with as many that are not there, 4,096 at a time, in another order;
+`embed` does. Then half of the keys are asked for with as many that are missing, 4,096 at a time, in another order;
 and, from a process of its own, a dozen: what a change of one document asks for.
 
 Measured on two cores that others used as well, a million rows:
 
-    store    write   look up   a dozen   bytes a row   (1,536 of them are the vector)
+    store    write   look up   a dozen   bytes per row   (1,536 of them are the vector)
     sqlite   103 s      72 s      1 ms         1,666
     lmdb     147 s      21 s     10 ms         2,811
     lance     28 s     119 s      5.4 s        1,586
 
 fieldtune/models/kept_vectors.py uses SQLite: it comes with Python, small look-ups are as fast as any, and a damaged
-file is an error, where one that is mapped into memory ends the process. A vector takes a thousand times as long to
+file is an error, whereas one that is mapped into memory ends the process. A vector takes a thousand times as long to
 encode as to look up.
 """
 

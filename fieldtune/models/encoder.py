@@ -217,7 +217,7 @@ def encode_rows(
 def batch_tokens(model: SentenceTransformer, batch_size: int) -> int:
     """The tokens of a batch: `batch_size` times 256, and on a CPU at most 1,024.
 
-    There larger batches are no faster (2 %), and more is filled up at the end.
+    There larger batches are no faster (2%), and more is filled up at the end.
     """
     tokens = batch_size * _PASSAGE_TOKENS
     return min(tokens, _CPU_TOKENS) if model.device.type == "cpu" else tokens

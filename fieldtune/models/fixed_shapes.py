@@ -29,7 +29,7 @@ class Batch:
 def padded_length(tokens: int, limit: int | None) -> int:
     """The length to which a text is padded, at most `limit`, the most tokens that the model reads.
 
-    Longer ones than 16 tokens have at least one token of padding, but for those of `limit` tokens: without any,
+    Longer ones than 16 tokens have at least one token of padding, except those of `limit` tokens: without any,
     transformers gives the attention no mask, and other arithmetic.
     """
     if tokens <= _EXACT:

@@ -144,7 +144,7 @@ class VectorStore:
         if self._db:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                # A row that is there already may be a damaged one.
+                # A row that already exists may be a damaged one.
                 self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
 
     def _attempt(self, work: Callable[[], _Result]) -> _Result | None:
@@ -197,7 +197,7 @@ def kept() -> list[Kept]:
 
 
 def prune() -> None:
-    """Delete the vectors of tuned models but for those of the last two."""
+    """Delete the vectors of tuned models except those of the last two."""
     for model in [model for model in kept() if not model.stays][_TUNED:]:
         delete(model.file)
 
