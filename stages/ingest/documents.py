@@ -2,46 +2,66 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fieldtune.corpus import beir
 from fieldtune.runtime.errors import UserError
 
+_DATASET_FILES = {"dataset_info.json", "state.json", "dataset_dict.json"}  # of Hugging Face's save_to_disk
+
 
 @dataclass(frozen=True)
 class Documents:
     readable: list[Path]  # sorted by their path
     skipped: dict[str, int]  # files that are not read, by why: `hidden`, `excluded`, or a suffix that no reader knows
+    warnings: tuple[str, ...] = ()
 
 
-def list_documents(folder: Path, include: Sequence[str], exclude: Sequence[str], suffixes: Iterable[str]) -> Documents:
+def list_documents(
+    folder: Path,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    suffixes: Iterable[str],
+    suffix_of: Callable[[Path], str] = lambda path: path.suffix.lower(),
+    if_named: frozenset[str] = frozenset(),
+) -> Documents:
     """List the files below `folder` that match `include` and not `exclude`, and have one of the (lower-case) suffixes.
 
-    Of a BEIR folder the corpus alone is documents. Raises UserError where there is no file to read, for a glob that
-    cannot match, and for a link that DVC would not follow.
+    A file of a suffix of `if_named`, source code, is read if a pattern of `include` ends in that suffix. Of a BEIR
+    folder the corpus alone is documents. Raises UserError if there is no file to read, for a glob that cannot match, for
+    a name that is not UTF-8, and for a link that DVC would not follow.
     """
     if not folder.is_dir():
         raise UserError(f"documents: {folder} is not a folder; set `documents:` in params.yaml")
-    if beir.is_beir(folder):
-        return Documents([folder / beir.CORPUS], {})
+    corpus = beir.corpus_of(folder)
+    if corpus and beir.is_beir(folder):
+        return Documents([corpus], {})
 
     # DVC does not see what is behind them: a change there would rerun nothing.
     if links := [p for p in folder.rglob("*") if p.is_symlink() and not p.is_file() and not is_hidden(p, folder)]:
         raise UserError(f"documents: {min(links)} links to a folder or to nothing: put the documents themselves there")
-    matching = _matching(folder, include, "include")
     excluded = _matching(folder, exclude, "exclude")
     known = set(suffixes)
+    named = if_named.intersection(Path(pattern).suffix.lower() for pattern in include)
     skipped: Counter[str] = Counter()
     readable = []
-    for path in matching:
+    for path in _matching(folder, include, "include"):
+        suffix = suffix_of(path)
         if is_hidden(path, folder):
             skipped["hidden"] += 1
         elif path in excluded:
             skipped["excluded"] += 1
-        elif path.suffix.lower() not in known:
+        elif path.name in _DATASET_FILES and any(path.parent.glob("*.arrow")):
+            skipped["files of a data set's own"] += 1
+        elif corpus and beir.is_about_queries(path, folder):
+            skipped["of queries without judgements"] += 1
+        elif suffix not in known | named:
             skipped[path.suffix.lower() or "no suffix"] += 1
+        elif any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+            name = str(path).encode("utf-8", "backslashreplace").decode()
+            raise UserError(f"documents: the name of {name} is not UTF-8: rename the file")
         else:
             readable.append(path)
     if not readable:
@@ -51,13 +71,15 @@ def list_documents(folder: Path, include: Sequence[str], exclude: Sequence[str],
             f"({' '.join(sorted(known))}){others}"
         )
     return Documents(
-        sorted(readable, key=lambda path: path.relative_to(folder).as_posix()), dict(sorted(skipped.items()))
+        sorted(readable, key=lambda path: path.relative_to(folder).as_posix()),
+        dict(sorted(skipped.items())),
+        beir.warnings_of(folder),
     )
 
 
 def is_hidden(path: Path, folder: Path) -> bool:
-    """Tell if a file, or a folder between it and `folder`, has a name that begins with a dot."""
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+    """Tell if a file, or a folder between it and `folder`, has a name that begins with a dot, or is an Office lock."""
+    return any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
 
 
 def describe_skipped(skipped: Mapping[str, int]) -> str:

@@ -1,0 +1,46 @@
+"""Office files from before 2007, and Outlook's messages, as xberg reads them."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fieldtune.corpus.unicode import repair
+from stages.ingest.formats import Content, Fields, UnreadableError, markdown, pandoc
+
+
+def read(path: Path, source: str, _: Fields) -> Content:
+    """The file as Markdown: headings, lists and tables as far as xberg finds them."""
+    try:
+        import xberg
+    except ImportError:
+        raise UnreadableError(f"needs xberg: {pandoc.EXTRA}") from None
+
+    config = xberg.ExtractionConfig(
+        output_format="markdown",
+        use_cache=False,
+        disable_ocr=True,
+        escape_markdown=False,
+        enable_quality_processing=False,
+        content_filter=xberg.ContentFilterConfig(strip_repeating_text=False, include_footnotes=True),
+    )
+    data = xberg.ExtractInput(kind="bytes", bytes=path.read_bytes(), filename=path.name)
+    with _silenced_stderr():
+        result = asyncio.run(xberg.extract(data, config))  # type: ignore[no-untyped-call]
+    if not result.results:
+        raise UnreadableError(f"broken, or no {path.suffix[1:].upper()} file")
+    return markdown.sections(path, source, repair(result.results[0].content)), {}
+
+
+@contextmanager
+def _silenced_stderr() -> Iterator[None]:
+    """Keep what a failing library prints, which may quote the text, out of the log."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
