@@ -2,12 +2,18 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, UnreadableError, markdown, pandoc
+from stages.ingest.sections import marked_sections
+
+_ESCAPED = re.compile(r"\\([<>*_#.()\[\]-])")
+_SUBJECT = re.compile(r"\*\*Subject\*\*: (.*)\n")
+_FIELD = re.compile(r"^\*\*(From|To|Cc|Date)\*\*:", re.MULTILINE)
 
 
 def read(path: Path, source: str, _: Fields) -> Content:
@@ -30,7 +36,10 @@ def read(path: Path, source: str, _: Fields) -> Content:
         result = asyncio.run(xberg.extract(data, config))  # type: ignore[no-untyped-call]
     if not result.results:
         raise UnreadableError(f"broken, or no {path.suffix[1:].upper()} file")
-    return markdown.sections(path, source, repair(result.results[0].content)), {}
+    text = _ESCAPED.sub(r"\1", repair(result.results[0].content))
+    if subject := _SUBJECT.match(text):
+        return marked_sections(source, repair(path.stem), subject[1], _FIELD.sub(r"\1:", text[subject.end() :])), {}
+    return markdown.sections(path, source, text), {}
 
 
 @contextmanager

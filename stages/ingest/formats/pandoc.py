@@ -7,14 +7,25 @@ from pathlib import Path
 from bs4 import BeautifulSoup
 
 from stages.ingest.formats import Content, Fields, UnreadableError, html
+from stages.ingest.formats.text import text_of
 
 EXTRA = "pip install -e '.[documents]'"
 _FORMATS = {".odt": "odt", ".rtf": "rtf", ".org": "org", ".tex": "latex", ".adoc": "asciidoc", ".asciidoc": "asciidoc"}
+_TEXTS = ("org", "latex", "asciidoc")  # which pandoc takes in UTF-8 alone
 _SECONDS = 120  # a file that takes longer is broken in a way that pandoc does not see
 
 
 def read(path: Path, source: str, _: Fields) -> Content:
-    soup = page(path.read_bytes(), _FORMATS[path.suffix.lower()])
+    format = _FORMATS[path.suffix.lower()]
+    if format in _TEXTS:
+        if not (text := text_of(path)).strip():
+            return [], {}
+        data = text.encode()
+    else:
+        data = path.read_bytes()
+        if format == "rtf" and not data.lstrip().startswith(b"{\\rtf"):
+            raise UnreadableError("broken, or no RTF file")
+    soup = page(data, format)
     return html.sections(path, source, "", html.marked(soup)), {}
 
 

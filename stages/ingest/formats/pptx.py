@@ -20,10 +20,11 @@ _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 
 def read(path: Path, source: str, _: Fields) -> Content:
     """A section a slide: its title, its texts from top to bottom, its notes."""
-    from pptx import Presentation
+    from pptx.package import Package
 
     ole.refuse(path)
-    slides = list(Presentation(str(path)).slides)
+    # The library's own function refuses shows (.ppsx), which are the same but for a name.
+    slides = list(Package.open(str(path)).main_document_part.presentation.slides)  # type: ignore[attr-defined]
     for slide in slides:
         _mend(slide.element)
     texts = ("\n".join(_texts(slide.shapes, slide.shapes.title)) for slide in slides)
