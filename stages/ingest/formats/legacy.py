@@ -12,6 +12,7 @@ from stages.ingest.formats import Content, Fields, UnreadableError, markdown, pa
 from stages.ingest.sections import marked_sections
 
 _ESCAPED = re.compile(r"\\([<>*_#.()\[\]-])")
+_BETWEEN_SLIDES = re.compile(r"^-{5}$", re.MULTILINE)
 _SUBJECT = re.compile(r"\*\*Subject\*\*: (.*)\n")
 _FIELD = re.compile(r"^\*\*(From|To|Cc|Date)\*\*:", re.MULTILINE)
 
@@ -39,7 +40,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
     text = _ESCAPED.sub(r"\1", repair(result.results[0].content))
     if subject := _SUBJECT.match(text):
         return marked_sections(source, repair(path.stem), subject[1], _FIELD.sub(r"\1:", text[subject.end() :])), {}
-    return markdown.sections(path, source, text), {}
+    return markdown.sections(path, source, _BETWEEN_SLIDES.sub("", text)), {}
 
 
 @contextmanager

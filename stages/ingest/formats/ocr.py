@@ -6,7 +6,7 @@ from typing import Any
 
 EXTRA = "pip install -e '.[ocr]'"
 HINT = f"a scan needs OCR: {EXTRA}"
-SCALE = 200 / 72  # pixels for each of a page's points: 200 dots per inch
+SCALE = 150 / 72  # pixels for each of a page's points: 150 dots per inch
 _UNSURE = 0.5  # probability: what is below is no letter
 
 
@@ -29,4 +29,4 @@ def _engine() -> Any:
         from rapidocr import RapidOCR  # type: ignore[import-untyped]
     except ImportError:
         return None
-    return RapidOCR(params={"Global.log_level": "error"})
+    return RapidOCR(params={"Global.log_level": "error", "EngineConfig.onnxruntime.intra_op_num_threads": 1})

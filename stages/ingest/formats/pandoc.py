@@ -1,8 +1,10 @@
 """The formats that pandoc reads, as pages: Word, OpenDocument, RTF, Org, LaTeX, AsciiDoc."""
 
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from zipfile import ZipFile
 
 from bs4 import BeautifulSoup
 
@@ -12,11 +14,14 @@ from stages.ingest.formats.text import text_of
 EXTRA = "pip install -e '.[documents]'"
 _FORMATS = {".odt": "odt", ".rtf": "rtf", ".org": "org", ".tex": "latex", ".adoc": "asciidoc", ".asciidoc": "asciidoc"}
 _TEXTS = ("org", "latex", "asciidoc")  # which pandoc takes in UTF-8 alone
+_RTF_HEADING = re.compile(rb"\{\\s(\d+)\b[^{};]*\bheading ([1-9]);\}", re.IGNORECASE)
+_RTF_STYLE = re.compile(rb"\\s(\d+)(?!\d)")
 _SECONDS = 120  # a file that takes longer is broken in a way that pandoc does not see
 
 
 def read(path: Path, source: str, _: Fields) -> Content:
     format = _FORMATS[path.suffix.lower()]
+    title = ""
     if format in _TEXTS:
         if not (text := text_of(path)).strip():
             return [], {}
@@ -25,8 +30,29 @@ def read(path: Path, source: str, _: Fields) -> Content:
         data = path.read_bytes()
         if format == "rtf" and not data.lstrip().startswith(b"{\\rtf"):
             raise UnreadableError("broken, or no RTF file")
-    soup = page(data, format)
-    return html.sections(path, source, "", html.marked(soup)), {}
+        if format == "rtf":
+            data = _with_outline(data)
+        else:
+            title = _odt_title(path)
+    return html.sections(path, source, title, html.marked(page(data, format))), {}
+
+
+def _with_outline(rtf: bytes) -> bytes:
+    """RTF whose paragraphs have the outline level of their style: LibreOffice leaves it to the style's name."""
+    levels = {number: int(level) - 1 for number, level in _RTF_HEADING.findall(rtf)}
+    start = max((match.end() for match in _RTF_HEADING.finditer(rtf)), default=0)
+
+    def levelled(match: re.Match[bytes]) -> bytes:
+        return b"%b\\outlinelevel%d" % (match[0], levels[match[1]]) if match[1] in levels else match[0]
+
+    return rtf[:start] + _RTF_STYLE.sub(levelled, rtf[start:])
+
+
+def _odt_title(path: Path) -> str:
+    with ZipFile(path) as archive:
+        about = archive.read("meta.xml") if "meta.xml" in archive.namelist() else b""
+    title = BeautifulSoup(about, "xml").find("title")
+    return title.get_text() if title else ""
 
 
 def page(data: bytes, format: str) -> BeautifulSoup:
