@@ -129,12 +129,9 @@ class Places:
         source, section = cell(row, "source"), cell(row, "section")
         if not source or ("source", source) in self._rows:
             return source, section
-        if known := self._known_source(source):
-            return known, section
         file, _, fragment = source.partition("#")
-        if fragment and not section and (known := self._known_source(file)):
-            return known, unquote(fragment)
-        return source, section
+        known = self._known_source(file)
+        return (known, section or unquote(fragment)) if known else (source, section)
 
     def _known_source(self, source: str) -> str:
         """The file of the passages that a name means: below the folder, in another clone, by another spelling."""

@@ -58,8 +58,8 @@ class Counts(dict[int, int]):
 def blocks(sections: Sequence[Section]) -> set[int]:
     """64-bit hashes of the blocks of one file that may be boilerplate, the same in every run.
 
-    Case, white space and where links lead make no difference, nor do the numbers of copyright lines and pages. Records (sections that name their document) have
-    no such blocks.
+    Case, white space and where links lead make no difference, nor do the numbers of copyright lines and pages. Records
+    (sections that name their document) have no such blocks.
     """
     edges = itertools.chain.from_iterable(page[:_REACH] + page[-_REACH:] for page in _pages(sections))
     return {_hash(_words(text)) for _, block, text in edges if block.kind == "prose"}
@@ -138,8 +138,8 @@ def _letters(places: Iterable[_Place]) -> int:
 
 
 def _words(text: str) -> str:
-    """The words of a block that are compared: with its numbers, which tell one fact from another, but for those of links,
-    copyright lines and page numbers.
+    """The words of a block that are compared: with its numbers, which tell one fact from another, but for those of
+    links, copyright lines and page numbers.
     """
     if "](" in text:
         for _ in range(2):  # links around images

@@ -30,8 +30,8 @@ def list_documents(
     """List the files below `folder` that match `include` and not `exclude`, and have one of the (lower-case) suffixes.
 
     A file of a suffix of `if_named`, source code, is read if a pattern of `include` ends in that suffix. Of a BEIR
-    folder the corpus alone is documents. Raises UserError if there is no file to read, for a glob that cannot match, for
-    a name that is not UTF-8, and for a link that DVC would not follow.
+    folder the corpus alone is documents. Raises UserError if there is no file to read, for a glob that cannot match,
+    for a name that is not UTF-8, and for a link that DVC would not follow.
     """
     if not folder.is_dir():
         raise UserError(f"documents: {folder} is not a folder; set `documents:` in params.yaml")
@@ -48,21 +48,15 @@ def list_documents(
     skipped: Counter[str] = Counter()
     readable = []
     for path in _matching(folder, include, "include"):
-        suffix = suffix_of(path)
-        if is_hidden(path, folder):
-            skipped["hidden"] += 1
-        elif path in excluded:
-            skipped["excluded"] += 1
-        elif path.name in _DATASET_FILES and any(path.parent.glob("*.arrow")):
-            skipped["files of a data set's own"] += 1
-        elif corpus and beir.is_about_queries(path, folder):
-            skipped["of queries without judgements"] += 1
-        elif suffix not in known | named:
-            skipped[path.suffix.lower() or "no suffix"] += 1
-        elif any("\udc80" <= letter <= "\udcff" for letter in str(path)):
-            name = str(path).encode("utf-8", "backslashreplace").decode()
-            raise UserError(f"documents: the name of {name} is not UTF-8: rename the file")
+        reason = _reason_to_skip(path, folder)
+        if not reason and path in excluded:
+            reason = "excluded"
+        elif not reason and suffix_of(path) not in known | named:
+            reason = path.suffix.lower() or "no suffix"
+        if reason:
+            skipped[reason] += 1
         else:
+            _check_name(path)
             readable.append(path)
     if not readable:
         others = f"; not read: {describe_skipped(skipped)}" if skipped else ""
@@ -75,6 +69,23 @@ def list_documents(
         dict(sorted(skipped.items())),
         beir.warnings_of(folder),
     )
+
+
+def _reason_to_skip(path: Path, folder: Path) -> str:
+    """The reason why a file is no document, whatever its format; "" if it may be one."""
+    if is_hidden(path, folder):
+        return "hidden"
+    if path.name in _DATASET_FILES and any(path.parent.glob("*.arrow")):
+        return "files of a data set's own"
+    about_queries = beir.corpus_of(folder) is not None and beir.is_about_queries(path, folder)
+    return "of queries without judgements" if about_queries else ""
+
+
+def _check_name(path: Path) -> None:
+    """Raise UserError for a name that is not UTF-8, which DVC needs."""
+    if any("\udc80" <= letter <= "\udcff" for letter in str(path)):
+        name = str(path).encode("utf-8", "backslashreplace").decode()
+        raise UserError(f"documents: the name of {name} is not UTF-8: rename the file")
 
 
 def is_hidden(path: Path, folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Files of each format → sections. Each format's reader is a module of `formats`."""
 
 import gzip
+import re
 import sys
 import tempfile
 import warnings
@@ -35,58 +36,44 @@ from stages.ingest.formats import (
 
 # By suffix, in lower case.
 SUFFIXES: Mapping[str, Reader] = {
-    ".md": markdown.read,
-    ".markdown": markdown.read,
+    **dict.fromkeys((".md", ".markdown"), markdown.read),
     ".mdx": markdown.read_mdx,
-    ".txt": text.read,
-    ".text": text.read,
+    **dict.fromkeys((".txt", ".text"), text.read),
     ".rst": rst.read,
-    ".html": html.read,
-    ".htm": html.read,
-    ".xhtml": html.read,
+    **dict.fromkeys((".html", ".htm", ".xhtml"), html.read),
     ".pdf": pdf.read,
     **dict.fromkeys((".docx", ".docm"), docx.read),
     **dict.fromkeys((".odt", ".rtf", ".org", ".tex", ".adoc", ".asciidoc"), pandoc.read),
     **dict.fromkeys((".doc", ".ppt", ".msg"), legacy.read),
     **dict.fromkeys((".pptx", ".pptm", ".ppsx"), pptx.read),
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), excel.read),
-    ".csv": csv.read,
-    ".tsv": csv.read,
+    **dict.fromkeys((".csv", ".tsv"), csv.read),
     ".epub": epub.read,
     ".eml": mail.read,
     ".ipynb": notebook.read,
     ".json": records.json_records,
-    ".jsonl": records.jsonl_records,
-    ".ndjson": records.jsonl_records,
+    **dict.fromkeys((".jsonl", ".ndjson"), records.jsonl_records),
     ".parquet": records.parquet_records,
     ".arrow": records.arrow_records,
 }
 # Source code and its like, read only if `ingest.include` names the suffix.
 CODE = frozenset(
-    ".py .js .jsx .ts .tsx .java .kt .scala .go .c .h .cc .cpp .hpp .cs .rs .rb .php .pl .lua .r .jl .swift .m .sql .sh"
-    " .bash .ps1 .bat .css .scss .vue .proto .graphql .tf .yaml .yml .toml .ini .cfg .conf .xml .log .diff .patch".split()
+    re.findall(
+        r"\.\w+",
+        ".py .js .jsx .ts .tsx .java .kt .scala .go .c .h .cc .cpp .hpp .cs .rs .rb .php .pl .lua .r .jl .swift .sql "
+        ".sh .bash .ps1 .bat .css .scss .vue .proto .graphql .tf .yaml .yml .toml .ini .cfg .conf .xml .log .diff",
+    )
 )
-_TEXTS = {"readme", "license", "licence", "copying", "notice", "changelog", "changes", "history", "news", "authors",
-          "contributors", "contributing", "install", "todo", "faq"}  # fmt: skip
+_TEXTS = re.compile(
+    r"readme|licen[cs]e|copying|notice|change(?:log|s)|history|news|authors|contribut\w+|install|todo|faq", re.I
+)
 _ZIPPED = {".docx", ".docm", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".epub", ".odt", ".xls"}
 _MEGABYTE = 1_000_000
 MAX_MEGABYTES = 200  # the setting's default
-_LIBRARIES = (
-    "beautifulsoup4",
-    "charset-normalizer",
-    "docutils",
-    "lxml",
-    "markdown-it-py",
-    "markdownify",
-    "openpyxl",
-    "py3langid",
-    "pyarrow",
-    "pypandoc_binary",
-    "pypdfium2",
-    "python-pptx",
-    "rapidocr",
-    "xberg",
-    "xlrd",
+_LIBRARIES = re.findall(
+    r"\S+",
+    "beautifulsoup4 charset-normalizer docutils lxml markdown-it-py markdownify openpyxl py3langid pyarrow "
+    "pypandoc_binary pypdfium2 python-pptx rapidocr xberg xlrd",
 )
 
 
@@ -115,9 +102,9 @@ VERSION = " ".join(
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix that says a file's format, in lower case, without `.gz`; of a README or LICENSE without one, `.txt`."""
+    """The suffix that says a file's format, in lower case, without `.gz`; `.txt` of a README without one."""
     path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return path.suffix.lower() or (".txt" if path.name.lower() in _TEXTS else "")
+    return path.suffix.lower() or (".txt" if _TEXTS.fullmatch(path.name) else "")
 
 
 def read(path: Path, source: str, fields: Fields, max_megabytes: float = MAX_MEGABYTES) -> Content:

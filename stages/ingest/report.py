@@ -10,7 +10,6 @@ from stages.ingest.documents import describe_skipped
 from stages.ingest.formats.ocr import HINT
 from stages.ingest.steps import Cut, Read
 
-
 _ROWS = "rows_as_passages"
 _WORDS = {
     "repeated_page_lines": "lines that repeat at the edges of pages",

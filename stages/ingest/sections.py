@@ -51,7 +51,7 @@ def has_headings(text: str) -> bool:
 
 
 def marked_sections(source: str, name: str, title: str, text: str) -> list[Section]:
-    """Cut text at the lines of `heading_mark`; `title` is the document's if its headings give none, and may be blank."""
+    """Cut text at the lines of `heading_mark`; `title` is the document's if they give none, and may be blank."""
     opening, *rest = _MARKED.split(text)
     parts = [
         Part(int(level), " ".join(words.split()), _ASTRAY.sub("", below), anchor)

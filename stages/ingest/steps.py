@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -94,7 +94,7 @@ class Steps:
             return Read(key, error.strerror or type(error).__name__, {}, 0, [])
         except Exception as error:  # of whatever library: one file must not end the run
             sections, read = [], Read(key, f"its reader failed ({type(error).__name__})", {}, 0, [])
-        kept = json.dumps([astuple(section) for section in sections], ensure_ascii=False).encode()
+        kept = json.dumps([asdict(section) for section in sections], ensure_ascii=False).encode()
         self._cache.put((f"{key} about", json.dumps(asdict(read)).encode()), (f"{key} sections", kept))
         return read
 
@@ -142,7 +142,8 @@ class Steps:
         stored = self._cache.get(f"{read.key} sections")
         if stored is None:  # it was too long for the cache
             return self._read_file(path)[0]
-        return [Section(*texts, headings=tuple(headings), anchor=anchor) for *texts, headings, anchor in json.loads(stored)]
+        stored_sections = json.loads(stored)
+        return [Section(**{**fields, "headings": tuple(fields["headings"])}) for fields in stored_sections]
 
     def _read_file(self, path: Path) -> Content:
         return readers.read(path, self._source(path), self._rules.fields, self._rules.max_megabytes)

@@ -313,7 +313,20 @@ def broken() -> dict[str, bytes]:
     """A file of each suffix that gives no text: text with a zero byte, JSON cut off, the rest cut in the middle."""
     files = good()
     binary = b"before\0after"
-    text = (".md", ".markdown", ".mdx", ".txt", ".text", ".rst", ".html", ".htm", ".xhtml", ".csv", ".tsv", ".eml")
+    text: tuple[str, ...] = (
+        ".md",
+        ".markdown",
+        ".mdx",
+        ".txt",
+        ".text",
+        ".rst",
+        ".html",
+        ".htm",
+        ".xhtml",
+        ".csv",
+        ".tsv",
+        ".eml",
+    )
     text += (".org", ".tex", ".adoc", ".asciidoc")
     cut = {suffix: data[: len(data) // 2] for suffix, data in files.items() if suffix not in text}
     cut[".pdf"] = b"%PDF-1.7\n" + bytes(range(256))

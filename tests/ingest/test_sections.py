@@ -7,8 +7,6 @@ from stages.ingest.formats.markdown import markdown_sections
 from stages.ingest.sections import Part, Section, outlined, plain_section
 
 
-
-
 def sections(text: str) -> list[Section]:
     return markdown_sections("a/notes.md", text, "notes")
 

@@ -30,7 +30,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
 
 def _mend(parts: dict[str, bytes]) -> None:
     """Change a Word file's parts so that pandoc sees what Word shows: headings by level, text boxes, no hidden runs."""
-    from lxml import etree
+    from lxml import etree  # type: ignore[import-untyped]
 
     def parsed(name: str) -> Any:
         return etree.fromstring(parts[name], etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True))
@@ -63,7 +63,7 @@ def _value(element: Any, default: str = "", key: str = "val") -> str:
 
 
 def _outline_levels(styles: Any) -> dict[str, int]:
-    """The outline level of each style: its own, else that of the one it is based on; `heading n` has one by its name."""
+    """The outline level of each style: its own, or that of what it is based on; `heading n` has one by its name."""
     own: dict[str, int] = {}
     based: dict[str, str] = {}
     for style in styles.iter("{*}style"):

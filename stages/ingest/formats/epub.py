@@ -88,5 +88,7 @@ def _is_contents(soup: BeautifulSoup, names: list[str]) -> bool:
     links = [link for link in soup.find_all("a", href=True)
              if posixpath.basename(unquote(str(link["href"])).partition("#")[0]) in files]  # fmt: skip
     heading = soup.find(["h1", "h2", "h3"])
-    words = len(soup.body.get_text(strip=True)) - len(heading.get_text(strip=True) if heading else "") if soup.body else 0
+    words = (
+        len(soup.body.get_text(strip=True)) - len(heading.get_text(strip=True) if heading else "") if soup.body else 0
+    )
     return len(links) > 1 and sum(len(link.get_text(strip=True)) for link in links) >= 0.8 * words

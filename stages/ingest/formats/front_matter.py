@@ -11,7 +11,8 @@ import yaml
 _KEY = r"(?:[\w@$-]+|\"[^\"\n]+\"|'[^'\n]+')[ \t]*:"
 _BEFORE = r"\A(?:\s*<!--(?:(?!-->).)*-->)*\s*"  # comments that a licence check wants first
 _YAML = re.compile(
-    rf"{_BEFORE}^---[ \t]*\n(?P<blank>\s*\n)?(?P<text>(?:[ \t]*#[^\n]*\n|[ \t]*\n)*{_KEY}.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
+    rf"{_BEFORE}^---[ \t]*\n(?P<blank>\s*\n)?(?P<text>(?:[ \t]*#[^\n]*\n|[ \t]*\n)*{_KEY}.*?)"
+    r"\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)",
     re.DOTALL | re.MULTILINE,
 )
 _TOML = re.compile(rf"{_BEFORE}^\+\+\+[ \t]*\n(?P<text>.*?)\n\+\+\+[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)

@@ -34,7 +34,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
     )
     data = xberg.ExtractInput(kind="bytes", bytes=path.read_bytes(), filename=path.name)
     with _silenced_stderr():
-        result = asyncio.run(xberg.extract(data, config))  # type: ignore[no-untyped-call]
+        result = asyncio.run(xberg.extract(data, config))
     if not result.results:
         raise UnreadableError(f"broken, or no {path.suffix[1:].upper()} file")
     text = _ESCAPED.sub(r"\1", repair(result.results[0].content))

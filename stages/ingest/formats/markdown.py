@@ -24,7 +24,9 @@ _WORDS = MarkdownIt("commonmark")
 _SPOKEN = ("text", "code_inline", "image")  # inline tokens whose content a reader sees
 # An id or class that a heading carries, as Pandoc, kramdown, Docusaurus and React's documentation write it.
 _ATTRIBUTE = r"(?:[#.][\w:.-]+|[\w-]+=(?:\"[^\"]*\"|[^\s\"{}]+))"
-_ATTRIBUTES = re.compile(rf"\s*(?:\{{/\*\s*(\S+)\s*\*/\}}|\{{:?\s*({_ATTRIBUTE}(?:\s+{_ATTRIBUTE})*)\s*\}}|\{{-\}})\s*$")
+_ATTRIBUTES = re.compile(
+    rf"\s*(?:\{{/\*\s*(\S+)\s*\*/\}}|\{{:?\s*({_ATTRIBUTE}(?:\s+{_ATTRIBUTE})*)\s*\}}|\{{-\}})\s*$"
+)
 _ID = re.compile(r"#([\w:.-]+)")
 _SHORTCODE = re.compile(r"\s*\{\{[<%].*?[%>]\}\}")
 # HTML that Markdown files hold. Other names in angle brackets are components, or a text's own.
@@ -41,7 +43,9 @@ _INLINE_HTML = re.compile(  # code spans come first: what they hold is no HTML
     rf"|<img\b[^<>]*?\balt=(?P<q>[\"'])(?P<alt>[^<>]*?)(?P=q)[^<>]*>|(?P<br><br\s*/?>)|</?(?:{_TAG_NAMES})\b[^<>]*>",
     re.IGNORECASE | re.DOTALL,
 )
-_MDX_LINES = re.compile(r"^(?:import\s.+\sfrom\s+['\"].*|import\s+['\"].*|export\s+(?:const|default|let|function)\b.*)$")
+_MDX_LINES = re.compile(
+    r"^(?:import\s.+\sfrom\s+['\"].*|import\s+['\"].*|export\s+(?:const|default|let|function)\b.*)$"
+)
 _COMPONENT = re.compile(r"^[ \t]*</?[A-Z][\w.]*(?:\s[^<>]*)?/?>[ \t]*$", re.MULTILINE)
 
 
@@ -79,8 +83,8 @@ def markdown_sections(source: str, text: str, name: str) -> list[Section]:
     """Cut Markdown at its headings: CommonMark's (not those in code), and those of HTML between its blocks.
 
     The text stays as it is, but for HTML: its comments and tags go, its tables become Markdown's. The document's title
-    is that of `outlined`; if the headings give none, it is the `title` of the front matter, which is not text, otherwise
-    `name`, the file's name.
+    is that of `outlined`; if the headings give none, it is the `title` of the front matter, which is not text,
+    otherwise `name`, the file's name.
     """
     # Lines as CommonMark counts them; splitlines() would also break at U+2028 and the like.
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace(MARK, "")
@@ -111,7 +115,7 @@ def _edits(text: str, lines: Sequence[str]) -> Iterator[_Edit]:
             edit = _html_block(token, lines)
         elif has_html and token.type == "inline":
             old = "\n".join(lines[slice(*token.map)])
-            edit = _Edit(*token.map, new) if (new := _INLINE_HTML.sub(_inline, old)) != old else None
+            edit = _Edit(token.map[0], token.map[1], new) if (new := _INLINE_HTML.sub(_inline, old)) != old else None
         if edit:
             yield edit
             end = edit.end
@@ -127,7 +131,7 @@ def _heading(token: Any, content: str, links: dict[str, Any]) -> _Edit | None:
     children = _WORDS.parseInline(content, links)[0].children or []
     spoken = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
     words = " ".join("".join(spoken).split())
-    return _Edit(*token.map, heading_mark(int(token.tag[1]), words, anchor)) if words else None
+    return _Edit(token.map[0], token.map[1], heading_mark(int(token.tag[1]), words, anchor)) if words else None
 
 
 def _html_block(token: Any, lines: Sequence[str]) -> _Edit | None:
@@ -137,10 +141,10 @@ def _html_block(token: Any, lines: Sequence[str]) -> _Edit | None:
     block = "\n".join(lines[slice(*token.map)])
     rest = _COMMENT.sub("", block)
     if rest != block and not rest.strip():
-        return _Edit(*token.map, None)
+        return _Edit(token.map[0], token.map[1], None)
     if not _HTML.match(rest.lstrip()):
         return None
-    return _Edit(*token.map, html.marked(html.parsed(rest)).strip() or None)
+    return _Edit(token.map[0], token.map[1], html.marked(html.parsed(rest)).strip() or None)
 
 
 def _inline(match: re.Match[str]) -> str:

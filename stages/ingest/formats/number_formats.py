@@ -47,4 +47,11 @@ def _plan(number_format: str, negative: bool) -> tuple[str, str, int, int, bool,
         return "".join(literals[ord(c) - 0xE000] if 0xE000 <= ord(c) < 0xF000 else c for c in text)
 
     sign = "-" if negative and not own else ""
-    return sign + filled(before).lstrip(), filled(after).rstrip(), whole.count("0"), len(decimals), "," in whole, "%" in bare
+    return (
+        sign + filled(before).lstrip(),
+        filled(after).rstrip(),
+        whole.count("0"),
+        len(decimals),
+        "," in whole,
+        "%" in bare,
+    )

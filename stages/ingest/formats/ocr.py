@@ -26,7 +26,7 @@ def read_picture(picture: Callable[[], Any]) -> list[str]:
 @cache
 def _engine() -> Any:
     try:
-        from rapidocr import RapidOCR  # type: ignore[import-untyped]
+        from rapidocr import RapidOCR
     except ImportError:
         return None
     return RapidOCR(params={"Global.log_level": "error", "EngineConfig.onnxruntime.intra_op_num_threads": 1})

@@ -1,9 +1,10 @@
-"""A page's elements, made plain before they are written as Markdown: what is seen, code, grids of tables, raised signs."""
+"""A page's elements, made plain before they are written as Markdown: what is seen, code, tables, raised signs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from bs4 import BeautifulSoup, NavigableString, Tag
+from bs4 import BeautifulSoup, Tag
+from bs4.element import NavigableString
 
 from stages.ingest.formats.markdown import raised
 
@@ -17,7 +18,9 @@ _LINK_SIGNS = {"¶", "#", "§", "🔗", "↑", "↩", "↩︎"}  # links to the 
 _BLOCK_LIKE = {"dialog", "legend", "option", "textarea", "summary"}
 _APART = {"label", "output", "input"}  # as are elements of a page's own, which have a hyphen in their names
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
-_LINE_NUMBERS = re.compile(r"(?:linenos?|line-?numbers?|line-no|gutter|rouge-gutter|blob-num|hljs-ln-n\w*)", re.IGNORECASE)
+_LINE_NUMBERS = re.compile(
+    r"(?:linenos?|line-?numbers?|line-no|gutter|rouge-gutter|blob-num|hljs-ln-n\w*)", re.IGNORECASE
+)
 _CODE_LINE = re.compile(r"(?:token-|code-?|view-)?lines?|hljs-ln-line", re.IGNORECASE)
 _NUMBERED_CODE = re.compile(r"linenums|code|hljs|prettyprint", re.IGNORECASE)
 _BLOCKS = ("p", "ul", "ol", "dl", "pre", "blockquote", "div", "table", *HEADINGS)
@@ -28,25 +31,14 @@ def make_plain(soup: BeautifulSoup) -> None:
     """Change a page in place into elements that mean the same to any converter."""
     for tag in reversed([tag for tag in soup.find_all(True) if _is_unseen(tag)]):  # the inner ones first
         tag.decompose()
-    for tag in soup.select('[role="heading"]'):
-        level = str(tag.get("aria-level", "2"))
-        if tag.name not in HEADINGS:
-            tag.name = f"h{level}" if level in "123456" else "h6"
-    for math in soup.select("math annotation[encoding='application/x-tex']"):
-        formula = math.find_parent("math")
-        outer = math.find_parent(class_="katex") or formula
-        if outer is not None:
-            outer.replace_with(f"${math.get_text().strip()}$")
+    _name_headings(soup)
+    _write_formulas(soup)
     _keep_code(soup)
     for link in soup.find_all("a"):
         if "noteref" in f"{link.get('epub:type', '')} {link.get('role', '')}" and link.find("sup") is None:
             link.string = f"[{link.get_text().strip('[]() ')}]"
     for tag in soup.find_all(["sup", "sub"]):
         _write_raised(tag)
-    for picture in soup.select("h1 img, h2 img, h3 img, h4 img, h5 img, h6 img"):
-        heading = picture.find_parent(HEADINGS)
-        if heading is not None and str(picture.get("alt", "")).strip() in heading.get_text():
-            picture.decompose()  # a logo beside the name that it shows
     for tag in soup.find_all(lambda tag: "-" in tag.name or tag.name in _BLOCK_LIKE | _APART):
         _set_apart(tag)
     for term in soup.select("span.classifier"):  # docutils leaves it to a style sheet
@@ -55,23 +47,47 @@ def make_plain(soup: BeautifulSoup) -> None:
         _lay_out(soup, table)
 
 
+def _name_headings(soup: BeautifulSoup) -> None:
+    for tag in soup.select('[role="heading"]'):
+        level = str(tag.get("aria-level", "2"))
+        if tag.name not in HEADINGS:
+            tag.name = f"h{level}" if level in tuple("123456") else "h6"
+    for picture in soup.select("h1 img, h2 img, h3 img, h4 img, h5 img, h6 img"):
+        heading = picture.find_parent(HEADINGS)
+        if heading is not None and str(picture.get("alt", "")).strip() in heading.get_text():
+            picture.decompose()  # a logo beside the name that it shows
+
+
+def _write_formulas(soup: BeautifulSoup) -> None:
+    """Write a formula once, as LaTeX, where a page has it in several forms."""
+    for source in soup.select("math annotation[encoding='application/x-tex']"):
+        formula = source.find_parent("math")
+        outer = source.find_parent(class_="katex") or formula
+        if outer is not None:
+            outer.replace_with(f"${source.get_text().strip()}$")
+
+
 def _is_unseen(tag: Tag) -> bool:
     """Tell if an element is no text of the page, by where it stands: a button may name a section, a footer cite."""
-    if tag.name in _UNSEEN:
-        return True
+    is_tab = tag.get("role") in ("tab", "tabpanel")
     if tag.name == "a":
-        return tag.get_text(strip=True) in _LINK_SIGNS
-    tab = tag.get("role") in ("tab", "tabpanel")
-    if tag.name in _CONTROLS:
-        return not tab and tag.find_parent(_NAMING) is None
-    if tag.name in _FRAMES or tag.get("role") in _FRAME_ROLES:
-        return not _is_of_the_text(tag)
-    if tag.name == "dialog":
-        return not tag.has_attr("open")
-    if _has_class(tag, _LINE_NUMBERS):
-        return tag.name != "pre" and re.fullmatch(r"[\d\s|:.]*", tag.get_text()) is not None
+        unseen = tag.get_text(strip=True) in _LINK_SIGNS
+    elif tag.name in _CONTROLS:
+        unseen = not is_tab and tag.find_parent(_NAMING) is None
+    elif tag.name in _FRAMES or tag.get("role") in _FRAME_ROLES:
+        unseen = not _is_of_the_text(tag)
+    elif tag.name == "dialog":
+        unseen = not tag.has_attr("open")
+    elif _has_class(tag, _LINE_NUMBERS):
+        unseen = tag.name != "pre" and re.fullmatch(r"[\d\s|:.]*", tag.get_text()) is not None
+    else:
+        unseen = tag.name in _UNSEEN
+    return unseen or (_is_hidden(tag) and not is_tab)
+
+
+def _is_hidden(tag: Tag) -> bool:
     hidden = tag.has_attr("hidden") and tag.get("hidden") != "until-found"
-    return not tab and tag.name != "body" and (hidden or _INVISIBLE.search(str(tag.get("style", ""))) is not None)
+    return tag.name != "body" and (hidden or _INVISIBLE.search(str(tag.get("style", ""))) is not None)
 
 
 def _is_of_the_text(tag: Tag) -> bool:
@@ -197,19 +213,21 @@ def _lay_out(soup: BeautifulSoup, table: Tag) -> None:
         table.append(row)
 
 
-def _is_layout(table: Tag, cells: list[list[Tag]]) -> bool:
+def _is_layout(table: Tag, cells: Sequence[Sequence[Tag]]) -> bool:
     """Tell if a table is no data: by its role, or by cells that hold headings, listings or many blocks."""
     if table.get("role") in ("presentation", "none"):
         return True
     every = [cell for row in cells for cell in row]
-    if any(cell.find(HEADINGS) or any("\n" in pre.get_text().strip() for pre in cell.find_all("pre")) for cell in every):
+    if any(
+        cell.find(HEADINGS) or any("\n" in pre.get_text().strip() for pre in cell.find_all("pre")) for cell in every
+    ):
         return True
     narrow = len(cells) <= 1 or all(len(row) <= 1 for row in cells)
     return narrow and any(len(cell.find_all(_BLOCKS, recursive=False)) > 1 for cell in every)
 
 
-def _grid(soup: BeautifulSoup, cells: list[list[Tag]]) -> list[list[Tag]]:
-    """Rows of equal columns: a cell that spans rows is repeated in each, one that spans columns is blank in the others."""
+def _grid(soup: BeautifulSoup, cells: Sequence[Sequence[Tag]]) -> list[list[Tag]]:
+    """Rows of equal columns: a cell that spans rows is repeated in each, one that spans columns is blank in others."""
     grid: list[list[Tag]] = []
     below: dict[int, tuple[int, str]] = {}  # column → rows that a cell above still fills, and its text
     for row in cells:

@@ -4,15 +4,17 @@ import itertools
 import re
 import statistics
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from fieldtune.corpus.scripts import slug
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, UnreadableError, ocr
 from stages.ingest.formats.markdown import fenced
 from stages.ingest.formats.pdf_layout import read_lines
 from stages.ingest.formats.repeated_lines import strip_repeated_lines
-from fieldtune.corpus.scripts import slug
 from stages.ingest.sections import Section
 
 _NARROWEST = 30  # bytes of a line in a column
@@ -22,12 +24,11 @@ _LEADERS = re.compile(r"\s*(?:[.·…]\s?){5,}\s*")  # of a table of contents
 # How points of a list begin, and numbered headings.
 _ITEM = re.compile(r"[•▪‣◦●○■□–—*·-]\s|\(?\w{1,3}[.)]\s|\d+(\.\d+)*\.?\s")
 # First words of compounds, which keep their hyphen at a line's end.
-_COMPOUNDS = set(
-    "all anti built cross double easy ever far fast first five four free full half hand hard heat heavy high ill in large "
-    "left light long low mid multi near new non off old on one open over point post pre quick re read ready real right "
-    "self semi short single six slow small state step sub ten third three top two under up user water well wide write".split()
+_COMPOUNDS = re.compile(
+    r"built|cross|double|easy|ever|far|fast|first|five|four|free|full|half|hand|hard|heat|heavy|high|large|left|light|long"
+    r"|low|near|new|old|one|open|point|quick|read|ready|real|right|self|short|single|six|slow|small|state|step|ten|third"
+    r"|three|top|two|user|water|well|wide|write"
 )
-_PREFIXES = {"all", "anti", "in", "mid", "multi", "non", "off", "on", "over", "post", "pre", "re", "semi", "sub", "under", "up"}
 # What programs write where no one gave a title.
 _PROGRAMS = r"power ?point|word|excel|latex|beamer|keynote|impress|writer|indesign|openoffice|libreoffice"
 _NO_TITLE = re.compile(
@@ -67,26 +68,31 @@ def _title_and_pages(path: Path) -> tuple[str, list[list[str]], dict[str, int]]:
         document = pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
         raise UnreadableError("encrypted" if error.err_code == _PASSWORD_ERROR else "broken, or no PDF file") from error
-    lost: dict[str, int] = {}
+    pages: list[list[str]] = []
+    lost: Counter[str] = Counter()
     with document:
         title = " ".join(repair(document.get_metadata_value("Title")).split())
-        pages: list[list[str]] = []
         for number in range(len(document)):
-            lines: list[str] = []
             try:
-                page = document[number]
-                text_page = page.get_textpage()
-                lines = [repair(line) for line in read_lines(text_page)]
-                if not any(map(str.strip, lines)):
-                    lines = ocr.read_picture(lambda page=page: page.render(scale=ocr.SCALE).to_numpy())
-                    if not lines:
-                        lost["pages_without_text"] = lost.get("pages_without_text", 0) + 1
-                text_page.close()
-                page.close()
+                pages.append(_lines(document[number]))
+                lost["pages_without_text"] += not pages[-1]
             except pdfium.PdfiumError:  # one bad page costs that alone
-                lost["broken_pages"] = lost.get("broken_pages", 0) + 1
-            pages.append(lines)
-    return title, pages, lost
+                pages.append([])
+                lost["broken_pages"] += 1
+    return title, pages, {name: count for name, count in lost.items() if count}
+
+
+def _lines(page: Any) -> list[str]:
+    """The lines of a page, read from its picture if it has no text; none if that has none either."""
+    text_page = page.get_textpage()
+    try:
+        lines = [repair(line) for line in read_lines(text_page)]
+        if any(map(str.strip, lines)):
+            return lines
+        return ocr.read_picture(lambda: page.render(scale=ocr.SCALE).to_numpy())
+    finally:
+        text_page.close()
+        page.close()
 
 
 def _full_length(pages: Sequence[Sequence[str]]) -> float:
@@ -123,7 +129,7 @@ def _paragraphs(lines: Sequence[str], full: float) -> str:
         last, first = line[-1], following[0]
         if last in _HYPHENS and line[-2:-1].isalpha() and first.isalpha():
             word = re.findall(r"[^\W\d_]+", line)[-1].casefold()
-            keeps = first.isupper() or (word in _COMPOUNDS - _PREFIXES and not line.endswith(f"-{word}-"))
+            keeps = first.isupper() or (_COMPOUNDS.fullmatch(word) and not line.endswith(f"-{word}-"))
             text = (text if keeps else text[:-1]) + following
             continue
         length = len(line.encode())

@@ -35,7 +35,7 @@ class Line:
 
 
 def read_lines(text_page: Any) -> list[str]:
-    """A page's lines; a blank one stands between what is far apart, and code is indented as it is shown, behind a tab."""
+    """A page's lines: a blank one between what is far apart, and code behind a tab, indented as it is shown."""
     lines = _drawn(text_page)
     if not lines:
         return []
@@ -96,7 +96,7 @@ def _turned(box: tuple[float, float, float, float], angle: float) -> tuple[float
 
 def _font(text_page: Any, number: int) -> tuple[float, bool]:
     """The angle of a letter, anticlockwise in radians, and if its font is one for code."""
-    import pypdfium2.raw as raw  # type: ignore[import-untyped]
+    from pypdfium2 import raw  # type: ignore[import-untyped]
 
     clockwise = float(raw.FPDFText_GetCharAngle(text_page.raw, number))
     name, flags = ctypes.create_string_buffer(128), ctypes.c_int()

@@ -14,7 +14,6 @@ from stages.ingest.formats.markdown import cell, table
 from stages.ingest.formats.repeated_lines import strip_repeated_lines
 from stages.ingest.sections import Part, outlined
 
-
 _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 
 
@@ -24,7 +23,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
 
     ole.refuse(path)
     # The library's own function refuses shows (.ppsx), which are the same but for a name.
-    slides = list(Package.open(str(path)).main_document_part.presentation.slides)  # type: ignore[attr-defined]
+    slides = list(Package.open(str(path)).main_document_part.presentation.slides)
     for slide in slides:
         _mend(slide.element)
     texts = ("\n".join(_texts(slide.shapes, slide.shapes.title)) for slide in slides)
@@ -48,7 +47,9 @@ def _mend(slide: Any) -> None:
         run = paragraph.makeelement(f"{{{_DRAWING}}}r")
         text = run.makeelement(f"{{{_DRAWING}}}t")
         before = equation.getprevious()
-        apart = before is not None and "".join(before.itertext()).strip() and not "".join(before.itertext())[-1].isspace()
+        apart = (
+            before is not None and "".join(before.itertext()).strip() and not "".join(before.itertext())[-1].isspace()
+        )
         text.text = " " * bool(apart) + _formula(equation)
         run.append(text)
         paragraph.replace(equation, run)

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Sequence
 _EDGE = 3  # lines at the top and at the bottom of a page, where headers and footers stand
 _LEAST = 4  # pages
 _NUMBER = re.compile(r"(?<![\w.,:/-])\d{1,4}(?![\w.,:/-])")
-_PAGE_WORD = re.compile(r"\b(?:page|seite|página|pagina|pág|pag|sida|side|strona|sivu|oldal|folio|slide|folie|стр|p|s)\b\.?"
-                        r"|[页頁第페이지ページ]", re.IGNORECASE)  # fmt: skip
+_PAGE_WORD = re.compile(
+    r"\b(?:page|seite|página|pagina|pág|pag|sida|side|strona|sivu|oldal|folio|slide|folie|стр|p|s)\b\.?"
+    r"|[页頁第]|페이지|ページ",
+    re.IGNORECASE,
+)
 _COPYRIGHT = re.compile(r"©|\(c\)|copyright|all rights reserved", re.IGNORECASE)
 
 
@@ -57,6 +60,9 @@ def _page_numbers(text: str) -> Iterator[tuple[str, int]]:
         rest = f"{text[: match.start()]}#{text[match.end() :]}"
         at_end = match.start() == 0 or match.end() == len(text)
         alone = not any(map(str.isalpha, text)) and len(numbers) <= 2
-        if (at_end and not text[: match.start()].rstrip().endswith((":", "=", "№"))) or alone or _PAGE_WORD.search(text):
+        if (
+            (at_end and not text[: match.start()].rstrip().endswith((":", "=", "№")))
+            or alone
+            or _PAGE_WORD.search(text)
+        ):
             yield rest, int(match[0])
-
