@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, markdown, records
+from stages.ingest.formats import Content, Fields, records, writing
 from stages.ingest.formats.text import text_of
 from stages.ingest.sections import plain_section
 
@@ -33,4 +33,4 @@ def read(path: Path, source: str, fields: Fields) -> Content:
         csv.field_size_limit(limit)
     if content := records.table_records(table, source, fields):
         return content
-    return plain_section(source, markdown.table(table), repair(path.stem)), {}
+    return plain_section(source, writing.table(table), repair(path.stem)), {}

@@ -25,7 +25,11 @@ def read(path: Path, source: str, _: Fields) -> Content:
     with ZipFile(stream, "w", ZIP_DEFLATED, compresslevel=1) as mended:
         for name, data in parts.items():
             mended.writestr(name, data)
-    return html.sections(path, source, "", html.marked(pandoc.page(stream.getvalue(), "docx"))), {}
+    page = pandoc.page(stream.getvalue(), "docx")
+    for items in page.find_all("ol"):  # pandoc begins a list anew at each level of Word's
+        while (following := items.find_next_sibling()) is not None and following.name == "ol":
+            items.extend(following.extract().find_all("li", recursive=False))
+    return html.sections(path, source, "", html.marked(page)), {}
 
 
 def _mend(parts: dict[str, bytes]) -> None:

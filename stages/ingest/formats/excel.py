@@ -10,7 +10,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, markdown, number_formats, ole, records
+from stages.ingest.formats import Content, Fields, number_formats, ole, records, writing
 from stages.ingest.sections import Part, Section, outlined
 
 _MERGED = re.compile(rb"<mergeCell ref=\"([A-Z]+)(\d+):([A-Z]+)(\d+)\"")
@@ -58,9 +58,9 @@ def _text(rows: list[list[str]]) -> str:
     """A table below the lines that stand above its header in a single cell."""
     single = list(itertools.takewhile(lambda row: sum(map(bool, row)) == 1, rows))
     if len(single) == len(rows) or not single:
-        return markdown.table(rows)
+        return writing.table(rows)
     lines = [next(filter(None, row)) for row in single]
-    return "\n\n".join([*lines, markdown.table(rows[len(single) :])])
+    return "\n\n".join([*lines, writing.table(rows[len(single) :])])
 
 
 def _new(path: Path) -> Iterator[_Sheet]:
@@ -84,8 +84,8 @@ def _new(path: Path) -> Iterator[_Sheet]:
 def _shown(cell: Any) -> str:
     value = cell.value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return number_formats.shown(value, cell.number_format) or markdown.cell(value)
-    return markdown.cell(value)
+        return number_formats.shown(value, cell.number_format) or writing.cell(value)
+    return writing.cell(value)
 
 
 def _old(path: Path) -> Iterator[_Sheet]:
@@ -101,4 +101,4 @@ def _old(path: Path) -> Iterator[_Sheet]:
 
     book = xlrd.open_workbook(str(path), logfile=io.StringIO())
     for sheet in book.sheets():
-        yield _Sheet(sheet.name, ([markdown.cell(value(cell)) for cell in row] for row in sheet.get_rows()))
+        yield _Sheet(sheet.name, ([writing.cell(value(cell)) for cell in row] for row in sheet.get_rows()))

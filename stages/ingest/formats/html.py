@@ -9,9 +9,9 @@ from markdownify import MarkdownConverter
 
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields
-from stages.ingest.formats.markdown import fenced
 from stages.ingest.formats.page import HEADINGS, make_plain
 from stages.ingest.formats.text import decoded
+from stages.ingest.formats.writing import fenced
 from stages.ingest.sections import MARK, Section, heading_mark, marked_sections
 
 _NESTED = frozenset(("li", "dd", "blockquote", "td", "th"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString
 
-from stages.ingest.formats.markdown import raised
+from stages.ingest.formats.writing import raised
 
 HEADINGS = frozenset(f"h{level}" for level in range(1, 7))
 _UNSEEN = {"script", "style", "noscript", "template", "svg", "iframe"}

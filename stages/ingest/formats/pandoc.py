@@ -69,7 +69,7 @@ def page(data: bytes, format: str) -> BeautifulSoup:
     if run.returncode:  # its message may quote the text
         raise UnreadableError(f"broken, or no {format} file")
     soup = html.parsed(run.stdout.decode("utf-8").replace("<br />\n", "<br />"))
-    for part in soup.select("head, nav#TOC"):
+    for part in soup.select("head, nav#TOC, section.footnotes > hr"):
         part.decompose()
     for formula in soup.select("span.math"):
         inner = formula.get_text().strip()[2:-2].strip()

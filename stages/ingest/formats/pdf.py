@@ -12,9 +12,9 @@ from typing import Any
 from fieldtune.corpus.scripts import slug
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, UnreadableError, ocr
-from stages.ingest.formats.markdown import fenced
 from stages.ingest.formats.pdf_layout import read_lines
 from stages.ingest.formats.repeated_lines import strip_repeated_lines
+from stages.ingest.formats.writing import fenced
 from stages.ingest.sections import Section
 
 _NARROWEST = 30  # bytes of a line in a column

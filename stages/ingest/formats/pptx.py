@@ -10,8 +10,8 @@ from bs4 import BeautifulSoup
 
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, ole
-from stages.ingest.formats.markdown import cell, table
 from stages.ingest.formats.repeated_lines import strip_repeated_lines
+from stages.ingest.formats.writing import cell, table
 from stages.ingest.sections import Part, outlined
 
 _DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"

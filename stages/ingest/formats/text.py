@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, UnreadableError
+from stages.ingest.formats.writing import fenced
 from stages.ingest.language import guess
 from stages.ingest.sections import plain_section
 
@@ -26,8 +27,6 @@ def read(path: Path, source: str, _: Fields) -> Content:
 
 def read_code(path: Path, source: str, _: Fields) -> Content:
     """Source code as one section of fenced code, under the file's whole name."""
-    from stages.ingest.formats.markdown import fenced
-
     return plain_section(source, fenced(text_of(path), path.suffix[1:].lower()), repair(path.name)), {}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stages.ingest.formats import markdown
+from stages.ingest.formats import writing
 from tests.ingest.reading import Reading
 
 
@@ -39,4 +39,4 @@ def test_pictures_inside_markdown_are_dropped_but_not_what_is_said_of_them(read:
     ],
 )
 def test_a_value_is_written_as_tables_show_it(value: Any, text: str) -> None:
-    assert markdown.cell(value) == text
+    assert writing.cell(value) == text
