@@ -61,8 +61,8 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     continue  # the header
                 raise UserError(f"{place}: the score is not a whole number")
             if float(score) > 0:
-                asked = {"query": texts[query]} if texts.get(query) else {"unknown_query": query}
-                yield place, {**asked, "passage_id": passage, "split": split}
+                question = {"query": texts[query]} if texts.get(query) else {"unknown_query": query}
+                yield place, {**question, "passage_id": passage, "split": split}
 
 
 def _packed_or_not(path: Path) -> Path | None:

@@ -85,7 +85,7 @@ def _outline_levels(styles: Any) -> dict[str, int]:
             yield name
             name = based.get(name, "")
 
-    return {name: next((own[of] for of in lineage(name) if of in own), _BODY) for name in based}
+    return {name: next((own[style] for style in lineage(name) if style in own), _BODY) for name in based}
 
 
 def _name_heading(paragraph: Any, styles: Any, word: str, level: int) -> None:

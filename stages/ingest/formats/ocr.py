@@ -18,8 +18,8 @@ def read_picture(picture: Callable[[], Any]) -> list[str]:
     result = engine(picture())
     if result.txts is None:
         return []
-    found = zip(result.boxes, result.txts, result.scores, strict=True)
-    lines = [(box[:, 1].mean(), box[0][0], text) for box, text, score in found if score >= _UNSURE]
+    lines_found = zip(result.boxes, result.txts, result.scores, strict=True)
+    lines = [(box[:, 1].mean(), box[0][0], text) for box, text, score in lines_found if score >= _UNSURE]
     return [text for _, _, text in sorted(lines, key=lambda line: (round(line[0] / 10), line[1]))]
 
 

@@ -110,8 +110,8 @@ def _keep_code(soup: BeautifulSoup) -> None:
         cells = [row.find_all(["td", "th"], recursive=False) for row in table.find_all("tr")]
         filled = [[cell for cell in row if cell.get_text(strip=True)] for row in cells]
         holds_code = table.find_parent("pre") or _has_class(table, re.compile(r"highlight\w*|.*-table|hljs-ln"))
-        alone = all(len(row) <= 1 for row in filled) and any(filled)
-        if alone and (holds_code or all(cell.find("pre") for row in filled for cell in row)):
+        one_a_row = all(len(row) <= 1 for row in filled) and any(filled)
+        if one_a_row and (holds_code or all(cell.find("pre") for row in filled for cell in row)):
             lines = "\n".join(_lines(cell).strip("\n") for row in filled or [] for cell in row)
             _make_listing(soup, table, lines)
     for items in soup.find_all("ol"):

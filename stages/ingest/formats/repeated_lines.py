@@ -25,8 +25,8 @@ def strip_repeated_lines(pages: Sequence[list[str]]) -> tuple[list[list[str]], d
     """
     needed = max(_LEAST, len(pages) // 2)
     kept = [list(page) for page in pages]
-    while found := _repeated(kept, needed):
-        for number, line in found:
+    while places := _repeated(kept, needed):
+        for number, line in places:
             kept[number][line] = ""
     dropped = sum(bool(old.strip()) and not new for a, b in zip(pages, kept, strict=True)
                   for old, new in zip(a, b, strict=True))  # fmt: skip
@@ -59,10 +59,10 @@ def _page_numbers(text: str) -> Iterator[tuple[str, int]]:
     for match in numbers:
         rest = f"{text[: match.start()]}#{text[match.end() :]}"
         at_end = match.start() == 0 or match.end() == len(text)
-        alone = not any(map(str.isalpha, text)) and len(numbers) <= 2
+        only_number = not any(map(str.isalpha, text)) and len(numbers) <= 2
         if (
             (at_end and not text[: match.start()].rstrip().endswith((":", "=", "№")))
-            or alone
+            or only_number
             or _PAGE_WORD.search(text)
         ):
             yield rest, int(match[0])
