@@ -11,7 +11,7 @@ With `--keep` finished runs are kept there and not repeated, as long as inputs a
 change of the code, name another folder.
 
 Measured with `--passages 420` on two cores without bf16: 15 runs in 36 minutes, two at a time with one thread each,
-three of a rule that has been removed since; the table stands in the README.
+three of a rule that has been removed since; the table stands in docs/results.md.
 
 Real queries are the same in all runs. Generated ones that are held out depend on the split, so the base model is
 measured on them, too: the gain is what compares. `pair_split` draws them at random, as tutorials do, so that other
@@ -35,7 +35,7 @@ from typing import Any
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models import encoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries, metrics, ranking
@@ -46,7 +46,6 @@ from stages.dataset.answers import find_copies
 
 ROOT = Path(__file__).parents[1]
 INPUTS = (paths.PASSAGES.parent, paths.REAL.parent, paths.QUERIES.parent, paths.VECTORS)
-QUERY_VECTORS = vectors_file(paths.VECTORS, "queries")
 SIDES = ("train", "dev", "test")
 
 Scores = dict[str, dict[str, float]]  # query set → `base` and `tuned` → NDCG@10
@@ -71,9 +70,9 @@ VARIANTS = {
 
 
 def prepare(folder: Path, config: Config, passages: int) -> None:
-    """Write into `folder` all that the two stages read; queries of so many passages."""
+    """Write into `folder` everything that the two stages read; queries of so many passages."""
     files.write_text(folder / ".dvc/config", "")
-    for path in (file for name in INPUTS for file in name.iterdir()):
+    for path in (file for name in INPUTS for file in name.rglob("*") if file.is_file()):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).symlink_to(path.resolve())
     queries = list(files.read_jsonl(paths.QUERIES))
@@ -84,7 +83,6 @@ def prepare(folder: Path, config: Config, passages: int) -> None:
     ]
     # Written as a whole, which takes the place of the link.
     files.write_jsonl(folder / paths.QUERIES, (queries[row] for row in rows))
-    write_vectors(folder / paths.VECTORS, "queries", read_vectors(paths.VECTORS, "queries")[rows])
     for stage in ("dataset", "train"):
         files.write_text(folder / paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
 
@@ -100,7 +98,7 @@ def run_stage(stage: str, folder: Path) -> None:
 
 
 def split_at_random(config: Config) -> None:
-    """Deal the pairs of the data set in the working directory out anew, whatever their passages; the sizes stay."""
+    """Deal the pairs of the data set in the working directory out again, whatever their passages; the sizes stay."""
     pairs, ids = _all_sides(""), _all_sides("_ids")
     order = list(range(len(pairs["anchor"])))
     random.Random(config.dataset.seed).shuffle(order)
@@ -115,8 +113,10 @@ def split_at_random(config: Config) -> None:
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
     section_of = corpus.section_of.tolist()
-    vectors = read_vectors(paths.VECTORS, "passages")
-    copies = find_copies([p["text"] for p in passages], vectors, corpus, config.dataset.near_duplicates)
+    vectors = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
+    copies = find_copies(
+        [p["text"] for p in passages], lambda rows: vectors[rows], corpus, config.dataset.near_duplicates
+    )
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
     before = files.read_table(paths.QRELS)
     names = ("set", "query_id", "section", "group")
@@ -145,8 +145,8 @@ def score(config: Config) -> Scores:
     bf16, batch_size = use_bf16(config.evaluate.precision), config.evaluate.batch_size
     queries = encoder.encode(model, judged.texts, "query", bf16=bf16, batch_size=batch_size)
     passages = encoder.encode(model, corpus.texts, "document", bf16=bf16, batch_size=batch_size)
-    base_queries = judged_queries.vectors(judged.ids, paths.VECTORS)
-    base_passages = read_vectors(paths.VECTORS, "passages")
+    base_queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
+    base_passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     values = {
         "base": metrics.per_query(ranking.dense(base_queries, base_passages, corpus), judged.relevant),
         "tuned": metrics.per_query(ranking.dense(queries, passages, corpus), judged.relevant),
@@ -158,7 +158,7 @@ def score(config: Config) -> Scores:
 
 
 def measure(name: str, seed: int, passages: int, keep: Path) -> dict[str, Any]:
-    """Scores and the size of the data set of one run; from `keep` if it is there."""
+    """Scores and the size of the data set of one run; from `keep` if it exists."""
     variant = VARIANTS[name]
     config = compose(paths.PARAMS, paths.CONF)
     config.dataset = replace(config.dataset, **{"seed": seed, "round_trip": 100, **variant.dataset})

@@ -7,8 +7,8 @@ A `<folder>` is laid out as BEIR does it: corpus.jsonl, queries.jsonl and qrels.
 repository's own. Its human queries are the test and nothing else: no real query chooses (`train.real_evidence: 0`).
 Training queries are those of written_queries.jsonl (`query`, `passage_id`), or of the file that `--queries` names, if
 the folder has it, the passages' key phrases otherwise. Queries of a file named styled_… imitate the human ones in
-style_examples.json, which leave the test with all that answers them. Each set is run in a copy of this repository,
-which is deleted but for `--keep`; seeds change the split, the mining and the training. A row is one run: NDCG@10 of the
+style_examples.json, which leave the test with all of their answers. Each set is run in a copy of this repository,
+which is deleted unless `--keep`; seeds change the split, the mining and the training. A row is one run: NDCG@10 of the
 human queries, the gain with its interval, what the run exports (the tuned model, or the base), and the verdict with the
 human queries and without them. `--oracle` trains on one half of the human queries as well, split by their answers'
 clusters, and says on the other half how much of its gain the tool's queries reach. `--gains` adds each run's gains,
@@ -36,7 +36,7 @@ from fieldtune.corpus import beir, files
 from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.models import encoder, tuned_model
 from fieldtune.models.drift import UNCHANGED
-from fieldtune.retrieval.systems import SYSTEMS
+from fieldtune.retrieval.systems import LABELS, SYSTEMS
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
 from stages.evaluate.config import EvaluateConfig
@@ -52,8 +52,8 @@ WRITTEN = "written_queries.jsonl"
 STYLED, EXAMPLES = "styled_", "style_examples.json"
 LOCKS = ("dvc.lock", "data/sample/dvc.lock")  # of the sample's run
 HEADER = (
-    "| set, seed | queries | base | BM25 | hybrid | tuned | hybrid(tuned) | gain over base | exports | verdict | "
-    "without human queries |\n" + "|---" * 11 + "|"
+    f"| set, seed | queries | {' | '.join(LABELS.values())} | gain over base | exports | verdict | "
+    "without human queries |\n" + "|---" * (6 + len(SYSTEMS)) + "|"
 )
 
 
@@ -124,7 +124,7 @@ def halves(documents: Path, folder: Path, groups: dict[str, int]) -> None:
 
 
 @dataclass(frozen=True)
-class Found:
+class Measured:
     """What a run measured and decided."""
 
     queries: list[str]  # the human ones
@@ -149,7 +149,7 @@ class Found:
         return f"| {' | '.join(cells)} |"
 
 
-def read(folder: Path) -> Found:
+def read(folder: Path) -> Measured:
     """What `evaluate` left in a repository."""
     with chdir(folder):
         config = load("evaluate", EvaluateConfig)
@@ -166,7 +166,7 @@ def read(folder: Path) -> Found:
     real, generated = (np.array([name in sets for sets in table["sets"]]) for name in ("real", "synthetic"))
     of_kinds = {str(kind): scored(generated & (kinds == kind)) for kind in sorted(set(kinds[generated]))}
     similarity = metrics["similarity_to_base"]
-    return Found(
+    return Measured(
         [query for query, is_real in zip(table["query"], real, strict=True) if is_real],
         groups[real].tolist(),
         {system: measured["ndcg@10"][real] for system, measured in values.items()},
@@ -187,9 +187,9 @@ def dev_gains(folder: Path) -> dict[str, list[Any]]:
     return {"gain": gains.round(6).tolist(), "kind": inputs.kinds, "cluster": inputs.judged.clusters.tolist()}
 
 
-def gains_row(name: str, queries: str, seed: int, found: Found, folder: Path) -> dict[str, Any]:
+def gains_row(name: str, queries: str, seed: int, measured: Measured, folder: Path) -> dict[str, Any]:
     """A run's row in the file of gains."""
-    test = {"gain": (found.values["tuned"] - found.values["base"]).round(6).tolist(), "cluster": found.groups}
+    test = {"gain": (measured.values["tuned"] - measured.values["base"]).round(6).tolist(), "cluster": measured.groups}
     return {"set": name, "queries": queries, "seed": seed, "test": test, "dev": dev_gains(folder)}
 
 
@@ -197,7 +197,7 @@ def table_metrics(table: dict[str, Any]) -> list[str]:
     return [name.removeprefix("base_") for name in table if name.startswith("base_")]
 
 
-def reached(main: Found, oracle: Found) -> str:
+def reached(main: Measured, oracle: Measured) -> str:
     """How much of the gain that the other half of the human queries teach the tool's queries teach, too."""
     rows = [main.queries.index(query) for query in oracle.queries]
     gain = float((main.values["tuned"][rows] - main.values["base"][rows]).mean())
@@ -212,7 +212,7 @@ def prepare(folder: Path, documents: Path | None, written: Path | None, changes:
     run(folder, ["compose", *ONCE] if documents else ["compose", "sample", *ONCE])
 
 
-def measure_seed(folder: Path, seed: int) -> Found:
+def measure_seed(folder: Path, seed: int) -> Measured:
     seeded(folder, seed)
     run(folder, EACH_SEED)
     return read(folder)

@@ -6,7 +6,7 @@ Writes Markdown files of that size altogether, or PDF or Word files of the same 
 tables, code; words by Zipf's law), runs the stage on them, then again with one file changed; prints seconds, files/s,
 MB/s and the stage's memory (the largest of its processes).
 
-Measured with 200 files of 20 MB on two cores, one of which did other work: 59.5 s (3.4 files/s, .34 MB/s), 192 MB;
+Measured with 200 files of 20 MB on two cores, one of which did other work: 59.5 s (3.4 files/s, 0.34 MB/s), 192 MB;
 2.5 s with one file changed. The made-up words have two to three times the tokens of real ones: 44,186 passages.
 """
 

@@ -1,11 +1,11 @@
-"""What each lever of training is worth: several seeds, on prepared data sets of several domains.
+"""The worth of each lever of training: several seeds, on prepared data sets of several domains.
 
     python -m benchmarks.levers <folder> … [--seeds 3] [--only name …] [--out rows.jsonl]
 
-Each folder is a repository whose `data/` has come as far as `generate` (or further: vectors and data set are made
-where they are not there). Trains with each variant below, and mixes each result with the base model at several
+Each folder is a repository whose `data/` has come as far as `generate` (or further: missing vectors and data
+sets are made). Trains with each variant below, and mixes each result with the base model at several
 shares; measures NDCG@10 on real queries, on held-out generated ones and on dev, by kind. Prints, over the seeds, the
-mean and the standard deviation of the gain over the base model; `--out` takes all that was measured.
+mean and the standard deviation of the gain over the base model; `--out` takes all measurements.
 
 A variant is a change of conf/config.yaml's `train:`; `tutorial` is sentence-transformers' own recipe (pairs, MNRL,
 batch 64, learning rate 2e-5, 3 epochs).
@@ -36,7 +36,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "learning rate 2e-4": {"learning_rate": 2e-4},
     "no hard negative": {"negatives": 0},
     "2 rounds": {"rounds": 2},
-    "temperature .02": {"temperature": 0.02},
+    "temperature 0.02": {"temperature": 0.02},
     "temperature .1": {"temperature": 0.1},
     "symmetric": {"symmetric": True},
     "matryoshka 256, 128, 64": {"matryoshka": [256, 128, 64]},

@@ -11,7 +11,7 @@ from sentence_transformers import SentenceTransformer
 from benchmarks.recipes import EPOCHS, Clock, settings, tutorial_trainer
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors, vectors_file
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors, shards
 from fieldtune.models import encoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries, metrics, ranking
@@ -28,11 +28,11 @@ from stages.train.tuning import with_epochs
 
 
 def prepare() -> None:
-    """Vectors and data set, where they are not there."""
+    """Vectors and data set, if they do not exist yet."""
     from stages.dataset.__main__ import work as dataset
     from stages.embed.__main__ import work as embed
 
-    if not (vectors_file(paths.VECTORS, "passages")).is_file():
+    if not shards(paths.VECTORS, PASSAGES):
         print(embed(), flush=True)
     if not paths.QRELS.is_file():
         print(dataset(), flush=True)
@@ -48,7 +48,7 @@ class Domain:
         self.pairs = files.read_table(paths.TRAIN)
         self.clusters = files.read_table(paths.CLUSTERS)["cluster"]
         self.cluster_of = dict(zip(self.corpus.texts, self.clusters, strict=True))
-        self.passages = read_vectors(paths.VECTORS, "passages")
+        self.passages = read_vectors(paths.VECTORS, PASSAGES, self.corpus.texts)
         self.dev = judged_queries.read(("dev",), self.corpus)
         self.test = judged_queries.read(judged_queries.TEST_SETS, self.corpus)
         queries = list(files.read_jsonl(paths.QUERIES))
@@ -60,12 +60,12 @@ class Domain:
             }
             for name, judged in (("dev", self.dev), ("test", self.test))
         }
-        dev_queries = judged_queries.vectors(self.dev.ids, paths.VECTORS)
+        dev_queries = read_vectors(paths.VECTORS, QUERIES, self.dev.texts)
         part = part_of_corpus(self.dev, self.corpus, dev_queries, self.passages, 600, 0)
         self.evaluator = DevEvaluator(self.dev, self.corpus, part, self.bf16, batch_size=64)
         self.base = {
             **self._scores("dev", self.dev, dev_queries, self.passages),
-            **self._scores("test", self.test, judged_queries.vectors(self.test.ids, paths.VECTORS), self.passages),
+            **self._scores("test", self.test, read_vectors(paths.VECTORS, QUERIES, self.test.texts), self.passages),
         }
 
     def scores(self, model: SentenceTransformer) -> dict[str, float]:

@@ -247,7 +247,7 @@ def main() -> None:
     print(f"| format | checks | {' | '.join(names)} |\n|---|---|{'---|' * len(names)}")
     for suffix, row in table.items():
         cells = [f"{row[n][0]} ({row[n][1]}), {row[n][3]:.2f} s" if n in row else "–" for n in names]
-        print(f"| {suffix} | {max(cells_[2] for found in row.values())} | {' | '.join(cells)} |")
+        print(f"| {suffix} | {max(numbers[2] for numbers in row.values())} | {' | '.join(cells)} |")
     print("; ".join(f"{name}: {_megabytes(name):.0f} MB" for name in names if _megabytes(name)))
 
 

@@ -3,6 +3,7 @@
     python -m benchmarks.serving [--seconds 3] [--rounds 3] [--infinity <its command>]
     python -m benchmarks.serving --load [--seconds 60] [--clients 64]
     python -m benchmarks.serving --parity [--texts 1000]
+    python -m benchmarks.serving --search [--passages 1000000] [--seconds 20]
 
 All need data/export and the sample's data (`dvc repro`). The services run on this machine, one after the other in every
 round, and get the same real queries, one a request. The tutorials' service is FastAPI with `model.encode` in each
@@ -10,7 +11,7 @@ request, on the same exported model. `--infinity` is the path of `infinity_emb` 
 are not ours: `pip install "infinity-emb[torch,server]"`); it cannot read our folder, and gets the base model, of the
 same size.
 
-`--load` sends texts of 1 to 5,000 tokens, 5 % of the requests malformed, and holds each answer to the one that the
+`--load` sends texts of 1 to 5,000 tokens, 5% of the requests malformed, and holds each answer to the one that the
 service gave when it was alone. `--parity` holds the service to the vectors that the pipeline evaluated.
 
 Measured on two cores that others kept busy (load 5 to 7), `--seconds 1.5 --rounds 4`:
@@ -22,8 +23,8 @@ Measured on two cores that others kept busy (load 5 to 7), `--seconds 1.5 --roun
 
 `--load --seconds 20`: 777 requests, all 200 or, malformed, 400; each answer nearest to its own text's and its cosine to
 the one when alone 1.00000; memory 338 to 346 MB.
-`--parity`, int8: cosine of 1,000 passages .9938 at least, .9965 in the mean; NDCG@10 of 1,000 real queries .8488 as
-evaluated, .8507 served. fp32: cosine 1.00000 at least, NDCG@10 the same.
+`--parity`, int8: cosine of 1,000 passages 0.9938 at least, 0.9965 in the mean; NDCG@10 of 1,000 real queries 0.8488 as
+evaluated, 0.8507 served. fp32: cosine 1.00000 at least, NDCG@10 the same.
 
 Ways to int8 in onnxruntime on the same busy cores, in ms of CPU time: a query of 8 tokens, 16 of them, 2 passages of
 128 tokens; least cosine of 1,000 passages, and how far a number of a text's vector moves among others:
@@ -43,6 +44,7 @@ import asyncio
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -52,23 +54,25 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models import base_models
 from fieldtune.models.base_models import ModelConfig
-from fieldtune.retrieval import judged_queries, metrics, ranking
+from fieldtune.retrieval import exported_search, judged_queries, metrics, ranking
 from fieldtune.runtime import paths
 from tests.serve.running import ROOT, Running, running
 
 CLIENTS = 32
 MALFORMED = [b"{", b'{"input": [NaN]}', b'{"input": ""}', b'{"input": 5}', b'{"input": "\xff"}', b'{"input": [-1]}']
-_HEAD = b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 TUTORIAL = """
 import sys
 from fastapi import FastAPI
@@ -100,12 +104,10 @@ class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
-    async def post(self, body: bytes) -> tuple[int, bytes]:
+    async def post(self, body: bytes, path: str = "/v1/embeddings") -> tuple[int, bytes]:
         """The status and the body of the reply."""
-        head = (
-            b"POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        )
-        self._writer.write(head % len(body) + body)
+        head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self._writer.write(head % (path.encode(), len(body)) + body)
         lines = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         size = int(lines.partition(b"content-length:")[2].partition(b"\r\n")[0])
         return int(lines.split(b" ", 2)[1]), await self._reader.readexactly(size)
@@ -124,7 +126,9 @@ def request(text: str, model: str | None) -> bytes:
     return json.dumps({"input": text} | ({"model": model} if model else {})).encode()
 
 
-async def measure(port: int, bodies: Sequence[bytes], clients: int, seconds: float) -> list[float]:
+async def measure(
+    port: int, bodies: Sequence[bytes], clients: int, seconds: float, path: str = "/v1/embeddings"
+) -> list[float]:
     """The seconds that each request took, of so many clients that ask one after the other."""
     took: list[float] = []
     end = time.perf_counter() + seconds
@@ -133,7 +137,7 @@ async def measure(port: int, bodies: Sequence[bytes], clients: int, seconds: flo
         drawn = random.Random(number)
         async with connected(port) as connection:
             while (started := time.perf_counter()) < end:
-                status, _ = await connection.post(drawn.choice(bodies))
+                status, _ = await connection.post(drawn.choice(bodies), path)
                 assert status == 200, status
                 took.append(time.perf_counter() - started)
 
@@ -201,7 +205,7 @@ def load(arguments: argparse.Namespace) -> bool:
     """Prints what happened; returns whether all is as it should be."""
     words = " ".join(row["text"] for row in files.read_jsonl(paths.PASSAGES)).split()
     drawn = random.Random(0)
-    # About 1.5 tokens a word; lengths spread evenly over orders of magnitude.
+    # About 1.5 tokens per word; lengths spread evenly over orders of magnitude.
     texts: list[str] = []
     for _ in range(300):
         count = max(1, round(5000 ** drawn.random() / 1.5))
@@ -271,9 +275,9 @@ async def ask(port: int, bodies: Sequence[bytes]) -> Vectors:
 def parity(arguments: argparse.Namespace) -> None:
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
-    vectors = read_vectors(paths.TUNED_VECTORS, "passages")
+    vectors = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    of_queries = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
+    of_queries = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
     drawn = random.Random(0)
     rows = sorted(drawn.sample(range(len(passages)), min(arguments.texts, len(passages))))
     real = judged.sets["real"].tolist()
@@ -297,8 +301,76 @@ def parity(arguments: argparse.Namespace) -> None:
         print(f"{model}: NDCG@10 of {len(real_rows):,} real queries: {before:.4f} as evaluated, {after:.4f} served")
 
 
+def made_up(passages: int, words: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Passages of 20 to 100 words that are as frequent as in a language (Zipf's law), two to a section."""
+    draw = np.random.default_rng(0)
+    reached = np.cumsum(1 / np.arange(1, len(words) + 1))
+    vocabulary = np.array(words, dtype=object)
+    for number in range(passages):
+        places = np.searchsorted(reached, draw.random(draw.integers(20, 100)) * reached[-1])
+        text = vocabulary[places].tolist()
+        place = {"source": f"folder{number % 97}/doc{number // 20}.md", "section": f"Part {number // 2}"}
+        yield {"id": f"{place['source']}#{number}", **place, "title": " ".join(text[:4]), "text": " ".join(text)}
+
+
+def write_made_up(folder: Path, passages: int, words: Sequence[str], dimension: int) -> None:
+    """An export with the present model and so many made-up passages, in float32 and int8."""
+    for part in ("model", "onnx"):
+        (folder / part).symlink_to((paths.EXPORT / part).resolve(), target_is_directory=True)
+    rows = list(made_up(passages, words))
+    started = time.perf_counter()
+    systems = exported_search.systems_of("tuned", 0.7, 0.1)
+    exported_search.write(folder / exported_search.FOLDER, rows, systems, "tuned_hybrid", texts=False)
+    print(f"search/ written in {time.perf_counter() - started:.0f} s", flush=True)
+    (folder / "vectors").mkdir()
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            *((n, pa.list_(t, dimension)) for n, t in (("vector", pa.float32()), ("vector_int8", pa.int8()))),
+        ]
+    )
+    draw = np.random.default_rng(1)
+    with pq.ParquetWriter(folder / "vectors/passages.parquet", schema, use_dictionary=False) as writer:
+        for start in range(0, passages, 50_000):
+            block = draw.standard_normal((min(50_000, passages - start), dimension), dtype=np.float32)
+            block /= np.linalg.norm(block, axis=1, keepdims=True)
+            coarse = (block / np.abs(block).max() * 127).astype(np.int8)
+            ids = [row["id"] for row in rows[start : start + len(block)]]
+            columns = [pa.FixedSizeListArray.from_arrays(pa.array(n.reshape(-1)), dimension) for n in (block, coarse)]
+            writer.write_table(pa.table([pa.array(ids), *columns], schema=schema))
+
+
+def search(arguments: argparse.Namespace) -> None:
+    """p50, p99 and memory of /v1/search over made-up passages, system by system."""
+    real = [row["query"] for row in files.read_jsonl(paths.REAL)]
+    words = [
+        word
+        for word, _ in Counter(" ".join(row["text"] for row in files.read_jsonl(paths.PASSAGES)).split()).most_common()
+    ]
+    dimension = pq.read_schema(paths.EXPORT / "vectors/passages.parquet").field("vector").type.list_size
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_made_up(folder, arguments.passages, words, dimension)
+        print(
+            f"{files.human_size(files.disk_size(folder / exported_search.FOLDER))} of search/; building it peaked at "
+            f"{files.human_size(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)}, the passages included"
+        )
+        print("| vectors | system | p50 ms | p99 ms | memory |\n|---|---|---|---|---|")
+        for precision in ("float32", "int8"):
+            with running(folder, "--vectors", precision) as service:
+                port = int(service.url.rpartition(":")[2])
+                for system in ("tuned", "bm25", "bm25_fields", "tuned_hybrid"):
+                    bodies = [json.dumps({"query": query, "system": system}).encode() for query in real]
+                    took = np.array(asyncio.run(measure(port, bodies, 1, arguments.seconds, "/v1/search"))) * 1000
+                    memory = files.human_size(psutil.Process(service.process.pid).memory_info().rss)
+                    p50, p99 = np.percentile(took, [50, 99])
+                    print(f"| {precision} | {system} | {p50:.0f} | {p99:.0f} | {memory} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--search", action="store_true")
+    parser.add_argument("--passages", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--infinity")
@@ -311,7 +383,7 @@ def main() -> None:
         arguments.seconds = 60 if arguments.load else 3
     if arguments.load:
         sys.exit(not load(arguments))
-    work: Callable[[argparse.Namespace], None] = parity if arguments.parity else compare
+    work: Callable[[argparse.Namespace], None] = parity if arguments.parity else search if arguments.search else compare
     work(arguments)
 
 

@@ -18,13 +18,13 @@ of 3 epochs at the speed of `--steps` steps in the same run.
 Seen, bge-base's shape, 256 tokens, on one H100 80 GB (bf16, torch 2.11; 782 TFLOP/s in a matrix product), 24 steps of
 which 8 are skipped; in so few steps every loss is logged, for which the GPU waits:
 
-    tutorial, batch 64                            554 pairs/s   10 % of the peak    9.1 GB
-    ours, batch 128                             4,931 pairs/s   25 % of the peak   17.5 GB
-    ours, batch 128, compiled                   5,727 pairs/s   29 % of the peak   17.9 GB; 10 seconds more to start
-    ours, batch 256, compiled                   6,373 pairs/s   32 % of the peak   33.3 GB
+    tutorial, batch 64                            554 pairs/s   10% of the peak     9.1 GB
+    ours, batch 128                             4,931 pairs/s   25% of the peak    17.5 GB
+    ours, batch 128, compiled                   5,727 pairs/s   29% of the peak    17.9 GB; 10 seconds more to start
+    ours, batch 256, compiled                   6,373 pairs/s   32% of the peak    33.3 GB
     yardstick, batch 64, not compiled             7.2 s
 
-With LayerNorm in bf16, which autocast keeps in float32, batch 128 reached 27 %, compiled 32 %; that is not built in.
+With LayerNorm in bf16, which autocast keeps in float32, batch 128 reached 27%, compiled 32%; that is not built in.
 
 The sample with MiniLM on two cores in float32, other work beside it (`--steps 6 --skip 2`): tutorial 2.0 pairs/s, ours
 with one hard negative a passage 14.3. Quiet, `--quality --steps 5 --skip 2` (seconds with the measurements of dev):

@@ -1,1 +1,1 @@
-"""The stages of the pipeline, a package each."""
+"""The stages of the pipeline, one package each."""

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("fieldtune", "stages", "benchmarks", "tests")
+PACKAGES = ("fieldtune", "stages", "benchmarks", "scripts", "tests")
 
 
 def modules(*folders: str) -> list[Path]:

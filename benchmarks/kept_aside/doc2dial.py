@@ -12,8 +12,8 @@ Passage     60 to 150 words or so of one page, cut where a section ends or else 
 Query       the first thing that the user of a dialogue says: people wrote it, given the span to ask about. Later turns
             lean on earlier ones and are left out. Dropped where fewer than two words are left without stop words
             ("I need some help"). Equal ones (case-blind) are one query.
-Relevant    passages that hold at least 40 % of the characters of the span, and, if it has ten words or more, those of
-            other pages that hold it to the letter (the pages share paragraphs); score 1. Nothing was pooled: a passage
+Relevant    passages that hold at least 40% of the characters of the span, and, if it has ten words or more, those of
+            other pages that hold it verbatim (the pages share paragraphs); score 1. Nothing was pooled: a passage
             that answers in other words counts as wrong.
 
 Printed by the run that made the set:
@@ -24,7 +24,7 @@ Printed by the run that made the set:
     passages: 1853 (words: min 31, median 112, max 215)
     queries: 622, qrels: 672, queries with more than one relevant passage: 44
 
-NDCG@10 of the untuned all-MiniLM-L6-v2 .567, of BM25 .600, of both fused .639.
+NDCG@10 of the untuned all-MiniLM-L6-v2 0.567, of BM25 0.600, of both fused 0.639.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The command line `fieldtune`. Work that is repeated is a stage of dvc.yaml instead."""
+"""The command line `fieldtune`. Repeated work is a stage of dvc.yaml instead."""
 
 import fieldtune.runtime.environment  # noqa: F401
 
@@ -10,7 +10,7 @@ from types import ModuleType
 
 from rich.markup import escape
 
-from fieldtune.commands import clean, compare, estimate, experiments, judge, push, search, serve, style, use
+from fieldtune.commands import clean, compare, doctor, estimate, experiments, judge, push, search, serve, style, use
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[ModuleType, Callable[..., str]]] = {  # in the order 
     "compare": (compare, compare.compare),
     "search": (search, search.search),
     "clean": (clean, clean.clean),
+    "doctor": (doctor, doctor.doctor),
 }
 
 
@@ -37,7 +38,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command; exit 1 with one line if it cannot be done."""
+    """Run a command; exit with 1 and one line if it fails."""
+    _refuse_halves(sys.argv[1:] if arguments is None else arguments)
     options = vars(_parser().parse_args(arguments))
     _, run = _COMMANDS[options.pop("command")]
     try:
@@ -51,6 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error.strerror}: {error.filename}")
     except KeyboardInterrupt:
         _fail("interrupted")
+
+
+def _refuse_halves(arguments: Sequence[str]) -> None:
+    """Exit if an argument has bytes that are not text, which no tokenizer and no file name of DVC's can hold."""
+    for argument in arguments:
+        shown = argument.encode("utf-8", "backslashreplace").decode()
+        if shown != argument:
+            _fail(f"{shown}: an argument that is not UTF-8 text: type it in a terminal that is set to UTF-8")
 
 
 def _fail(message: str) -> None:

@@ -32,22 +32,22 @@ Columns = dict[str, list[Any]]
 Values = npt.NDArray[np.float64]
 
 
-ABOUT = "the evaluations of two commits, query by query: what got better and worse, with intervals and p"
+ABOUT = "compare the evaluations of two commits, query by query: what got better and worse, with intervals and p"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("before", metavar="A", help="a git revision")
-    parser.add_argument("after", nargs="?", metavar="B", help="another one (default: the files of the working tree)")
-    parser.add_argument("--top", type=int, default=5, help="queries named that got better, and worse (default: 5)")
+    parser.add_argument("after", nargs="?", metavar="B", help="another one (default: the working tree)")
+    parser.add_argument("--top", type=int, default=5, help="queries listed as better, and as worse (default: 5)")
 
 
 def compare(before: str, after: str | None, top: int) -> str:
     """Print the scores of two git revisions on the queries that both have, and the queries that changed most.
 
-    If `after` is None, it is the working tree. `top` queries that got better, and worse, are named. Queries are the
-    same if their words and answers are. Returns a summary. Raises UserError if a revision does not exist or has no
-    evaluation, and if the two have no query in common.
+    If `after` is None, the working tree is compared. `top` queries that improved, and as many that got worse, are
+    listed. Two queries are the same if their words and answers are. Returns a summary. Raises UserError if a revision
+    does not exist or has no evaluation, and if the two have no query in common.
     """
     left, right = read(before), read(after)
     names = before, after or "now"
@@ -63,7 +63,7 @@ def compare(before: str, after: str | None, top: int) -> str:
         if rows := changed(new["query"], sign * change, top):
             console.print(_queries(f"Tuned got {title} on", select_rows(old, rows), select_rows(new, rows), names))
     better, worse = int((change > 1e-9).sum()), int((change < -1e-9).sum())
-    return f"{len(pairs):,} queries of both: tuned better on {better:,}, worse on {worse:,}"
+    return f"{len(pairs):,} queries in both: tuned better on {better:,}, worse on {worse:,}"
 
 
 def read(revision: str | None) -> Columns:
@@ -109,9 +109,9 @@ def select_rows(table: Columns, rows: Sequence[int]) -> Columns:
 
 
 def describe_test_sets(left: Columns, right: Columns, common: Columns, names: tuple[str, str]) -> list[str]:
-    """A sentence for each query set of two revisions: is it the same test, and how many queries do both have?
+    """A sentence per query set of two revisions: whether the tests are the same, and how many queries both have.
 
-    `common` has the rows of `right` whose queries are in `left`, too; `names` are those of the revisions.
+    `common` has the rows of `right` whose queries are also in `left`; `names` are those of the revisions.
     """
     messages = []
     for name in _TEST_SETS:
@@ -121,17 +121,17 @@ def describe_test_sets(left: Columns, right: Columns, common: Columns, names: tu
         rows = _rows(common, name).values()
         message = f"{TITLES[name]}: the same test set, {new}"
         if old != new:
-            message = f"{TITLES[name]}: the test sets differ, {names[0]} has {old} and {names[1]} {new}; "
-            message += f"the {len(rows):,} that are in both are compared" if rows else "no query is in both"
+            message = f"{TITLES[name]}: the test sets differ: {names[0]} has {old}, {names[1]} has {new}; "
+            message += f"the {len(rows):,} queries in both are compared" if rows else "no query is in both"
         groups = len({common["group"][row] for row in rows})
         if 0 < groups < _FEWEST_GROUPS:
-            message += f"; too few for an interval, which takes {_FEWEST_GROUPS} groups of queries: there are {groups}"
+            message += f"; too few for an interval: {groups} groups of queries, and it needs {_FEWEST_GROUPS}"
         messages.append(message)
     return messages
 
 
 def changed(queries: Sequence[str], change: Values, top: int) -> list[int]:
-    """The `top` rows of the highest changes above 0, highest first."""
+    """The `top` rows with the largest changes above 0, largest first."""
     order = sorted(range(len(queries)), key=lambda row: (-change[row], queries[row]))
     return [row for row in order[:top] if change[row] > 1e-9]
 
@@ -151,14 +151,14 @@ def _values(table: Columns, system: str) -> Values:
 
 
 def _scores(old: Columns, new: Columns, names: tuple[str, str]) -> Table:
-    """NDCG@10 by query set and system; systems in which nothing changed are left out, the tuned model is always in.
+    """NDCG@10 by query set and system; unchanged systems are left out, but the tuned model is always shown.
 
-    The rows of `old` and `new` are of the same queries.
+    The rows of `old` and `new` are the same queries.
     """
-    shown = Table(title="NDCG@10 on the queries of both", title_justify="left")
+    shown = Table(title="NDCG@10 on the queries in both", title_justify="left")
     shown.add_column("query set")
     shown.add_column("system")
-    for name in (*names, "difference", f"{100 * _CONFIDENCE:g} % interval", "p"):
+    for name in (*names, "difference", f"{100 * _CONFIDENCE:g}% interval", "p"):
         shown.add_column(name, justify="right")
     groups = np.array(new["group"])
     rows_by_set: dict[str, list[int]] = {}
@@ -183,7 +183,7 @@ def _scores(old: Columns, new: Columns, names: tuple[str, str]) -> Table:
 
 
 def difference(old: Values, new: Values, groups: npt.NDArray[np.int64]) -> tuple[Interval, float]:
-    """The gain of `new` over `old`, both [queries], with its interval, and p, as `evaluate` works them out."""
+    """The gain of `new` over `old`, both [queries], with its interval and p, computed as in `evaluate`."""
     change = (new - old)[None]
     drawn = bootstrap.means(change, groups, _DRAWS, _SEED)[0]
     number = len(np.unique(groups))
@@ -192,7 +192,7 @@ def difference(old: Values, new: Values, groups: npt.NDArray[np.int64]) -> tuple
 
 
 def _queries(title: str, old: Columns, new: Columns, names: tuple[str, str]) -> Table:
-    """The tuned model's NDCG@10 of some queries, before and after; the rows of `old` and `new` are the same queries."""
+    """The tuned model's NDCG@10 per query, before and after; the rows of `old` and `new` are the same queries."""
     shown = Table(title=title, title_justify="left")
     shown.add_column("query", overflow="fold")
     for name in names:

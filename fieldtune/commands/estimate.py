@@ -1,4 +1,4 @@
-"""`fieldtune estimate`: the cost of the passages' queries."""
+"""`fieldtune estimate`: the cost of generating queries for the passages."""
 
 import argparse
 
@@ -8,19 +8,20 @@ from fieldtune.corpus.providers import TRAITS
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
-ABOUT = "what the queries would cost: passages, tokens and dollars; spends nothing"
+ABOUT = "estimate what generating the queries would cost: passages, tokens and dollars; spends nothing"
 _PAID = next(name for name, traits in TRAITS.items() if traits.paid)  # estimated if the chosen one is free
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--generator", help="a file of conf/generator/ (default: that of params.yaml)")
+    parser.add_argument("--generator", help="a file in conf/generator/ (default: the one in params.yaml)")
 
 
-def estimate(generator: str | None) -> str:
-    """Estimate what the queries of the passages would cost, without spending or needing a key.
+def estimate(generator: str | None, **values: str) -> str:
+    """Estimate what queries for the passages would cost, without spending or needing a key.
 
-    `generator` is a file of conf/generator/; None: the one in params.yaml, or `claude` if that one asks no model.
+    `generator` is a file in conf/generator/; None: the one in params.yaml, or `claude` if that one calls no model.
+    `values` stand in for those of params.yaml.
     """
     from stages.generate.bought import Bought
     from stages.generate.money import USD, usd
@@ -31,9 +32,9 @@ def estimate(generator: str | None) -> str:
         raise UserError(f"{paths.PASSAGES} not found: run `dvc repro ingest`, which cuts the documents")
     if generator is not None and (why := generators.unknown(generator)):
         raise UserError(why)
-    config = generators.settings() if generator is None else generators.settings(generator=generator)
+    config = generators.settings(**values, **({"generator": generator} if generator else {}))
     if generator is None and config.generator.messages is None:
-        config = generators.settings(generator=_PAID)
+        config = generators.settings(**values, generator=_PAID)
     names = config.generator.providers
     ways = [PROVIDERS[name] for name in names]
     bought = next((way.configured(config) for way in ways if issubclass(way, Bought)), None)
@@ -47,5 +48,5 @@ def estimate(generator: str | None) -> str:
     budget = round(bought.config.budget_usd * USD)
     lines = [plan.line(), f"{usd(spent)} spent on this prompt so far, of {usd(budget)}"]
     if spent + (plan.batch if bought.in_batches else plan.now) > budget:
-        lines.append(f"! more than the budget of {usd(budget)}: the stage would stop there")
+        lines.append(f"! more than the budget of {usd(budget)}: the stage would stop when the budget is spent")
     return "\n".join(lines)

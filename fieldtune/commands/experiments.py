@@ -1,4 +1,4 @@
-"""`fieldtune experiments`: DVC's experiments, a row for each, with its changed values, gain and verdict."""
+"""`fieldtune experiments`: DVC's experiments, one per row, with changed values, gain and verdict."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from fieldtune.commands.version_control import run_dvc
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console
 
-ABOUT = "experiments of the last commit: changed values of params.yaml, base and tuned model, gain, verdict"
+ABOUT = "list the experiments of the last commit: changed values of params.yaml, base and tuned model, gain, verdict"
 _FINISHED, _FAILED, _RUNNING, _QUEUED = "finished", "failed", "running", "queued"
 _WORKSPACE = "workspace"  # as DVC calls it
 
@@ -25,15 +25,15 @@ class Experiment:
 
     name: str
     rev: str
-    created: str | None  # ISO 8601; None while it runs, and of the workspace
+    created: str | None  # ISO 8601; None while it runs, and for the workspace
     state: str  # finished, failed, running or queued
-    params: Mapping[str, Any]  # of params.yaml, by key with dots
+    params: Mapping[str, Any]  # of params.yaml, by dotted key
     summary: Mapping[str, Any]  # data/evaluation/summary.json; empty if there is none
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--json", action="store_true", dest="as_json", help="a list of objects in place of the table")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="print a JSON list instead of a table")
 
 
 def experiments(as_json: bool) -> str:
@@ -66,7 +66,7 @@ def read(shown: Sequence[Mapping[str, Any]]) -> list[Experiment]:
 
 
 def differing(rows: Sequence[Experiment]) -> list[str]:
-    """The keys of params.yaml, sorted, whose values are not the same in all rows that have any."""
+    """The keys of params.yaml, sorted, whose values differ between the rows that have any."""
     settings = [row.params for row in rows if row.params]
     keys = sorted({key for params in settings for key in params})
     absent = object()
@@ -74,7 +74,7 @@ def differing(rows: Sequence[Experiment]) -> list[str]:
 
 
 def as_table(rows: Sequence[Experiment], changed: Sequence[str]) -> Table:
-    """A row for each experiment and a column for each of the `changed` keys."""
+    """A row per experiment and a column per `changed` key."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("experiment", no_wrap=True)
     short = Counter(key.rpartition(".")[2] for key in changed)
@@ -103,7 +103,7 @@ def _row(entry: Mapping[str, Any], executor: Mapping[str, Any] | None) -> Experi
         created=data.get("timestamp"),
         state=state,
         params=dict(_flat(params)),
-        summary=summary if state == _FINISHED else {},  # one that runs still has the summary of the commit
+        summary=summary if state == _FINISHED else {},  # a running one still has the summary of the commit
     )
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def unknown(choice: str) -> str | None:
-    """Why `generator:` cannot name this choice; None if it can."""
+    """The reason why `generator:` cannot name this choice; None if it can."""
     from stages.compose.layers import available_choices
 
     choices = available_choices(paths.CONF, "generator")
@@ -19,7 +19,7 @@ def unknown(choice: str) -> str | None:
 
 
 def settings(**values: str) -> "GenerateConfig":
-    """The settings of the stage `generate`, if params.yaml had these values. Raises UserError as composing does."""
+    """The settings of stage `generate` if params.yaml had these values. Raises UserError as composing does."""
     from stages.compose.compose import compose
 
     return compose(paths.PARAMS, paths.CONF, values).generate

@@ -18,12 +18,12 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, note, printable
 from fieldtune.runtime.errors import UserError
 
-if TYPE_CHECKING:  # torch takes seconds, and mistakes are reported at once
+if TYPE_CHECKING:  # torch takes seconds to import, and mistakes are reported at once
     from fieldtune.commands.loaded_systems import Candidate
 
-_ENOUGH = 100  # queries with answers, for a verdict on what people type
+_ENOUGH = 100  # queries with answers that the verdict on real queries needs
 _AT_ONCE = 100  # queries ranked before the first of them is judged
-_FRAME = 11  # lines of a screen around the passage's text
+_FRAME = 11  # lines of the screen around the passage's text
 _KEYS = "y answers it   n does not   s skip the query   q quit"
 
 Row = dict[str, str]
@@ -35,20 +35,23 @@ ABOUT = "build a test set: judge the results of all systems with two keys"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "queries", type=Path, nargs="?", help="a table with `query` (default: the search log of `queries:`, or typed)"
+        "queries",
+        type=Path,
+        nargs="?",
+        help="a table with `query` (default: the search log of `queries:`, or typed)",
     )
-    parser.add_argument("--out", type=Path, default=Path("real.jsonl"), help="JSONL to add to (default: real.jsonl)")
+    parser.add_argument("--out", type=Path, default=Path("real.jsonl"), help="JSONL to append to (default: real.jsonl)")
     parser.add_argument("--top", type=int, default=5, help="sections judged per system (default: 5)")
 
 
 def judge(queries: Path | None, out: Path, top: int) -> str:
-    """Show a person what the systems find for each query, and add what answers it to `out`, a JSONL of real queries.
+    """Show a person what the systems retrieve for each query; add what answers it to `out`, a JSONL of real queries.
 
-    `queries` is a table with `query`; None: the search log of `queries:` in params.yaml, or, if none of it is left,
-    queries that are typed. Typed queries are kept beside `out` at once and come first the next time. Queries that `out`
-    has are not shown again. Each query is written when it is judged. The first `top` sections of each system are shown.
-    Returns what was done and what to type next. Raises UserError if the stages before have not run, and for a table
-    that cannot be read.
+    `queries` is a table with `query`; None: the search log of `queries:` in params.yaml or, if nothing of it is left,
+    queries that the person types. Typed queries are saved beside `out` at once and come first next time. Queries that
+    are already in `out` are not shown again. Each query is written as soon as it is judged. The first `top` sections of
+    each system are shown. Returns what was done and what to type next. Raises UserError if the earlier stages have not
+    run, and for a table that cannot be read.
     """
     _check(out, top)
     _, settings = params.read()
@@ -64,7 +67,7 @@ def judge(queries: Path | None, out: Path, top: int) -> str:
 
     try:
         _judge(left or _typed(out), top, save)
-    except KeyboardInterrupt:  # the query at hand is lost, and no other
+    except KeyboardInterrupt:  # only the query on the screen is lost
         note("")
     return _summary(counts, out, Path(str(settings.get("queries"))))
 
@@ -72,7 +75,7 @@ def judge(queries: Path | None, out: Path, top: int) -> str:
 def _check(out: Path, top: int) -> None:
     check_ranking(top)
     if out.suffix.lower() in tables.SUFFIXES and out.suffix.lower() != ".jsonl":
-        raise UserError(f"--out {out}: it is written as JSONL, so give it a name that ends in .jsonl")
+        raise UserError(f"--out {out}: judgements are written as JSONL: give a name that ends in .jsonl")
 
 
 def _left(queries: Path | None, out: Path) -> list[str]:
@@ -92,7 +95,7 @@ def _not_in(out: Path, queries: Iterable[str]) -> list[str]:
 
 
 def _queries_of(table: Path) -> list[str]:
-    """The distinct queries of a table, in its order; none if there is no such file."""
+    """The distinct queries of a table, in its order; none if the file does not exist."""
     queries: dict[str, None] = {}
     for where, row in tables.read(table) if table.is_file() else ():
         queries[query_of(where, row)] = None
@@ -100,19 +103,19 @@ def _queries_of(table: Path) -> list[str]:
 
 
 def _kept(out: Path) -> Path:
-    """The file of the queries that were typed for `out`."""
+    """The file with the queries that were typed for `out`."""
     return out.with_name(f"{out.stem}.queries.jsonl")
 
 
 def _typed(out: Path) -> list[str]:
-    """Queries that a person typed earlier and did not judge, and those typed now: before any result is seen, since
-    results would put words into their mouth. Each is kept at once.
+    """Queries that a person typed earlier and did not judge, then those typed now: before any result is shown, since
+    results would influence their wording. Each is saved at once.
     """
     kept = _kept(out)
     queries = _not_in(out, _queries_of(kept))
     if queries:
-        note(f"{len(queries):,} queries that were typed earlier come first ({kept})")
-    note("Type queries as people would, one a line; an empty line ends.")
+        note(f"{len(queries):,} queries typed earlier come first ({kept})")
+    note("Type queries as your users would, one per line; an empty line ends the list.")
     seen = {*queries, *_queries_of(out)}
     for query in _lines():
         if query not in seen:
@@ -120,12 +123,12 @@ def _typed(out: Path) -> list[str]:
             _append(kept, [{"query": query}])
             queries.append(query)
     if queries:
-        note(f"kept in {kept}")
+        note(f"saved in {kept}")
     return queries
 
 
 def _lines() -> Iterator[str]:
-    """The lines that are typed, until one is empty or the input ends."""
+    """The typed lines, until one is empty or the input ends."""
     try:
         while query := one_line(console.input("  query: ")):
             yield query
@@ -134,7 +137,7 @@ def _lines() -> Iterator[str]:
 
 
 def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], None]) -> None:
-    """Hand the rows of each query that was judged to `save`, until the person quits."""
+    """Pass the rows of each judged query to `save`, until the person quits."""
     if not queries:
         return
     from fieldtune.commands.loaded_systems import Systems
@@ -174,12 +177,12 @@ def _ask(
 def _place(candidate: "Candidate", passages: Sequence[Mapping[str, Any]]) -> Row:
     if candidate.section:
         return {"source": candidate.source, "section": candidate.section}
-    # A heading without words: no section would mean the whole file.
+    # An empty heading cannot be given as the section: an empty section means the whole file.
     return {"passage_id": passages[candidate.passages[0]]["id"]}
 
 
 def _show(query: str, place: str, passages: Sequence[Mapping[str, Any]]) -> None:
-    """One section on one screen: the query, the section's place, and those of its passages that a system ranked."""
+    """Show a section on one screen: the query, the section's place, and those of its passages that a system ranked."""
     console.clear()
     lines = max(3, (console.height - _FRAME) // len(passages) - 1)
     _print(query, 2, "bold")
@@ -192,7 +195,7 @@ def _show(query: str, place: str, passages: Sequence[Mapping[str, Any]]) -> None
 
 
 def _print(text: str, lines: int, style: str = "") -> None:
-    """Print a text, without what would steer the terminal, cut to so many lines."""
+    """Print a text without terminal control characters, cut to `lines` lines."""
     wrapped = Text(printable(text), style=style).wrap(console, console.width, tab_size=4)
     for line in wrapped[:lines]:
         console.print(line)
@@ -201,7 +204,7 @@ def _print(text: str, lines: int, style: str = "") -> None:
 
 
 def _append(out: Path, rows: Sequence[Row]) -> None:
-    """Add rows to what the file holds by now."""
+    """Append rows to the file's present content."""
     before = out.read_bytes() if out.is_file() else b""
     if before and not before.endswith(b"\n"):
         before += b"\n"
@@ -220,11 +223,11 @@ def _summary(counts: Counter[str], out: Path, now: Path) -> str:
     if not out.is_file():
         return message
     number = len({query_of(where, row) for where, row in tables.read(out) if has_answer(row)})
-    enough = f"{_ENOUGH - number:,} more until {_ENOUGH}, from where" if number < _ENOUGH else "enough, so that"
-    lines = [message, f"{out} has {number:,} queries with answers: {enough} the verdict is about what people type"]
+    enough = f"{_ENOUGH - number:,} more needed for" if number < _ENOUGH else "enough for"
+    lines = [message, f"{out} has {number:,} queries with answers: {enough} a verdict on what people type"]
     if now.resolve() == out.resolve():
         return "\n".join([*lines, "next: dvc repro"])
     lines.append(f"next: `queries: {out.as_posix()}` in params.yaml, then `dvc repro`")
     if now not in (paths.SAMPLE_REAL, paths.NONE):
-        lines.append(f"that takes the place of {now}: to keep both, put their rows into one table")
+        lines.append(f"this replaces {now}: to keep both, merge their rows into one table")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Answers by one key press at a terminal, or by lines if the input is not a terminal."""
+"""Answers by single key presses at a terminal, or by lines if the input is not a terminal."""
 
 import os
 import sys
@@ -11,19 +11,19 @@ _END = "\x04"  # control-D
 
 
 class Keyboard:
-    """The keys that a person presses; the first letter of a line if the input is lines."""
+    """The keys that a person presses; the first letter of each line if the input is lines."""
 
     def __init__(self, terminal: int | None) -> None:
         """`terminal`: its file descriptor, in cbreak mode; None: lines are read from standard input."""
         self._terminal = terminal
 
     def forget(self) -> None:
-        """Drop what was pressed already: it says nothing about what is shown next. Lines stay."""
+        """Discard keys pressed so far: they do not answer what is shown next. Lines stay."""
         if self._terminal is not None:
             termios.tcflush(self._terminal, termios.TCIFLUSH)
 
     def next(self) -> str:
-        """Wait for a key, in lower case; "" if the input ends."""
+        """Wait for a key, returned in lower case; "" if the input ends."""
         if self._terminal is None:
             line = sys.stdin.readline()
             return (line.strip()[:1] or " ").lower() if line else ""
@@ -33,7 +33,7 @@ class Keyboard:
 
 @contextmanager
 def open_keyboard() -> Iterator[Keyboard]:
-    """Read keys without their return key, and unseen, until the block ends, however it ends."""
+    """Read keys without the return key and without echo until the block ends, however it ends."""
     if not sys.stdin.isatty():
         yield Keyboard(None)
         return

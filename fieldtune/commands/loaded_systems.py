@@ -1,7 +1,7 @@
 """The systems with their models loaded: rankings for a person to read, pools of sections for a person to judge.
 
-Pooling as in TREC: the best sections of each system are judged, in an order that does not tell which system ranked
-what, and a section that no system ranks high counts as no answer.
+Pooling as in TREC: the best sections of each system are judged, in an order that does not reveal which system ranked
+what, and a section that no system ranks high counts as not an answer.
 """
 
 import hashlib
@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus, passage_text, section_id
-from fieldtune.corpus.vectors import read_vectors, vectors_file
-from fieldtune.models import encoder
+from fieldtune.corpus.vectors import PASSAGES, MissingVectorsError, read_vectors, shards
+from fieldtune.models import base_models, encoder
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.ranking import Rankings
@@ -40,35 +41,38 @@ class Systems:
     def __init__(self, passages: Sequence[dict[str, Any]]) -> None:
         """`passages`: rows of passages.jsonl.
 
-        Raises UserError if the base model is missing, or its vectors are not of these passages.
+        Raises UserError if the base model is missing, or its vectors belong to other passages.
         """
         config = load("embed", EmbedConfig)
         self._passages = passages
-        # Each passage as a section of its own, since the best passage is what is shown of a section.
+        # Each passage is a section of its own here, since the best passage of a section is what is shown.
         ids = [row["id"] for row in passages]
         self._corpus = Corpus(ids, np.arange(len(ids)), [passage_text(row) for row in passages])
-        self._bf16 = use_bf16(config.precision)
-        self._batch_size = config.batch_size
-        base = read_vectors(paths.VECTORS, "passages")
-        if len(base) != len(passages):
-            raise UserError(f"{paths.VECTORS} is not of the present passages: run `dvc repro embed`")
-        self._models = {"base": (encoder.load_base(config.model), base)}
-        if (paths.MODEL / "modules.json").is_file() and vectors_file(paths.TUNED_VECTORS, "passages").is_file():
-            tuned = read_vectors(paths.TUNED_VECTORS, "passages")
-            if len(tuned) == len(passages):
-                self._models["tuned"] = encoder.load_folder(paths.MODEL), tuned
+        options: dict[str, Any] = {"bf16": use_bf16(config.precision), "batch_size": config.batch_size}
+        try:
+            base = read_vectors(paths.VECTORS, PASSAGES, self._corpus.texts)
+        except MissingVectorsError as error:
+            raise UserError(f"{paths.VECTORS} belongs to other passages: run `dvc repro embed`") from error
+        folder, name = base_models.locate(config.model), config.model.name
+        self._models = {"base": (CachedEncoder(encoder.load_base(config.model), folder, name=name, **options), base)}
+        if (paths.MODEL / "modules.json").is_file() and shards(paths.TUNED_VECTORS, PASSAGES):
+            try:
+                vectors = read_vectors(paths.TUNED_VECTORS, PASSAGES, self._corpus.texts)
+            except MissingVectorsError:
+                note(f"{paths.TUNED_VECTORS} belongs to other passages: the tuned model is left out")
             else:
-                note(f"{paths.TUNED_VECTORS} is of other passages: the tuned model is left out")
+                tuned = CachedEncoder(encoder.load_folder(paths.MODEL), paths.MODEL, tuned=True, **options)
+                self._models["tuned"] = tuned, vectors
 
     def pools(self, queries: Sequence[str], top: int) -> list[list[Candidate]]:
-        """For each query the sections that are among the first `top` of any system, in the order of a hash."""
+        """The sections per query that are among the first `top` of any system, in the order of a hash."""
         rankings = self._rank(queries)
         return [
             self._pool(query, [system[row] for system in rankings.values()], top) for row, query in enumerate(queries)
         ]
 
     def best(self, query: str, top: int) -> dict[str, list[tuple[int, float]]]:
-        """For each system, base first, the best passage of each of its first `top` sections, with its score.
+        """The best passage of each of the first `top` sections with its score, per system, base first.
 
         Passages are rows of passages.jsonl.
         """
@@ -86,9 +90,7 @@ class Systems:
         """Rankings of passages by each system."""
         rankings = {"bm25": ranking.bm25(queries, self._corpus)}
         for name, (model, vectors) in self._models.items():
-            query_vectors = encoder.encode(
-                model, queries, "query", bf16=self._bf16, batch_size=self._batch_size, label="encoding queries"
-            )
+            query_vectors = model.encode(queries, "query", label="encoding queries")
             rankings[name] = ranking.dense(query_vectors, vectors, self._corpus)
         return rankings
 

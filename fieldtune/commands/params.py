@@ -1,4 +1,4 @@
-"""params.yaml, edited for a person who has written comments into it."""
+"""Edits to params.yaml that keep a person's comments."""
 
 import json
 import re
@@ -10,14 +10,14 @@ import yaml
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
-# Text to every reader of YAML, DVC's (1.2) as well as ours (1.1).
+# Text for every YAML reader, DVC's (1.2) as well as ours (1.1).
 _PLAIN = re.compile(r"[A-Za-z_/][\w./+@=-]*")
 
 
 def read() -> tuple[str, dict[str, Any]]:
-    """The text of params.yaml, line ends as they are, and its values.
+    """The text of params.yaml with its line ends as they are, and its values.
 
-    Raises UserError if it is not found, or does not hold keys and values.
+    Raises UserError if it is not found or is not a mapping.
     """
     if not paths.PARAMS.is_file():
         raise UserError(f"{paths.PARAMS} not found: run this from the root of the repository")
@@ -28,10 +28,22 @@ def read() -> tuple[str, dict[str, Any]]:
     return text, _values(text)
 
 
-def edited(text: str, values: Mapping[str, str]) -> str:
-    """`text` with other values for some keys of its first level; no other byte of it changes.
+def refuse_unreadable_places(values: Mapping[str, Any]) -> None:
+    """Raise UserError for a place that is not text: DVC reads places first, and may end without a word."""
+    from stages.compose.schema import PLACES
 
-    Raises UserError if that cannot be done, as with a value over several lines.
+    for key in PLACES:
+        value = values.get(key)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            raise UserError(f"{paths.PARAMS}: no value for {key}: write a path; for none: {paths.NONE}")
+        if not isinstance(value, str):
+            raise UserError(f"{paths.PARAMS}: {key} is {value!r}: it must be text: a path, in quotes if need be")
+
+
+def edited(text: str, values: Mapping[str, str]) -> str:
+    """`text` with other values for some top-level keys; no other byte of it changes.
+
+    Raises UserError if that is impossible, as with a value that spans several lines.
     """
     before = _values(text)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -48,7 +60,7 @@ def edited(text: str, values: Mapping[str, str]) -> str:
     new += "".join(missing)
     if not _reads(new, {**before, **values}):
         settings = ", ".join(f"`{key}: {_scalar(value)}`" for key, value in changes.items())
-        raise UserError(f"{paths.PARAMS} is written in a way that cannot be edited here; set there: {settings}")
+        raise UserError(f"{paths.PARAMS} cannot be edited automatically as it is written; set there: {settings}")
     return new
 
 
@@ -67,11 +79,11 @@ def _values(text: str) -> dict[str, Any]:
         where = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{paths.PARAMS}{where}: not valid YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(values or {}, dict):
-        raise UserError(f"{paths.PARAMS} must hold keys and values")
+        raise UserError(f"{paths.PARAMS} must be a mapping of keys to values")
     return values or {}
 
 
 def _scalar(value: str) -> str:
-    """A text as YAML spells it."""
+    """A text in YAML's notation."""
     plain = _PLAIN.fullmatch(value) and yaml.safe_load(value) == value
     return value if plain else json.dumps(value, ensure_ascii=False)

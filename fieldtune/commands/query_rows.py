@@ -1,4 +1,4 @@
-"""Rows of tables with people's queries, as the stages `real` and `generate` will read them."""
+"""Rows of tables with real queries, as the stages `real` and `generate` will read them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +13,16 @@ def query_of(where: str, row: Mapping[str, Any]) -> str:
     if "query" not in row:
         columns = ", ".join(name for name in row if name) or "none"
         raise UserError(
-            f"{where}: no column `query`; it has {columns}. Known are query and, for the answer's place, "
+            f"{where}: no column `query`; its columns are {columns}. Known columns: query and, for the answer's place, "
             f"{', '.join(reversed(NAMES))} and section"
         )
     if not (query := one_line(cell(row, "query"))):
-        raise UserError(f"{where}: no `query`: each row needs one")
+        raise UserError(f"{where}: `query` is empty: every row needs one")
     return query
 
 
 def has_answer(row: Mapping[str, Any]) -> bool:
-    """True if a row says where its query's answer stands."""
+    """Tell if a row gives the place of its query's answer."""
     return any(cell(row, name) for name in NAMES)
 
 

@@ -1,7 +1,14 @@
-"""`fieldtune search`: the results of base model, BM25 and tuned model for a query, side by side."""
+"""`fieldtune search`: the results of the recommended system and of BM25 for a query, side by side.
+
+They come from the export through onnxruntime, so that the first answer is there before torch would have loaded. `--all`
+takes the pipeline's own models: base model, BM25 and tuned model, with torch.
+"""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -15,39 +22,86 @@ from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, printable
 from fieldtune.runtime.errors import UserError
 
-_LETTERS = 110  # of a passage's text
+_LETTERS = 110  # of a passage's text that are shown
+Hits = dict[str, list[tuple[int, float]]]  # system → rows of passages.jsonl with their scores, best first
 
 
-ABOUT = "the results of base model, BM25 and tuned model for a query, side by side"
+ABOUT = "show the results of the recommended system and BM25 for a query, side by side"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("words", help="the query")
     parser.add_argument("--top", type=int, default=5, help="sections shown per system (default: 5)")
+    parser.add_argument("--all", action="store_true", help="base model, BM25 and tuned model instead, with torch")
 
 
-def search(words: str, top: int) -> str:
+def search(words: str, top: int, all: bool) -> str:
     """Print the first `top` sections of each system for a query; return a summary.
 
-    A section that no other system has is bold. Raises UserError if the stages before have not run.
+    A section that no other system returns is bold. Raises UserError if the earlier stages have not run.
     """
     if not words.strip():
-        raise UserError('say what to search for: fieldtune search "words"')
+        raise UserError('the query is empty: run `fieldtune search "words to search for"`')
     check_ranking(top)
+    if all or not (paths.EXPORT / "search").is_dir() or not _graph().is_file():
+        return _by_all(words, top)
+    hits, count, recommended = _exported(words, top)
+    console.print(side_by_side(hits, _passages(hits)))
+    return f"{count:,} passages searched; recommended: {LABELS[recommended]}"
+
+
+def _graph() -> Path:
+    """The export's ONNX file: in int8 if there is one."""
+    int8 = paths.EXPORT / "onnx/model_int8.onnx"
+    return int8 if int8.is_file() else paths.EXPORT / "onnx/model.onnx"
+
+
+def _exported(words: str, top: int) -> tuple[Hits, int, str]:
+    """The hits of the recommended system and of BM25, how many passages there are, and which is recommended."""
+    from fieldtune.retrieval import exported_search
+    from fieldtune.serve import backends, exported, tokens
+
+    export = exported.read(paths.EXPORT)
+    model = backends.OnnxBackend(_graph(), _graph().stem, export.padding, threads=1)
+    index = exported_search.ExportedSearch(paths.EXPORT, model.dimension)
+    vector = model.encode(tokens.Reader(export).texts([words], "query").ids)[0]
+    systems = dict.fromkeys((index.recommended, "bm25"))
+    answers = {system: index.search(system, words, vector, top) for system in systems}
+    hits = {system: [(hit.row, hit.score) for hit in of_system] for system, of_system in answers.items()}
+    ids = {hit.row: hit.id for of_system in answers.values() for hit in of_system}
+    shown = _rows(set(ids))
+    if any(shown.get(row, {}).get("id") != name for row, name in ids.items()):
+        raise UserError(f"{paths.EXPORT} is not of the present passages: run `dvc repro`")
+    return hits, len(index), index.recommended
+
+
+def _passages(hits: Hits) -> dict[int, dict[str, Any]]:
+    return _rows({row for rows in hits.values() for row, _ in rows})
+
+
+def _rows(numbers: set[int]) -> dict[int, dict[str, Any]]:
+    """These rows of passages.jsonl; of the other lines no JSON is read."""
+    last = max(numbers, default=-1)
+    with paths.PASSAGES.open(encoding="utf-8", newline="\n") as lines:
+        return {number: json.loads(line) for number, line in enumerate(islice(lines, last + 1)) if number in numbers}
+
+
+def _by_all(words: str, top: int) -> str:
+    """Base model, BM25 and tuned model, as the pipeline has them."""
     from fieldtune.commands.loaded_systems import Systems
 
     passages = list(files.read_jsonl(paths.PASSAGES))
     with console.status("loading the models"):
         systems = Systems(passages)
     hits = systems.best(words, top)
-    console.print(side_by_side(hits, passages))
+    console.print(side_by_side(hits, dict(enumerate(passages))))
     left_out = "" if "tuned" in hits else "; no tuned model yet: run `dvc repro`"
     return f"{len(passages):,} passages searched{left_out}"
 
 
-def side_by_side(hits: Mapping[str, Sequence[tuple[int, float]]], passages: Sequence[Mapping[str, Any]]) -> Table:
-    """A column for each system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
+def side_by_side(hits: Mapping[str, Sequence[tuple[int, float]]], passages: Mapping[int, Mapping[str, Any]]) -> Table:
+    """A column per system; `hits` has its passages (rows of passages.jsonl) with their scores, best first."""
     shown = Table(show_lines=True)
     shown.add_column("", justify="right")
     for name in hits:

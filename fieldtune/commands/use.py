@@ -1,4 +1,4 @@
-"""`fieldtune use`: a team's own documents and queries in params.yaml, known to git or DVC."""
+"""`fieldtune use`: a team's own documents and queries in params.yaml, tracked by git or DVC."""
 
 import argparse
 import os
@@ -10,12 +10,13 @@ from typing import Any
 from fieldtune.commands import generators, params, style, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.commands.version_control import Out, shown
-from fieldtune.corpus import beir, files, tables
+from fieldtune.corpus import beir, files, overlaps, tables
 from fieldtune.corpus.providers import TRAITS, Traits
 from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, misnamed
+from stages.compose.schema import PLACES
 from stages.ingest.documents import is_hidden
 from stages.real.splits import split_of
 
@@ -27,31 +28,32 @@ ABOUT = "point params.yaml at your documents and queries, and track them with DV
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("documents", type=Path, metavar="folder", help="the documents, of any format")
+    parser.add_argument("documents", type=Path, metavar="folder", help="the folder of documents, in any format")
     parser.add_argument(
         "queries",
         type=Path,
         nargs="?",
-        help="real queries with their answers: JSONL, CSV, TSV or XLSX (default: those of the same documents, if any)",
+        help="real queries with their answers: JSONL, CSV, TSV or XLSX (default: unchanged for the same documents)",
     )
-    parser.add_argument("--generator", help="a file of conf/generator/ (default: the present one if it fits)")
-    parser.add_argument("--pairs", type=Path, help="queries to train on that you have already, a table like `queries`")
-    parser.add_argument("--yes", action="store_true", help="take the style of a search log (see `style`), unasked")
+    parser.add_argument("--generator", help="a file in conf/generator/ (default: the present one if it fits)")
+    parser.add_argument("--pairs", type=Path, help="existing queries to train on, in a table like `queries`")
+    parser.add_argument("--yes", action="store_true", help="use the style of a search log (see `style`) without asking")
 
 
 def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None, yes: bool = False) -> str:
-    """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC has.
+    """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC tracks.
 
-    Without tables of their own, documents that are set already keep theirs. Everything is checked before anything is
-    written. Returns what was set and what to type next. Raises UserError for a place that is not found or that the
-    pipeline writes, a table without its columns, and a generator that has no file or cannot write queries for these
-    documents.
+    Tables that are not given stay as they are if the documents do. Everything is checked before anything is written.
+    Returns what was set and what to type next. Raises UserError for a place that is not found or that the pipeline
+    writes, a table without its columns, and a generator that has no file or cannot write queries for these documents.
     """
     text, now = params.read()
     known = version_control.outs()
     _check_names([path for path in (documents, queries, pairs) if path], known)
     folder = documents.resolve()
     places = {folder: _files_of(folder, documents, known)}
+    named = {name: Path(str(now[name])) for name in PLACES if name != "documents" and now.get(name)}
+    overlaps.refuse_among_documents(folder, named)
     count = len(places[folder])
     lines = [f"documents: {shown(folder)} ({count:,} {'file' if count == 1 else 'files'})"]
     set_now = {name: Path(str(now.get(name) or paths.NONE)) for name in ("queries", "pairs")}
@@ -59,19 +61,19 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     given = {"queries": queries, "pairs": pairs}
     tables_of = {name: _table(given[name] or kept.get(name)) for name in given}
     if tables_of["queries"] == tables_of["pairs"] != _table(paths.NONE):
-        raise UserError("queries and pairs are one file: what is trained on cannot be tested with")
+        raise UserError("queries and pairs are the same file: queries that were trained on cannot be the test")
     for name, table in tables_of.items():
         if table != _table(paths.NONE):
             if given[name] is None and not table.is_file():
                 raise UserError(
-                    f"{shown(table)} is {_not_there(table, known)}; params.yaml names it: name another, or {paths.NONE}"
+                    f"{shown(table)} {_missing(table, known)}; params.yaml names it: name another, or {paths.NONE}"
                 )
             places[table] = [table]
             counts, warning = _rows(name, table, folder, known)
             line = f"{shown(table)} ({counts})" + (f"\n! {warning}" if warning else "")
         else:
             own = name == "queries" and beir.is_beir(folder)
-            line = "those of the folder, which is laid out as BEIR" if own else "none"
+            line = "those of the folder, which has BEIR's layout" if own else "none"
         lines.append(f"{name}: {line}")
         if table == _table(paths.NONE) and set_now[name] not in (paths.NONE, paths.SAMPLE_REAL):
             lines.append(f"! {set_now[name]} is no longer used")
@@ -93,18 +95,18 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
     ):
         lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
     if paid:
-        lines.append("what its queries cost: dvc repro ingest && fieldtune estimate")
+        lines.append("estimate the cost of its queries: dvc repro ingest && fieldtune estimate")
     return "\n".join([*lines, "next: dvc repro"])
 
 
 def _style(settings: Mapping[str, Any], queries: Path, yes: bool) -> tuple[str, Style | None]:
-    """The style to name, and a new one out of the log if none is set and a person agrees."""
+    """The style to name, and a new one from the log if none is set and a person agrees."""
     now = style.style_in_use(settings)
     if now != paths.NONE or not queries.is_file() or files.is_blank(queries):
         return now.as_posix(), None
     try:
-        chosen = style.style_of(style.typed_queries(queries), Path(shown(queries)))
-    except UserError:  # too few queries: a style is not needed to go on
+        chosen = style.style_of_table(queries)
+    except UserError:  # too few queries: a style is optional
         return now.as_posix(), None
     if style.confirmed(chosen, style.FILE, yes):
         return style.FILE.as_posix(), chosen
@@ -112,32 +114,32 @@ def _style(settings: Mapping[str, Any], queries: Path, yes: bool) -> tuple[str, 
 
 
 def _table(given: Path | None) -> Path:
-    """The absolute path of a table, none being a table too; not of what it links to, which may be in DVC's cache."""
+    """The absolute path of a table, or of the empty table; links are not followed: they may lead to DVC's cache."""
     path = given or paths.NONE
     return path.parent.resolve() / path.name
 
 
 def _make_known(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> list[str]:
-    """`dvc add` the places whose files neither git nor DVC has; what was done, and what others will not have."""
+    """`dvc add` the places whose files neither git nor DVC tracks; return what was done and what clones will lack."""
     lines, to_add = [], []
     for place, there in places.items():
         if not place.is_relative_to(Path.cwd()):
-            lines.append(f"! {shown(place)} is outside the repository: whoever clones this will not have it")
+            lines.append(f"! {shown(place)} is outside the repository: a clone will not have it")
             continue
         if hidden := version_control.ignored(place, there):
             if len(hidden) == len(there):
-                raise UserError(f"{shown(place)} is named by .dvcignore, so that DVC cannot have it: change that")
+                raise UserError(f"{shown(place)} is excluded by .dvcignore, so DVC cannot track it: change .dvcignore")
             lines.append(
-                f"! .dvcignore names {len(hidden):,} of the files in {shown(place)}: they are read here, but DVC does "
-                "not see them change, and whoever clones this will not have them"
+                f"! .dvcignore excludes {len(hidden):,} of the files in {shown(place)}: they are read here, but DVC "
+                "does not notice when they change, and a clone will not have them"
             )
         missing = version_control.untracked(place, there, known)
         if len(missing) == len(there):
             to_add.append(place)
         elif missing:
             lines.append(
-                f"! git has part of {shown(place)}, but {len(missing):,} of its files are neither in git nor in DVC: "
-                f"whoever clones this will not have them (git add {shlex.quote(shown(place))})"
+                f"! git tracks a part of {shown(place)}, but {len(missing):,} of its files are in neither git nor DVC: "
+                f"a clone will not have them (git add {shlex.quote(shown(place))})"
             )
     if to_add:
         version_control.add(to_add)
@@ -149,11 +151,11 @@ def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
     """The files of the documents folder that are not hidden."""
     version_control.refuse_outputs(folder, known)
     if not folder.is_dir():
-        raise UserError(f"{given} is " + ("a file: name its folder" if folder.is_file() else _not_there(folder, known)))
+        raise UserError(f"{given} " + ("is a file: name its folder" if folder.is_file() else _missing(folder, known)))
     there = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
     hidden = [path for path in there if is_hidden(path, folder)]
     inside = folder.is_relative_to(Path.cwd())
-    # DVC takes hidden files, too, but not those that .dvcignore names, nor what is in a .git.
+    # DVC tracks hidden files, too, but not those that .dvcignore excludes, nor the contents of a .git.
     unseen = {*version_control.ignored(folder, hidden)} if inside and hidden else set()
     _check_names([path for path in there if path not in unseen], known)
     readable = [path for path in there if path.is_file() and not is_hidden(path, folder)]
@@ -163,26 +165,26 @@ def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
 
 
 def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
-    """Raise UserError for what DVC cannot take: a name that is not UTF-8, a link to nothing."""
+    """Raise UserError for what DVC cannot track: a name that is not UTF-8, a broken link."""
     for path in there:
         name = os.fsencode(shown(path)).decode(errors="backslashreplace")
         if name != shown(path):
-            raise UserError(f"{name}: a file name that is not UTF-8, which DVC needs: rename it")
+            raise UserError(f"{name}: this file name is not UTF-8, which DVC needs: rename it")
         if path.is_symlink() and not path.exists():
-            get = _get(path.absolute(), known) or "remove it, or mend it"
-            raise UserError(f"{shown(path)} is a link to what is not there: {get}")
+            get = _get(path.absolute(), known) or "remove or repair it"
+            raise UserError(f"{shown(path)} is a broken link: {get}")
 
 
 def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[str, str | None]:
-    """Counts of a table's rows, in words, and a warning of its columns.
+    """Counts of a table's rows, in words, and a warning about its columns.
 
-    Raises UserError where it cannot be what it is to be.
+    Raises UserError if it cannot be what it is meant to be.
     """
     version_control.refuse_outputs(table, known)
     if not table.is_file():
-        raise UserError(f"{shown(table)} is " + ("a folder" if table.is_dir() else _not_there(table, known)))
+        raise UserError(f"{shown(table)} " + ("is a folder" if table.is_dir() else _missing(table, known)))
     if table.is_relative_to(folder) and not beir.is_beir(folder):
-        raise UserError(f"{shown(table)} lies among the documents, and would be read as one: put it elsewhere")
+        raise UserError(f"{shown(table)} lies among the documents and would be read as one: move it elsewhere")
     answered = log = 0
     columns: dict[str, None] = {}
     for where, row in tables.read(Path(shown(table))):
@@ -192,30 +194,30 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[s
         columns |= dict.fromkeys(row)
         placed = has_answer(row)
         if name == "pairs" and not placed:
-            raise UserError(f"{where}: no place of its answer: a column is needed, {', '.join(NAMES)} (with section)")
+            raise UserError(f"{where}: no place of the answer: add a column, {', '.join(NAMES)} (with section)")
         answered, log = answered + placed, log + (not placed)
     if not answered + log:
         raise UserError(f"{shown(table)} has no rows")
     parts = [f"{answered:,} with an answer"] if answered else []
     if log:
-        parts.append(f"{log:,} without an answer: `fieldtune judge` finds them")
+        parts.append(f"{log:,} without an answer: find answers with `fieldtune judge`")
     return ", ".join(parts), misnamed([columns])
 
 
-def _not_there(place: Path, known: Sequence[Out]) -> str:
-    """The end of a sentence; says how what DVC has is brought here."""
+def _missing(place: Path, known: Sequence[Out]) -> str:
+    """The end of a sentence that says how to get what DVC tracks."""
     get = _get(place, known)
-    return f"not here, but DVC knows it: {get}" if get else "not there"
+    return f"not found, but DVC tracks it: {get}" if get else "not found"
 
 
 def _get(place: Path, known: Sequence[Out]) -> str | None:
-    """The command that brings what DVC has here."""
+    """The command that gets what DVC tracks."""
     return next((out.get for out in known if place.is_relative_to(out.path)), None)
 
 
 def _generator(requested: str | None, now: object, values: Mapping[str, str]) -> tuple[str, str, bool]:
-    """The generator to use, a few words on why if it is neither the one requested nor the one set, and whether its
-    queries cost money.
+    """The generator to use, a remark if it is neither the one requested nor the one set, and whether its queries cost
+    money.
     """
     name = str(now) if requested is None else requested
     traits, misfit = _fit(name, values)
@@ -224,7 +226,7 @@ def _generator(requested: str | None, now: object, values: Mapping[str, str]) ->
         if misfit:
             raise UserError(f"--generator {name}: {misfit}")
         return name, "", paid
-    beside = " (with the pairs; `--generator pairs`: those alone)" if _has_pairs(values) else ""
+    beside = " (besides the pairs; `--generator pairs` uses them alone)" if _has_pairs(values) else ""
     if misfit:
         return _FALLBACK, f" (not {name}: {misfit}){beside}", False
     return name, "" if all(one.needs_pairs for one in traits) else beside, paid
@@ -236,7 +238,7 @@ def _fit(name: str, values: Mapping[str, str]) -> tuple[list[Traits], str | None
         return [], why
     traits = [TRAITS[provider] for provider in generators.settings(**values, generator=name).generator.providers]
     if any(one.of_sample for one in traits) and values["documents"] != paths.SAMPLE_DOCS.as_posix():
-        return traits, "its queries are of the sample's documents"
+        return traits, "its queries are for the sample's documents"
     if all(one.needs_pairs for one in traits) and not _has_pairs(values):
         return traits, "it needs `--pairs FILE`"
     return traits, None

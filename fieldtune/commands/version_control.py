@@ -1,4 +1,4 @@
-"""Files in git and DVC, and adding them to DVC: a clone, and a queued experiment, have no others."""
+"""Files tracked by git and DVC, and adding them to DVC: a clone, or a queued experiment, has no others."""
 
 import shlex
 import subprocess
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fieldtune.commands import params
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
@@ -19,11 +20,11 @@ class Out:
 
     path: Path  # absolute
     file: str  # that declares it, relative to the repository
-    get: str  # the command that brings it here
+    get: str  # the command that gets it
 
 
 def outs() -> list[Out]:
-    """All that DVC has. Raises UserError if DVC cannot read its files in this repository."""
+    """All outputs that DVC tracks. Raises UserError if DVC cannot read its files in this repository."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -38,28 +39,31 @@ def outs() -> list[Out]:
                 for out in repo.index.outs
                 if out.protocol == "local"
             ]
-    except DvcException as error:
+    except Exception as error:
+        params.refuse_unreadable_places(params.read()[1])
+        if not isinstance(error, DvcException):
+            raise
         raise UserError(f"DVC cannot read this repository: {error}") from error
 
 
 def refuse_outputs(place: Path, known: Sequence[Out]) -> None:
-    """Raise UserError if `place` (absolute) is, holds or lies in an output of the pipeline itself."""
+    """Raise UserError if `place` (absolute) is, contains or lies in an output of the pipeline itself."""
     for out in known:
         if out.file == _PIPELINE and (place.is_relative_to(out.path) or out.path.is_relative_to(place)):
             raise UserError(
-                f"{shown(place)} cannot be used: the pipeline writes {shown(out.path)}; name a place of your own files"
+                f"{shown(place)} cannot be used: the pipeline writes {shown(out.path)}; choose a place of your own"
             )
 
 
 def untracked(place: Path, files: Sequence[Path], known: Sequence[Out]) -> list[Path]:
-    """Those of the files at `place` that neither git nor DVC has; all paths are absolute."""
+    """The files at `place` that neither git nor DVC tracks; all paths are absolute."""
     listed = _git("--literal-pathspecs", "ls-files", "-z", "--", shown(place)).stdout
     tracked = {Path.cwd() / name for name in listed.split("\0") if name} | {out.path for out in known}
     return [file for file in files if file not in tracked and tracked.isdisjoint(file.parents)]
 
 
 def ignored(place: Path, files: Sequence[Path]) -> list[Path]:
-    """Those of the files at `place` that .dvcignore keeps from DVC; all paths are absolute."""
+    """The files at `place` that .dvcignore hides from DVC; all paths are absolute."""
     from dvc.repo import Repo
 
     with Repo() as repo:
@@ -70,19 +74,19 @@ def ignored(place: Path, files: Sequence[Path]) -> list[Path]:
 
 
 def add(places: Sequence[Path]) -> None:
-    """Add places to DVC. Raises UserError with its words if it fails."""
+    """Add places to DVC. Raises UserError with DVC's words if that fails."""
     names = [shown(place) for place in places]
     for name in names:
         if _git("check-ignore", "--quiet", "--", f"{name}.dvc", codes=(0, 1)).returncode == 0:
             raise UserError(
-                f"git ignores {name}.dvc, the file that `dvc add {name}` would write: take the rule that "
-                f"`git check-ignore -v {name}.dvc` shows out of .gitignore, or put {name} elsewhere"
+                f"git ignores {name}.dvc, the file that `dvc add {name}` would write: remove the rule that "
+                f"`git check-ignore -v {name}.dvc` shows from .gitignore, or move {name} elsewhere"
             )
     run_dvc("add", "--", *names)
 
 
 def uncommitted(names: Sequence[str]) -> list[str]:
-    """Those of the files (relative to the repository) that exist and differ from the last commit."""
+    """The files among these (relative to the repository) that exist and differ from the last commit."""
     changes = _git("--literal-pathspecs", "status", "--porcelain", "-z", "--no-renames", "--", *names).stdout
     return [change[3:] for change in changes.split("\0") if change]
 

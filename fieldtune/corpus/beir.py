@@ -1,4 +1,4 @@
-"""A folder as BEIR (arXiv:2104.08663) lays out a retrieval set: corpus.jsonl, queries.jsonl and qrels."""
+"""A folder in the layout of a BEIR retrieval set (arXiv:2104.08663): corpus.jsonl, queries.jsonl and qrels."""
 
 import csv
 import gzip
@@ -52,14 +52,14 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         split = _SPLITS.get(path.stem, "test")
         for number, columns in _lines(path):
             place = f"{path}, line {number}"
-            # trec_eval's form has a column of its own between query and document
+            # trec_eval's format has an extra column between query and document
             if len(columns) not in (3, 4):
-                raise UserError(f"{place}: a query's id, a document's and a score are needed, with tabs between")
+                raise UserError(f"{place}: expected the ids of a query and a document and a score, separated by tabs")
             query, passage, score = repair(columns[0]).strip(), columns[-2], columns[-1]
             if not _SCORE.fullmatch(score):
                 if number == 1:
                     continue  # the header
-                raise UserError(f"{place}: the score is not a whole number")
+                raise UserError(f"{place}: the score is not an integer")
             if float(score) > 0:
                 question = {"query": texts[query]} if texts.get(query) else {"unknown_query": query}
                 yield place, {**question, "passage_id": passage, "split": split}
@@ -91,9 +91,9 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if any(column.strip() for column in columns):
                     yield reader.line_num, columns
         except UnicodeDecodeError as error:
-            raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+            raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it to UTF-8") from error
         except csv.Error as error:
-            raise UserError(f"{path}, line {reader.line_num} is not TSV: {error}") from error
+            raise UserError(f"{path}, line {reader.line_num} is not valid TSV: {error}") from error
 
 
 def _qrels(folder: Path) -> list[Path]:

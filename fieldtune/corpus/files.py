@@ -1,4 +1,4 @@
-"""Reading and writing files, so that a file is there whole or not at all."""
+"""Reading and writing files, so that a file is complete or absent."""
 
 import hashlib
 import json
@@ -10,9 +10,18 @@ from typing import Any
 
 from fieldtune.runtime.errors import UserError
 
+# Bytes: with fewer free the disk is full, whatever a library says of its failed write, if it says anything.
+FULL = 1 << 20
+
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
+
+
+def _refuse_full(folder: Path, error: Exception) -> None:
+    """Raise UserError if a disk is full; called before what is half-written goes, and the disk has room again."""
+    if not isinstance(error, UserError) and shutil.disk_usage(folder).free < FULL:
+        raise UserError(f"no space left on the disk of {folder}: free some, then run `dvc repro` again") from error
 
 
 @contextmanager
@@ -23,6 +32,9 @@ def replace_file(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except Exception as error:
+        _refuse_full(path.parent, error)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -31,27 +43,30 @@ def replace_file(path: Path) -> Iterator[Path]:
 def replace_dir(path: Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside `path`; rename it to `path` when the block ends without an error.
 
-    A folder that is there is renamed aside for that, and deleted once the new one is in its place.
+    An existing folder is first renamed aside, and deleted once the new one is in place.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(path)
     aside = _temporary(path.with_name(f"{path.name}.old"))
-    _settle(path, temporary, aside)  # what a killed run left
+    _settle(path, temporary, aside)  # left by a killed run
     temporary.mkdir()
     try:
         yield temporary
         if path.is_dir() and not path.is_symlink():
             path.rename(aside)
         temporary.rename(path)
+    except Exception as error:
+        _refuse_full(path.parent, error)
+        raise
     finally:
         _settle(path, temporary, aside)
 
 
 def _settle(path: Path, temporary: Path, aside: Path) -> None:
-    """Put a folder that is aside back where no new one took its place; delete it where one did."""
+    """Put a folder that is aside back if no new one took its place; delete it if one did."""
     shutil.rmtree(temporary, ignore_errors=True)
     if aside.exists():
-        # Under the temporary name first: what is aside is always whole.
+        # Under the temporary name first: whatever is aside is always complete.
         aside.rename(temporary if path.exists() else path)
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -84,9 +99,9 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Read JSONL that people wrote: each object with the number of its line; blank lines are left out.
+    """Read JSONL that people wrote: each object with the number of its line; blank lines are skipped.
 
-    Raises UserError that names the file, and the line where it is not a JSON object.
+    Raises UserError that names the file, and the line that is not a JSON object.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="\n") as file:
@@ -96,16 +111,16 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 try:
                     row = json.loads(line)
                 except json.JSONDecodeError as error:
-                    raise UserError(f"{path}, line {number} is not JSON: {error.msg}") from error
+                    raise UserError(f"{path}, line {number} is not valid JSON: {error.msg}") from error
                 except ValueError as error:
-                    raise UserError(f"{path}, line {number} has a number of too many digits") from error
+                    raise UserError(f"{path}, line {number} has a number with too many digits") from error
                 except RecursionError as error:
                     raise UserError(f"{path}, line {number} is nested too deeply") from error
                 if not isinstance(row, dict):
-                    raise UserError(f"{path}, line {number} must be an object: {{…}}")
+                    raise UserError(f"{path}, line {number} must be a JSON object: {{…}}")
                 yield number, row
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it to UTF-8") from error
 
 
 def write_table(path: Path, columns: Mapping[str, list[Any]]) -> None:
@@ -126,19 +141,19 @@ def read_table(path: Path) -> dict[str, list[Any]]:
 
 
 def is_blank(file: Path) -> bool:
-    """True if a file holds nothing but white space, as data/none.jsonl does, which stands for none."""
+    """Tell if a file holds only white space, as data/none.jsonl does, which stands for none."""
     with file.open("rb") as lines:
         return not any(line.strip() for line in lines)
 
 
 def disk_size(*paths: Path) -> int:
-    """Bytes of these files, and of all files below these folders."""
+    """The size in bytes of these files, and of all files below these folders."""
     files = (file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]))
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def human_size(size: float) -> str:
-    """Bytes in three digits and the unit that suits them."""
+    """A size in three digits and the unit that suits it."""
     for unit in ("B", "kB", "MB"):
         if size < 999.5:
             return f"{size:.3g} {unit}"
@@ -153,5 +168,5 @@ def sha256(path: Path) -> str:
 
 
 def digest(*paths: Path) -> str:
-    """16 hex digits that stand for the contents of files."""
+    """A digest of the contents of files, 16 hex digits."""
     return hashlib.sha256(b"".join(bytes.fromhex(sha256(path)) for path in paths)).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Passages and the sections that they were cut from: their ids and hashes, and what the encoder sees of them."""
+"""Passages and the sections that they were cut from: their ids and hashes, and their text as the encoder sees it."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ class Corpus:
 
     sections: list[str]  # section ids, `source#section`, in order of first appearance
     section_of: npt.NDArray[np.int64]  # [passages]: index into `sections`
-    texts: list[str]  # what the encoder, and BM25, see of each passage
+    texts: list[str]  # each passage as the encoder and BM25 see it
 
     @classmethod
     def from_passages(cls, passages: Sequence[Mapping[str, Any]]) -> "Corpus":
@@ -27,7 +27,7 @@ class Corpus:
 
     @cached_property
     def tie_order(self) -> npt.NDArray[np.int64]:
-        """[sections]: the rank of each id among the sorted ids; of equal scores the highest comes first."""
+        """[sections]: the rank of each id among the sorted ids; among equal scores the highest comes first."""
         order = np.empty(len(self.sections), dtype=np.int64)
         order[np.argsort(np.array(self.sections, dtype=object), kind="stable")] = np.arange(len(self.sections))
         return order
@@ -39,10 +39,10 @@ def section_id(source: str, section: str) -> str:
 
 
 def passage_text(passage: Mapping[str, Any]) -> str:
-    """The text of a row of passages.jsonl that the encoder, and BM25, see; all of it counts for the length limit."""
+    """The text of a row of passages.jsonl that the encoder and BM25 see; all of it counts for the length limit."""
     return f"{passage['title']}\n{passage['text']}"
 
 
 def section_hash(text: str) -> str:
-    """16 hex digits that stand for a section's text, whatever its white space."""
+    """A digest of a section's text whatever its white space, 16 hex digits."""
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()[:16]

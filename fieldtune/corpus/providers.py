@@ -1,6 +1,6 @@
-"""Providers of generated queries, by the name that stands with each query, and what others must know of them.
+"""Providers of generated queries, by the name stored with each query, and their traits that other stages need.
 
-How a provider gets its queries is in stages/generate/, so that an edit there reruns no stage that asks only this.
+The code of each provider is in stages/generate/, so that an edit there reruns no stage that only reads its traits.
 """
 
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Traits:
-    """What tells a provider apart, wherever its queries or a choice of it are looked at."""
+    """The traits of a provider that matter wherever its queries, or the choice of it, are looked at."""
 
-    by_model: bool = False  # a language model writes so many queries per passage as it is asked for
-    offline: bool = False  # out of the passages' own words: for any documents, but not what people type
+    by_model: bool = False  # a language model writes as many queries per passage as requested
+    offline: bool = False  # made from the passages' own words: for any documents, but unlike what people type
     paid: bool = False
-    of_sample: bool = False  # its queries are of the sample's documents
-    needs_pairs: bool = False  # its queries are those of `pairs:` in params.yaml
+    of_sample: bool = False  # its queries belong to the sample's documents
+    needs_pairs: bool = False  # its queries come from `pairs:` in params.yaml
 
 
 TRAITS = {
@@ -29,9 +29,9 @@ TRAITS = {
 
 
 STYLED = "styled"  # the kind of queries that imitate typed ones
-TYPED = ("real", "own", STYLED)  # kinds that tell what people type
+TYPED = ("real", "own", STYLED)  # kinds that resemble what people type
 
 
 def traits(provider: str) -> Traits:
-    """The traits of a provider; none of them for a name that is not a provider's, such as that of real queries."""
+    """The traits of a provider; all false for a name that is not a provider's, such as that of real queries."""
     return TRAITS.get(provider, Traits())

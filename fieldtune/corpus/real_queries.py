@@ -1,4 +1,4 @@
-"""The real queries, as the stage `real` found them: what people typed, with the sections that answer it."""
+"""The real queries as stage `real` matched them: what people typed, with the sections that answer it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
 
-SPLITS = ("test", "dev", "train", "style")  # the one use that a query has; style: it shows how people type
+SPLITS = ("test", "dev", "train", "style")  # the one use that a query has; style: shows how people type
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class RealQuery:
     query: str
     split: str  # one of SPLITS; the column `group` of the file
     sections: list[str]  # ids (`source#section`), at least one
-    passages: list[str]  # of each section the passage that fits the query best
-    overlap: float  # the share of its answers' headings that it repeats, the highest, 0 to 1
+    passages: list[str]  # the passage of each section that fits the query best
+    overlap: float  # the highest share of an answer's heading that the query repeats, 0 to 1
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "RealQuery":
@@ -30,5 +30,5 @@ class RealQuery:
 
 
 def read() -> list[RealQuery]:
-    """All real queries with answers; their row is what `judged_queries.real_id` names."""
+    """All real queries with answers; `judged_queries.real_id` names them by row."""
     return [RealQuery.from_row(row) for row in files.read_jsonl(paths.REAL)]

@@ -1,7 +1,7 @@
-"""How a team's users type: a dozen of their queries as examples, and what was measured of all of them.
+"""The way a team's users type: a dozen of their queries as examples, and measurements of all of them.
 
-Queries that are written for training imitate this population, so they look like what the model will be asked. The
-examples are frozen in a small file in git (`style:` in params.yaml): a longer log changes nothing that was bought.
+Queries written for training imitate this population, so they look like what the model will be asked. The examples
+are frozen in a small file in git (`style:` in params.yaml), so a longer log does not invalidate bought replies.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from fieldtune.corpus.unicode import normalised
 from fieldtune.runtime.errors import UserError
 
 FEWEST = 5  # examples; fewer show no population
-SAME_WORDS = 0.8  # share of the words, from which two queries are one
+SAME_WORDS = 0.8  # share of the words from which two queries count as one
 _LONGEST = 200  # characters
-_COMPARED = 2000  # queries of a log, drawn by hash: of more, choosing takes long and shows nothing new
-_OPENINGS = 8  # that are named, at most
+_COMPARED = 2000  # queries of a log, drawn by hash: with more, choosing takes long and shows nothing new
+_OPENINGS = 8  # named at most
 _NAMED = 0.02  # share of the queries from which an opening is named
 _PRIVATE = re.compile(r"\S@\S|\d{5,}|\d[\d ().-]{6,}\d")  # e-mail addresses; numbers of people, orders, telephones
 _WORD = re.compile(f"[{LETTERS}]+")
@@ -40,7 +40,7 @@ _HEAD = (
 
 @dataclass(frozen=True)
 class Population:
-    """What was measured of typed queries."""
+    """Measurements of typed queries."""
 
     queries: int  # distinct ones
     words: tuple[int, int, int]  # quartiles of their lengths
@@ -51,30 +51,30 @@ class Population:
 
 @dataclass(frozen=True)
 class Style:
-    """What a style file holds."""
+    """The contents of a style file."""
 
     examples: list[str]
-    population: Population | None  # None: the file was written by hand, and has examples alone
+    population: Population | None  # None: the file was written by hand, with examples only
 
 
 def read_style(path: Path) -> Style | None:
-    """The style that `style:` names; None if it names none, a blank file.
+    """The style that `style:` names; None if it names a blank file.
 
-    Raises UserError for a file that is not there, is not YAML, or has fewer than five examples.
+    Raises UserError for a file that is not found, is not YAML, or has fewer than five examples.
     """
     if not path.is_file():
-        raise UserError(f"style: {path} not found: write it with `fieldtune style`")
+        raise UserError(f"style: {path} not found: create it with `fieldtune style`")
     if files.is_blank(path):
         return None
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"style: {path} is not YAML in UTF-8: write it with `fieldtune style`") from error
+        raise UserError(f"style: {path} is not UTF-8 YAML: rewrite it with `fieldtune style --refresh`") from error
     examples = values.get("examples") if isinstance(values, dict) else None
     if not isinstance(examples, list) or not all(isinstance(line, str) and line.strip() for line in examples):
-        raise UserError(f"style: {path} has no list `examples:` of queries: write it with `fieldtune style`")
+        raise UserError(f"style: {path} has no list `examples:`: rewrite it with `fieldtune style --refresh`")
     if len(examples) < FEWEST:
-        raise UserError(f"style: {path} has {len(examples)} examples; {FEWEST} are the fewest that show a style")
+        raise UserError(f"style: {path} has {len(examples)} examples; a style needs {FEWEST}: add some")
     return Style([" ".join(line.split()) for line in examples], _population(path, values.get("population")))
 
 
@@ -85,7 +85,7 @@ def _population(path: Path, values: Any) -> Population | None:
         first, middle, last = values["words"]
         return Population(**{**values, "words": (int(first), int(middle), int(last))})
     except (TypeError, KeyError, ValueError) as error:
-        raise UserError(f"style: {path}: `population:` is not what `fieldtune style` writes: write it again") from error
+        raise UserError(f"style: {path}: bad `population:`: rewrite it with `fieldtune style --refresh`") from error
 
 
 def style_yaml(style: Style) -> str:
@@ -123,11 +123,11 @@ def _share_known(queries: Sequence[Sequence[str]], known: set[str]) -> float:
 
 
 def choose_examples(queries: Iterable[str], count: int) -> list[str]:
-    """The `count` queries that show a population best, spread over lengths, openings and words.
+    """The `count` queries that represent a population best, spread over lengths, openings and words.
 
-    The order of the log does not matter. Private ones are not chosen (`is_private`). An equal number comes from each
-    quarter of the lengths, of each opening as near to its share as it can be (rare openings count as one), and next
-    comes the query that shares fewest words with those chosen.
+    The order of the log does not matter. Private queries are not chosen (`is_private`). An equal number comes from each
+    quarter of the lengths, from each opening as near to its share as possible (rare openings count as one), and the
+    next query is always the one that shares the fewest words with those already chosen.
     """
     texts = {normalised(query): " ".join(query.split()) for query in queries}
     candidates = sorted(
@@ -152,14 +152,14 @@ def choose_examples(queries: Iterable[str], count: int) -> list[str]:
 
 
 def _openings(texts: Sequence[str], count: int) -> dict[str, str]:
-    """The first word of each text; "" for one that fewer than one of `count` texts begin with."""
+    """The first word of each text; "" for a word that fewer than one in `count` texts begin with."""
     first = {text: _words(text)[0] for text in texts}
     number = Counter(first.values())
     return {text: word if count * number[word] >= len(texts) else "" for text, word in first.items()}
 
 
 def is_private(query: str) -> bool:
-    """Whether a query has an e-mail address or a number of five digits and more, and so must not enter git."""
+    """Tell if a query has an e-mail address or a number of five digits or more, and so must not enter git."""
     return bool(_PRIVATE.search(query))
 
 
@@ -170,14 +170,14 @@ def word_overlap(left: str, right: str) -> float:
 
 
 def equals_example(query: str, examples: Sequence[str]) -> bool:
-    """Whether a query is one of the examples, also if a fifth of its words differ."""
+    """Tell if a query is one of the examples, even if a fifth of its words differ."""
     return any(
         normalised(query) == normalised(example) or word_overlap(query, example) >= SAME_WORDS for example in examples
     )
 
 
 def described(population: Population) -> str:
-    """What was measured, in words for a person and for the prompt."""
+    """The measurements, in words for a person and for the prompt."""
     low, middle, high = population.words
     openings = ", ".join(f"{word} {share:.0%}" for word, share in population.openings.items())
     heading = population.heading_words

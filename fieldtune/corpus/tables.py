@@ -1,4 +1,4 @@
-"""Tables that people wrote: JSONL, CSV, TSV or the first sheet of an XLSX, row by row with the place of each."""
+"""Tables that people wrote: JSONL, CSV, TSV or the first sheet of an XLSX, row by row with each row's place."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +11,13 @@ from fieldtune.runtime.errors import UserError
 
 SUFFIXES = (".jsonl", ".csv", ".tsv", ".xlsx")
 
-_SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}  # a CSV of a German Excel has semicolons
+_SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}  # German Excel writes semicolons into a CSV
 
-Row = tuple[str, dict[str, Any]]  # where it stands, as people say it, and its cells by column name
+Row = tuple[str, dict[str, Any]]  # its place, as people say it, and its cells by column name
 
 
 def read(path: Path) -> Iterator[Row]:
-    """The rows of a table; any other suffix is read as JSONL. Raises UserError for what is not such a table."""
+    """The rows of a table; any other suffix is read as JSONL. Raises UserError for anything else."""
     if path.suffix.lower() in _SEPARATORS:
         yield from _csv(path)
     elif path.suffix.lower() == ".xlsx":
@@ -28,7 +28,7 @@ def read(path: Path) -> Iterator[Row]:
 
 
 def cell(row: Mapping[str, Any], name: str) -> str:
-    """A cell's text, without white space around it, spelled as documents are (`repair`); "" if there is none."""
+    """A cell's text without surrounding white space, normalised as documents are (`repair`); "" for an empty cell."""
     value = row.get(name)
     return "" if value is None else repair(str(value)).strip()
 
@@ -47,9 +47,9 @@ def _csv(path: Path) -> Iterator[Row]:
                     where = f"{path}, line {reader.line_num}"
                     yield where, _row(where, names, cells)
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it") from error
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it to UTF-8") from error
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num} is not CSV: {error}") from error
+        raise UserError(f"{path}, line {reader.line_num} is not valid CSV: {error}") from error
 
 
 def _row(where: str, names: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:
@@ -60,12 +60,12 @@ def _row(where: str, names: Sequence[str], cells: Sequence[Any]) -> dict[str, An
 
 
 def _separator(file: IO[str], separators: str) -> str:
-    """The first separator by which the header names the column that every table has; otherwise the first."""
+    """The first separator with which the header contains the column that every table has; otherwise the first."""
     header = file.readline()
     for separator in separators:
         try:
             names = next(csv.reader([header], delimiter=separator), [])
-        except csv.Error:  # said with its line when the table is read
+        except csv.Error:  # reported with its line when the table is read
             break
         if "query" in (name.strip() for name in names):
             return separator
@@ -81,7 +81,7 @@ def _xlsx(path: Path) -> Iterator[Row]:
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # some programs write wrong ones
             header, *rows = [*sheet.iter_rows(values_only=True)] or [()]
-    except Exception as error:  # of zip, XML and openpyxl's own: all say that it is none
+    except Exception as error:  # from zip, XML or openpyxl: all mean that it is not an XLSX
         raise UserError(f"{path} could not be read as XLSX: save it again, or export it as CSV") from error
     columns = [str(name or "").strip() for name in header]
     for number, values in enumerate(rows, start=2):

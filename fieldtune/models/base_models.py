@@ -7,7 +7,7 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from fieldtune.corpus import files
-from fieldtune.models import checks
+from fieldtune.models import checks, model_folder
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import between
 
@@ -18,16 +18,16 @@ WEIGHTS = "weights.txt"  # in a folder of vectors: the digest of the weights of 
 class ModelConfig:
     """A base model as `conf/model/<choice>.yaml` describes it."""
 
-    name: str = MISSING  # its name on the model hub, or for people where it has none there
+    name: str = MISSING  # its name on the model hub, or for people if it is not on the hub
     package: str | None = MISSING  # an installed Python package that carries the files, and the folder inside
-    path: str | None = MISSING  # a local folder, before all else (conf/model/path.yaml sets it from `model_path:`)
-    # Of these three null is what the model's own folder says
-    query_prompt: str | None = MISSING  # put before each query, to the letter
-    passage_prompt: str | None = MISSING  # put before each passage
+    path: str | None = MISSING  # a local folder, tried first (conf/model/path.yaml sets it from `model_path:`)
+    # Of the next three, null means what the model's own folder says
+    query_prompt: str | None = MISSING  # put before each query, verbatim
+    passage_prompt: str | None = MISSING  # put before each passage, verbatim
     max_tokens: int | None = between(8, 32768)  # longer inputs are cut here; counts prompt and special tokens
     dimension: int | None = MISSING  # of its vectors; null: whatever the model says
     license: str = MISSING  # of the weights, for the model card
-    language: str | None = MISSING  # ISO 639-1, of a model that knows one alone; null: many, or not known
+    language: str | None = MISSING  # ISO 639-1, of a model for one language only; null: several, or unknown
 
 
 def locate(model: ModelConfig) -> Path:
@@ -37,6 +37,7 @@ def locate(model: ModelConfig) -> Path:
     """
     for folder in _candidates(model):
         if checks.holds_model(folder):
+            model_folder.refuse_others(folder)
             return folder
     looked, ways = _ways_to_get(model)
     steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
@@ -51,9 +52,9 @@ def weights(model: ModelConfig) -> str:
 
 
 def refuse_others_than_embedded(model: ModelConfig, vectors: Path) -> None:
-    """Raise UserError if the base model's `vectors` are of other weights, as before a download of a new revision.
+    """Raise UserError if the base model's `vectors` come from other weights, as after the download of a new revision.
 
-    DVC sees of the model its config, and of a folder what `model_path:` names.
+    Of the model, DVC sees only its config and a folder that `model_path:` names.
     """
     if weights(model) != (vectors / WEIGHTS).read_text(encoding="utf-8"):
         raise UserError(
@@ -71,7 +72,7 @@ def _candidates(model: ModelConfig) -> list[Path]:
         return [Path(place) / folder for place in (spec.submodule_search_locations or [])] if spec else []
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    # As `hf download` leaves it; the library's own look-up takes longer to import than all of compose.
+    # The layout that `hf download` writes; the library's own look-up takes longer to import than all of compose.
     cached = Path(HF_HUB_CACHE, f"models--{model.name.replace('/', '--')}")
     newest = cached / "refs/main"
     return [cached / "snapshots" / newest.read_text().strip()] if newest.is_file() else []
@@ -80,7 +81,7 @@ def _candidates(model: ModelConfig) -> list[Path]:
 def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
     """The place where the model was looked for, and three ways to get it."""
     installed = "use the model that comes with this project: `model: minilm` in params.yaml"
-    own = "set `path: <folder>` in its file in conf/model/"  # beside its prompts there
+    own = "set `path: <folder>` in its file in conf/model/"  # where its prompts are, too
     if model.path is not None:
         return model.path, (
             "name the folder of a Sentence Transformers model: `model_path:` in params.yaml for `model: path`, "
@@ -90,7 +91,7 @@ def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
         )
     if model.package is not None:
         return f"the Python package {model.package.partition('/')[0]}", (
-            "install what pyproject.toml names: pip install -e .",
+            "install the project's requirements: pip install -e .",
             f"download it: hf download {model.name} --local-dir <folder>, then {own}",
             f"copy its folder here from another machine, then {own}",
         )

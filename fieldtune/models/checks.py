@@ -1,11 +1,12 @@
-"""Checks of what settings name besides the base model and the documents: in compose before any work, and in each stage
-before it reads it. No heavy imports.
+"""Checks of paths in the settings other than the base model and the documents: in compose before any work, and in each
+stage before it reads them. No heavy imports.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from fieldtune.corpus import files
+from fieldtune.models import model_folder
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
@@ -13,7 +14,7 @@ _MODEL_FILES = ("modules.json", "config.json")  # of a Sentence Transformers fol
 
 
 def holds_model(folder: Path) -> bool:
-    """True if a folder holds an embedding model, as far as the names of its files show."""
+    """Tell if a folder holds an embedding model, as far as the names of its files show."""
     return any((folder / name).is_file() for name in _MODEL_FILES)
 
 
@@ -33,26 +34,27 @@ def pinned_model(place: str) -> Path | None:
     """
     pin = Path(place)
     if holds_model(pin):
+        model_folder.refuse_others(pin)
         return pin
     if not pin.is_file() or not files.is_blank(pin):
-        raise UserError(f"params.yaml: pin: {pin} is not a model folder; to pin nothing: {paths.NONE}")
+        raise UserError(f"params.yaml: pin: {pin} is not a model folder; to pin nothing, set `pin: {paths.NONE}`")
     return None
 
 
 def check_compared(folders: Sequence[str]) -> None:
-    """Raise UserError if `evaluate.compare` names a folder that holds no model."""
+    """Raise UserError if `evaluate.compare` names a folder without a model."""
     for folder in folders:
         if not holds_model(Path(folder)):
             raise UserError(
                 f"evaluate.compare: {folder} is not a model folder; each must hold a Sentence Transformers model: "
-                "name others in params.yaml"
+                "correct it in params.yaml"
             )
 
 
 def check_reranker(folder: str | None) -> None:
-    """Raise UserError if `evaluate.reranker` names a folder that holds no model."""
+    """Raise UserError if `evaluate.reranker` names a folder without a model."""
     if folder is not None and not holds_model(Path(folder)):
         raise UserError(
-            f"evaluate.reranker: {folder} is not a model folder; it must hold a cross-encoder: name another folder, "
+            f"evaluate.reranker: {folder} is not a model folder; it must hold a cross-encoder: set another folder, "
             "or null, in params.yaml"
         )

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-UNCHANGED = 0.999  # mean cosine of the same passages before and after, from which tuning did nothing
+UNCHANGED = 0.999  # mean cosine of the same passages before and after, from which tuning changed nothing
 
 
 def mean_cosine(before: npt.NDArray[np.float32], after: npt.NDArray[np.float32]) -> float:

@@ -1,7 +1,7 @@
-"""Attention over texts that stand one behind the other, without padding, where torch has a kernel for it (CUDA, bf16).
+"""Attention over texts laid end to end, without padding, where torch has a kernel for it (CUDA, bf16).
 
 A batch is then one row of all tokens: nothing is computed for padding, and no mask is read. sentence-transformers
-does the same where the package flash-attn is installed; the kernel here comes with torch.
+does the same if the package flash-attn is installed; the kernel here comes with torch.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from fieldtune.models.tokens import FLAT, Tokens, first_position
 
-_AGREES = 0.999  # cosine of one text's two vectors; bf16 alone leaves .9999
+_AGREES = 0.999  # cosine of one text's two vectors; bf16 alone leaves 0.9999
 
 
 def attention(  # noqa: PLR0913, PLR0917  # transformers' AttentionInterface calls it so
@@ -31,7 +31,7 @@ def attention(  # noqa: PLR0913, PLR0917  # transformers' AttentionInterface cal
     max_length_q: int | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Attention over [1, heads, tokens, size]: flat if lengths are given, otherwise torch's usual."""
+    """Attention over [1, heads, tokens, size]: flat if lengths are given, otherwise torch's usual one."""
     if cu_seq_lens_q is None or max_length_q is None:
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
@@ -46,7 +46,7 @@ def attention(  # noqa: PLR0913, PLR0917  # transformers' AttentionInterface cal
 
 
 def enable(model: SentenceTransformer) -> bool:
-    """Make the model read flat batches if it gives the same vectors so; whether it does. Call it for bf16 alone."""
+    """Make the model read flat batches if that gives the same vectors; return whether it does. Only for bf16."""
     transformer = model.transformers_model
     if transformer is None or model.device.type != "cuda":
         return False
@@ -59,7 +59,7 @@ def enable(model: SentenceTransformer) -> bool:
     transformer.config._attn_implementation = FLAT
     try:
         agrees = bool((torch.nn.functional.cosine_similarity(padded, _probe(model)) > _AGREES).all())
-    except Exception:  # a model that reads no positions, or whose attention has another form: what it raises varies
+    except Exception:  # a model without positions, or with another form of attention: the class varies
         agrees = False
     if not agrees:
         transformer.config._attn_implementation = before

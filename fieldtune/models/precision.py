@@ -1,6 +1,6 @@
-"""The arithmetic that this machine should use: from what its hardware reports, never from a stopwatch.
+"""The arithmetic that this machine should use: by what its hardware reports, never by a stopwatch.
 
-A stopwatch would choose other arithmetic, and so other results, on another day.
+A stopwatch could choose another arithmetic, and so give other results, on another day.
 """
 
 from pathlib import Path
@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 _CPU_FLAGS = {"amx_bf16", "avx512_bf16", "bf16"}  # x86 with AMX, x86 with AVX-512, ARM
-_MAX_ERROR = 0.02  # relative, of a bf16 product against fp32; bf16 keeps 8 bits, so .004 is usual
+_MAX_ERROR = 0.02  # relative, of a bf16 product against fp32; bf16 keeps 8 bits, so 0.004 is usual
 
 
 def use_bf16(choice: str) -> bool:
-    """True to compute in bf16 under autocast; `choice` is `auto`, `bf16` or `fp32`."""
+    """Tell whether to compute in bf16 under autocast; `choice` is `auto`, `bf16` or `fp32`."""
     if choice == "auto":
         return _reported() and _accurate()
     return choice == "bf16"
@@ -26,7 +26,7 @@ def _reported() -> bool:
 
 
 def cpu_has_bf16(cpuinfo: str) -> bool:
-    """True if Linux's /proc/cpuinfo lists instructions that multiply in bf16."""
+    """Tell if Linux's /proc/cpuinfo lists instructions that multiply in bf16."""
     lists = (line.partition(":")[2] for line in cpuinfo.splitlines() if line.lower().startswith(("flags", "features")))
     return any(_CPU_FLAGS & set(flags.split()) for flags in lists)
 

@@ -1,4 +1,4 @@
-"""The processes that run a stage together, one for each device; mostly there is one, and nothing here does anything.
+"""The processes that run a stage together, one per device; usually there is one, and nothing here does anything.
 
 `accelerate launch` or torchrun start them. What they share is gathered in the order of their ranks.
 """
@@ -23,22 +23,22 @@ from fieldtune.models import checks
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.stage import LAUNCHED
 
-_ROWS = 65536  # that are added up at once
+_ROWS = 65536  # added up at once
 _single = False
 
 
 def launch(stage: str, launcher: str | None) -> None:
-    """Run the stage once for each process that `launcher`, a file of `accelerate config`, names; then end this one.
+    """Run the stage once per process that `launcher`, a file of `accelerate config`, names; then end this process.
 
-    Returns at once, with the processes connected, in one that was launched; and if there is no launcher, or one of
-    a single process. Raises UserError if the file is not found, or starts processes that do not know of one another.
+    Returns at once, with the processes connected, in a launched process; and if there is no launcher, or one for a
+    single process. Raises UserError if the file is not found, or starts processes that are not connected.
     """
     if "WORLD_SIZE" in os.environ:
         from accelerate import PartialState
 
         warnings.filterwarnings(
             "ignore", "`broadcast_buffers` is deprecated", FutureWarning
-        )  # accelerate names it always
+        )  # accelerate always triggers it
         PartialState(cpu=not torch.cuda.is_available())
     elif launcher is not None:
         checks.check_launcher(launcher)
@@ -48,14 +48,14 @@ def launch(stage: str, launcher: str | None) -> None:
         if LAUNCHED in os.environ:
             raise UserError(
                 f"launcher: {launcher} starts no processes that train together: run `accelerate config --config_file "
-                f"{launcher}`, and choose multi-GPU, without a GPU too"
+                f"{launcher}`, and choose multi-GPU, even without a GPU"
             )
         here = (config.get("num_processes") or 1) // (config.get("num_machines") or 1)
         threads = os.environ.get("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // max(1, here))))
         ended = subprocess.run(
             [
                 *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", launcher),
-                *("--mixed_precision", "no"),  # `precision:` says it
+                *("--mixed_precision", "no"),  # `precision:` decides
                 *("-m", f"stages.{stage}"),
             ],
             env={**os.environ, LAUNCHED: "1", "OMP_NUM_THREADS": threads},  # the default is one thread
@@ -66,7 +66,7 @@ def launch(stage: str, launcher: str | None) -> None:
 
 @contextmanager
 def as_single_process() -> Iterator[None]:
-    """A block in which each process counts as the only one: what it does may end in one of them and not in others."""
+    """A block in which each process counts as the only one: what it does may fail in one and not in others."""
     global _single
     _single = True
     try:
@@ -88,15 +88,15 @@ def rank() -> int:
 
 
 def wait() -> None:
-    """Until all processes are here."""
+    """Wait until all processes are here."""
     if count() > 1:
         dist.barrier()
 
 
 def gather(rows: Tensor) -> tuple[Tensor, int]:
-    """The rows of all processes, and where this one's begin; gradients flow back to the process a row is from.
+    """The rows of all processes, and where this one's begin; gradients flow back to the process a row came from.
 
-    `rows`: [n, …], n of each process's own.
+    `rows`: [n, …], with a different n per process.
     """
     if count() == 1:
         return rows, 0
@@ -118,7 +118,7 @@ def total(number: int, device: torch.device) -> int:
 
 
 def add_up(table: npt.NDArray[np.float32], device: torch.device) -> None:
-    """Add the processes' tables, [n, dimension], in place: each has filled rows of its own, the others are 0."""
+    """Add the processes' tables, [n, dimension], in place: each has filled its own rows, the others are 0."""
     if count() == 1:
         return
     for start in range(0, len(table), _ROWS):

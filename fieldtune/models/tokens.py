@@ -16,21 +16,21 @@ Kind = Literal["query", "document"]
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts behind their prompt, cut at the model's length limit, special tokens and all."""
+    """Texts after their prompt, cut at the model's length limit, including special tokens."""
 
     ids: list[npt.NDArray[np.int32]]
     pad: int
-    # What the model's modules want besides: the modality, and the prompt's length if pooling leaves it out.
+    # The model's modules also need the modality, and the prompt's length if pooling leaves it out.
     extra: dict[str, Any]
     first_position: int | None  # of a text, for a model that reads flat batches; None for one that reads padded ones
 
-    def batch(self, rows: Sequence[int]) -> dict[str, Any]:
-        """The model's features for some of the texts."""
+    def batch(self, rows: Sequence[int], length: int | None = None) -> dict[str, Any]:
+        """The model's features for some of the texts; those that are padded are as long as the longest, or `length`."""
         lengths = torch.tensor([len(self.ids[row]) for row in rows])
         all_ids = torch.from_numpy(np.concatenate([self.ids[row] for row in rows])).long()
         if self.first_position is not None:
             return {**self._flat(lengths, all_ids), **self.extra}
-        mask = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).long()
+        mask = (torch.arange(length or int(lengths.max())) < lengths.unsqueeze(1)).long()
         ids = torch.full(mask.shape, self.pad)
         ids[mask.bool()] = all_ids
         return {"input_ids": ids, "attention_mask": mask, **self.extra}
@@ -55,7 +55,7 @@ _STARTS = ("cu_seq_lens_q", "cu_seq_lens_k")
 
 
 def is_flat(*batches: dict[str, Any]) -> bool:
-    """True if the batches are without padding, and can become one: their texts' prompts are treated alike."""
+    """Tell if the batches are unpadded and can be joined: their texts' prompts are treated alike."""
     prompts = {int(batch.get("prompt_length", 0)) for batch in batches}
     return all(_STARTS[0] in batch for batch in batches) and len(prompts) == 1
 
@@ -74,7 +74,7 @@ def join(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 
 def tokenize(model: SentenceTransformer, texts: Sequence[str], kind: Kind) -> Tokens:
-    """The tokens that the library's `encode_query` or `encode_document` would give the model; not for no texts."""
+    """The tokens that the library's `encode_query` or `encode_document` would give the model, of at least one text."""
     features: dict[str, Any] = model.preprocess(list(texts), prompt=model.prompts[kind], task=kind)
     ids, mask = features.pop("input_ids").numpy().astype(np.int32), features.pop("attention_mask").numpy() > 0
     names = ("modality",) if _prompts_are_pooled(model) else ("modality", "prompt_length")
@@ -95,16 +95,5 @@ def first_position(model: SentenceTransformer) -> int | None:
     for module in transformer.modules():
         table = getattr(module, "position_embeddings", None)
         if isinstance(table, torch.nn.Embedding) and table.padding_idx is not None:
-            return table.padding_idx + 1  # RoBERTa and its kin
+            return table.padding_idx + 1  # RoBERTa and its relatives
     return 0
-
-
-def microbatches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Cut rows, longest first, so that rows × longest length stays within `budget` tokens; a row at least."""
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    cuts = []
-    while order:
-        size = max(1, budget // max(1, lengths[order[0]]))
-        cuts.append(order[:size])
-        order = order[size:]
-    return cuts

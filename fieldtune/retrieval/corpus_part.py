@@ -1,4 +1,4 @@
-"""The part of the corpus that ranks nearly as hard as the whole: where encoding all of it would take too long."""
+"""The part of the corpus that ranks nearly as hard as the whole, used if encoding all of it would take too long."""
 
 import random
 
@@ -9,7 +9,7 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.judged_queries import Judged
 
-_NEAR = 20  # passages of a query
+_NEAR = 20  # passages per query
 
 
 def part_of_corpus(
@@ -22,8 +22,8 @@ def part_of_corpus(
 ) -> npt.NDArray[np.int64]:
     """Rows of the passages to rank against, sorted: all answers, the nearest others by their vectors, random ones.
 
-    `queries` and `passages` are unit vectors of all queries and passages by a model that is there already. At most
-    `size` rows, but every answer is in.
+    `queries` and `passages` are unit vectors of all queries and passages by an existing model. At most `size` rows, but
+    always all answers.
     """
     if len(passages) <= size:
         return np.arange(len(passages))
@@ -31,7 +31,7 @@ def part_of_corpus(
 
 
 def part_by_words(judged: Judged, corpus: Corpus, size: int, seed: int) -> npt.NDArray[np.int64]:
-    """The same with BM25's nearest passages: what leads neither of two models astray more than the other."""
+    """The same with BM25's nearest passages, which are no more misleading for one of two models than for the other."""
     if len(corpus.texts) <= size:
         return np.arange(len(corpus.texts))
     sections = ranking.bm25(judged.texts, corpus).sections[:, :_NEAR]
@@ -40,7 +40,7 @@ def part_by_words(judged: Judged, corpus: Corpus, size: int, seed: int) -> npt.N
 
 
 def _part(judged: Judged, corpus: Corpus, near: npt.NDArray[np.int64], size: int, seed: int) -> npt.NDArray[np.int64]:
-    """`near` [queries, k]: rows of passages, the best first; -1 where there are no more."""
+    """`near` [queries, k]: rows of passages, the best first; -1 if there are no more."""
     answers = set().union(*judged.relevant)
     chosen = {row for row, section in enumerate(corpus.section_of.tolist()) if section in answers}
     for column in near.T.tolist():

@@ -16,7 +16,7 @@ PER_QUERY = "per_query.parquet"
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The model that a share of the training passages tuned."""
+    """A model tuned on a share of the training passages."""
 
     share: float
     passages: int
@@ -25,7 +25,7 @@ class CurvePoint:
     values: "Values"  # NDCG@10 [queries]
 
     def facts(self) -> dict[str, Any]:
-        """All but the values: the row of points.json."""
+        """Everything but the values: the row of points.json."""
         return {name: getattr(self, name) for name in ("share", "passages", "pairs", "base_kept")}
 
 

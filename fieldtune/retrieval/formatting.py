@@ -1,4 +1,4 @@
-"""Numbers, intervals and long texts as reports, summaries and tables have them."""
+"""Numbers, intervals and long texts, formatted for reports, summaries and tables."""
 
 from typing import TYPE_CHECKING
 
@@ -21,12 +21,12 @@ def count(value: int) -> str:
 
 
 def share(value: float) -> str:
-    return "<1 %" if 0 < value < 0.005 else f"{100 * value:.0f} %"
+    return "<1%" if 0 < value < 0.005 else f"{100 * value:.0f}%"
 
 
 def percent(value: float) -> str:
-    """A share with the digits that it has, such as 12.5 %."""
-    return f"{100 * value:g} %"
+    """A share with only the digits that it needs, such as 12.5%."""
+    return f"{100 * value:g}%"
 
 
 def difference_ends(interval: "Interval") -> str:
@@ -51,6 +51,6 @@ def capitalized(text: str) -> str:
 
 
 def beginning(text: str, letters: int) -> str:
-    """A text on one line, cut after a word and with an ellipsis if it is longer than so many letters."""
+    """A text on one line, cut after a word and ended by an ellipsis if it has more than `length` letters."""
     whole = " ".join(text.split())
     return whole if len(whole) <= letters else whole[:letters].rsplit(" ", 1)[0] + " …"

@@ -33,9 +33,9 @@ def mine(
 
     `queries` [n, d] and `passages` [m, d] are unit vectors, `positives` each query's passage, `cluster_of` each
     passage's cluster: nothing of the positive's cluster is a negative. A hard negative ranks between `first_rank`
-    and `last_rank` and scores at most `margin` of the positive's score (NV-Retriever, arXiv:2407.15831). If
-    there are too few, passages drawn at random fill up, those within the margin first; a corpus of little but copies
-    may leave a row short.
+    and `last_rank` and scores at most `margin` of the positive's score (NV-Retriever, arXiv:2407.15831). If there
+    are too few, passages drawn at random fill the row, those within the margin first; a corpus of mostly copies may
+    leave a row short.
     """
     import numpy as np
 
@@ -47,7 +47,7 @@ def mine(
     random_ones = 0
     for row, positive in enumerate(positives):
         own = float(queries[row] @ passages[positive])
-        ceiling = own - (1 - config.margin) * abs(own)  # below the positive where that scores below 0, too
+        ceiling = own - (1 - config.margin) * abs(own)  # below the positive even if that scores below 0
         chosen = [
             passage
             for passage, score in zip(

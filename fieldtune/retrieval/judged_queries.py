@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -10,15 +10,16 @@ import numpy.typing as npt
 
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
 from fieldtune.retrieval.significance import fewest_clusters
+from fieldtune.retrieval.words import overlap
 from fieldtune.runtime import paths
 
 TITLES = {"real": "real queries", "real_hard": "hard real queries", "synthetic": "generated queries, held out"}
 TEST_SETS = tuple(TITLES)
-HARD = 0.5  # a real query that repeats at most this share of its answer's heading is a hard one
+HARD = 0.5  # a real query that repeats at most this share of its answer's heading is hard
 _FEWEST_CLUSTERS = fewest_clusters(0.95)  # of real queries: fewer cannot be significant, even if all of them gain
-DEV = "dev"  # chooses: the checkpoint, the hybrid's weight
+DEV = "dev"  # chooses: the checkpoint, and the hybrids' shares if there are too few real queries
+GIVEN = 0.98  # generated queries that repeat this share of their words from the passage were made of its words
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Judged:
     main_set: str = ""  # the test set that the verdict rests on; empty if no test set has queries
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
-        """The rows of the queries that are in any of the sets, sorted."""
+        """The rows of the queries in any of the sets, sorted."""
         members = [self.sets[name] for name in names if name in self.sets]
         return np.unique(np.concatenate(members)) if members else np.array([], dtype=np.int64)
 
     def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
-        """The queries in these rows, in their order; they are of no set."""
+        """The queries in these rows, in their order; they belong to no set."""
         ids, texts = [self.ids[row] for row in rows], [self.texts[row] for row in rows]
         relevant = [self.relevant[row] for row in rows]
         return Judged(ids, texts, relevant, self.clusters[rows], {})
@@ -60,7 +61,7 @@ def row_of(query_id: str) -> int:
 def read(names: Iterable[str], corpus: Corpus) -> Judged:
     """The judged queries of the named sets of qrels.parquet; sets without queries are left out.
 
-    They come in the order of the names, but real queries that are too few for a verdict come last.
+    The sets come in the order of the names, except that real queries too few for a verdict come last.
     """
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}
@@ -102,18 +103,23 @@ def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]
     return [rows[row_of(query)][column] if query[0] == "q" else "real" for query in ids]
 
 
-def vectors(ids: Sequence[str], folder: Path) -> npt.NDArray[np.float32]:
-    """The vectors of queries by id, [len(ids), dimension], from `queries` and `real` of a vectors folder."""
-    tables = {kind: read_vectors(folder, name) for kind, name in _FILES.items()}
-    return np.array([tables[query[0]][row_of(query)] for query in ids], dtype=np.float32)
-
-
-_FILES = {"q": "queries", "r": "real"}
-
-
 def _texts(ids: Sequence[str]) -> list[str]:
     texts = {
         "q": [row["query"] for row in files.read_jsonl(paths.QUERIES)],
         "r": [query.query for query in real_queries.read()],
     }
     return [texts[query[0]][row_of(query)] for query in ids]
+
+
+def words_in_answers(judged: Judged, corpus: Corpus) -> float:
+    """The share of a query's word stems that the best of its answers' passages repeats, the mean over queries; 0 if
+    there are no queries.
+    """
+    passages_of: dict[int, list[int]] = {}
+    for passage, section in enumerate(corpus.section_of.tolist()):
+        passages_of.setdefault(section, []).append(passage)
+    shares = [
+        max(overlap(corpus.texts[passage], text) for section in sections for passage in passages_of[section])
+        for text, sections in zip(judged.texts, judged.relevant, strict=True)
+    ]
+    return fmean(shares) if shares else 0.0

@@ -1,4 +1,4 @@
-"""Retrieval metrics of one query each, with binary relevance, as trec_eval computes them."""
+"""Retrieval metrics per query, with binary relevance, as trec_eval computes them."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ Values = npt.NDArray[np.float64]
 
 
 def per_query(rankings: Rankings, relevant: Sequence[set[int]]) -> dict[str, Values]:
-    """The metrics of each query, [queries] each: `ndcg@10`, `mrr@10`, `recall@1` … `success@1`, `first_rank`.
+    """The metrics per query, [queries] each: `ndcg@10`, `mrr@10`, `recall@1` … `success@1`, `first_rank`.
 
-    `relevant` holds the sections that answer each query, as indices like those of `rankings`, at least one each.
+    `relevant` holds the sections that answer each query, at least one, as indices like those of `rankings`.
     NDCG (Järvelin, Kekäläinen 2002) with gain 1 and discount 1/log2(rank+1); its ideal ranks all relevant first.
-    `first_rank` is the rank of the first right section, from 1; one more than there are ranked if none is right.
+    `first_rank` is the rank of the first right section, from 1; one more than the number ranked if none is right.
     """
     hits = np.array(
         [

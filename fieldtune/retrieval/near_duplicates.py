@@ -1,9 +1,9 @@
 """Exact and near copies among texts.
 
-Why ours: a copy that is missed stands in two splits. MinHash with LSH takes as long for 100,000 passages
-(rensa, 10 s either way) and misses 7 % of the sample's 897 pairs with 16 bands and 22 % with its 8 (datasketch 13 %,
-in ten times the time). Vectors alone (semhash at a cosine of .9) miss two thirds of them, those with other titles, and
-find as many pairs that are no copies.
+Written here because a missed copy ends up in two splits. MinHash with LSH takes as long for 100,000 passages (rensa,
+10 s either way) and misses 7% of the sample's 897 pairs with 16 bands and 22% with its 8 (datasketch 13%, in ten
+times the time). Vectors alone (semhash at a cosine of 0.9) miss two thirds of them, those with other titles, and
+find as many pairs that are not copies.
 """
 
 from array import array
@@ -19,10 +19,10 @@ import numpy.typing as npt
 from fieldtune.retrieval.words import words_of
 
 _RECENT = 50  # texts compared per shared shingle: a template's thousand copies link up in chains, in linear time
-_BITS = 21  # of a word's number, so that a shingle fits 63; past two million words numbers repeat, harmlessly
-_PARTS = 31  # of all shingles, counted one by one to save memory; 2^21 is 2 modulo 31, so each word has a say
+_BITS = 21  # of a word's number, so that a shingle fits in 63; past two million words numbers repeat, harmlessly
+_PARTS = 31  # of all shingles, counted one by one to save memory; 2^21 is 2 modulo 31, so each word matters
 _BATCH = 1 << 22  # shingles of texts that are compared at once
-_LOW = (1 << 32) - 1  # the lower one of two numbers that are kept, and sorted, as one
+_LOW = (1 << 32) - 1  # the lower of two numbers that are stored, and sorted, as one
 
 Integers = npt.NDArray[np.int64]
 Pairs = Integers  # [pairs, 2]: i < j, sorted, each pair once
@@ -40,7 +40,7 @@ class Words:
         return len(self.starts) - 1
 
     def joined(self, whole_of: Integers) -> "Words":
-        """Join texts to whole ones, in their order; `whole_of` [texts] is the number of each one's whole, from 0."""
+        """Join pieces into whole texts, in order; `whole_of` [texts] is the number of each one's whole, from 0."""
         order = np.argsort(whole_of, kind="stable")
         borders = zip(self.starts[order].tolist(), self.starts[order + 1].tolist(), strict=True)
         numbers = np.concatenate([self.numbers[:0], *(self.numbers[start:end] for start, end in borders)])
@@ -48,9 +48,9 @@ class Words:
 
 
 def words(texts: Iterable[str]) -> Words:
-    """Cut texts into words, whatever their case.
+    """Cut texts into words, ignoring case.
 
-    In scripts without blanks between words each character is one. A text of signs alone is cut at its blanks.
+    In scripts without spaces between words each character is one. A text of signs alone is cut at its spaces.
     """
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     flat, starts = array("i"), array("q", [0])
@@ -76,8 +76,8 @@ def near_copies(texts: Words, overlap: float) -> Pairs:
     """Pairs of texts whose three-word shingles have a Jaccard index of at least `overlap`.
 
     Two such texts share one of each's rarest shingles (prefix filter: Bayardo, Ma, Srikant 2007), so only those that
-    do are compared. All pairs are found but in families of more than 50, whose members link up in chains. A text
-    without words is in no pair. Memory: 20 to 30 bytes a word, and the pairs.
+    do are compared. All pairs are found except in families of more than 50, whose members link up in chains. A text
+    without words is in no pair. Memory: 20 to 30 bytes per word, plus the pairs.
     """
     shingles = _shingles(texts)
     return union(*(pairs[_jaccard(shingles, pairs) >= overlap] for pairs in _candidates(shingles, overlap)))
@@ -107,7 +107,7 @@ def clusters(size: int, pairs: Pairs | Iterable[tuple[int, int]]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Shingles:
-    """The distinct shingles of texts; those that one text has alone are only counted."""
+    """The distinct shingles of texts; shingles of one text only are just counted."""
 
     sizes: Integers  # [texts]: how many each has
     starts: Integers  # [texts + 1]: where its part of `shared` begins
@@ -123,7 +123,7 @@ def _shingles(texts: Words) -> _Shingles:
     for part in range(_PARTS):
         places = np.flatnonzero(part_of == part)
         _, number = np.unique(codes[places], return_inverse=True)
-        held = _distinct(number << 32 | text_of[places])  # each shingle once a text
+        held = _distinct(number << 32 | text_of[places])  # each shingle once per text
         number, text = held >> 32, held & _LOW
         sizes += np.bincount(text, minlength=len(texts))
         frequency = np.bincount(number)
@@ -161,7 +161,7 @@ def _codes(texts: Words) -> tuple[Integers, npt.NDArray[np.uint8]]:
 
 def _candidates(shingles: _Shingles, overlap: float) -> Iterator[Pairs]:
     """Pairs of texts that share one of each's rarest shingles, some at a time; a pair may come again."""
-    # A copy has `least` of a text's shingles. So it has one of those that are left without `least` - 1 of them.
+    # A copy has `least` of a text's shingles, so it has one of those that remain without `least` - 1 of them.
     least = np.ceil(overlap * shingles.sizes - 1e-9).astype(np.int64)
     shared = np.diff(shingles.starts)
     rarest = np.clip(shared - least + 1, 0, shared)
@@ -202,10 +202,10 @@ def _distinct(numbers: Integers) -> Integers:
 
 
 def _ranges(starts: Integers, lengths: Integers) -> Integers:
-    """The whole numbers from each start on, so many of each, one range after the other."""
+    """Ranges of integers, one after the other: as many as `counts` says from each start on."""
     return np.repeat(starts - (np.cumsum(lengths) - lengths), lengths) + np.arange(lengths.sum())
 
 
 def _borders(lengths: Integers) -> Integers:
-    """[n + 1]: where pieces of these lengths begin that stand one after the other, and where the last one ends."""
+    """[n + 1]: where pieces of these lengths begin if laid end to end, and where the last one ends."""
     return np.concatenate([_NONE, [0], np.cumsum(lengths)])

@@ -6,22 +6,30 @@ scores rank as trec_eval ranks them: the id that sorts last comes first; equal m
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus
-from fieldtune.retrieval.words import bm25_words
+from fieldtune.retrieval.bm25 import Bm25Index, temporary_index
 
 DEPTH = 100  # sections ranked per query
-_RRF_K = 60  # Cormack, Clarke, Büttcher 2009: reciprocal rank fusion, the constant of the paper
-_PASSAGES = 4 * DEPTH  # passages fetched per query at first; more where their sections do not fill the depth
+_PASSAGES = 4 * DEPTH  # passages fetched per query at first; more if their sections do not fill the depth
 _CHUNK = 1 << 26  # scores held at once (256 MiB of float32)
 _COLUMNS = 1 << 17  # passages scored at once
 
 ScoredPassages = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # rows of passages, scores: [queries, k]
 ScoredSections = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]  # of one query
+
+
+class SectionTable(Protocol):
+    """The sections of passages, as a Corpus has them."""
+
+    @property
+    def section_of(self) -> npt.NDArray[np.int64]: ...  # [passages]
+    @property
+    def tie_order(self) -> npt.NDArray[np.int64]: ...  # [sections]: of equal scores the highest comes first
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,25 @@ class Rankings:
         return Rankings(self.sections[rows], self.scores[rows])
 
 
-def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], k: int) -> ScoredPassages:
-    """Exact search: the k passages of highest cosine for each query, best first; all of them where there are fewer.
+@dataclass(frozen=True)
+class DerivedVectors:
+    """Vectors that are computed from others as they are read, some rows at a time, and never held all at once."""
+
+    source: npt.NDArray[np.float32]  # [n, …]
+    derive: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]  # [rows, …] → [rows, dimension]
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, rows: Any) -> npt.NDArray[np.float32]:
+        return self.derive(self.source[rows])
+
+
+Table = npt.NDArray[np.float32] | DerivedVectors
+
+
+def nearest(queries: npt.NDArray[np.float32], passages: Table, k: int) -> ScoredPassages:
+    """Exact search: the k passages of highest cosine for each query, best first; all of them if there are fewer.
 
     Chunked over both, so that memory is bounded whatever the sizes.
     """
@@ -46,13 +71,12 @@ def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32],
     columns = max(1, min(len(passages), _COLUMNS))
     rows = max(1, _CHUNK // columns)
     rankings, scores = [], []
-    table = torch.from_numpy(np.ascontiguousarray(passages))
     for top in range(0, len(queries), rows):
         block = torch.from_numpy(np.ascontiguousarray(queries[top : top + rows]))
         best_scores = torch.empty(len(block), 0)
         best = torch.empty(len(block), 0, dtype=torch.int64)
         for left in range(0, len(passages), columns):
-            part = block @ table[left : left + columns].T
+            part = block @ torch.from_numpy(np.ascontiguousarray(passages[left : left + columns])).T
             values, places = part.topk(min(k, part.shape[1]), dim=1)
             joined = torch.cat([best_scores, values], dim=1)
             best_scores, chosen = joined.topk(min(k, joined.shape[1]), dim=1)
@@ -64,14 +88,14 @@ def nearest(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32],
     return np.concatenate(rankings), np.concatenate(scores)
 
 
-def dense(queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32], corpus: Corpus) -> Rankings:
+def dense(queries: npt.NDArray[np.float32], passages: Table, corpus: Corpus) -> Rankings:
     """Rank sections by the cosine of unit vectors."""
     return _by_section(lambda rows, k: nearest(queries[rows], passages, k), len(queries), corpus)
 
 
 def rescored(
     queries: npt.NDArray[np.float32],
-    passages: npt.NDArray[np.float32],
+    passages: Table,
     candidates: npt.NDArray[np.int64],
     corpus: Corpus,
 ) -> Rankings:
@@ -98,84 +122,119 @@ def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], corpus:
 
 
 def bm25(queries: Sequence[str], corpus: Corpus) -> Rankings:
-    """Rank sections by BM25 (Lucene's form, k1 1.5, b .75) with English stems and stop words, by bm25s.
+    """Rank sections by BM25 (Lucene's form, k1 1.5, b 0.75) with English stems and stop words, using bm25s.
 
     Sections that share no word with the query are not in its ranking.
     """
-    import bm25s
-    import Stemmer
-
-    options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english")}
-    words = bm25_words(corpus.texts, **options)
-    if not any(words.ids) or not queries:
-        return _ranked([], len(queries), corpus)
-    query_words = bm25_words(queries, return_ids=False, **options)
-    index = bm25s.BM25(method="lucene", k1=1.5, b=0.75)
-    index.index(words, show_progress=False)
-
-    def search(rows: npt.NDArray[np.int64], k: int) -> ScoredPassages:
-        passages, scores = index.retrieve([query_words[row] for row in rows], k=k, show_progress=False)
-        return passages.astype(np.int64, copy=False), np.where(scores > 0, scores, np.float32(-np.inf))
-
-    return _by_section(search, len(queries), corpus)
+    return bm25_fields(queries, corpus, (0.0,))[0.0]
 
 
-def fuse(left: Rankings, right: Rankings, corpus: Corpus, weight: float = 0.5) -> Rankings:
-    """Reciprocal rank fusion of two rankings of the same queries; `weight` is the left one's share, 0 to 1."""
+def bm25_fields(queries: Sequence[str], corpus: Corpus, shares: Sequence[float]) -> dict[float, Rankings]:
+    """Rank sections by BM25 of the whole text and of the headings, for each of these `shares` of the headings."""
+    with temporary_index(corpus.texts) as index:
+        return by_fields(index, queries, corpus, shares)
+
+
+def by_fields(
+    index: Bm25Index, queries: Sequence[str], table: SectionTable, shares: Sequence[float]
+) -> dict[float, Rankings]:
+    """The same with an index that is there."""
+    ranked: dict[float, list[Rankings]] = {share: [_ranked([], 0, table)] for share in shares}
+    for query in queries:
+        fields = index.field_scores(query, headings=any(shares))
+        for share in shares:
+            ranked[share].append(by_scores(index.combined(fields, share), table, present=0.0))
+    return {share: _stacked(rows) for share, rows in ranked.items()}
+
+
+def by_scores(scores: npt.NDArray[np.float32], table: SectionTable, present: float = -np.inf) -> Rankings:
+    """Rank the sections of one query by the scores of all passages [passages]; only scores above `present` count."""
+    known = np.where(scores > present, scores, np.float32(-np.inf))
+
+    def search(_: npt.NDArray[np.int64], k: int) -> ScoredPassages:
+        rows = np.argpartition(-known, k - 1)[:k] if k < len(known) else np.arange(len(known))
+        rows = rows[np.argsort(-known[rows], kind="stable")]
+        return rows[None], known[rows][None]
+
+    return _by_section(search, 1, table)
+
+
+def _stacked(rankings: Sequence[Rankings]) -> Rankings:
+    return Rankings(
+        np.concatenate([each.sections for each in rankings]), np.concatenate([each.scores for each in rankings])
+    )
+
+
+def fuse(left: Rankings, right: Rankings, table: SectionTable, share: float) -> Rankings:
+    """A convex combination of the scores of two rankings of the same queries; `share` is the left one's, 0 to 1.
+
+    Scores are min-max normalised over the ranked sections of each list; a list of one, or of equal scores, gets 1. A
+    section that is not in a list gets 0 there (Bruch, Gai, Ingber 2023, "An Analysis of Fusion Functions for Hybrid
+    Retrieval"). A share of 0 or 1 is the one ranking as it is.
+    """
+    if share in (0.0, 1.0):
+        return left if share else right
 
     def rows() -> Iterator[ScoredSections]:
-        for a, b in zip(left.sections, right.sections, strict=True):
-            scores: dict[int, float] = {}
-            for ranking, share in ((a, weight), (b, 1 - weight)):
-                for rank, section in enumerate(ranking[ranking >= 0].tolist(), start=1):
-                    scores[section] = scores.get(section, 0.0) + share / (_RRF_K + rank)
-            yield np.array(list(scores), dtype=np.int64), np.array(list(scores.values()), dtype=np.float32)
+        for a, b, a_scores, b_scores in zip(left.sections, right.sections, left.scores, right.scores, strict=True):
+            in_a, in_b = a >= 0, b >= 0
+            sections, places = np.unique(np.concatenate([a[in_a], b[in_b]]), return_inverse=True)
+            scores = np.concatenate([share * _normalised(a_scores[in_a]), (1 - share) * _normalised(b_scores[in_b])])
+            yield sections, np.bincount(places, weights=scores, minlength=len(sections)).astype(np.float32)
 
-    return _ranked(rows(), len(left.sections), corpus)
+    return _ranked(rows(), len(left.sections), table)
+
+
+def _normalised(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Scores from 0 to 1, best first; all 1 if they are equal."""
+    if len(scores) == 0 or scores[0] == scores[-1]:
+        return np.ones(len(scores))
+    normalised: npt.NDArray[np.float64] = (scores - scores[-1]) / (scores[0] - scores[-1])
+    return normalised
 
 
 def _by_section(
-    search: Callable[[npt.NDArray[np.int64], int], ScoredPassages], queries: int, corpus: Corpus
+    search: Callable[[npt.NDArray[np.int64], int], ScoredPassages], queries: int, table: SectionTable
 ) -> Rankings:
     """Rank the sections of the passages that `search` gives: the best k of each of these rows of the queries.
 
-    More are fetched for a query until its last section scores above the last passage fetched: otherwise a section of
-    many passages, or many passages of one score, would hide sections that belong into the ranking.
+    More are fetched for a query until its last section scores above the last passage fetched: otherwise a section with
+    many passages, or many passages with one score, would hide sections that belong in the ranking.
     """
     sections = np.full((queries, DEPTH), -1, dtype=np.int64)
     scores = np.full((queries, DEPTH), -np.inf)
-    todo = [(np.arange(queries), min(_PASSAGES, len(corpus.texts)))]
+    todo = [(np.arange(queries), min(_PASSAGES, len(table.section_of)))]
     while todo:
         rows, k = todo.pop()
         if len(rows) > (most := max(1, _CHUNK // max(k, 1))):
             todo.append((rows[most:], k))
             rows = rows[:most]
         passages, values = search(rows, k)
-        ranked = _ranked(_collapsed(passages, values, corpus), len(rows), corpus)
+        ranked = _ranked(_collapsed(passages, values, table), len(rows), table)
         sections[rows], scores[rows] = ranked.sections, ranked.scores
         last = values[:, -1]
         undecided = (ranked.scores[:, -1] <= last) & (last > -np.inf)
-        if k < len(corpus.texts) and undecided.any():
-            todo.append((rows[undecided], min(4 * k, len(corpus.texts))))
+        if k < len(table.section_of) and undecided.any():
+            todo.append((rows[undecided], min(4 * k, len(table.section_of))))
     return Rankings(sections, scores)
 
 
 def _collapsed(
-    rankings: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], corpus: Corpus
+    rankings: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], table: SectionTable
 ) -> Iterator[ScoredSections]:
     for passages, values in zip(rankings, scores, strict=True):
         known = values > -np.inf
-        # Passages come best first, so that a section's first one is its best.
-        sections, first = np.unique(corpus.section_of[passages[known]], return_index=True)
+        # Passages come best first, so a section's first one is its best.
+        sections, first = np.unique(table.section_of[passages[known]], return_index=True)
         yield sections, values[known][first]
 
 
-def _ranked(rows: Iterable[ScoredSections], count: int, corpus: Corpus) -> Rankings:
+def _ranked(rows: Iterable[ScoredSections], count: int, table: SectionTable) -> Rankings:
     """The rankings of `count` queries; those without a row are empty."""
     sections = np.full((count, DEPTH), -1, dtype=np.int64)
     scores = np.full((count, DEPTH), -np.inf)
     for row, (ids, values) in enumerate(rows):
-        order = np.lexsort((-corpus.tie_order[ids], -values))[:DEPTH]
+        order = np.lexsort((-table.tie_order[ids], -values))[:DEPTH]
         sections[row, : len(order)] = ids[order]
         scores[row, : len(order)] = values[order]
     return Rankings(sections, scores)

@@ -1,4 +1,4 @@
-"""Errors of means over queries that are not independent, and how many clusters of them can tell anything."""
+"""Cluster-robust standard errors, and the fewest clusters that can reach significance."""
 
 import math
 from dataclasses import dataclass
@@ -11,25 +11,25 @@ import numpy.typing as npt
 class Interval:
     """A mean with the interval that holds the truth with the chosen confidence.
 
-    To six decimals, as metrics.json has them: the verdict follows from what a person can read there.
+    Rounded to six decimals, as in metrics.json: the verdict follows from what a person can read there.
     """
 
     mean: float
     low: float
     high: float
-    known: bool = True  # False: there are too few clusters to tell, and `low` and `high` are all that is possible
+    known: bool = True  # False: too few clusters to tell, and `low` and `high` are the extremes that are possible
 
     def json(self) -> dict[str, float | None]:
-        """The row of metrics.json; the ends of an interval that is not known are null."""
+        """The row of metrics.json; the ends of an unknown interval are null."""
         low, high = (self.low, self.high) if self.known else (None, None)
         return {"mean": self.mean, "low": low, "high": high}
 
 
 def standard_error(values: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64]) -> float:
-    """The standard error of the mean of `values` [n], those of one of the `clusters` [n] depending on one another.
+    """The standard error of the mean of `values` [n]; those of one of the `clusters` [n] depend on one another.
 
-    The cluster-robust one (Liang, Zeger 1986), with the correction for few clusters. Of one cluster, which tells no
-    spread, each value is taken for itself; infinite for a single value.
+    Cluster-robust (Liang, Zeger 1986), with the correction for few clusters. With a single cluster, which shows no
+    spread, each value counts by itself; infinite for a single value.
     """
     _, cluster_of = np.unique(clusters, return_inverse=True)
     if cluster_of.max() == 0:
@@ -42,5 +42,5 @@ def standard_error(values: npt.NDArray[np.float64], clusters: npt.NDArray[np.int
 
 
 def fewest_clusters(confidence: float) -> int:
-    """The fewest clusters that can be significant: as many as a two-sided sign test takes if all of them agree."""
+    """The fewest clusters that can be significant: as many as a two-sided sign test needs if all of them agree."""
     return 1 + math.ceil(-math.log2(1 - confidence))

@@ -1,4 +1,4 @@
-"""Rankings in a file, so that no stage ranks again for another."""
+"""Rankings in a file, so that no stage repeats another's ranking."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

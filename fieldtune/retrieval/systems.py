@@ -1,8 +1,9 @@
-"""The systems that are compared, and what they are called."""
+"""The systems that are compared, and their names."""
 
 LABELS = {
     "base": "base",
     "bm25": "BM25",
+    "bm25_fields": "BM25(headings)",
     "hybrid": "hybrid(base)",
     "tuned": "tuned",
     "tuned_hybrid": "hybrid(tuned)",
@@ -11,6 +12,7 @@ SYSTEMS = tuple(LABELS)
 IN_SENTENCES = {
     "base": "the base model",
     "bm25": "BM25",
+    "bm25_fields": "BM25 with headings as a field of their own",
     "hybrid": "the hybrid of base model and BM25",
     "tuned": "the tuned model",
     "tuned_hybrid": "the hybrid of tuned model and BM25",
@@ -18,16 +20,29 @@ IN_SENTENCES = {
 IN_MODEL_CARD = {
     "base": "base model",
     "bm25": "BM25",
+    "bm25_fields": "BM25 with headings",
     "hybrid": "hybrid of base model and BM25",
     "tuned": "**this model**",
     "tuned_hybrid": "hybrid of this model and BM25",
 }
+IN_MODEL_CARD_OF_BASE = IN_MODEL_CARD | {
+    "base": "**this model**",
+    "hybrid": "hybrid of this model and BM25",
+    "tuned": "tuned model",
+    "tuned_hybrid": "hybrid of tuned model and BM25",
+}
 # From what costs a team least to what costs most: a new model is one file, a hybrid a second index.
-CHEAPEST_FIRST = ("base", "bm25", "tuned", "hybrid", "tuned_hybrid")
-UNTUNED = ("base", "bm25", "hybrid")  # what the tuned model is compared with
+CHEAPEST_FIRST = ("base", "bm25", "bm25_fields", "tuned", "hybrid", "tuned_hybrid")
+UNTUNED = ("base", "bm25", "bm25_fields", "hybrid")  # the tuned model is compared with these
+WITHOUT_WORDS = ("base", "tuned")  # those without BM25 in them
 COMPARED = "compare:"  # stands before the name of a model that `evaluate.compare` adds
 
 
 def label(system: str) -> str:
-    """The short name of a system; a model that was compared besides has its own."""
+    """The short name of a system; a model from `evaluate.compare` has its own."""
     return LABELS.get(system) or system.removeprefix(COMPARED)
+
+
+def exports_base(verdict: str, recommend: str) -> bool:
+    """True if the export holds the base model: it is to be kept, or its hybrid is recommended."""
+    return verdict == "keep_base" or recommend in ("base", "hybrid")

@@ -13,25 +13,25 @@ _STOP_WORDS = frozenset(
 _WITHOUT_BLANKS = re.compile(f"[{NO_BLANKS}]")
 _WORD = re.compile(f"[{LETTERS}]+")
 _WORD_OR_CHARACTER = re.compile(f"(?=[{LETTERS}])[{NO_BLANKS}]|(?:(?![{NO_BLANKS}])[{LETTERS}])+")
-# Korean has blanks, but its particles stand at its words, so that whole words seldom meet.
+# Korean has spaces, but its particles are attached to its words, so that whole words rarely match.
 _IN_PAIRS = f"{NO_BLANKS}\u3131-\u318e\uac00-\ud7a3"
 _CHARACTER = f"(?=[{LETTERS}])[{_IN_PAIRS}][{MARKS}]*"
 _CHARACTERS = re.compile(_CHARACTER)
 _LAST_CHARACTER = re.compile(f"{_CHARACTER}\\Z")
 _RUN = re.compile(f"(?:{_CHARACTER})+")
-_BM25_WORD = f"[{LETTERS}]{{2,}}|{_CHARACTER}"  # of other scripts no single letters, as bm25s has it
+_BM25_WORD = f"[{LETTERS}]{{2,}}|{_CHARACTER}"  # in other scripts no single letters, as in bm25s
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, whatever their case; in scripts without blanks between words each character is one."""
+    """The words of a text in lower case; in scripts without spaces between words each character is one."""
     folded = text.casefold()
     without_blanks = not folded.isascii() and _WITHOUT_BLANKS.search(folded)
     return (_WORD_OR_CHARACTER if without_blanks else _WORD).findall(folded)
 
 
 def paired(text: str, singles: bool = False) -> str:
-    """The text with pairs of neighbouring characters for words in scripts without blanks, and in Korean, as Lucene's
-    CJKAnalyzer has them; a character that stands alone stays. `singles`: with each character beside the pairs.
+    """The text with pairs of neighbouring characters as words in scripts without spaces, and in Korean, as in Lucene's
+    CJKAnalyzer; a character that stands alone stays. `singles`: with each character beside the pairs.
     """
     if text.isascii():
         return text
@@ -45,7 +45,7 @@ def paired(text: str, singles: bool = False) -> str:
 
 
 def joined(words: list[str], text: str) -> list[str]:
-    """Words of `paired(text)`, but what overlaps there is one: 检索, 模型, 索模 are 检索模型 where the text has it."""
+    """Words of `paired(text)`, with overlapping ones joined: 检索, 模型, 索模 are 检索模型 if the text has it."""
     for left, right in permutations(words, 2):
         last = _LAST_CHARACTER.search(left)
         if last and right.startswith(last[0]) and (whole := left + right.removeprefix(last[0])) in text:
@@ -54,8 +54,8 @@ def joined(words: list[str], text: str) -> list[str]:
 
 
 def bm25_words(texts: Iterable[str], **options: Any) -> Any:
-    """The words of texts as bm25s.tokenize gives them, with its `options`; in scripts without blanks characters, which
-    people search for, too, and pairs of them.
+    """The words of texts from bm25s.tokenize with its `options`; in scripts without spaces characters, which people
+    search for, too, and pairs of them.
     """
     import bm25s
 
@@ -64,7 +64,7 @@ def bm25_words(texts: Iterable[str], **options: Any) -> Any:
 
 
 def stem(word: str) -> str:
-    """A word without its English ending, crudely: `copies`, `copied` and `copying` need only meet often enough."""
+    """A word without its English ending, crudely: `copies`, `copied` and `copying` need only match often enough."""
     word = word.lower()
     for ending in ("ies", "es", "s", "ing", "ed"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
@@ -82,11 +82,11 @@ def overlap(query: str, heading: str) -> float:
 
 
 def heading_overlap(query: str, answers: Iterable[Mapping[str, Any]]) -> float:
-    """The highest `overlap` with the heading of one of the passages that answer; 1 where there is none to repeat."""
+    """The highest `overlap` with the heading of one of the passages that answer; 1 if there is none to repeat."""
     return max(overlap(query, heading) if (heading := _heading(answer)) else 1.0 for answer in answers)
 
 
 def _heading(passage: Mapping[str, Any]) -> str:
-    """The last heading above a passage, without the number of a repeated one; of a record its title."""
+    """The last heading above a passage, without the number of a repeated one; for a record its title."""
     is_record = passage["document"] != passage["source"]
     return str(passage["title"]) if is_record else re.sub(r"~\d+$", "", passage["section"])

@@ -1,6 +1,8 @@
-"""The terminal: progress bars for long work, and lines that are worth reading meanwhile."""
+"""The terminal: progress bars for long work, and lines worth reading in the meantime."""
 
+import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,15 +17,35 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-# Would steer a terminal or reverse its letters: control characters but tab and line end, Unicode's line ends and
-# directions, halves of characters. The zero-width joiners stay: words of Persian and Hindi are spelled with them.
+# Characters that would steer a terminal or reverse its text: control characters except tab and line feed, Unicode's
+# line ends and directions, lone surrogates. The zero-width joiners stay: Persian and Hindi words are spelled with them.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-console = Console(highlight=False, soft_wrap=True, emoji=False)
+# Cron, containers and schedulers write in the encodings of decades ago: a mark that one lacks ends no work.
+for _stream in (sys.stdout, sys.stderr):
+    if hasattr(_stream, "reconfigure"):  # None if it is closed
+        _stream.reconfigure(errors="replace")
+
+
+class _LastingConsole(Console):
+    """A console whose output may break off: what is printed then is lost, and the work goes on."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except SystemExit:  # the reader of a pipe is gone; rich has turned the output into nothing
+            pass
+        except (OSError, ValueError):  # a terminal that hung up, a full disk, a closed file
+            self.quiet = True
+            # Python writes out at its end what is left, and its exit code would tell of the failure.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+console = _LastingConsole(highlight=False, soft_wrap=True, emoji=False)
 
 
 class Bar:
-    """A progress bar's one task."""
+    """A progress bar's only task."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
@@ -33,7 +55,7 @@ class Bar:
         self._progress.advance(self._task, steps)
 
     def expect(self, total: float) -> None:
-        """Change the number of steps in all."""
+        """Change the total number of steps."""
         self._progress.update(self._task, total=total)
 
     def note(self, text: str) -> None:
@@ -43,7 +65,7 @@ class Bar:
 
 @contextmanager
 def progress(label: str, total: float) -> Iterator[Bar]:
-    """Show a bar for `total` steps with the time used and the time left; it leaves nothing behind."""
+    """Show a bar for `total` steps with the time elapsed and the time left; it disappears at the end."""
     with Progress(
         TextColumn("  {task.description}"),
         BarColumn(),
@@ -60,10 +82,10 @@ def progress(label: str, total: float) -> Iterator[Bar]:
 
 
 def note(text: str) -> None:
-    """Print one line that is worth reading while a stage runs."""
+    """Print one line worth reading while a stage runs."""
     console.print(f"  {text}", markup=False)
 
 
 def printable(text: str) -> str:
-    """A text of a document or a query without what would steer the terminal."""
+    """A text of a document or a query, without characters that would steer the terminal."""
     return _CONTROLS.sub("", text)

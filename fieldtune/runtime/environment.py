@@ -1,17 +1,17 @@
-"""The environment that libraries read as they load, and the watch that ends a stage with whoever started it.
+"""The environment that libraries read as they load, and the watch that ends a stage when its parent ends.
 
-A stage that DVC started ends when DVC does, and a process that a stage launched when the stage does: killing `dvc`
-leaves its child alive. Each `__main__` imports this first, before its libraries: they take seconds to load, in which
-`dvc` may be gone already.
+A stage that DVC started ends when DVC does, and a process that a stage launched ends when the stage does: otherwise
+killing `dvc` would leave its child alive. Each `__main__` imports this first, before its libraries: they take seconds
+to load, and `dvc` may be gone by then.
 """
 
 import os
 
-# Threads that wait for one another spin, and rob whatever else runs: beside one other busy process encoding took
-# 60 s instead of 9. Read when torch loads.
+# Threads that wait for one another spin and slow down everything else: beside one other busy process, encoding took
+# 60 s instead of 9 s. Read when torch loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Otherwise onnxruntime reports to Microsoft, and keeps an identifier of the machine for it. Read when it loads.
+# Otherwise onnxruntime reports to Microsoft, and stores an identifier of the machine for that. Read when it loads.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if "DVC_STAGE" in os.environ or "FIELDTUNE_LAUNCHED" in os.environ:
@@ -22,10 +22,10 @@ if "DVC_STAGE" in os.environ or "FIELDTUNE_LAUNCHED" in os.environ:
 
     import psutil
 
-    _MARKS = {"DVC_STAGE", "FIELDTUNE_LAUNCHED"}  # in the environment of what DVC, and of what a stage, starts
+    _MARKS = {"DVC_STAGE", "FIELDTUNE_LAUNCHED"}  # set in the environment of what DVC, or a stage, starts
 
     def _up_to_dvc() -> list[psutil.Process]:
-        """This process and those above it, the one that started all last: some shells (dash) stay between."""
+        """This process and its ancestors, up to the one that started all: some shells (dash) stay in between."""
         chain = [psutil.Process()]
         while (parent := chain[-1].parent()) is not None:
             chain.append(parent)

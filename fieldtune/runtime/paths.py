@@ -7,7 +7,7 @@ PARAMS = Path("params.yaml")
 DATA = Path("data")
 CONFIG = DATA / "config"
 
-NONE = DATA / "none.jsonl"  # committed and empty: params.yaml names it for a place that there is none of
+NONE = DATA / "none.jsonl"  # committed and empty: params.yaml names it if there is no such file
 SAMPLE_DOCS = DATA / "sample/docs"
 SAMPLE_REAL = DATA / "sample/real.jsonl"
 SAMPLE_STYLE = DATA / "sample/style.yaml"

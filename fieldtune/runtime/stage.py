@@ -3,7 +3,9 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,11 +18,9 @@ from fieldtune.runtime import state
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
-LAUNCHED = "FIELDTUNE_LAUNCHED"  # in the environment of a stage's processes: the one that started them has the lock
-_FULL = "No space left on device"
-# In errors of libraries' own classes, as safetensors' and SQLite's
-_FULL_MESSAGES = (_FULL, "database or disk is full")
-_WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one that its parent is gone
+LAUNCHED = "FIELDTUNE_LAUNCHED"  # set for a stage's processes: the one that started them holds the lock
+_FULL = 1 << 20  # bytes; with fewer free the disk is full, whatever a library says of its failed write
+_WAIT_FOR_ORPHAN = 10.0  # seconds; an orphan notices within one second that its parent is gone
 
 
 @contextmanager
@@ -49,13 +49,13 @@ def _wait_for(file: IO[str], stage: str) -> None:
             if time.monotonic() > deadline:
                 file.seek(0)
                 raise UserError(
-                    f"another {stage} stage is running here (process {file.read()}): wait for it or end it"
+                    f"another {stage} stage is running here (process {file.read()}): wait for it to finish, or stop it"
                 ) from None
             time.sleep(0.2)
 
 
 def run_stage(stage: str, work: Callable[[], str]) -> None:
-    """Run one stage and exit: 0 with `work`'s summary line, 1 with one message that says what to do.
+    """Run one stage and exit: with 0 and `work`'s summary line, or with 1 and one message that says what to do.
 
     `work` returns the summary without the stage's name.
     """
@@ -68,18 +68,19 @@ def run_stage(stage: str, work: Callable[[], str]) -> None:
     except UserError as error:
         _fail(stage, str(error))
     except KeyboardInterrupt:
-        _fail(stage, "interrupted; run `dvc repro` again to go on")
+        _fail(stage, "interrupted: run `dvc repro` again to continue")
     except FileNotFoundError as error:
         name = error.filename or str(error).rpartition(": ")[2]  # pyarrow and safetensors leave `filename` empty
-        _fail(stage, f"{name} not found: run `dvc repro {stage}`, which makes what the stage reads")
-    except OSError as error:
-        if error.filename is None and error.errno is None:
+        _fail(stage, f"{name} not found: run `dvc repro {stage}`, which makes the files that the stage reads")
+    except Exception as error:
+        places = {Path.cwd(), Path(tempfile.gettempdir()), (Path.cwd() / ".dvc").resolve()}
+        full = [place for place in places if place.exists() and shutil.disk_usage(place).free < _FULL]
+        if full:
+            where = ", ".join(sorted(map(str, full)))
+            _fail(stage, f"no space left on the disk of {where}: free some, then run `dvc repro` again")
+        if not isinstance(error, OSError) or (error.filename is None and error.errno is None):
             raise
         _fail(stage, f"{error.strerror}: {error.filename or 'while writing'}")
-    except Exception as error:
-        if not any(message in str(error) for message in _FULL_MESSAGES):
-            raise
-        _fail(stage, f"{_FULL}: free some, then run `dvc repro` again")
     seconds = time.monotonic() - started
     console.print(f"[bold green]✓[/] [bold]{stage}[/]  {escape(summary)}  [dim]({_duration(seconds)})[/]")
 
@@ -87,7 +88,6 @@ def run_stage(stage: str, work: Callable[[], str]) -> None:
 def _fail(stage: str, message: str) -> None:
     console.quiet = False  # in whichever process it happens
     console.print(f"[bold red]✗[/] [bold]{stage}[/]  {escape(message)}")
-    sys.stdout.flush()
     sys.exit(1)
 
 

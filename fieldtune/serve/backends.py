@@ -16,8 +16,8 @@ from fieldtune.serve.exported import Exported
 
 Vectors = npt.NDArray[np.float32]
 
-# `batch_tokens` and `run_cost`. On a CPU all that is gained by batches is gained at 256 tokens: MiniLM in int8 takes
-# 4.1 ms of CPU for a text of 10 tokens alone and 2.0 ms among 16, and one of 256 tokens is no faster among others.
+# `batch_tokens` and `run_cost`. On a CPU, batches gain nothing beyond 256 tokens: MiniLM in int8 takes 4.1 ms of CPU
+# for a text of 10 tokens alone and 2.0 ms among 16, and a text of 256 tokens is no faster among others.
 _CPU = (256, 16)
 _GPU = (16_384, 2048)
 _AT_ONCE = 32  # tokens; 3 to 7 ms with a file of up to
@@ -25,13 +25,13 @@ _SMALL = 100_000_000  # bytes
 
 
 class Backend(Protocol):
-    """Encodes token ids as they are; called once at a time, from any thread."""
+    """An encoder of token ids as they are; called by one thread at a time, whichever."""
 
     name: str  # int8, fp32 or torch, with the device
     dimension: int
-    batch_tokens: int  # more at once are no faster
-    run_cost: int  # tokens that take as long as one run does besides its tokens
-    at_once: int  # tokens of a run that is over before a thread has woken, or little later; 0: there is none
+    batch_tokens: int  # a larger batch is no faster
+    run_cost: int  # the fixed cost of a run, in tokens
+    at_once: int  # tokens of a run that takes hardly longer than waking a thread; 0: there is none
 
     def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """Unit vectors, float32 [len(ids), dimension]."""
@@ -51,7 +51,7 @@ def choose(exported: Exported, model: str) -> str:
             return "torch"
         if available:
             return available[0]
-        raise UserError(f"{exported.folder} has no model in it: run `dvc repro export`")
+        raise UserError(f"{exported.folder} contains no model: run `dvc repro export`")
     if model not in available:
         raise UserError(
             f"{exported.folder} has no model for `--model {model}`; available: {', '.join(available) or 'none'}"
@@ -60,7 +60,7 @@ def choose(exported: Exported, model: str) -> str:
 
 
 def open_backend(exported: Exported, model: str, threads: int) -> Backend:
-    """Load what `choose` named and encode once, so that the first request is no slower than others.
+    """Load the chosen backend and encode once, so that the first request is no slower than others.
 
     Raises UserError if the files are broken.
     """
@@ -77,10 +77,10 @@ class OnnxBackend:
     """An exported graph on the CPU."""
 
     def __init__(self, path: Path, precision: str, padding: int, threads: int) -> None:
-        # Of a large model the weights lie beside the graph.
+        # A large model's weights lie beside the graph.
         small = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*")) <= _SMALL
         self._session = _onnx_session(path, threads)
-        # Threads that share a short run wait for each other more than they save; so it has a session with one.
+        # Threads that share a short run wait for each other more than they save, so it has a single-threaded session.
         self._short = _onnx_session(path, 1) if small and threads > 1 else self._session
         self._padding = padding
         self.name = f"{precision} on the CPU"
@@ -102,7 +102,7 @@ def _onnx_session(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
-    # Batches have any shape: memory planned for one is of no use to the next, and is never given back.
+    # Batches have any shape: memory planned for one is useless for the next, and is never released.
     options.enable_mem_pattern = False
     options.enable_cpu_mem_arena = False
     # Otherwise the model's threads spin between batches, on the cores that the server itself needs.
@@ -114,8 +114,8 @@ def _onnx_session(path: Path, threads: int) -> Any:
             providers=["CPUExecutionProvider"],
             disabled_optimizers=["SkipLayerNormFusion"],  # slower than its parts: int8 takes a quarter longer
         )
-    except Exception as error:  # what a broken file raises depends on the file
-        raise UserError(f"{path} does not load: {error}") from error
+    except Exception as error:  # the class depends on what is broken
+        raise UserError(f"{path} could not be loaded ({error}): run `dvc repro export`") from error
 
 
 class TorchBackend:
@@ -157,7 +157,7 @@ def padded(ids: Sequence[Sequence[int]], padding: int) -> tuple[npt.NDArray[np.i
 
 
 def _has_gpu() -> bool:
-    """True if torch would use a GPU; torch, which takes seconds to import, is imported only if there is a driver."""
+    """Tell if torch would use a GPU; torch, which takes seconds to import, is imported only if there is a driver."""
     if not any(Path(place).exists() for place in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")):
         return False
     import torch

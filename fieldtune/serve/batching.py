@@ -1,4 +1,4 @@
-"""Requests from many clients, encoded together: batches by tokens, a bounded queue, a turn for each."""
+"""Requests from many clients, encoded together: batches by tokens, a bounded queue, fair turns."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ import numpy as np
 from fieldtune.serve import metrics
 from fieldtune.serve.backends import Backend, Vectors
 
-_MOST_WAIT = 60  # seconds; official clients do as Retry-After says up to here
+_MOST_WAIT = 60  # seconds; official clients honour Retry-After up to this
 
 log = logging.getLogger(__name__)
 
@@ -27,23 +27,33 @@ class QueueFull(Exception):
         self.retry_after = retry_after
 
 
+class NotFinite(Exception):
+    """The model gave a vector with NaN or infinity."""
+
+
 @dataclass
 class _Job:
     """The texts of one request."""
 
     ids: Sequence[Sequence[int]]
     vectors: Vectors
-    todo: list[int]  # rows not yet taken; the next is the last, and the shortest
+    todo: list[int]  # rows not taken yet; the next one is the last, and the shortest
     left: int  # rows without a vector
     done: "asyncio.Future[Vectors]"
     since: float = field(default_factory=time.perf_counter)
 
+    def fail(self, error: Exception) -> None:
+        """Give up the texts that wait, and raise `error` where the vectors are waited for."""
+        self.todo.clear()
+        if not self.done.done():
+            self.done.set_exception(error)
+
 
 class Batcher:
-    """Give it token ids, get vectors. One loop forms batches and runs the model in a thread of its own.
+    """A queue that turns token ids into vectors. One loop forms batches and runs the model in a thread of its own.
 
-    The shortest runs are made in the loop itself, which waits meanwhile: for a query of one client a fifth of the time
-    was spent on waking the thread and being woken by it.
+    The shortest runs are made in the loop itself, which waits meanwhile: for single queries of one client, a fifth of
+    the time was spent on waking the thread and being woken by it.
     """
 
     def __init__(self, backend: Backend, *, batch_tokens: int, queue_tokens: int) -> None:
@@ -51,13 +61,13 @@ class Batcher:
         self._batch_tokens = batch_tokens
         self._queue_tokens = queue_tokens
         self._jobs: deque[_Job] = deque()
-        self._tokens = 0  # of all jobs that are not done
-        self._rate = 0.0  # tokens a second, of late
+        self._tokens = 0  # of all unfinished jobs
+        self._rate = 0.0  # tokens per second, recently
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "model")
 
     async def encode(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """Unit vectors, float32 [len(ids), dimension]. Cancelling it takes the texts out of the queue.
+        """Unit vectors, float32 [len(ids), dimension]. Cancelling removes the texts from the queue.
 
         Raises QueueFull at once if more tokens are waiting than fit beside these.
         """
@@ -67,7 +77,7 @@ class Batcher:
         job = _Job(
             ids=ids,
             vectors=np.zeros((len(ids), self._backend.dimension), dtype=np.float32),
-            # Neighbours of like length, so that little of a batch is padding.
+            # Neighbours of similar length, so that little of a batch is padding.
             todo=sorted(range(len(ids)), key=lambda row: -len(ids[row])),
             left=len(ids),
             done=asyncio.get_running_loop().create_future(),
@@ -89,14 +99,14 @@ class Batcher:
         return min(_MOST_WAIT, max(1, math.ceil(seconds)))
 
     async def run(self) -> None:
-        """Encode what comes, until cancelled."""
+        """Encode whatever arrives, until cancelled."""
         while True:
             await self._wake.wait()
             self._wake.clear()
             while batch := next_batch(self._jobs, self._batch_tokens):
                 for run in runs(batch, self._backend.run_cost):
                     await self._encode(run)
-                    await asyncio.sleep(0)  # clients have their turn between two runs, wherever those are made
+                    await asyncio.sleep(0)  # clients get their turn between two runs, wherever the runs are made
 
     async def _encode(self, rows: list[tuple[_Job, int]]) -> None:
         ids = [job.ids[row] for job, row in rows]
@@ -108,15 +118,20 @@ class Batcher:
                 vectors = self._backend.encode(ids)
             else:
                 vectors = await asyncio.get_running_loop().run_in_executor(self._thread, self._backend.encode, ids)
-        except Exception as error:  # the model's, of whatever kind: these requests fail, the service does not
+        except Exception as error:  # the model's, of any kind: these requests fail, the service does not
             log.error("encoding failed", extra={"fields": {"error": f"{type(error).__name__}: {error}"}})
             for job, _ in rows:
-                job.todo.clear()
-                if not job.done.done():
-                    job.done.set_exception(error)
+                job.fail(error)
             return
         self._observe(ids, time.perf_counter() - started)
-        for (job, row), vector in zip(rows, vectors, strict=True):
+        finite = np.atleast_1d(np.isfinite(vectors).all(axis=1))
+        if not finite.all():
+            fields = {"texts": int((~finite).sum()), "tokens": max(map(len, ids))}
+            log.error("the model gave vectors with NaN or infinity", extra={"fields": fields})
+        for (job, row), vector, sound in zip(rows, vectors, finite, strict=True):
+            if not sound:
+                job.fail(NotFinite())
+                continue
             job.vectors[row] = vector
             job.left -= 1
             if job.left == 0 and not job.done.done():
@@ -133,9 +148,9 @@ class Batcher:
 
 
 def next_batch(jobs: "deque[_Job]", budget: int) -> list[tuple[_Job, int]]:
-    """Take texts of up to `budget` tokens, one at least, a text of each job in turn: no client waits for another's all.
+    """Take up to `budget` tokens, at least one text, one text per job in turn: no client waits for all of another's.
 
-    Jobs of which nothing is left to take leave the queue, as do those that nobody waits for.
+    Jobs with nothing left to take leave the queue, as do those that nobody waits for.
     """
     taken: list[tuple[_Job, int]] = []
     tokens = 0
@@ -154,9 +169,9 @@ def next_batch(jobs: "deque[_Job]", budget: int) -> list[tuple[_Job, int]]:
 
 
 def runs(batch: Sequence[tuple[_Job, int]], cost: int) -> list[list[tuple[_Job, int]]]:
-    """Cut a batch into runs of the model, the shortest texts first: a new one if more than `cost` would be padding.
+    """Cut a batch into runs of the model, shortest texts first: a new run if more than `cost` would be padding.
 
-    `cost` is in tokens, as is what a run costs besides them.
+    `cost`, the fixed cost of a run, is in tokens.
     """
     cut: list[list[tuple[_Job, int]]] = []
     tokens = 0  # of the last run

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fieldtune.corpus import files
+from fieldtune.retrieval import exported_search
 from fieldtune.runtime.errors import UserError
 
 Kind = Literal["query", "document"]
@@ -15,14 +16,14 @@ _TOKENIZER = "tokenizer.json"
 
 @dataclass(frozen=True)
 class Exported:
-    """An export as it lies on the disk; nothing is loaded."""
+    """An export as it lies on disk; nothing is loaded."""
 
     folder: Path
-    home: Path  # has the tokenizer: onnx/, or model/ if nothing was exported to ONNX
+    home: Path  # the folder with the tokenizer: onnx/, or model/ if nothing was exported to ONNX
     prompts: Mapping[Kind, str]
-    max_tokens: int  # longer texts are cut here; counts prompt and special tokens
+    max_tokens: int  # longer texts are cut here; includes prompt and special tokens
     padding: int  # token id
-    matryoshka: tuple[int, ...]  # sizes that the vectors may be cut to, sorted; empty: none but their own
+    matryoshka: tuple[int, ...]  # sizes that the vectors may be cut to, sorted; empty: only their own
     sha256: Mapping[str, str]  # by path in the folder, as manifest.json has it
 
     @property
@@ -30,22 +31,22 @@ class Exported:
         return self.home / _TOKENIZER
 
     def graph(self, precision: str) -> Path:
-        """The ONNX file of `int8` or `fp32`, whether it exists or not."""
+        """The path of the ONNX file of `int8` or `fp32`, whether or not it exists."""
         return self.folder / "onnx" / {"int8": "model_int8.onnx", "fp32": "model.onnx"}[precision]
 
     def weights(self, model: str) -> list[Path]:
-        """The files that `int8`, `fp32` or `torch` is loaded from, as far as they exist; of a large graph several."""
+        """The files that `int8`, `fp32` or `torch` is loaded from, if they exist; a large graph has several."""
         if model == "torch":
             return sorted(self.torch_model.glob("*.safetensors"))
         graph = self.graph(model)
         return sorted(graph.parent.glob(f"{graph.name}*"))
 
     def check(self, used: Iterable[Path]) -> None:
-        """Raise UserError if one of these files is not the one that the manifest names."""
+        """Raise UserError if one of these files is not the one that the manifest lists."""
         for path in used:
             named = self.sha256.get(path.relative_to(self.folder).as_posix())
             if named and path.is_file() and files.sha256(path) != named:
-                raise UserError(f"{path} is not as {self.folder}/manifest.json says: run `dvc repro export`")
+                raise UserError(f"{path} does not match {self.folder}/manifest.json: run `dvc repro export`")
 
     @property
     def torch_model(self) -> Path:
@@ -54,6 +55,11 @@ class Exported:
     @property
     def vectors(self) -> Path:
         return self.folder / "vectors/passages.parquet"
+
+    @property
+    def search(self) -> Path:
+        """The folder that /v1/search searches in, whether it exists or not."""
+        return self.folder / exported_search.FOLDER
 
 
 def read(folder: Path) -> Exported:
@@ -64,7 +70,7 @@ def read(folder: Path) -> Exported:
     tokenizer = _json(home / "tokenizer_config.json")
     max_tokens = tokenizer.get("model_max_length")
     if not isinstance(max_tokens, int) or max_tokens > 1_000_000:  # transformers writes 1e30 for no limit
-        raise UserError(f"{home}/tokenizer_config.json names no `model_max_length`: run `dvc repro export`")
+        raise UserError(f"{home}/tokenizer_config.json has no `model_max_length`: run `dvc repro export`")
     prompts = _json(home / "config_sentence_transformers.json").get("prompts") or {}
     config = folder / "model/config.json"
     sizes = _json(config).get("matryoshka_dimensions") or [] if config.is_file() else []
@@ -81,14 +87,14 @@ def read(folder: Path) -> Exported:
 
 
 def _padding(tokenizer: Path, token: object) -> int:
-    """The id of the padding token: masked out, so that any id serves if the tokenizer has none for it."""
+    """The id of the padding token: it is masked out, so any id will do if the tokenizer has none."""
     from tokenizers import Tokenizer
 
     name = token.get("content") if isinstance(token, dict) else token
     try:
         token_id = Tokenizer.from_file(str(tokenizer)).token_to_id(name) if isinstance(name, str) else None
     except Exception as error:  # the library raises nothing narrower
-        raise UserError(f"{tokenizer} does not load: {error}") from error
+        raise UserError(f"{tokenizer} could not be loaded ({error}): run `dvc repro export`") from error
     return token_id or 0
 
 
@@ -96,7 +102,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): run `dvc repro export`") from error
+        raise UserError(f"{path} could not be read ({error}): run `dvc repro export`") from error
     if not isinstance(values, dict):
         raise UserError(f"{path} is not a JSON object: run `dvc repro export`")
     return values

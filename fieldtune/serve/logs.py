@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object per line on the standard output, never a text or a key."""
+"""Structured logs: one JSON object per line on standard output, never a text or a key."""
 
 import logging
 import sys
@@ -26,7 +26,7 @@ class _Json(logging.Formatter):
 
 
 def configure() -> None:
-    """Send all that this process logs to the standard output; uvicorn's own lines from warnings up."""
+    """Send everything that this process logs to standard output; uvicorn's own lines from warnings up."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json())
     root = logging.getLogger()

@@ -1,6 +1,6 @@
-"""Metrics for Prometheus. With several workers each writes into files that any of them sums up.
+"""Metrics for Prometheus. Several workers each write to files, which any of them sums up.
 
-They do if PROMETHEUS_MULTIPROC_DIR is set before this is imported.
+That needs PROMETHEUS_MULTIPROC_DIR to be set before this is imported.
 """
 
 import os
@@ -15,10 +15,10 @@ REQUEST_SECONDS = Histogram(
     ["path"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
 )
-IN_FLIGHT = Gauge("fieldtune_requests_in_flight", "Requests that are not answered yet", multiprocess_mode="livesum")
+IN_FLIGHT = Gauge("fieldtune_requests_in_flight", "Requests not answered yet", multiprocess_mode="livesum")
 TEXTS = Counter("fieldtune_texts", "Texts encoded")
 TOKENS = Counter("fieldtune_tokens", "Tokens encoded, without padding")
-TRUNCATED = Counter("fieldtune_truncated_texts", "Texts that were longer than the model reads")
+TRUNCATED = Counter("fieldtune_truncated_texts", "Texts cut at the model's length limit")
 QUEUE_TOKENS = Gauge(
     "fieldtune_queue_tokens", "Tokens of the requests that wait or are being encoded", multiprocess_mode="livesum"
 )

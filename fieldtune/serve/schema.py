@@ -1,4 +1,4 @@
-"""Bodies of requests, and the errors of those that cannot be answered, as in OpenAI's API."""
+"""Request bodies, and the errors for those that cannot be answered, as in OpenAI's API."""
 
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ KINDS: dict[InputType, Kind] = {
     "document": "document",
     "search_document": "document",
 }
-# An error per member would be gigabytes of them for a large body.
+# One error per member would make gigabytes of errors for a large body.
 _Texts = Annotated[list[StrictStr], Field(fail_fast=True)]
 _Ids = Annotated[list[StrictInt], Field(fail_fast=True)]
 _IdLists = Annotated[list[_Ids], Field(fail_fast=True)]
@@ -22,29 +22,55 @@ _INPUT = "`input` must be a text, a list of texts, a list of token ids or a list
 Request = TypeVar("Request", bound=BaseModel)
 
 
-class EmbeddingsRequest(BaseModel):
+# Null is the same as not given, whatever the parameter is called.
+_CONFIG = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
+
+
+class WithoutEffect(BaseModel):
+    """Parameters that clients of other services send, with the values that ask for what is done anyhow."""
+
+    model_config = _CONFIG
+
+    user: Any = None
+    metadata: Any = None
+    timeout: Any = None
+    keep_alive: Any = None
+    priority: Any = None
+    request_id: Any = None
+    proxy_server_request: Any = None
+    stream: Literal[False] | None = None
+    truncate: Literal["END", True] | None = None
+    truncation: Literal[True] | None = None
+    normalize: Literal[True] | None = None
+    normalized: Literal[True] | None = None
+    add_special_tokens: Literal[True] | None = None
+    late_chunking: Literal[False] | None = None
+    modality: Literal["text"] | None = None
+    embedding_type: Literal["float"] | None = None
+    output_dtype: Literal["float"] | None = None
+
+
+class EmbeddingsRequest(WithoutEffect):
     """The body of `POST /v1/embeddings`."""
 
-    # An unknown parameter is refused by `parse`, once and not for each.
-    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
-
     input: StrictStr | _Texts | _Ids | _IdLists = Field(
-        description="A text, texts, the token ids of one (by this model's tokenizer), or of several."
+        description="A text, a list of texts, the token ids of one (by this model's tokenizer), or a list of these."
     )
-    model: StrictStr | None = Field(None, description="One of /v1/models; the only model if left out.")
-    encoding_format: Literal["float", "base64"] = Field("float", description="base64: of little-endian float32.")
+    model: StrictStr | None = Field(None, description="One of /v1/models; default: the only model.")
+    encoding_format: Literal["float", "base64"] | None = Field(
+        None, description="default: float; base64: of little-endian float32."
+    )
     dimensions: StrictInt | None = Field(None, description="Shorter vectors, if the model was trained for them.")
-    input_type: InputType | None = Field(None, description="Chooses the model's prompt; passage if left out.")
-    user: Any = Field(None, description="Not used.")
+    input_type: InputType | None = Field(None, description="Chooses the model's prompt; default: passage.")
 
 
-class SearchRequest(BaseModel):
+class SearchRequest(WithoutEffect):
     """The body of `POST /v1/search`."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"additionalProperties": False})
-
-    query: StrictStr
-    top_k: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+    query: StrictStr = Field(json_schema_extra={"minLength": 1})
+    top_k: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(None, description="Default: 10.")
+    system: StrictStr | None = Field(None, description="tuned, bm25, tuned_hybrid …; the recommended one if left out.")
+    source: StrictStr | None = Field(None, description="Only passages whose `source` begins with this.")
     model: StrictStr | None = None
 
 
@@ -68,18 +94,22 @@ class ApiError(Exception):
 
 
 def parse(kind: type[Request], body: bytes) -> Request:
-    """Read a body as JSON of `kind`. Raises ApiError (400) with the first mistake, without the body's words."""
+    """Parse a body as JSON of `kind`. Raises ApiError (400) with the first mistake, without quoting the body."""
     try:
         request = kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     else:
-        if request.model_extra:
-            known = ", ".join(kind.model_fields)
-            raise ApiError(400, f"no such parameter; available: {known}", code="unknown_parameter")
+        unknown = next((name for name, value in (request.model_extra or {}).items() if value is not None), None)
+        if unknown is not None:
+            known = ", ".join(name for name in kind.model_fields if name not in WithoutEffect.model_fields)
+            name = unknown[:100]
+            raise ApiError(
+                400, f"`{name}`: unknown parameter; available: {known}", code="unknown_parameter", param=name
+            )
         return request
     if first["type"] == "json_invalid":
-        raise ApiError(400, f"the body is not JSON in UTF-8: {first['msg'].removeprefix('Invalid JSON: ')}")
+        raise ApiError(400, f"the body is not valid UTF-8 JSON: {first['msg'].removeprefix('Invalid JSON: ')}")
     if not first["loc"]:
         raise ApiError(400, "the body must be a JSON object")
     param = str(first["loc"][0])

@@ -1,4 +1,4 @@
-"""The process, or processes, that the service runs in: listening, workers, and how they end."""
+"""The process, or processes, that the service runs in: listening, workers, and shutdown."""
 
 import logging
 import os
@@ -12,35 +12,20 @@ import uvicorn
 from prometheus_client.multiprocess import mark_process_dead
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from fieldtune.runtime.errors import UserError
 from fieldtune.serve import backends, exported, logs
-from fieldtune.serve.settings import ServeSettings
+from fieldtune.serve.connection import Connection
+from fieldtune.serve.settings import ServeSettings, api_key
 
-_LINGER = 1.0  # seconds that an idle connection is kept when the server stops
 _BACKLOG = 2048  # connections that wait to be accepted
 
 log = logging.getLogger(__name__)
 
 
-class Lingering(HttpToolsProtocol):
-    """When the server stops, a request that is on its way over a connection that was kept open is still answered.
-
-    uvicorn closes idle connections at once, and such a request would be lost.
-    """
-
-    def shutdown(self) -> None:
-        self.app_state["draining"] = True  # each answer now closes its connection
-        if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_LINGER, super().shutdown)
-        else:
-            super().shutdown()
-
-
 class _Workers(Multiprocess):
-    """uvicorn's supervisor, which starts again what dies."""
+    """uvicorn's supervisor, which restarts dead workers."""
 
     def terminate_all(self) -> None:
         # Otherwise clients would go on connecting to a socket that nobody accepts from.
@@ -52,45 +37,46 @@ class _Workers(Multiprocess):
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
-            log.warning("a worker died, and another took its place", extra={"fields": {"process": pid}})
-            mark_process_dead(pid)  # type: ignore[no-untyped-call]  # otherwise its requests in flight would count for ever
+            log.warning("a worker died and was replaced", extra={"fields": {"process": pid}})
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]  # otherwise its requests in flight would count forever
 
 
 def serve(settings: ServeSettings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight.
 
-    Raises UserError where the export is not whole or the address is taken.
+    Raises UserError if the export is incomplete or the address is in use.
     """
     logs.configure()
+    api_key()
     one = settings.workers == 1
     if one:
         from fieldtune.serve.app import create_app
 
         app: ASGIApp | partial[ASGIApp] = create_app(settings)
     else:
-        backends.choose(exported.read(settings.folder), settings.model)  # a mistake is said once, not by each worker
+        backends.choose(exported.read(settings.folder), settings.model)  # a mistake is reported once, not per worker
         app = partial(_in_worker, settings)
     listening = _listen(host, port)
     config = uvicorn.Config(
         app,
         factory=not one,
         interface="asgi3",
-        http=Lingering,
+        http=Connection,
         loop="uvloop",
         ws="none",
         lifespan="on",
         workers=settings.workers,
-        timeout_worker_healthcheck=30,  # seconds; a worker that does not answer for so long is killed
+        timeout_worker_healthcheck=30,  # seconds; a worker that does not answer within them is killed
         log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_keep_alive=75,  # longer than load balancers keep theirs, or they send into a closed one
+        timeout_keep_alive=75,  # longer than load balancers keep theirs, or they would send into a closed one
     )
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     log.info("listening", extra={"fields": {"url": url, "workers": settings.workers}})
-    # uvicorn raises the signal again when it is done, which would make of a clean end a death by signal.
+    # uvicorn raises the signal again when it is done, which would turn a clean exit into a death by signal.
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGINT, lambda *_: None)
     if one:
@@ -101,7 +87,7 @@ def serve(settings: ServeSettings, host: str, port: int) -> None:
         workers = _Workers(config, sockets=[listening])
         workers.run()
     if any(process.exitcode == STARTUP_FAILURE for process in workers.processes):
-        raise UserError("the workers did not start: the log above says why")
+        raise UserError("the workers did not start: see the log above")
 
 
 def _in_worker(settings: ServeSettings) -> ASGIApp:
@@ -115,7 +101,7 @@ def _in_worker(settings: ServeSettings) -> ASGIApp:
             log.error(str(error))
         else:
             log.exception("the worker failed")
-        sys.exit(STARTUP_FAILURE)  # the supervisor ends instead of starting it again
+        sys.exit(STARTUP_FAILURE)  # the supervisor ends instead of restarting it
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -123,7 +109,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no such port"
-        raise UserError(f"cannot listen on {host}:{port}: {reason}; --host and --port name others") from error
+        reason = error.strerror if isinstance(error, OSError) else "invalid port"
+        raise UserError(f"cannot listen on {host}:{port}: {reason}; choose others with --host and --port") from error
     listening.set_inheritable(True)
     return listening

@@ -1,4 +1,4 @@
-"""The places of answers as people name them, found in the passages."""
+"""The places of answers as people name them, and the passages there."""
 
 import difflib
 import heapq
@@ -21,13 +21,13 @@ from fieldtune.corpus.tables import cell
 from fieldtune.corpus.unicode import repair
 from fieldtune.retrieval.words import bm25_words, words_of
 
-NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first that a row has says the place
+NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first one that a row has gives the place
 _COLUMNS = {*NAMES, "section", "query", "split", "group", "overlap", "kind"}
 _SHINGLE = 3  # words
-_SAME_TEXT = 0.8  # share of a text's shingles that a section holds, for the text to be taken from it
-_LOOKED_AT = 20  # sections compared with a text that is nowhere to the letter
+_SAME_TEXT = 0.8  # share of a text's shingles that a section must contain to be its place
+_LOOKED_AT = 20  # sections compared with a text that appears nowhere verbatim
 _FEWEST_WORDS = 3  # of a text: `1987` or `yes` stands anywhere, and answers little
-_MOST_TEXTS = 3  # different sections that hold a text, for all of them to be its place
+_MOST_TEXTS = 3  # different sections that contain a text and still all count as its place
 _CANDIDATES = 3
 _CLOSE = 0.4  # of difflib's ratio
 _LEVELS = re.compile(r"\s+(?:>|»|›|→|/|::)\s+")  # between a heading and the one below it
@@ -37,7 +37,7 @@ _Place = tuple[str, ...]
 
 
 class Places:
-    """Finds passages by what a row of a table says: `text_sha256` (of a section's text, `section_hash`),
+    """A finder of passages by what a row of a table says: `text_sha256` (of a section's text, `section_hash`),
     `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
     `section` (a heading or its slug; without one the whole file). A file may be named with the documents folder
     in front of it, in other case or without its suffix, and with the heading behind a `#`; a heading in other case, by
@@ -47,7 +47,7 @@ class Places:
     """
 
     def __init__(self, passages: Sequence[Mapping[str, Any]], documents: str = "") -> None:
-        """`passages`: rows of passages.jsonl; `documents`: the folder that they came from, as params.yaml names it."""
+        """`passages`: rows of passages.jsonl; `documents`: their folder, as params.yaml names it."""
         self._passages = passages
         self._documents = _parts(documents)
         self._rows: dict[_Place, list[int]] = defaultdict(list)
@@ -62,7 +62,7 @@ class Places:
                     by_slug.setdefault(("section", source, anchor), of_section)
                 if passage["document"] != passage["source"]:
                     place = "passage_id", section
-                    records[place] = [] if place in records else of_section  # an id in two files says no place
+                    records[place] = [] if place in records else of_section  # an id in two files gives no place
             of_section.append(row)
             self._rows["passage_id", id_].append(row)
             self._rows["text_sha256", passage["section_sha256"]].append(row)
@@ -70,8 +70,8 @@ class Places:
         self._rows = defaultdict(list, {**records, **by_slug, **self._rows})
 
     def find(self, row: Mapping[str, Any]) -> list[int] | None:
-        """The passages at the place that a row names, all pieces of its sections, but of a `passage_id`
-        only its own; [] if it is not in the documents, None if the row names none.
+        """The passages at the place that a row names: all pieces of its sections, or of a `passage_id`
+        only its own; [] if the place is not in the documents, None if the row names none.
         """
         for name in NAMES[:2]:
             if value := cell(row, name):
@@ -87,7 +87,7 @@ class Places:
         return self._rows.get(("section", source, section)) or self._below(source, section)
 
     def best(self, query: str, candidates: Sequence[int]) -> int:
-        """The one of these passages that shares most words with a query (BM25); the first if words do not tell."""
+        """The one of these passages that shares most words with a query (BM25); the first if words do not decide."""
         if len(candidates) == 1 or not (tokens := _tokens(query)):
             return candidates[0]
         scores = self._index.get_scores(tokens)
@@ -103,11 +103,11 @@ class Places:
         if column == "source" and len(self._headings(source, section)) > 1:
             return "several headings fit"
         if column == "passage_id" and self._rows.get((column, value)) == []:
-            return "several files have a record of this id: name it with its file before it, as `file#id`"
+            return "several files have a record with this id: put its file before it, as `file#id`"
         return ""
 
     def nearest(self, row: Mapping[str, Any]) -> list[str]:
-        """Places that one that was not found may mean: up to three ids of passages, or files."""
+        """Suggestions for a place that was not found: up to three ids of passages, or files."""
         if text := cell(row, "passage"):
             return [self._passages[hit]["id"] for hit in self._similar(text)[:_CANDIDATES]]
         source, section = self._source(row)
@@ -219,9 +219,9 @@ class Places:
 
     def _unclear(self, text: str, hits: Sequence[int]) -> str:
         if len(_bare(text).split()) < _FEWEST_WORDS:
-            return f"fewer than {_FEWEST_WORDS} words are too short a text to be found by"
+            return f"a text of fewer than {_FEWEST_WORDS} words is too short to locate"
         texts = len({self._passages[row]["section_sha256"] for row in hits})
-        return f"its text stands in {texts:,} different sections" if texts > _MOST_TEXTS else ""
+        return f"its text appears in {texts:,} different sections" if texts > _MOST_TEXTS else ""
 
     def _section_of(self, row: int) -> list[int]:
         passage = self._passages[row]
@@ -243,7 +243,7 @@ class Places:
 
     @cached_property
     def _all_texts(self) -> str:
-        """All texts in one, each on a line: `_bare` leaves no line breaks."""
+        """All texts in one, a line each: `_bare` leaves no line breaks."""
         return "\n".join(_bare(passage["text"]) for passage in self._passages)
 
     @cached_property
@@ -258,8 +258,8 @@ def misnamed(rows: Iterable[Mapping[str, Any]]) -> str | None:
     unknown = [name for name in names if name not in _COLUMNS]
     if not unknown or not names.keys().isdisjoint(NAMES):
         return None
-    are = f"column {unknown[0]} is" if len(unknown) == 1 else f"columns {', '.join(unknown)} are"
-    return f"{are} not known; a place is source and section, passage, or passage_id"
+    are = f"unknown column {unknown[0]}" if len(unknown) == 1 else f"unknown columns {', '.join(unknown)}"
+    return f"{are}; a place is source and section, passage, or passage_id"
 
 
 def _parts(path: str) -> tuple[str, ...]:
@@ -277,7 +277,7 @@ def _are_within(wanted: _Place, slugs: _Place) -> bool:
 
 
 def _source_of(passage: Mapping[str, Any]) -> str:
-    """A passage's file as tables name it: file systems may spell it in another form of Unicode."""
+    """A passage's file as tables name it: file systems may spell it in another Unicode form."""
     return repair(passage["source"])
 
 
@@ -287,7 +287,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _close(name: str, names: list[str]) -> list[str]:
-    """The names that are most alike; of many, among those that share most pairs of letters."""
+    """The most similar names; if there are many, among those that share most pairs of letters."""
     folded = {other.casefold(): other for other in names}
     pairs = set(pairwise(name.casefold()))
     compared = heapq.nlargest(_COMPARED, folded, key=lambda other: len(pairs.intersection(pairwise(other))))
@@ -295,7 +295,7 @@ def _close(name: str, names: list[str]) -> list[str]:
 
 
 def _bare(text: str) -> str:
-    """Words alone, in lower case, with one blank around each: a text is found in another as whole words."""
+    """Words only, in lower case, with one space around each: a text is searched for as whole words."""
     return f" {' '.join(words_of(text.replace('_', ' ')))} "
 
 

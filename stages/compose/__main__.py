@@ -3,9 +3,10 @@
 import fieldtune.runtime.environment  # noqa: F401
 
 # isort: split
+import subprocess
 from pathlib import Path
 
-from fieldtune.corpus import files
+from fieldtune.corpus import files, overlaps
 from fieldtune.models import base_models, checks
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
@@ -13,46 +14,78 @@ from fieldtune.runtime.stage import run_stage
 from stages.compose.compose import compose, stage_yaml
 from stages.compose.layers import overruled
 from stages.compose.messages import NONE
-from stages.compose.schema import STAGES, Config
+from stages.compose.schema import PLACES, STAGES, Config
 from stages.train.config import refuse_too_large
 
 _REMEDIES = {  # for `pin:` see `checks.pinned_model`
-    "documents": "name a folder, or run `fieldtune use <folder>`",
+    "documents": "set it to a folder, or run `fieldtune use <folder>`",
     "queries": NONE,
     "pairs": NONE,
-    "model_path": f"name the folder of a model; {NONE}",
-    "style": f"write it with `fieldtune style`; {NONE}",
+    "model_path": f"set it to the folder of a model; {NONE}",
+    "style": f"create it with `fieldtune style`; {NONE}",
 }
 
 
 def work() -> str:
     config = compose(paths.PARAMS, paths.CONF)
-    _check_what_is_named(config)
+    try:
+        _check_what_is_named(config)
+    except UserError as error:
+        if not _is_copy(Path.cwd()):
+            raise
+        raise UserError(
+            f"{error}\n  This experiment runs in a copy of the repository, which has only what git and DVC know: "
+            "commit what is missing, or add it with `fieldtune use`"
+        ) from error
     for stage in STAGES:
         files.write_text(paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
     summary = f"{len(STAGES)} stages configured; base model {config.model.name}"
     if stronger := overruled(paths.PARAMS, paths.CONF):
-        summary += f"; the preset is stronger than {paths.PARAMS}: {', '.join(stronger)}"
+        summary += f"; the preset overrides {paths.PARAMS}: {', '.join(stronger)}"
     return summary
 
 
 def _check_what_is_named(config: Config) -> None:
-    """Raises UserError if a file or folder that a later stage reads is not found, or does not fit the base model."""
+    """Raises UserError if a file or folder that a later stage reads is not found, or does not fit the others."""
+    places = {name: Path(getattr(config, name)) for name in PLACES}
     for name, remedy in _REMEDIES.items():
-        place = Path(getattr(config, name))
+        place = places[name]
         if not place.exists() and not _comes_by_dvc(place):
+            if _is_in_git(place):
+                remedy = f"it is a file of this repository: git checkout -- {place}"
             raise UserError(f"{paths.PARAMS}: {name}: {place} not found; {remedy}")
+    overlaps.refuse_outputs(places)
+    models = {"evaluate.reranker": config.evaluate.reranker, "model.path": config.model.path}
+    named = {name: place for name, place in places.items() if name != "documents"}
+    overlaps.refuse_among_documents(
+        places["documents"], named | {name: Path(place) for name, place in models.items() if place}
+    )
     base_models.locate(config.model)
     for stage in (config.embed, config.train, config.evaluate):
         checks.check_launcher(stage.launcher)
     checks.check_compared(config.evaluate.compare)
     checks.check_reranker(config.evaluate.reranker)
-    if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # what is pinned is not trained
+    if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # a pinned model is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)
 
 
+def _is_copy(folder: Path) -> bool:
+    """True in the copy of a temporary or queued experiment."""
+    return any(parent.parts[-3:] == (".dvc", "tmp", "exps") for parent in folder.parents)
+
+
+def _is_in_git(place: Path) -> bool:
+    """True for a file or folder that git has; without git, for the one that is surely committed."""
+    try:
+        command = ["git", "--literal-pathspecs", "ls-files", "--", str(place)]
+        listed = subprocess.run(command, capture_output=True, check=False).stdout
+    except OSError:
+        return place == paths.NONE
+    return bool(listed) or place == paths.NONE
+
+
 def _comes_by_dvc(place: Path) -> bool:
-    """True if DVC may yet bring or make a place: a `.dvc` file or a stage, as the sample's, stands above it."""
+    """Tell if DVC may still get or make a place: a `.dvc` file or a stage, such as the sample's, is above it."""
     above = (place, *place.parents[:-1])  # the root's own stages make no place
     return any(Path(f"{folder}.dvc").is_file() or (folder / "dvc.yaml").is_file() for folder in above)
 

@@ -28,10 +28,10 @@ _NOT_ABOVE = (
 
 
 def compose(params_file: Path, conf: Path, values: Mapping[str, Any] | None = None) -> Config:
-    """Compose and validate all settings; `values` of params.yaml's first level are stronger than the file's.
+    """Compose and validate all settings; `values` override the top-level keys of params.yaml.
 
     Raises UserError that names the file and the key: for an unknown key, a wrong type, a missing value, a value
-    out of range, and a choice that has no file (with the choices that are available).
+    out of range, and a choice without a file (with the choices that are available).
     """
     layers = read_layers(params_file, conf, values or {})
     config = _in_hydra(conf, layers.choices)
@@ -91,7 +91,7 @@ def _unresolved(config: DictConfig, layers: Layers) -> Iterator[str]:
 
 
 def _contradictions(settings: Config) -> Iterator[tuple[str, str]]:
-    """Keys whose values are at odds with another's, each with what is wrong."""
+    """Keys whose values contradict another's, each with what is wrong."""
     for low, high in _NOT_ABOVE:
         value, limit = attrgetter(low, high)(settings)
         if value > limit:

@@ -1,4 +1,4 @@
-"""Files of settings, from the weakest to the strongest: what each sets, and which of them decides a key.
+"""Files of settings, from the weakest to the strongest: what each one sets, and which of them decides a key.
 
 conf/config.yaml < the files that `model:` and `generator:` choose < params.yaml < the preset that `experiment:` names.
 """
@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from fieldtune.runtime.errors import UserError
-from stages.compose.messages import explain
+from stages.compose.messages import explain, no_value
 from stages.compose.schema import CHOICES, PLACES, STAGES, known_keys
 
 
@@ -21,18 +21,18 @@ class Layer(NamedTuple):
     """One file and what it sets."""
 
     file: Path
-    values: dict[str, Any]  # as YAML has it, `${…}` not resolved
+    values: dict[str, Any]  # as in the YAML, `${…}` not resolved
 
 
 class Layers(NamedTuple):
     """The files that set something, each list from the weakest to the strongest."""
 
-    conf: list[Layer]  # config.yaml and the files of the choices, those that their `defaults:` name before them
+    conf: list[Layer]  # config.yaml and the files of the choices, each after the files in its `defaults:`
     above: list[Layer]  # params.yaml and the preset
     choices: dict[str, Path]  # the file that each key of CHOICES names
 
     def origin(self, key: str) -> tuple[Path | None, str]:
-        """The strongest file that sets a key (None: no file does), and the key as it stands there.
+        """The strongest file that sets a key (None: no file does), and the key as that file spells it.
 
         If `train.precision` is `${precision}` there, the key is `precision`, and the file the one that sets that.
         """
@@ -52,9 +52,9 @@ class Layers(NamedTuple):
 
 
 def read_layers(params_file: Path, conf: Path, values: Mapping[str, Any]) -> Layers:
-    """Read all files that set something; `values` are stronger than what the files set.
+    """Read all files that set something; `values` override what the files set.
 
-    Raises UserError for a file that is not keys and values, a choice without a file, and a key that its file may not
+    Raises UserError for a file that is not a mapping, a choice without a file, and a key that its file may not
     set.
     """
     above = [*_params_and_preset(params_file, conf), Layer(params_file, dict(values))]
@@ -69,7 +69,7 @@ def read_layers(params_file: Path, conf: Path, values: Mapping[str, Any]) -> Lay
 
 
 def overruled(params_file: Path, conf: Path) -> list[str]:
-    """The values of params.yaml that the preset sets to others, a few words for each."""
+    """The values of params.yaml that the preset overrides, a few words for each."""
     params, *presets = _params_and_preset(params_file, conf)
     weaker = dict(leaves(params.values))
     return [
@@ -81,7 +81,7 @@ def overruled(params_file: Path, conf: Path) -> list[str]:
 
 
 def available_choices(conf: Path, key: str) -> list[str]:
-    """The names that `key:` may have; a file whose name starts with `_` is one that others take in."""
+    """The names that `key:` may have; a file whose name starts with `_` is for other files to include."""
     return sorted(path.stem for path in (conf / key).glob("[!_]*.yaml"))
 
 
@@ -103,7 +103,7 @@ def _params_and_preset(params_file: Path, conf: Path) -> list[Layer]:
     values = _mapping(preset)
     for key in (*PLACES, "experiment"):
         if key in values:
-            raise UserError(f"{preset}: a preset may not set {key}; set it in {params_file}")
+            raise UserError(f"{preset}: a preset may not set {key}: set it in {params_file}")
     return [Layer(params_file, params), Layer(preset, values)]
 
 
@@ -122,12 +122,12 @@ def _mapping(file: Path) -> dict[str, Any]:
     except OmegaConfBaseException as error:
         raise UserError(f"{file}: {explain(error, '')}") from error
     if not isinstance(loaded, DictConfig):
-        raise UserError(f"{file} must hold keys and values")
+        raise UserError(f"{file} must be a mapping of keys to values")
     return cast(dict[str, Any], OmegaConf.to_container(loaded, resolve=False))
 
 
 def _with_defaults(file: Path) -> list[Path]:
-    """The file of a choice, after the files that its `defaults:` name: each is stronger than the ones before it."""
+    """The file of a choice, after the files that its `defaults:` name: each overrides the ones before it."""
     below = [file.with_name(f"{name}.yaml") for name in _mapping(file).get("defaults") or [] if name != "_self_"]
     return [*(part for one in below for part in _with_defaults(one)), file]
 
@@ -141,26 +141,26 @@ def _choice(above: list[Layer], key: str, conf: Path) -> Path:
 
 
 def _existing(conf: Path, key: str, choice: object, file: Path) -> Path:
-    """The file of a choice that `file` makes for `key`."""
+    """The file that `file` chooses for `key`."""
     folder = conf / key
     names = available_choices(conf, key)
     available = f"available: {', '.join(names) or 'none'}"
     if isinstance(choice, dict):
         keys = ", ".join(f"{key}.{below}" for below, _ in leaves(choice))
         raise UserError(
-            f"{file}: {keys} may not be set here: `{key}:` names a file of {folder}/, and its values are edited there, "
+            f"{file}: {keys} may not be set here: `{key}:` names a file in {folder}/; edit its values there, "
             f"in {folder}/<name>.yaml; {available}"
         )
     if choice not in names:
-        problem = f"{choice!r} is not a file of {folder}/" if choice else f"choose a file of {folder}/"
+        problem = f"{choice!r} is not a file in {folder}/" if choice else f"choose a file in {folder}/"
         raise UserError(f"{file}: {key}: {problem}; {available}")
     return folder / f"{choice}.yaml"
 
 
 def _refuse_misplaced(layers: Layers) -> None:
-    """Refuse places and choices of a single stage.
+    """Reject places and choices of a single stage.
 
-    All stages share one: DVC would not see another place, nor one stage the model of another.
+    All stages share them: DVC would not see another place, nor one stage the model of another.
     """
     for file, values in [*layers.conf, *layers.above]:
         for key, value in leaves(values):
@@ -170,6 +170,10 @@ def _refuse_misplaced(layers: Layers) -> None:
                 instead = f"set `{name}:` instead"
                 if name in CHOICES:
                     instead = f"edit {layers.choices[name]}, or set `{name}:` to another file there"
-                raise UserError(f"{file}: {key} may not be set: all stages share one; {instead}")
+                raise UserError(f"{file}: {key} may not be set, since all stages share it; {instead}")
+            if key in PLACES and isinstance(value, bool | int | float):
+                raise UserError(f"{file}: {key} is {str(value).lower()}: it must be text: a path, in quotes if need be")
+            if key in PLACES and not str(value or "").strip():
+                raise UserError(f"{file}: {no_value(key)}")
             if key in PLACES and "${" in str(value):
-                raise UserError(f"{file}: {key} must be a plain path: DVC reads it too, and does not resolve ${{…}}")
+                raise UserError(f"{file}: {key} must be a plain path: DVC reads it, too, and does not resolve ${{…}}")

@@ -1,14 +1,16 @@
-"""Messages for OmegaConf's errors and for values that are missing: which key, what is wrong, what to write instead."""
+"""Messages for OmegaConf's errors and for missing values: which key, what is wrong, what to write instead."""
 
 import difflib
+from typing import Any
 
+import yaml
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from fieldtune.runtime import paths
-from stages.compose.schema import CHOICES, PLACES, known_keys
+from stages.compose.schema import CHOICES, PLACES, item_type, known_keys
 
 NONE = f"if you have none, write {paths.NONE}"
-# Names of other tools, and ours
+# Other tools' names for our keys
 _CALLED = {
     "lr": "train.learning_rate",
     "num_epochs": "train.epochs",
@@ -27,7 +29,7 @@ _CALLED = {
     "chunk_size": "ingest.max_tokens",
     "chunk_overlap": "ingest.overlap",
 }
-_CLOSE = 0.75  # from here two names are alike: epoch and epochs are, lr and lora are not
+_CLOSE = 0.75  # from here on two names are alike: epoch and epochs are, lr and lora are not
 # OmegaConf's words for a value of the wrong type, and what the value must be
 _TYPES = {
     "converted to Float": "a number",
@@ -39,20 +41,43 @@ _TYPES = {
 
 
 def explain(error: Exception, key: str) -> str:
-    """One sentence about an error of OmegaConf's; `key` is used if the error itself does not know its key."""
+    """One sentence about an OmegaConf error; `key` is used if the error itself does not name its key."""
     key = getattr(error, "full_key", None) or key
     if isinstance(error, (ConfigKeyError, ConfigAttributeError)):
-        return f"{key} is not a known key; {_suggest(key)}"
+        return f"unknown key {key}; {_suggest(key)}"
     if key and (below := _keys_below(key)):
-        return f"{key} must hold keys and values: {', '.join(below)}"
+        return f"{key} must be a mapping with the keys {', '.join(below)}"
     reason = str(getattr(error, "msg", None) or error).splitlines()[0]
     if "not Optional" in reason or "value 'None'" in reason:
         return no_value(key)
     if wanted := next((wanted for words, wanted in _TYPES.items() if words in reason), None):
         value = getattr(error, "value", None)
-        such = f", such as [{value!r}]" if wanted == "a list" else ""
-        return f"{key} is {value!r}: it must be {wanted}{such}"
+        return f"{key} is {value!r}: it must be {wanted}{_such(key, value) if wanted == 'a list' else ''}"
     return f"{key}: {reason}" if key else reason
+
+
+_ITEMS: dict[type[Any], str] = {int: "whole numbers", float: "numbers", str: "words"}
+
+
+def _such(key: str, value: object) -> str:
+    """The list that was meant, if it would be accepted; otherwise what the list must be of."""
+    kind = item_type(key)
+    if kind is None:
+        return ""
+    if type(value) is kind and kind is not str:
+        return f", such as [{value}]"
+    readings = [_yaml(text) for text in (value, f"[{value}]")] if isinstance(value, str) else []
+    for reading in readings:  # a list that was quoted, or whose brackets were forgotten
+        if isinstance(reading, list) and reading and all(type(item) is kind for item in reading):
+            return f" without quotes: [{', '.join(map(str, reading))}]"
+    return f" of {_ITEMS[kind]}"
+
+
+def _yaml(text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
 
 
 def no_value(key: str) -> str:
@@ -60,7 +85,7 @@ def no_value(key: str) -> str:
 
 
 def _suggest(key: str) -> str:
-    """The known key that a key that is not known was meant for; if none is like it, all beside it."""
+    """The known key that an unknown one was probably meant to be; if none is similar, all keys beside it."""
     section, _, name = key.rpartition(".")
     beside = _keys_below(section)
     called = _CALLED.get(name, name)
@@ -74,7 +99,7 @@ def _suggest(key: str) -> str:
 
 
 def _keys_below(section: str) -> list[str]:
-    """The names of the keys right below a section; of all sections and the keys beside them for ""."""
+    """The names of the keys directly below a section; for "", of all sections and the keys beside them."""
     return [_last(known) for known in known_keys() if known.rpartition(".")[0] == section]
 
 

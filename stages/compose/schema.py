@@ -1,9 +1,9 @@
-"""All settings as one dataclass, and what is special about some of its keys."""
+"""All settings as one dataclass, and the special keys among them."""
 
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, cast, get_args
+from typing import Any, cast, get_args, get_origin
 
 from omegaconf import MISSING
 
@@ -33,7 +33,7 @@ STAGES = (
     "evaluate",
     "export",
 )
-# Keys whose value is a choice: the name of a file of conf/<key>/
+# Keys whose value is a choice: the name of a file in conf/<key>/
 CHOICES = ("model", "generator")
 # Keys of places, which DVC reads from params.yaml as dependencies
 PLACES = ("documents", "queries", "pairs", "model_path", "pin", "style")
@@ -70,6 +70,16 @@ class Config:
 def known_keys() -> tuple[str, ...]:
     """All dotted keys, those of sections included."""
     return tuple(_keys(Config))
+
+
+def item_type(key: str) -> type[Any] | None:
+    """The type of a list's items; None for a key of another type."""
+    kind: Any = Config
+    for part in key.split("."):
+        kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+        below = next((one for one in kinds if is_dataclass(one)), None)
+        kind = {field.name: field.type for field in fields(below)}.get(part) if below else None
+    return next(iter(get_args(kind)), None) if get_origin(kind) is list else None
 
 
 def _keys(schema: type[Any], prefix: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Stage `curve`: models that a part of the training passages tuned, on the test queries; if `evaluate.data_curve`.
+"""Stage `curve`: models tuned on parts of the training passages, scored on the test queries, if `evaluate.data_curve`.
 
 Run as `python -m stages.curve`.
 """
@@ -22,7 +22,7 @@ def work() -> str:
         return measure(config)
     with files.replace_dir(paths.CURVE) as folder:
         files.write_json(folder / curve_points.POINTS, [])
-    return "not asked for (`evaluate.data_curve`)"
+    return "turned off (`evaluate.data_curve`)"
 
 
 if __name__ == "__main__":

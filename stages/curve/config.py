@@ -1,4 +1,4 @@
-"""Settings of the stage `curve`; how it trains is the stage `train`'s settings."""
+"""Settings of the stage `curve`; it trains with the stage `train`'s settings."""
 
 from dataclasses import dataclass
 
@@ -10,5 +10,5 @@ from fieldtune.runtime.settings import between, one_of
 @dataclass
 class CurveConfig:
     data_curve: bool = MISSING  # `evaluate`'s: if false, the stage does nothing
-    precision: str = one_of("auto", "bf16", "fp32")  # as `evaluate` has it, so that all points are measured alike
+    precision: str = one_of("auto", "bf16", "fp32")  # as in `evaluate`, so that all points are measured alike
     batch_size: int = between(1, 4096)  # `evaluate`'s

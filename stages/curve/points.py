@@ -9,7 +9,7 @@ import numpy as np
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors, vectors_file
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors, shards
 from fieldtune.models import encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import curve_points, judged_queries, metrics, ranking
@@ -27,12 +27,12 @@ _CHOSEN = "chosen.json"  # beside the model's files
 
 
 def measure(config: CurveConfig) -> str:
-    """Write data/curve/; what a killed run has measured is not measured again."""
+    """Write data/curve/; measurements of a killed run are reused."""
     training = with_epochs(load("train", TrainConfig))
     processes.launch("curve", training.launcher)
     if Path(training.pin).is_dir():
         _write([], [])
-        return "none of a pinned model, which was not trained here"
+        return "none for a pinned model, which was not trained here"
     pairs, pair_ids = files.read_table(paths.TRAIN), files.read_table(paths.TRAIN_IDS)["positive_id"]
     inputs = read_inputs(training)
     corpus = inputs.corpus
@@ -43,27 +43,27 @@ def measure(config: CurveConfig) -> str:
     cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
     clusters = [cluster_of[text] for text in pairs["positive"]]
     points = []
-    least = max(2, processes.count())  # one passage has no other as its negative; each process needs one
+    least = max(2, processes.count())  # a single passage has no other as its negative; each process needs one
     for share, share_rows in nested(pair_ids, clusters, training.seed, least).items():
         share_pairs = {column: [values[row] for row in share_rows] for column, values in pairs.items()}
         passages = len({pair_ids[row] for row in share_rows})
-        note(f"{100 * share:g} % of the training passages: {passages:,}, with {len(share_rows):,} pairs")
+        note(f"{100 * share:g}% of the training passages: {passages:,}, with {len(share_rows):,} pairs")
         folder = measured / f"{share:g}"
-        # What a small part does not teach is no mistake that could be mended.
+        # If a small part teaches nothing, nothing needs to be fixed.
         train = partial(tune, training, inputs, share_pairs, folder / "checkpoints", advise=lambda line: None)
         base_kept, values = measure_or_resume(folder, train, score)
         points.append(CurvePoint(share, passages, len(share_rows), base_kept, np.array(values)))
     _write(points, test.ids)
-    processes.wait()  # until all have read what is deleted
+    processes.wait()  # until all have read what is deleted next
     if processes.rank() == 0:
         shutil.rmtree(measured, ignore_errors=True)
-    scores = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g} %" for point in points)
-    scores = scores or "too few training passages for a part of them"
+    scores = ", ".join(f"{np.mean(point.values):.3f} with {100 * point.share:g}%" for point in points)
+    scores = scores or "too few training passages to take a part of them"
     return f"NDCG@10 on {len(test.ids):,} {judged.main_set} queries: {scores}"
 
 
 def _state() -> Path:
-    """The folder of what is measured, named for all that it depends on."""
+    """The folder for measurements, named for everything that they depend on."""
     depends = (
         paths.CONFIG / "curve.yaml",
         paths.CONFIG / "train.yaml",
@@ -74,7 +74,7 @@ def _state() -> Path:
         paths.PASSAGES,
         paths.QUERIES,
         paths.REAL,
-        vectors_file(paths.VECTORS, "queries"),
+        *shards(paths.VECTORS, QUERIES),
     )
     return state.root() / "curve" / files.digest(*depends)
 
@@ -82,8 +82,8 @@ def _state() -> Path:
 def _score(judged: Judged, corpus: Corpus, batch_size: int, bf16: bool, model: Path | None) -> list[float]:
     """NDCG@10 of the model in a folder, encoded in all processes; None: of the base, which `embed` has encoded."""
     if model is None:
-        queries = judged_queries.vectors(judged.ids, paths.VECTORS)
-        passages = read_vectors(paths.VECTORS, "passages")
+        queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
+        passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     else:
         encode = partial(encoder.encode, encoder.load_folder(model), bf16=bf16, batch_size=batch_size, distributed=True)
         queries = encode(judged.texts, "query")
@@ -110,7 +110,7 @@ def measure_or_resume(
             processes.wait()
         base_kept = files.read_json(model / _CHOSEN)["base_kept"]
         values = score(None if base_kept else model)
-        processes.wait()  # until all have read what is deleted
+        processes.wait()  # until all have read what is deleted next
         if processes.rank() == 0:
             files.write_json(point, {"base_kept": base_kept, "values": values})
             for done in (model, folder / "checkpoints"):

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-SHARES = (0.125, 0.25, 0.5)  # of the training passages; all of them have trained the tuned model
+SHARES = (0.125, 0.25, 0.5)  # of the training passages; the tuned model is trained on all of them
 
 
 def nested(passages: Sequence[str], clusters: Sequence[int], seed: int, least: int) -> dict[float, list[int]]:
@@ -11,8 +11,8 @@ def nested(passages: Sequence[str], clusters: Sequence[int], seed: int, least: i
 
     `passages` and `clusters` have each pair's passage id and its cluster of copies, which is taken whole. Clusters come
     in the order of the hash of `seed` and their first passage's id, until the share of all passages is reached: so a
-    share holds all smaller ones, and more documents leave most of it as it was. A share of fewer than `least` passages,
-    or of no fewer than the next larger one, is left out.
+    share contains all smaller ones, and more documents leave most of it as it was. A share of fewer than `least`
+    passages, or of no fewer than the next larger one, is left out.
     """
     members: dict[int, set[str]] = {}
     for passage, cluster in zip(passages, clusters, strict=True):

@@ -31,7 +31,8 @@ def work() -> str:
     inputs = read_inputs()
     passages, corpus, vectors = inputs.passages, inputs.corpus, inputs.vectors
 
-    copies = find_copies([row["text"] for row in passages], vectors["passages"], corpus, config.near_duplicates)
+    bodies = [row["text"] for row in passages]
+    copies = find_copies(bodies, lambda rows: vectors["passages"][rows], corpus, config.near_duplicates)
     linked = copies.linked | _answers_of_one_query(inputs)
     cluster_of = clusters(len(corpus.sections), linked)
     passage_clusters = [cluster_of[section] for section in corpus.section_of.tolist()]

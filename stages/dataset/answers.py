@@ -1,7 +1,7 @@
-"""Copies among passages and sections, and so all sections that answer a query."""
+"""Copies among passages and sections, and with them all sections that answer a query."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,28 +12,28 @@ from fieldtune.retrieval import near_duplicates
 from fieldtune.retrieval.near_duplicates import Pairs, clusters, union
 from stages.dataset.config import NearDuplicates
 
+VectorsOfRows = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]  # [n] → [n, dimension]
+
 _BLOCK = 1 << 14  # pairs whose vectors are compared at once
 
 
 @dataclass(frozen=True)
 class Copies:
-    """Repeats in a corpus. Sections are indices into it."""
+    """The copies in a corpus. Sections are indices into it."""
 
     passages: Pairs  # passages that are copies of one another
-    # Sections that share a passage, or all their text: never in two splits, never negatives. Of each cluster of them
-    # all are paired with the first: a family of thousands has millions of pairs.
+    # Sections that share a passage, or all their text: never in two splits, never negatives. Within a cluster, all are
+    # paired with the first one only: a family of thousands has millions of pairs.
     linked: set[tuple[int, int]]
-    alike: list[set[int]]  # for each section those that answer what it answers, itself included
-    holding: list[set[int]]  # for each passage the sections that hold it or a copy that answers the same
+    alike: list[set[int]]  # for each section, those that answer the same queries, itself included
+    holding: list[set[int]]  # for each passage, the sections that contain it or a copy that answers the same queries
 
 
-def find_copies(
-    bodies: Sequence[str], vectors: npt.NDArray[np.float32], corpus: Corpus, limits: NearDuplicates
-) -> Copies:
+def find_copies(bodies: Sequence[str], vectors: VectorsOfRows, corpus: Corpus, limits: NearDuplicates) -> Copies:
     """Find the copies among passages and among whole sections.
 
-    `bodies` are the passages' texts without their titles, `vectors` their unit vectors with them. Near copies answer
-    the same queries only if the vectors agree, too: of two texts that differ in their titles and one word, the
+    `bodies` are the passages' texts without their titles, `vectors` gives their unit vectors with titles. Near copies
+    answer the same queries only if the vectors agree, too: if two texts differ only in their titles and one word, the
     title may be what people ask for.
     """
     section_of = corpus.section_of
@@ -66,12 +66,12 @@ def find_copies(
     )
 
 
-def _cosines(vectors: npt.NDArray[np.float32], pairs: Pairs) -> npt.NDArray[np.float32]:
+def _cosines(vectors: VectorsOfRows, pairs: Pairs) -> npt.NDArray[np.float32]:
     """[pairs]: of unit vectors."""
     cosines = np.empty(len(pairs), dtype=np.float32)
     for start in range(0, len(pairs), _BLOCK):
         first, second = pairs[start : start + _BLOCK].T
-        cosines[start : start + _BLOCK] = np.einsum("ij,ij->i", vectors[first], vectors[second])
+        cosines[start : start + _BLOCK] = np.einsum("ij,ij->i", vectors(first), vectors(second))
     return cosines
 
 

@@ -9,8 +9,8 @@ from stages.dataset.queries import TrainingQuery
 from stages.dataset.round_trip import RoundTrip
 from stages.dataset.sampling import draw
 
-_EXAMPLES = 5  # of each reason
-_WHY_SAME_AS_A_REAL_QUERY = "a real query has the same words, and a test must not ask what was trained on"
+_EXAMPLES = 5  # per reason
+_WHY_SAME_AS_A_REAL_QUERY = "a real query has the same words, and queries of the test must not be trained on"
 
 _Passages = Sequence[Mapping[str, Any]]  # rows of passages.jsonl
 
@@ -18,7 +18,7 @@ _Passages = Sequence[Mapping[str, Any]]  # rows of passages.jsonl
 def dropped_examples(
     dropped: Mapping[int, str], queries: Sequence[TrainingQuery], passages: _Passages, round_trip: RoundTrip
 ) -> dict[str, list[dict[str, str]]]:
-    """For each reason up to five queries of different words: `query`, `passage_id`, `title`, and `why` in words.
+    """Up to five queries of different words per reason: `query`, `passage_id`, `title`, and `why` in words.
 
     `dropped` is what `drop_reasons` gives, by row of `queries`.
     """
@@ -56,7 +56,7 @@ def dropped_examples(
 
 
 def _why_ambiguous(query: TrainingQuery, same: Sequence[TrainingQuery], passages: _Passages) -> str:
-    """`same` are all queries of the same words."""
+    """`same` are all queries with the same words."""
     elsewhere: dict[int, TrainingQuery] = {}
     for other in same:
         if other.section not in query.answers:
@@ -66,10 +66,10 @@ def _why_ambiguous(query: TrainingQuery, same: Sequence[TrainingQuery], passages
 
 
 def _why_repeated(query: TrainingQuery, first: TrainingQuery, passages: _Passages) -> str:
-    """`first` is the first query of the same words."""
+    """`first` is the first query with the same words."""
     if first.passage == query.passage:
         return "written twice for this passage"
-    return f"already written for {_passage_id(first, passages)}, which answers the same"
+    return f"already written for {_passage_id(first, passages)}, which answers the same queries"
 
 
 def _passage_id(query: TrainingQuery, passages: _Passages) -> str:

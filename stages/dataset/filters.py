@@ -21,9 +21,9 @@ def drop_reasons(
     """The rows of the queries that are dropped, each with its reason, one of REASONS.
 
     `rankings` are the ranked sections of several systems, [queries, depth], `real` the texts of real queries. Dropped
-    are: the same words for sections that do not answer one another (no passage is *the* answer); repeats; words of a
-    real query (it would no longer be unseen); and, unless `top` is 0, those that no system answers among its first
-    `top` (round trip: Promptagator, arXiv:2209.11755).
+    are: queries with the same words for sections that do not answer one another (no passage is *the* answer); repeats;
+    the words of a real query (it would no longer be unseen); and, unless `top` is 0, queries that no system answers
+    among its first `top` (round trip: Promptagator, arXiv:2209.11755).
     """
     words_of = [normalised(query.text) for query in queries]
     sections: dict[str, set[int]] = defaultdict(set)

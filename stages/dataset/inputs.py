@@ -1,6 +1,6 @@
 """The inputs of the stage: passages, generated and real queries, and their vectors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,8 +11,31 @@ import numpy.typing as npt
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.real_queries import RealQuery
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.runtime import paths
+
+
+class StoredVectors(Mapping[str, npt.NDArray[np.float32]]):
+    """The vectors of `passages`, `queries` and `real`, each read when it is first asked for.
+
+    The search for copies takes as much memory as the passages' vectors, and is over by then.
+    """
+
+    def __init__(self, texts: Mapping[str, Sequence[str]]) -> None:
+        self._texts = texts
+        self._tables: dict[str, npt.NDArray[np.float32]] = {}
+
+    def __getitem__(self, name: str) -> npt.NDArray[np.float32]:
+        if name not in self._tables:
+            stored = PASSAGES if name == "passages" else QUERIES
+            self._tables[name] = read_vectors(paths.VECTORS, stored, self._texts[name])
+        return self._tables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
 
 
 @dataclass(frozen=True)
@@ -50,11 +73,20 @@ class Inputs:
 def read_inputs() -> Inputs:
     """Read all inputs of the stage."""
     passages = list(files.read_jsonl(paths.PASSAGES))
+    corpus = Corpus.from_passages(passages)
+    generated = list(files.read_jsonl(paths.QUERIES))
+    real = real_queries.read()
     return Inputs(
         passages=passages,
-        corpus=Corpus.from_passages(passages),
-        generated=list(files.read_jsonl(paths.QUERIES)),
-        real=real_queries.read(),
+        corpus=corpus,
+        generated=generated,
+        real=real,
         log=[row["query"] for row in files.read_jsonl(paths.REAL_LOG)],
-        vectors={name: read_vectors(paths.VECTORS, name) for name in ("passages", "queries", "real")},
+        vectors=StoredVectors(
+            {
+                "passages": corpus.texts,
+                "queries": [row["query"] for row in generated],
+                "real": [query.query for query in real],
+            }
+        ),
     )

@@ -17,11 +17,11 @@ from stages.dataset.queries import TrainingQuery
 
 @dataclass(frozen=True)
 class SplitPairs:
-    """Queries of a split with their negatives, as many for each as all of them have."""
+    """Queries of a split with their negatives, the same number for each."""
 
     queries: list[TrainingQuery]
     negatives: list[list[int]]  # [queries, width]: rows of passages.jsonl
-    random_negatives: int  # how many of those that were mined are drawn at random
+    random_negatives: int  # number of the negatives that are drawn at random
 
     @property
     def width(self) -> int:

@@ -24,7 +24,7 @@ class Judgement:
 
 
 def real_judgements(inputs: Inputs, alike: Sequence[set[int]]) -> Iterator[Judgement]:
-    """Judgements of the real queries of the test and dev sets: every answer's copies, `alike`, answer too."""
+    """Judgements of the real queries of the test and dev sets: all copies of an answer, `alike`, answer too."""
     for row, (query, sections) in enumerate(zip(inputs.real, inputs.real_answers, strict=True)):
         sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": [DEV]}
         answers = {copy for section in sections for copy in alike[section]}
@@ -33,7 +33,7 @@ def real_judgements(inputs: Inputs, alike: Sequence[set[int]]) -> Iterator[Judge
 
 
 def generated_judgements(queries: SplitQueries) -> Iterator[Judgement]:
-    """Judgements of the generated queries that are held out, and of those in dev."""
+    """Judgements of the held-out generated queries, and of those in dev."""
     for name, split in (("synthetic", "test"), (DEV, "dev")):
         for row in queries.rows[split]:
             query = queries.candidates.all[row]
@@ -43,7 +43,7 @@ def generated_judgements(queries: SplitQueries) -> Iterator[Judgement]:
 def qrels_columns(
     judgements: Iterable[Judgement], passages: Sequence[Mapping[str, Any]], corpus: Corpus, unit_of: Sequence[int]
 ) -> dict[str, list[Any]]:
-    """Columns of qrels.parquet: a row for each passage of each answer; `unit_of` [sections] is the split unit."""
+    """Columns of qrels.parquet: a row per passage of each answer; `unit_of` [sections] is the split unit."""
     passages_of: dict[int, list[str]] = defaultdict(list)
     for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
         passages_of[section].append(passage["id"])

@@ -26,7 +26,7 @@ class TrainingQuery:
 
 @dataclass(frozen=True)
 class TrainingQueries:
-    """Generated queries, in the order of queries.jsonl, and real ones, each once for every passage that answers it."""
+    """Generated queries, in the order of queries.jsonl, and real ones, each once per passage that answers it."""
 
     generated: list[TrainingQuery]
     real: list[TrainingQuery]
@@ -43,7 +43,7 @@ class TrainingQueries:
 
 
 def training_queries(inputs: Inputs, copies: Copies) -> TrainingQueries:
-    """Collect the queries, each answered by its section, the copies of that, and all that hold its passage."""
+    """Collect the queries, each answered by its section, the copies of that, and all that contain its passage."""
     return TrainingQueries(
         list(_with_answers(_generated(inputs), inputs, copies)), list(_with_answers(_real(inputs), inputs, copies))
     )

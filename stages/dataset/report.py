@@ -1,4 +1,4 @@
-"""report.json: counts at each step, what was dropped and why, and how like people's queries the generated ones are."""
+"""report.json: counts at each step, what was dropped and why, and how similar generated queries are to real ones."""
 
 import re
 import statistics
@@ -23,10 +23,10 @@ from stages.dataset.round_trip import RoundTrip
 from stages.dataset.sampling import draw
 from stages.dataset.split import SplitQueries, SplitUnits
 
-_OPENINGS = 8  # first words that are named
-_EXAMPLES = 10  # queries shown of each source
-_LOOKED_AT = 10_000  # queries, and passages, drawn where there are more: a share is then known within 1 %
-_TOO_FEW = 20  # real queries that say nothing of what people type
+_OPENINGS = 8  # first words that are listed
+_EXAMPLES = 10  # queries shown per source
+_LOOKED_AT = 10_000  # queries, and passages, drawn if there are more: a share is then known within 1%
+_TOO_FEW = 20  # real queries that say nothing about what people type
 _TIMES_LONGER = 1.5  # from here on lengths differ much
 _SHARED_MORE = 0.2  # and so do shares of words
 _NEARLY_ALL = 0.8  # a share of words that needs no comparison
@@ -90,8 +90,8 @@ def make_report(
 def describe(queries: SplitQueries, passages: Sequence[str], people: PeoplesQueries) -> dict[str, Any]:
     """The keys `steps`, `kinds`, `lengths` (in words), `leakage` (shares of words) and `remarks` of report.json.
 
-    `passages` are what the encoder sees of each. Leakage is the share of a query's words, as stems and without stop
-    words, that its passage repeats; of several passages the highest.
+    `passages` are the texts as the encoder sees them. Leakage is the share of a query's words, as stems and without
+    stop words, that its passage repeats; of several passages the highest.
     """
     rows = queries.candidates.all
     kept = sorted(row for split in queries.rows.values() for row in split)
@@ -120,7 +120,7 @@ def describe(queries: SplitQueries, passages: Sequence[str], people: PeoplesQuer
 
 
 def _steps(queries: SplitQueries) -> dict[str, int]:
-    """Counts of the generated queries that each filter leaves, and of each split, real ones included."""
+    """Counts of the generated queries that each filter leaves, and of each split, including real ones."""
     left = len(queries.candidates.generated)
     steps = {"generated": left}
     for reason in REASONS:
@@ -131,7 +131,7 @@ def _steps(queries: SplitQueries) -> dict[str, int]:
 
 
 def _openings(typed: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
-    """How many queries begin with the words that queries of any source begin with most, and with all others."""
+    """The number of queries per source that begin with each of the most frequent first words, and with any other."""
     counts = {name: Counter(text.split()[0].casefold() for text in texts) for name, texts in typed.items()}
     shares: dict[str, float] = {}
     for name, of_source in counts.items():
@@ -146,7 +146,7 @@ def _openings(typed: Mapping[str, Sequence[str]]) -> dict[str, dict[str, int]]:
 
 
 def words(text: str) -> int:
-    """Words between blanks; characters where a script has no blanks between words."""
+    """Words between spaces; characters if a script has no spaces between words."""
     return len(_COUNTED.findall(text))
 
 
@@ -168,7 +168,7 @@ def _shared(query: str, passages: Sequence[str]) -> float:
 
 
 def _leakage(shares: Sequence[float]) -> dict[str, Any]:
-    # Shares are fractions of small numbers: 3 of 5 must not fall below 60 % by rounding.
+    # Shares are fractions of small numbers: 3 of 5 must not fall below 60% by rounding.
     within = Counter(int(share * 5 + 1e-9) for share in shares)
     return {
         "n": len(shares),
@@ -190,8 +190,8 @@ def _length_remarks(lengths: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not others:
         return []
     return [
-        f"Generated queries have {ours:g} words, {' and '.join(others)} (medians): the model learns from queries of "
-        "another length than people type"
+        f"Generated queries have {ours:g} words, {' and '.join(others)} (medians): the model learns from queries whose "
+        "length differs from what people type"
     ]
 
 
@@ -203,20 +203,20 @@ def _leakage_remarks(leakage: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if "real" not in leakage or leakage["real"]["n"] < _TOO_FEW:
         if ours < _NEARLY_ALL:
             return []
-        return [f"{repeats}: word search finds it as it is; only real queries tell how people fare who use other words"]
+        return [f"{repeats}: word search finds it as it is; only real queries show how people fare who use other words"]
     theirs = leakage["real"]["mean"]
     if ours - theirs >= _SHARED_MORE:
         return [
-            f"{repeats}, and {_percent(theirs)} of those of real ones: the generated ones are easier than what people "
-            "type, so believe the scores on real queries"
+            f"{repeats}, and {_percent(theirs)} of the words of real ones: the generated ones are easier than what "
+            "people type, so believe the scores on real queries"
         ]
     if theirs - ours >= _SHARED_MORE:
         return [
-            f"{repeats}, and {_percent(theirs)} of those of real ones: people use the documents' own words more, so "
-            "word search does better for them than for the generated ones"
+            f"{repeats}, and {_percent(theirs)} of the words of real ones: people use the documents' own words more, "
+            "so word search does better for people's queries than for the generated ones"
         ]
     return []
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}%"

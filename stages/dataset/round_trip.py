@@ -1,4 +1,4 @@
-"""The round trip: whether a generated query leads back to its passage (Promptagator, arXiv:2209.11755)."""
+"""The round trip: generated queries must lead back to their passages (Promptagator, arXiv:2209.11755)."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from stages.dataset.queries import TrainingQuery
 class RoundTrip:
     """Rankings of sections for the generated queries."""
 
-    top: int  # a query is dropped if neither system has an answer among its first `top`; 0: none is
+    top: int  # a query is dropped if neither system has an answer among its first `top`; 0: no query is dropped
     dense: npt.NDArray[np.int64]  # [queries, depth]: the base model's ranked sections
     bm25: npt.NDArray[np.int64]  # [queries, depth]: BM25's
     query_vectors: npt.NDArray[np.float32]  # [queries, dimension]
@@ -23,14 +23,14 @@ class RoundTrip:
 
     def explain(self, row: int, query: TrainingQuery) -> str:
         """The ranks of a query that was dropped, by row, in words."""
-        # Of sections that score alike the filter may have ranked its own last.
+        # Among sections with equal scores, the filter may have ranked its own last.
         base = max(self._base_rank(row, query.answers), self.top + 1)
         places = np.flatnonzero(np.isin(self.bm25[row], list(query.answers)))
         lexical = f"on rank {places[0] + 1:,}" if len(places) else f"not among the first {self.bm25.shape[1]:,}"
         return f"its passage is on rank {base:,} of the base model and {lexical} of BM25; the limit is {self.top:,}"
 
     def _base_rank(self, row: int, answers: set[int]) -> int:
-        """The rank of the best answer by cosine; a section scores what its best passage does."""
+        """The rank of the best answer by cosine; a section scores as high as its best passage."""
         best = np.full(int(self.section_of.max()) + 1, -np.inf, dtype=np.float32)
         np.maximum.at(best, self.section_of, self.passage_vectors @ self.query_vectors[row])
         own = list(answers)
@@ -38,7 +38,7 @@ class RoundTrip:
 
 
 def rank_generated(inputs: Inputs, top: int) -> RoundTrip:
-    """Rank all sections for each generated query; if `top` is 0, rank nothing, since nobody looks."""
+    """Rank all sections for each generated query; if `top` is 0, rank nothing, since nobody reads it."""
     vectors, corpus = inputs.vectors, inputs.corpus
     dense = bm25 = np.empty((len(inputs.generated), 0), dtype=np.int64)
     if top:

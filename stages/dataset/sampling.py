@@ -1,4 +1,4 @@
-"""A sample of what is too much to look at."""
+"""A random sample of a list that is too long to look at."""
 
 import random
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def draw(items: Sequence[T], count: int) -> list[T]:
-    """At most so many, in their order; drawn, since every nth might always be of one kind."""
+    """At most `count` items, in their order; drawn, since every nth might be of one kind."""
     if len(items) <= count:
         return list(items)
     return [items[place] for place in sorted(random.Random(0).sample(range(len(items)), count))]

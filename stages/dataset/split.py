@@ -11,7 +11,7 @@ from stages.dataset.config import DatasetConfig
 from stages.dataset.queries import TrainingQueries
 
 SPLITS = ("train", "dev", "test")
-_LEAST_HELD_OUT = 10  # documents in a split: of fewer no mean is sure
+_LEAST_HELD_OUT = 10  # documents in a split: with fewer no mean is reliable
 _LARGEST_DOCUMENT = 0.1  # of the sections
 _FEW = 1000  # sections with queries: with fewer, dev and test take a tenth each
 _TENTH = 0.1
@@ -30,9 +30,9 @@ class SplitUnits:
 def split_units(documents: Sequence[str], linked: set[tuple[int, int]], smallest_share: float) -> SplitUnits:
     """The split units of a corpus.
 
-    `documents` has each section's document; `linked` pairs sections that hold copies of one another; `smallest_share`
-    is the share of the smaller of dev and test. If there are many documents of like size, whole documents stay
-    together. With few documents the verdict would rest on two or three of them.
+    `documents` has each section's document; `linked` pairs sections that contain copies of one another;
+    `smallest_share` is the share of the smaller of dev and test. If there are many documents of similar size, whole
+    documents stay together. With few documents the verdict would rest on two or three of them.
     """
     sizes = Counter(documents)
     enough = smallest_share * len(sizes) >= _LEAST_HELD_OUT
@@ -59,8 +59,8 @@ def assign_splits(
 
     `names` are the sections' ids, `dev` and `test` shares of them. Units come in the order of the hash of `seed` and
     their first section's name, so that more documents leave nearly all sections where they were; each goes where it
-    fits: test, dev, otherwise train. If the shares are less than the smallest unit, they are one such unit. Of fewer
-    than 1,000 sections dev and test are at least a tenth each, and 40 and 30 sections, but no more than 15%.
+    fits: test, dev, otherwise train. A share smaller than the smallest unit gets one such unit. With fewer than
+    1,000 sections, dev and test are at least a tenth each, and 40 and 30 sections, but no more than 15%.
     """
     names_of: dict[int, list[str]] = {}
     for unit, name in zip(unit_of, names, strict=True):
@@ -122,7 +122,7 @@ def split_queries(
     for split in SPLITS:
         if not rows[split]:
             raise UserError(
-                f"the data set has 0 {split} queries of {len(candidates.generated)} generated ones ({len(kept)} kept): "
-                "look at `documents:`, `queries:` and `generator:` in params.yaml; more passages need queries"
+                f"split {split} has no queries: {len(kept)} of {len(candidates.generated)} generated ones were kept; "
+                "check `documents:`, `queries:` and `generator:` in params.yaml; more passages need queries"
             )
     return SplitQueries(candidates, dropped, rows)

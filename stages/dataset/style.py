@@ -1,4 +1,4 @@
-"""Real queries that show how people type: what answers them is tested with no query, generated or real."""
+"""Real queries that show how people type: their answers are tested with no query, generated or real."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,9 +17,9 @@ def style_sections(inputs: Inputs) -> set[int]:
 
 
 def style_apart(inputs: Inputs, cluster_of: Sequence[int]) -> Inputs:
-    """The inputs, with the queries of test and dev as `style` whose answers' clusters one of those shares.
+    """The inputs, with queries of test and dev moved to `style` if their answers share a cluster with a style query's.
 
-    `cluster_of` [sections]: sections that hold copies of one another.
+    `cluster_of` [sections]: sections that contain copies of one another.
     """
     clusters = {cluster_of[section] for section in style_sections(inputs)}
     real = [

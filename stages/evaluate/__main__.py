@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import read_vectors
-from fieldtune.models import encoder, processes
+from fieldtune.corpus.vectors import PASSAGES, iterate, read_vectors
+from fieldtune.models import processes
+from fieldtune.models.corpus_vectors import write_all
 from fieldtune.models.drift import mean_cosine
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
@@ -40,7 +41,7 @@ def work() -> str:
     processes.launch("evaluate", config.launcher)
     inputs, models = read_inputs(), load_models(config)
     forgetting = probe(models.base, models.tuned, config.forgetting, use_bf16(config.precision), config.batch_size)
-    similarity = encode(inputs, models, config)
+    similarity = encode(inputs, models)
     if processes.rank() != 0:
         return ""
     if forgetting.forgot:
@@ -68,25 +69,26 @@ def work() -> str:
     return _line(evaluation)
 
 
-def encode(inputs: Inputs, models: Models, config: EvaluateConfig) -> float:
+def encode(inputs: Inputs, models: Models) -> float:
     """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
     if same_model(models.tuned, models.base):  # `embed` has encoded all of it with this very model
         if processes.rank() == 0:
             with files.replace_dir(paths.TUNED_VECTORS) as folder:
                 shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
         return 1.0
-    encoder.write_all(
-        models.tuned,
-        paths.TUNED_VECTORS,
-        passages=inputs.corpus.texts,
-        queries=[row["query"] for row in inputs.generated],
-        real=[query.query for query in inputs.real],
-        bf16=use_bf16(config.precision),
-        batch_size=config.batch_size,
+    # Of the generated queries those that are scored.
+    new_passages, new_queries = write_all(
+        models.encode_tuned, paths.TUNED_VECTORS, inputs.passages, inputs.judged.texts
     )
-    old = read_vectors(paths.VECTORS, "passages")
-    new = read_vectors(paths.TUNED_VECTORS, "passages")
-    return mean_cosine(old, new)
+    texts = inputs.corpus.texts
+    note(
+        f"{new_passages:,} of {len(texts):,} passages and {new_queries:,} of {len(inputs.judged.texts):,} queries "
+        "encoded with the tuned model"
+    )
+    old = read_vectors(paths.VECTORS, PASSAGES, texts)
+    # Shard by shard: one whole table in memory is enough.
+    parts = iterate(paths.TUNED_VECTORS, PASSAGES, texts)
+    return sum(mean_cosine(old[rows], new) * len(rows) for rows, new in parts) / len(texts)
 
 
 def test_sets(judged: Judged, facts: QueryFacts) -> dict[str, npt.NDArray[np.int64]]:

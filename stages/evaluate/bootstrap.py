@@ -35,11 +35,11 @@ def means(values: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64], draw
 
 
 def interval(mean: float, sampled: Draws, confidence: float, clusters: int, possible: tuple[float, float]) -> Interval:
-    """The expanded percentile interval around `mean`, from its draws [draws] of so many clusters.
+    """The expanded percentile interval around `mean`, from the draws [draws] over `clusters` clusters.
 
     Plain percentiles are too narrow, as a normal interval is where a t interval is due: the levels are moved out by as
-    much (Hesterberg 2015, "What teachers should know about the bootstrap"). A test counts how often it holds. Too few
-    clusters draw too narrow an interval, one cluster none at all: below `fewest_clusters` it is all that is `possible`.
+    much (Hesterberg 2015, "What teachers should know about the bootstrap"). A test counts how often it holds. With few
+    clusters the interval is too narrow, with one there is none: below `fewest_clusters` it is the range of `possible`.
     """
     if clusters < fewest_clusters(confidence):
         return Interval(round(mean, 6), *possible, known=False)

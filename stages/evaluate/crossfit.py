@@ -1,4 +1,4 @@
-"""The cross-fitted gain on real queries: those that chose the model are scored under what their other half chose."""
+"""The cross-fitted gain on real queries: those that chose the model are scored under the choice of their other half."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,10 +17,10 @@ def crossfitted_gain(
 ) -> Interval:
     """The mean gain over the base on the real test queries, with its interval.
 
-    `evidence` has the queries that the training asked: `query_id`, `half` (1 or 2) and `gain`, by which a half chose
-    the tuned model if the mean is above 0. `gains` [judged queries] are those in the test, against the whole corpus.
-    A query counts with its gain if the other half chose the tuned model, with 0 if it chose the base; queries that were
-    not asked count with their gain.
+    `evidence` has the queries that took part in the choice: `query_id`, `half` (1 or 2) and `gain`, by which a half
+    chose the tuned model if the mean is above 0. `gains` [judged queries] are those in the test, against the whole
+    corpus. A query counts with its gain if the other half chose the tuned model, with 0 if it chose the base; queries
+    that took no part count with their gain.
     """
     halves, measured = np.array(evidence["half"]), np.array(evidence["gain"])
     chose_base = [half for half in (1, 2) if measured[halves == half].mean() <= 0]

@@ -1,9 +1,9 @@
-"""The gains of models of a part of the training passages, and rules that answer: would more queries help?
+"""The gains of models tuned on a part of the training passages, and rules that tell if more queries would help.
 
-The answer is that of the first of `_RULES` that applies. `last` is what the last doubling brought: NDCG@10 of the tuned
-model, which all training passages taught, less that of the model of half of them, on the same queries.
+The answer is that of the first of `_RULES` that applies. `last` is the gain of the last doubling: NDCG@10 of the tuned
+model, trained on all training passages, less that of the model trained on half of them, on the same queries.
 
-Its interval is about the draw of the queries. What another seed of the training would change is not in it.
+Its interval is about the draw of the queries. It does not include the effect of another training seed.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import enough
 
 _HALF = 0.5
-_UNKNOWN = "Whether more queries would help cannot be told"
+_UNKNOWN = "Cannot tell whether more queries would help"
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class ScoredPoint(CurvePoint):
 
 @dataclass(frozen=True)
 class DataCurve:
-    """The curve, and what follows from it."""
+    """The curve, and the answer that follows from it."""
 
     n: int  # queries
     base: float  # NDCG@10
     points: list[ScoredPoint]  # by share
-    last: Interval | None  # what the last doubling brought; None: there is no half
+    last: Interval | None  # the gain of the last doubling; None: there is no half
     answer: str  # yes | no | cannot_tell
     message: str
 
@@ -102,7 +102,7 @@ def data_curve(
     ]
     half = next((row for row, point in enumerate(points, start=1) if point.share == _HALF), None)
     if half is None:
-        message = f"{_UNKNOWN}: {scored[-1].passages:,} training passages are too few to take half of them."
+        message = f"{_UNKNOWN}: {scored[-1].passages:,} training passages are too few to halve."
         return DataCurve(len(base), means[0], scored, None, "cannot_tell", message)
     last = lead(len(points), half)
     case = _Case(scored[half - 1], scored[-1], last, len(base), number, unchanged, config)
@@ -112,7 +112,7 @@ def data_curve(
 
 def _unchanged(case: _Case) -> str | None:
     """The tuned model's vectors are the base's."""
-    return f"{_UNKNOWN}: all of those that there are left the base model as it was." if case.unchanged else None
+    return f"{_UNKNOWN}: all of them together left the base model unchanged." if case.unchanged else None
 
 
 def _too_few_clusters(case: _Case) -> str | None:
@@ -121,23 +121,23 @@ def _too_few_clusters(case: _Case) -> str | None:
     if case.clusters >= least:
         return None
     return (
-        f"{_UNKNOWN}: the {case.n:,} test queries are about {case.clusters} groups of passages, and {least} are the "
-        "least that can tell."
+        f"{_UNKNOWN}: the {case.n:,} test queries are about {case.clusters} groups of passages, and at least {least} "
+        "are needed."
     )
 
 
 def _half_kept_the_base(case: _Case) -> str | None:
-    """Half of the passages left the base as it was."""
+    """Half of the passages left the base unchanged."""
     if not case.half.base_kept:
         return None
-    return f"{_UNKNOWN}: half of the training passages left the base model as it was."
+    return f"{_UNKNOWN}: half of the training passages left the base model unchanged."
 
 
 def _harm(case: _Case) -> str | None:
     """The whole interval of `last` is below 0, and so below `negligible`."""
     if case.last.high >= 0:
         return None
-    return f"More queries of this kind would make it worse: {case.brought}. Look at the data."
+    return f"More queries of this kind would make the model worse: {case.brought}. Look at the data."
 
 
 def _negligible(case: _Case) -> str | None:
@@ -145,7 +145,7 @@ def _negligible(case: _Case) -> str | None:
     limit = case.config.negligible
     if case.last.high >= limit:
         return None
-    return f"More queries of this kind would hardly help: {case.brought}, all of it below {limit:.2f}."
+    return f"More queries of this kind would hardly help: {case.brought}, entirely below {limit:.2f}."
 
 
 def _helps(case: _Case) -> str | None:
@@ -156,13 +156,13 @@ def _helps(case: _Case) -> str | None:
 
 
 def _unknown(case: _Case) -> str:
-    """The interval of `last` holds both."""
+    """The interval of `last` contains both."""
     text = f"{_UNKNOWN} with {case.n:,} test queries: {case.brought}."
     if not case.config.negligible:
         return text
-    # An interval as wide as `negligible` cannot hold both it and 0.
+    # An interval as wide as `negligible` cannot contain both it and 0.
     needed = enough(case.n, (case.last.high - case.last.low) / case.config.negligible)
-    return f"{text} It takes about {needed:,} queries like these."
+    return f"{text} About {needed:,} queries like these would be enough."
 
 
 _RULES: tuple[tuple[str, Callable[[_Case], str | None]], ...] = (

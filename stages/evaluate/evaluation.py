@@ -1,11 +1,12 @@
 """The facts that every output of the stage is made from: metrics.json, the report, the summary and the plots."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fieldtune.retrieval.significance import Interval
 from stages.evaluate.data_curve import DataCurve
+from stages.evaluate.deployment import Deployment
 from stages.evaluate.examples import Example
 from stages.evaluate.probe import Probe
 from stages.evaluate.scores import SetScores
@@ -15,7 +16,7 @@ from stages.evaluate.verdict import Judgement
 
 @dataclass(frozen=True)
 class Background:
-    """The facts that earlier stages left."""
+    """Facts from earlier stages."""
 
     base_model: str
     advice: str  # the stage `baseline`'s, about the base model
@@ -25,12 +26,12 @@ class Background:
     history: Mapping[str, Any]  # the training's history.json
     cost: Mapping[str, Mapping[str, float]]  # of the queries, by model
     sizes: Mapping[str, int]  # bytes, by what takes them
-    settings: str  # hash of those of the training and these scores
+    settings: str  # hash of the settings of the training and these scores
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The facts that the stage measured. An optional part that is missing is not shown."""
+    """Facts that the stage measured. An optional part that is missing is not shown."""
 
     background: Background
     judgement: Judgement
@@ -40,6 +41,8 @@ class Evaluation:
     kinds: Mapping[str, SetScores]  # of generated queries
     similarity: float  # mean cosine between the corpus's vectors before and after tuning
     weights: Mapping[str, float]  # the model's shares of the hybrids
+    heading_share: float  # of the headings in BM25's score
+    crossfitted_shares: Mapping[str, Mapping[str, Any]]  # of those that real queries chose: `fusion.by_halves`
     wins: Sequence[Example]
     losses: Sequence[Example]
     # Settings
@@ -47,9 +50,11 @@ class Evaluation:
     meaningful: float
     confidence: float
     reranker: str | None = None
+    deployments: Sequence[Deployment] = ()
     # Optional parts
     chosen_by: str | None = None  # real | dev; None: the model was not trained here
-    crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they let pass
+    crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they chose or let pass
+    languages: Mapping[str, SetScores] = field(default_factory=dict)  # of generated queries, if there are several
     vectors: Sequence[VectorScore] = ()
     probe: Probe | None = None
     reranked: SetScores | None = None

@@ -1,4 +1,4 @@
-"""The queries that tuning helped and hurt most, with the first results of either model."""
+"""The queries that tuning helped and hurt most, with the first results of both models."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,13 +14,13 @@ from fieldtune.retrieval.judged_queries import HARD, Judged
 from fieldtune.retrieval.ranking import Rankings
 from stages.evaluate.query_facts import REAL, QueryFacts
 
-_FIRST = 3  # results shown of each system
-_LETTERS = 160  # shown of a passage's text
+_FIRST = 3  # results shown per system
+_LETTERS = 160  # of a passage's text that are shown
 
 
 @dataclass(frozen=True)
 class Result:
-    """A section that a model ranks first: its place, how its text begins, and whether it answers the query."""
+    """A section that a model ranks first: its place, the beginning of its text, and whether it answers the query."""
 
     section: str  # `source#section`
     text: str
@@ -64,13 +64,13 @@ class Results:
     beginnings: Sequence[str]
 
     def first(self, rankings: Rankings, row: int, relevant: AbstractSet[int]) -> list[Result]:
-        """The first results of the query in that row."""
+        """The first results for the query in that row."""
         ranked = rankings.sections[row, :_FIRST].tolist()
         return [Result(self.sections[n], self.beginnings[n], n in relevant) for n in ranked if n >= 0]
 
 
 def strata(facts: QueryFacts, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
-    """The rows by all that a reader can choose by, so that each choice has examples."""
+    """The rows by everything that a reader can filter by, so that each filter has examples."""
     rows_of: dict[tuple[str, bool, bool], list[int]] = {}
     for row in rows.tolist():
         real = facts.kinds[row] == REAL
@@ -88,7 +88,7 @@ def most_changed(
     results: Results,
     count: int,
 ) -> tuple[list[Example], list[Example]]:
-    """The `count` biggest wins and losses of each part of the rows, at most one of each cluster, biggest first.
+    """The `count` biggest wins and losses in each part of the rows, at most one per cluster, biggest first.
 
     `gains` [queries] is the tuned model's NDCG@10 less the base's.
     """
@@ -113,7 +113,7 @@ def most_changed(
 def _biggest(
     judged: Judged, parts: Sequence[npt.NDArray[np.int64]], gains: npt.NDArray[np.float64], count: int
 ) -> list[int]:
-    """The rows of the biggest gains above 0 of each part, at most one of each cluster, biggest first."""
+    """The rows of the biggest gains above 0 in each part, at most one per cluster, biggest first."""
 
     def place(row: int) -> tuple[float, str]:
         return -float(gains[row]), judged.ids[row]

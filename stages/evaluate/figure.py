@@ -18,7 +18,7 @@ from stages.evaluate.scores import SetScores
 _INK = "#010203"  # stands for the page's text colour, which light and dark mode choose
 _TUNED, _OTHERS = "#d1495b", "#2a7fb8"
 _GOOD = "#2e8b57"
-_WIDTH = 4.4  # inches, as a phone; the page makes it wider where there is room
+_WIDTH = 4.4  # inches, as a phone; the page makes it wider if there is room
 
 
 def gains_svg(scores: Mapping[str, SetScores], titles: Mapping[str, str], negligible: float, meaningful: float) -> str:
@@ -49,7 +49,7 @@ def gains_svg(scores: Mapping[str, SetScores], titles: Mapping[str, str], neglig
 
 
 def systems_svg(sets: Mapping[str, SetScores], titles: Mapping[str, str]) -> str:
-    """Each system's NDCG@10 with its interval, a panel for each query set."""
+    """Each system's NDCG@10 with its interval, one panel per query set."""
 
     def draw(figure: Figure) -> None:
         panels = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
@@ -139,5 +139,5 @@ def _svg(name: str, draw: Any, height: float) -> str:
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     svg = drawn.getvalue()
     svg = svg[svg.index("<svg") :].replace(_INK, "currentColor")
-    # An id is one of the page, and every picture has the same ones.
+    # Ids must be unique within the page, and every picture has the same ones.
     return re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{name}-", svg)

@@ -12,6 +12,7 @@ from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.models import base_models, encoder
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.models.tuned_model import HISTORY, REAL_EVIDENCE
 from fieldtune.retrieval import judged_queries
@@ -25,7 +26,7 @@ from stages.evaluate.reranker import Reranker
 
 @dataclass(frozen=True)
 class Inputs:
-    """The corpus, the judged queries, and what earlier stages say about them."""
+    """The corpus, the judged queries, and the results of earlier stages about them."""
 
     passages: list[dict[str, Any]]
     corpus: Corpus
@@ -35,22 +36,19 @@ class Inputs:
     trained: list[str]  # the passage of each training pair
     baseline: dict[str, Any]  # its metrics.json
     history: dict[str, Any]  # the training's
-    evidence: dict[str, list[Any]]  # the real queries that the training asked, with half and gain; empty: none
+    evidence: dict[str, list[Any]]  # the real queries that took part in the choice, with half and gain; empty: none
 
     @property
     def test_rows(self) -> npt.NDArray[np.int64]:
         return self.judged.rows(judged_queries.TEST_SETS)
-
-    @property
-    def dev_rows(self) -> npt.NDArray[np.int64]:
-        return self.judged.rows([judged_queries.DEV])
 
 
 @dataclass(frozen=True)
 class Models:
     base: SentenceTransformer
     tuned: SentenceTransformer
-    others: dict[str, SentenceTransformer]  # those of `evaluate.compare`, by name
+    encode_tuned: CachedEncoder  # with the tuned one
+    others: dict[str, CachedEncoder]  # those of `evaluate.compare`, by name
     reranker: Reranker | None
 
 
@@ -77,7 +75,15 @@ def load_models(config: EvaluateConfig) -> Models:
     if config.reranker is not None:
         model = reranker.load(Path(config.reranker))
         reading = Reranker(model, bf16=use_bf16(config.precision), batch_size=config.batch_size)
-    others = named_models(config.compare)
+    bf16 = use_bf16(config.precision)
+    others = named_models(config.compare, bf16=bf16, batch_size=config.batch_size)
     base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
     tuned, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
-    return Models(base=base, tuned=tuned, others=others, reranker=reading)
+    encode_tuned = CachedEncoder(
+        tuned,
+        paths.MODEL,
+        bf16=bf16,
+        batch_size=config.batch_size,
+        tuned="pinned" not in files.read_json(paths.MODEL / HISTORY),
+    )
+    return Models(base=base, tuned=tuned, encode_tuned=encode_tuned, others=others, reranker=reading)

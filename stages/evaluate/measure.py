@@ -1,4 +1,4 @@
-"""From rankings to the evaluation: scores, verdict, examples, vectors, and the parts that settings ask for."""
+"""From rankings to the evaluation: scores, verdict, examples, vectors, and the optional parts."""
 
 from collections.abc import Mapping
 
@@ -6,14 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models.drift import UNCHANGED
-from fieldtune.retrieval import curve_points, judged_queries, metrics
+from fieldtune.retrieval import curve_points, metrics
 from fieldtune.retrieval.curve_points import CurvePoint
+from fieldtune.retrieval.fusion import by_halves
+from fieldtune.retrieval.judged_queries import GIVEN, words_in_answers
 from fieldtune.runtime import paths
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.crossfit import crossfitted_gain
 from stages.evaluate.data_curve import DataCurve, data_curve
+from stages.evaluate.deployment import Deployment, Sizes, deployments
 from stages.evaluate.evaluation import Background, Evaluation
 from stages.evaluate.examples import Example, Results, beginnings, most_changed, strata
 from stages.evaluate.inputs import Inputs
@@ -26,9 +29,9 @@ from stages.evaluate.scores import SetScores, score
 from stages.evaluate.vectors import VectorScore, vector_scores
 from stages.evaluate.verdict import Evidence, judge
 
-SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # whose hash the report has
+SETTINGS = ("embed", "dataset", "baseline", "train", "evaluate")  # the report shows their hash
 _UNKNOWN = {"share": 0.0, "by": None, "doubt": None}  # how a pinned model was chosen
-_EXAMPLES = 8  # wins, and losses, of each choice that the report's reader has
+_EXAMPLES = 8  # wins, and losses, for each filter of the report
 
 Rows = npt.NDArray[np.int64]  # of the judged queries
 
@@ -51,21 +54,8 @@ def evaluate(
 
     sets = {name: scores(rows) for name, rows in set_rows.items()}
     kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
-    chosen = _UNKNOWN | inputs.history.get("chosen", {})
-    crossfitted = None
-    if inputs.evidence and chosen["share"]:
-        crossfitted = crossfitted_gain(inputs.evidence, judged, _gains(ranked), config)
-    evidence = Evidence(
-        main_set=judged.main_set,
-        scores=sets[judged.main_set],
-        kinds=kinds,
-        similarity=similarity,
-        doubt=chosen["doubt"],
-        chosen_by=chosen["by"],
-        deciding=len(inputs.evidence.get("query_id", [])),
-        crossfitted=crossfitted,
-        real_queries=sets["real"].n if "real" in sets else 0,
-    )
+    languages = {tag: scores(rows) for tag, rows in facts.by_language(judged.rows(["synthetic"])).items()}
+    evidence = _evidence(inputs, ranked, sets[judged.main_set], kinds, similarity, config)
     wins, losses = _examples(inputs, facts, ranked)
     return Evaluation(
         background=_background(inputs, ranked, config),
@@ -74,10 +64,14 @@ def evaluate(
         test_set=_test_set(inputs),
         sets=sets,
         kinds=kinds,
+        languages=languages,
         similarity=similarity,
-        chosen_by=chosen["by"],
-        crossfitted=crossfitted,
-        weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share},
+        chosen_by=evidence.chosen_by,
+        crossfitted=evidence.crossfitted,
+        weights={"hybrid": inputs.baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share.share},
+        heading_share=inputs.baseline["heading_share"],
+        crossfitted_shares={**inputs.baseline["crossfitted_shares"], **by_halves({"tuned_hybrid": ranked.tuned_share})},
+        deployments=_deployments(inputs, ranked, sets[judged.main_set]),
         wins=wins,
         losses=losses,
         negligible=config.negligible,
@@ -89,8 +83,37 @@ def evaluate(
     )
 
 
+def _evidence(
+    inputs: Inputs,
+    ranked: Ranked,
+    scores: SetScores,
+    kinds: Mapping[str, SetScores],
+    similarity: float,
+    config: EvaluateConfig,
+) -> Evidence:
+    """The facts for the verdict; `scores` are those of the main set."""
+    judged = inputs.judged
+    chosen = _UNKNOWN | inputs.history.get("chosen", {})
+    crossfitted = None
+    if inputs.evidence and chosen["share"]:
+        crossfitted = crossfitted_gain(inputs.evidence, judged, _gains(ranked), config)
+    return Evidence(
+        main_set=judged.main_set,
+        scores=scores,
+        kinds=kinds,
+        similarity=similarity,
+        doubt=chosen["doubt"],
+        chosen_by=chosen["by"],
+        deciding=len(inputs.evidence.get("query_id", [])),
+        crossfitted=crossfitted,
+        real_queries=len(judged.rows(["real"])),
+        words="bm25_fields" if inputs.baseline["heading_share"] else "bm25",
+        words_given=_words_given(inputs),
+    )
+
+
 def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: EvaluateConfig) -> SetScores:
-    """The systems' scores behind a reranker, on a sample of the main set."""
+    """The systems' scores after a reranker, on a sample of the main set."""
     judged = inputs.judged
     main_rows = judged.sets[judged.main_set]
     count = min(config.reranker_queries, len(main_rows))
@@ -99,8 +122,8 @@ def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: Evaluat
     systems = rerank(
         reranker,
         queries.texts,
-        judged_queries.vectors(queries.ids, paths.VECTORS),
-        read_vectors(paths.VECTORS, "passages"),
+        read_vectors(paths.VECTORS, QUERIES, queries.texts),
+        read_vectors(paths.VECTORS, PASSAGES, inputs.corpus.texts),
         {system: rankings[sample] for system, rankings in ranked.systems.items()},
         inputs.corpus,
     )
@@ -117,6 +140,21 @@ def curve(inputs: Inputs, ranked: Ranked, similarity: float, config: EvaluateCon
     tuned, base = (ranked.values[system]["ndcg@10"][rows] for system in ("tuned", "base"))
     points.append(CurvePoint(1.0, len(set(inputs.trained)), len(inputs.trained), unchanged, tuned))
     return data_curve(points, base, judged.clusters[rows], unchanged, config)
+
+
+def _deployments(inputs: Inputs, ranked: Ranked, scores: SetScores) -> list[Deployment]:
+    index, baseline = inputs.baseline["bm25_bytes"], inputs.baseline
+    weights = files.disk_size(*paths.MODEL.glob("*.safetensors"))
+    sizes = Sizes(weights, ranked.tuned_passages.nbytes, index["whole"], index["headings"])
+    shares = {"hybrid": baseline["hybrid_weight"], "tuned_hybrid": ranked.tuned_share.share}
+    return deployments(scores.means, sizes, shares, baseline["heading_share"])
+
+
+def _words_given(inputs: Inputs) -> bool:
+    """True if the main set's queries are generated and made of their passages' own words."""
+    judged = inputs.judged
+    main = judged.at(judged.sets[judged.main_set])
+    return judged.main_set != "real" and words_in_answers(main, inputs.corpus) >= GIVEN
 
 
 def _test_set(inputs: Inputs) -> str:

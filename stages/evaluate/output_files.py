@@ -1,4 +1,4 @@
-"""The stage's files beside the report: every number, the summary, a row for each query, the bars of `dvc plots`."""
+"""The stage's files beside the report: all numbers, the summary, a row per query, the bars of `dvc plots`."""
 
 import csv
 import io
@@ -29,10 +29,12 @@ def write(evaluation: Evaluation) -> None:
 
 
 def metrics(evaluation: Evaluation) -> dict[str, Any]:
-    """metrics.json: every number of the scores, and how alike the corpus is before and after tuning."""
+    """metrics.json: every number of the scores, and how similar the corpus is before and after tuning."""
     blocks: dict[str, Any] = {name: scores.json() for name, scores in evaluation.sets.items()}
     if evaluation.kinds:
         blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in evaluation.kinds.items()}
+    if evaluation.languages:
+        blocks["synthetic"]["languages"] = {tag: scores.json() for tag, scores in evaluation.languages.items()}
     optional = {
         "reranked": evaluation.reranked,
         "forgetting": evaluation.probe,
@@ -43,6 +45,9 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
     return {
         **blocks,
         "hybrid_weight": dict(evaluation.weights),
+        "heading_share": evaluation.heading_share,
+        "crossfitted_shares": dict(evaluation.crossfitted_shares),
+        "deployments": [row.json() for row in evaluation.deployments],
         "vectors": [row.json() for row in evaluation.vectors],
         "similarity_to_base": round(evaluation.similarity, 6),
         "test_set": evaluation.test_set,
@@ -61,7 +66,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "verdict": judgement.verdict,
         "recommend": judgement.recommend,
-        **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS},
+        **{system: round(scores.means[system]["ndcg@10"], 4) for system in SYSTEMS if system != "bm25_fields"},
         "gain": round(gain.mean, 4),
         **{name: round(end, 4) if gain.known else None for name, end in ends.items()},
         **{f"{system}_mrr": round(scores.means[system]["mrr@10"], 4) for system in ("base", "tuned")},
@@ -71,7 +76,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
 def write_per_query(
     inputs: Inputs, facts: QueryFacts, set_rows: Mapping[str, npt.NDArray[np.int64]], ranked: Ranked
 ) -> None:
-    """per_query.parquet: the test queries, with what each is and each system's metrics of it."""
+    """per_query.parquet: the test queries with their facts and each system's metrics."""
     judged, rows = inputs.judged, inputs.test_rows
     in_sets: dict[int, list[str]] = {row: [] for row in rows.tolist()}
     for name, members in set_rows.items():
@@ -82,6 +87,7 @@ def write_per_query(
         "query": [judged.texts[row] for row in rows],
         "sets": list(in_sets.values()),
         "kind": [facts.kinds[row] for row in rows],
+        **({"language": [facts.languages[row] for row in rows]} if any(facts.languages) else {}),
         "seen": facts.seen[rows].tolist(),
         "overlap": facts.overlaps[rows].round(6).tolist(),
         "answers": [sorted(inputs.corpus.sections[section] for section in judged.relevant[row]) for row in rows],
@@ -104,7 +110,7 @@ def write_systems(sets: Mapping[str, SetScores]) -> None:
 
 
 def write_curve(curve: DataCurve | None) -> None:
-    """The line of `dvc plots`, which leaves out a plot that has no rows."""
+    """The line of `dvc plots`, which leaves out plots without rows."""
     points = [] if curve is None else [(0, curve.base), *((point.passages, point.ndcg) for point in curve.points)]
     _write_csv(paths.CURVE_PLOT, ("passages", "ndcg@10"), [(passages, round(ndcg, 4)) for passages, ndcg in points])
 

@@ -1,7 +1,7 @@
-"""A probe of forgetting: a small fixed set of general passages and queries, scored by the base and the tuned model.
+"""A probe for forgetting: a small fixed set of general passages and queries, scored by the base and the tuned model.
 
-The set is this project's own text, under its licence. It is small, and its numbers are no benchmark: they show a model
-that lost its general language, as with too high a learning rate.
+The set is this project's own text, under its licence. It is small, and its numbers are not a benchmark: they reveal a
+model that lost its general language, for example by too high a learning rate.
 """
 
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ PROBE = Path(__file__).parent / "probe.jsonl"
 
 @dataclass(frozen=True)
 class Probe:
-    """NDCG@10 of both models, and the loss from which it is a warning."""
+    """NDCG@10 of both models, and the loss from which there is a warning."""
 
     n: int  # queries
     base: float
@@ -40,8 +40,8 @@ class Probe:
         scores = f"NDCG@10 on {self.n} general queries is {self.base:.3f} with the base model, {self.tuned:.3f} tuned"
         if self.forgot:
             return (
-                f"The tuned model forgot: {scores}, a loss of more than {self.limit:.2f}. Where it must serve other "
-                "documents than these, lower `train.learning_rate` or `train.epochs`."
+                f"The tuned model forgot: {scores}, a loss of more than {self.limit:.2f}. If it must serve "
+                "documents of other kinds, lower `train.learning_rate` or `train.epochs`."
             )
         return f"The tuned model kept its general language: {scores}."
 

@@ -1,4 +1,6 @@
-"""Facts about each test query: its kind, whether its answer was trained on, the share of its heading it repeats."""
+"""Facts about each test query: its kind and language, whether its answer was trained on, the share of its heading it
+repeats.
+"""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -22,11 +24,12 @@ TITLES = {
 
 @dataclass(frozen=True)
 class QueryFacts:
-    """All in the order of the judged queries."""
+    """Facts in the order of the judged queries."""
 
-    kinds: list[str]  # REAL, or the generated query's
+    kinds: list[str]  # REAL, or the generated query's kind
     seen: npt.NDArray[np.bool_]  # a passage of one of its answers is in the training set
-    overlaps: npt.NDArray[np.float64]  # the share of its answers' headings that it repeats, the highest, 0 to 1
+    overlaps: npt.NDArray[np.float64]  # the highest share of an answer's heading that it repeats, 0 to 1
+    languages: Sequence[str | None] = ()  # requested for a generated query; None: unknown, or a real query
 
     def parts(self, sets: Mapping[str, npt.NDArray[np.int64]]) -> dict[str, npt.NDArray[np.int64]]:
         """The rows of `real_seen` and `real_unseen`; none if all the real queries are one of them."""
@@ -36,10 +39,21 @@ class QueryFacts:
 
     def by_kind(self, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
         """The rows of each kind, kinds sorted by name."""
-        rows_of: dict[str, list[int]] = {}
-        for row in rows.tolist():
-            rows_of.setdefault(self.kinds[row], []).append(row)
-        return {kind: np.array(rows_of[kind], dtype=np.int64) for kind in sorted(rows_of)}
+        return _grouped(self.kinds, rows)
+
+    def by_language(self, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+        """The rows of each language, sorted by tag; none if there are fewer than two."""
+        rows_of = _grouped(self.languages, rows) if self.languages else {}
+        return rows_of if len(rows_of) > 1 else {}
+
+
+def _grouped(names: Sequence[str | None], rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.int64]]:
+    """The rows of each name, sorted by it."""
+    rows_of: dict[str, list[int]] = {}
+    for row in rows.tolist():
+        if (name := names[row]) is not None:
+            rows_of.setdefault(name, []).append(row)
+    return {name: np.array(rows_of[name], dtype=np.int64) for name in sorted(rows_of)}
 
 
 def describe(
@@ -61,12 +75,15 @@ def describe(
         section for section, pieces in pieces_of.items() if any(piece["id"] in trained for piece in pieces)
     }
     kinds, overlaps = [], []
+    languages: list[str | None] = []
     for query_id, text, answers in zip(judged.ids, judged.texts, judged.relevant, strict=True):
         if query_id.startswith("r"):
             kinds.append(REAL)
+            languages.append(None)
             overlaps.append(real[row_of(query_id)].overlap)
         else:
             kinds.append(generated[row_of(query_id)]["kind"])
+            languages.append(generated[row_of(query_id)].get("language"))
             overlaps.append(heading_overlap(text, (pieces_of[section][0] for section in answers)))
     seen = [not answers.isdisjoint(trained_sections) for answers in judged.relevant]
-    return QueryFacts(kinds, np.array(seen, dtype=np.bool_), np.array(overlaps, dtype=np.float64))
+    return QueryFacts(kinds, np.array(seen, dtype=np.bool_), np.array(overlaps, dtype=np.float64), languages)

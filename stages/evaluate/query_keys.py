@@ -15,5 +15,5 @@ def query_key(query: str, answers: Iterable[str]) -> QueryKey:
 
 
 def hash_test_set(keys: Iterable[QueryKey]) -> str:
-    """16 hex digits that stand for a test set: its queries and their answers, in any order."""
+    """A digest of a test set, 16 hex digits: its queries and their answers, in any order."""
     return hashlib.sha256(json.dumps(sorted(set(keys))).encode()).hexdigest()[:16]

@@ -1,23 +1,23 @@
 """A randomisation test over clusters of queries: could a difference between two systems be luck?
 
-If the systems were equal, each cluster of queries might as well have had its results the other way round (Fisher 1935;
-Smucker, Allan, Carterette 2007 for retrieval). Whole clusters are turned, since queries of one are not independent.
+If the systems were equal, each cluster of queries might as well have had its results swapped (Fisher 1935; Smucker,
+Allan, Carterette 2007 for retrieval). Whole clusters are swapped, since queries of one cluster are not independent.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 _CHUNK = 1 << 24  # signs held at once
-_EQUAL = 1e-9  # sums that differ by less are equal
+_EQUAL = 1e-9  # sums that differ by less count as equal
 
 
 def p_values(
     differences: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64], draws: int, seed: int
 ) -> npt.NDArray[np.float64]:
-    """Two-sided p of each row of `differences` [rows, queries] between two systems, whose mean might be 0: [rows].
+    """Two-sided p of each row of `differences` [rows, queries] between two systems, under a mean of 0: [rows].
 
-    `clusters` [queries] names each query's cluster; `draws` ways of turning them are tried, and the one that was
-    observed counts as one more, so that no p is 0 (Phipson, Smyth 2010).
+    `clusters` [queries] names each query's cluster; `draws` ways of swapping them are tried, and the observed one
+    counts as one more, so that no p is 0 (Phipson, Smyth 2010).
     """
     _, cluster_of = np.unique(clusters, return_inverse=True)
     size = int(cluster_of.max()) + 1

@@ -1,4 +1,4 @@
-"""Rankings of the judged queries by every system, and what each query scores."""
+"""Rankings of the judged queries by every system, and each query's scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 
-from fieldtune.corpus.vectors import read_vectors
-from fieldtune.models import encoder
-from fieldtune.models.precision import use_bf16
-from fieldtune.retrieval import fusion, judged_queries, metrics, ranking
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.retrieval import fusion, metrics, ranking, self_passages
+from fieldtune.retrieval.fusion import Choice
 from fieldtune.retrieval.metrics import Values
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.retrieval.stored_rankings import read_rankings
@@ -30,45 +29,41 @@ class Ranked:
 
     systems: dict[str, Rankings]
     values: dict[str, dict[str, Values]]  # system → metric → [queries]
-    tuned_share: float  # of the tuned model in its hybrid
+    tuned_share: Choice  # of the tuned model in its hybrid
     tuned_queries: Vectors  # [queries, dimension]
     tuned_passages: Vectors
 
 
 def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
-    """Rank with the tuned model's vectors, its hybrid, whose share the dev queries choose, and the models beside."""
-    judged, corpus, dev = inputs.judged, inputs.corpus, inputs.dev_rows
-    passages = read_vectors(paths.TUNED_VECTORS, "passages")
-    queries = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
+    """Rank with the tuned model's vectors, its hybrid, whose share queries choose, and the compared models."""
+    judged, corpus = inputs.judged, inputs.corpus
+    passages = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
+    queries = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
-    tuned, bm25 = ranking.dense(queries, passages, corpus), systems["bm25"]
-    answers = [judged.relevant[row] for row in dev]
-    share = fusion.choose_weight(tuned[dev], bm25[dev], answers, judged.clusters[dev], corpus)
-    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, bm25, corpus, share)}
+    own = self_passages.own_sections(judged, inputs.passages, corpus.sections)
+    tuned, words = self_passages.leave_out(ranking.dense(queries, passages, corpus), own), systems["bm25_fields"]
+    deciding = fusion.deciding(judged, corpus, real=config.real_evidence > 0)
+    share = fusion.choose_hybrid(tuned, words, judged, corpus, deciding)
+    systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, words, corpus, share.share)}
     systems = {system: systems[system] for system in SYSTEMS}
-    systems |= _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)], config)
+    compared = _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)])
+    systems |= {name: self_passages.leave_out(rankings, own) for name, rankings in compared.items()}
     values = {system: metrics.per_query(rankings, judged.relevant) for system, rankings in systems.items()}
     return Ranked(systems, values, share, queries, passages)
 
 
 def _compared(
-    inputs: Inputs, models: Models, known: Sequence[tuple[SentenceTransformer, Rankings]], config: EvaluateConfig
+    inputs: Inputs, models: Models, known: Sequence[tuple[SentenceTransformer, Rankings]]
 ) -> dict[str, Rankings]:
-    """Rankings by the models of `evaluate.compare`; a copy of a `known` model is not encoded with again."""
+    """Rankings by the models of `evaluate.compare`; a copy of a `known` model is not encoded again."""
     seen = list(known)
     systems: dict[str, Rankings] = {}
-    for name, model in models.others.items():
-        rankings = next((rankings for other, rankings in seen if same_model(other, model)), None)
+    for name, encoder in models.others.items():
+        rankings = next((rankings for other, rankings in seen if same_model(other, encoder.model)), None)
         if rankings is None:
-            encode = partial(
-                encoder.encode,
-                model,
-                bf16=use_bf16(config.precision),
-                batch_size=config.batch_size,
-                label=f"encoding with {name}",
-            )
+            encode = partial(encoder.encode, label=f"encoding with {name}")
             queries, passages = encode(inputs.judged.texts, "query"), encode(inputs.corpus.texts, "document")
             rankings = ranking.dense(queries, passages, inputs.corpus)
-            seen.append((model, rankings))
+            seen.append((encoder.model, rankings))
         systems[COMPARED + name] = rankings
     return systems

@@ -1,4 +1,4 @@
-"""The report: one HTML file that opens with no network, and its short form for pull requests."""
+"""The report: one HTML file that needs no network, and its short form for pull requests."""
 
 import base64
 import hashlib
@@ -19,18 +19,18 @@ from stages.evaluate.query_facts import TITLES as PART_TITLES
 
 _HERE = Path(__file__).parent
 TITLES = SET_TITLES | PART_TITLES
-# Characters that no page may hold, and a query may
+# Characters that a page must not contain, but a query may
 _CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000)], "\N{REPLACEMENT CHARACTER}")
 _HEADLINES = {
     "ship": "Ship it: the tuned model is better.",
-    "marginal": "Marginal: the tuned model may be better; look before you ship it.",
+    "marginal": "Marginal: the tuned model may be better; look at the reasons before you ship it.",
     "keep_base": "Keep the base model.",
 }
 _DROPPED = {
-    "ambiguous": "the same words were written for passages that do not answer one another: none is the answer",
+    "ambiguous": "the same words were written for passages that do not answer one another, so no passage is the answer",
     "repeated": "repeats of another query",
-    "same_as_a_real_query": "a real query has the same words: it must stay unseen",
-    "round_trip": "neither the base model nor BM25 finds the passage with them: a vague query, or a wrong one",
+    "same_as_a_real_query": "a real query has the same words, and it must stay unseen",
+    "round_trip": "neither the base model nor BM25 finds the passage with these words: a vague query, or a wrong one",
 }
 _TYPED = {"generated": "generated", "real": "real, with answers", "log": "search log"}
 _READ = {
@@ -39,21 +39,21 @@ _READ = {
     "unreadable": "files that could not be read",
     "empty": "files without text",
     "skipped": "files skipped",
-    "boilerplate_blocks": "blocks taken out that repeat over many files, such as navigation and licence texts",
+    "boilerplate_blocks": "blocks removed because they repeat across many files, such as navigation and licence texts",
 }
 _USES = {
-    "test": "test, which this page scores",
-    "dev": "dev, which choose the checkpoint",
-    "train": "train, which the model learns from",
-    "log": "without an answer, for comparison alone",
+    "test": "test: scored on this page",
+    "dev": "dev: choose the checkpoint",
+    "train": "train: the model learns from them",
+    "log": "without an answer: only for comparison",
 }
-_SHOWN = 10  # wins, and losses, until more are asked for
-_LISTED = 10  # files, and rows of real queries, that are named on the page
+_SHOWN = 10  # wins, and losses, until the reader asks for more
+_LISTED = 10  # files, and rows of real queries, that are listed on the page
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A number of a table with a bar beside it."""
+    """A number in a table with a bar beside it."""
 
     column: str
     count: int
@@ -62,7 +62,7 @@ class Bar:
 
 
 def html(evaluation: Evaluation) -> str:
-    """The whole page: one file, which needs no network."""
+    """The whole page: one file that needs no network."""
     script = (_HERE / "report.js").read_text(encoding="utf-8")
     sha256 = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     loss, dev = _curves(evaluation.background.history)
@@ -81,6 +81,8 @@ def html(evaluation: Evaluation) -> str:
             data_curve=None if evaluation.curve is None else data_curve_svg(evaluation.curve),
             kinds_of_examples=sorted({example.kind for example in [*evaluation.wins, *evaluation.losses]}),
             read=_read(evaluation.background.ingest),
+            exports_base=evaluation.judgement.verdict == "keep_base"
+            or evaluation.judgement.recommend in ("base", "hybrid"),
             bars=_bars,
             histograms=_histograms,
             dropped=_DROPPED,
@@ -94,7 +96,7 @@ def html(evaluation: Evaluation) -> str:
 
 
 def markdown(evaluation: Evaluation) -> str:
-    """The report for a pull request: the verdict and the numbers, no text of a document or a query."""
+    """The report for a pull request: the verdict and the numbers, without any text of a document or a query."""
     page = _environment(autoescape=False).get_template("report.md.j2").render(**_shared(evaluation))
     return page.translate(_CONTROLS)
 
@@ -169,7 +171,7 @@ def _histograms(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping
 
 
 def _bars(columns: Mapping[str, Mapping[str, int]]) -> list[tuple[str, list[Bar]]]:
-    """The rows of a table: a name with a bar of each column. Columns have the same names; empty ends are left out."""
+    """The rows of a table: a name with a bar per column. Columns have the same names; empty ends are left out."""
     sums = {column: max(sum(counts.values()), 1) for column, counts in columns.items()}
     widest = max((count / sums[column] for column, counts in columns.items() for count in counts.values()), default=0)
     rows: dict[str, list[Bar]] = {}

@@ -1,4 +1,4 @@
-"""A cross-encoder that orders the sections of each system: does the gain survive a reranker?"""
+"""A cross-encoder that reorders the sections of each system, to tell if the gain survives a reranker."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from fieldtune.runtime.errors import UserError
 
 @dataclass(frozen=True)
 class Reranker:
-    """A cross-encoder, and how it computes."""
+    """A cross-encoder and its arithmetic."""
 
     model: CrossEncoder
     bf16: bool  # under autocast
@@ -27,17 +27,17 @@ class Reranker:
 
 
 def load(folder: Path) -> CrossEncoder:
-    """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError if it does not load."""
+    """Load a cross-encoder's folder in float32, without asking any hub. Raises UserError if that fails."""
     checks.check_reranker(str(folder))
     try:
         loaded: CrossEncoder = CrossEncoder(str(folder), local_files_only=True, model_kwargs={"dtype": torch.float32})
-    except Exception as error:  # what a broken file raises depends on the file
+    except Exception as error:  # the class depends on what is broken
         raise UserError(
-            f"evaluate.reranker: {folder} does not load as a cross-encoder: {error}\nName another folder, or null"
+            f"evaluate.reranker: {folder} could not be loaded as a cross-encoder: {error}\nName another folder, or null"
         ) from error
     if loaded.num_labels != 1:
         raise UserError(
-            f"evaluate.reranker: {folder} gives {loaded.num_labels} numbers for a pair; a reranker gives one score"
+            f"evaluate.reranker: {folder} gives {loaded.num_labels} numbers per pair, not one score: name another"
         )
     return loaded
 
@@ -50,9 +50,9 @@ def rerank(
     systems: Mapping[str, Rankings],
     corpus: Corpus,
 ) -> dict[str, Rankings]:
-    """Each system's sections, the rows of `queries`, in the order of the cross-encoder's scores.
+    """Each system's sections for `queries`, their rows, in the order of the cross-encoder's scores.
 
-    Of a section it reads the passage that is nearest to the query by the vectors, whichever system found it, so that
+    It reads the passage of a section that is nearest to the query by the vectors, whichever system found it, so that
     each pair is read once and has one score.
     """
     model, batch_size = reranker.model, reranker.batch_size

@@ -15,21 +15,21 @@ from stages.evaluate import bootstrap
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.randomisation import p_values
 
-METRICS = ("ndcg@10", "mrr@10")  # those that get an interval
+METRICS = ("ndcg@10", "mrr@10")  # those with an interval
 
 
 @dataclass(frozen=True)
 class SetScores:
     """One query set: each system's mean metrics, and the bootstrap's intervals of NDCG@10 and MRR@10.
 
-    Systems are SYSTEMS and the models that were compared besides.
+    Systems are SYSTEMS and the models of `evaluate.compare`.
     """
 
     n: int  # queries
     clusters: int  # of queries that are not independent of one another; `groups` in metrics.json
     means: dict[str, dict[str, float]]  # system → metric
     intervals: dict[str, dict[str, Interval]]  # system → metric
-    p: dict[str, dict[str, float]]  # of UNTUNED → metric: how likely luck alone lets the tuned model differ so much
+    p: dict[str, dict[str, float]]  # of UNTUNED → metric: how likely luck alone makes the tuned model differ as much
     _draws: dict[str, dict[str, bootstrap.Draws]]  # system → metric
     _confidence: float
 
@@ -41,12 +41,12 @@ class SetScores:
 
     @property
     def detectable(self) -> float:
-        """The least gain over the base, in NDCG@10, that so many queries can tell from luck: half the interval."""
+        """The smallest gain over the base, in NDCG@10, that these queries can tell from luck: half the interval."""
         gain = self.lead("tuned", "base")
         return round((gain.high - gain.low) / 2, 6)
 
     def needed(self, gain: float) -> int:
-        """About how many queries like these it takes to tell so small a gain from luck."""
+        """About how many queries like these are needed to tell so small a gain from luck."""
         return enough(self.n, self.detectable / gain)
 
     def json(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class SetScores:
 
 
 def enough(n: int, narrower: float) -> int:
-    """About how many queries, where `n` of the kind are there, make an interval so many times narrower; to two digits.
+    """About how many queries, if `n` of the kind exist, make an interval `times` narrower; to two digits.
 
     An interval narrows with the root of the number of queries.
     """

@@ -1,7 +1,8 @@
-"""The quality that shorter and coarser vectors lose and the storage that they save: the table for a deployment."""
+"""The quality that shorter and coarser vectors lose and the storage that they save: the table for deployment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import numpy.typing as npt
 from fieldtune.corpus.passages import Corpus
 from fieldtune.models import int8_vectors
 from fieldtune.retrieval import metrics, ranking
-from fieldtune.retrieval.ranking import Rankings
+from fieldtune.retrieval.ranking import DerivedVectors, Rankings, Table
 
+_ROWS = 65_536  # passages that are read at once
 _LEAST = 32  # numbers of a vector
-_CANDIDATES = 4 * ranking.DEPTH  # passages that bits choose, and are then scored with the whole query
+_CANDIDATES = 4 * ranking.DEPTH  # passages chosen by their bits, then scored with the whole query
 PRECISIONS = {"float32": 4.0, "int8": 1.0, "binary": 1 / 8}  # bytes of a number
 
 Vectors = npt.NDArray[np.float32]
@@ -21,7 +23,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class VectorScore:
-    """One way to store the tuned model's vectors."""
+    """A way to store the tuned model's vectors."""
 
     dimension: int
     precision: str  # of PRECISIONS
@@ -43,7 +45,8 @@ def vector_scores(
     """
     rows = []
     for dimension in _dimensions(passages.shape[1]):
-        short, table = _cut(queries, dimension), _cut(passages, dimension)
+        short = _cut(queries, dimension)
+        table = DerivedVectors(passages, partial(_cut, dimension=dimension))
         rankings = {
             "float32": ranking.dense(short, table, corpus),
             "int8": _int8(short, table, corpus),
@@ -70,16 +73,34 @@ def _cut(vectors: Vectors, dimension: int) -> Vectors:
     return unit
 
 
-def _int8(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:
-    """Both as the export has them, by cosine."""
-    kept = int8_vectors.ranges(passages)
-    coarse, table = (int8_vectors.int8(vectors, kept).astype(np.float32) for vectors in (queries, passages))
-    return ranking.dense(_cut(coarse, coarse.shape[1]), _cut(table, table.shape[1]), corpus)
+def _int8(queries: Vectors, passages: Table, corpus: Corpus) -> Rankings:
+    """Both as they are exported, ranked by cosine."""
+    kept = int8_vectors.common_range([int8_vectors.ranges(passages[rows]) for rows in _blocks(passages)])
+
+    def coarse(vectors: Vectors) -> Vectors:
+        return _cut(int8_vectors.int8(vectors, kept).astype(np.float32), vectors.shape[1])
+
+    return ranking.dense(coarse(queries), _derived(passages, coarse), corpus)
 
 
-def _binary(queries: Vectors, passages: Vectors, corpus: Corpus) -> Rankings:
-    """Bits against bits choose candidates, the whole query against their bits ranks them (Yamada et al. 2021)."""
-    bits = np.where(passages > 0, 1, -1).astype(np.float32)
-    # Of numbers that are 1 and -1 the product counts the bits that agree: the Hamming distance.
-    candidates, _ = ranking.nearest(np.where(queries > 0, 1, -1).astype(np.float32), bits, _CANDIDATES)
+def _binary(queries: Vectors, passages: Table, corpus: Corpus) -> Rankings:
+    """Candidates chosen by bits against bits, ranked by the whole query against bits (Yamada et al. 2021)."""
+    bits = _derived(passages, _bits)
+    # For numbers that are 1 and -1 the product counts the equal bits: the Hamming distance.
+    candidates, _ = ranking.nearest(_bits(queries), bits, _CANDIDATES)
     return ranking.rescored(queries, bits, candidates, corpus)
+
+
+def _bits(vectors: Vectors) -> Vectors:
+    return np.where(vectors > 0, np.float32(1), np.float32(-1))
+
+
+def _derived(passages: Table, derive: Callable[[Vectors], Vectors]) -> DerivedVectors:
+    if isinstance(passages, DerivedVectors):
+        before = passages.derive
+        return DerivedVectors(passages.source, lambda vectors: derive(before(vectors)))
+    return DerivedVectors(passages, derive)
+
+
+def _blocks(passages: Table) -> list[slice]:
+    return [slice(start, start + _ROWS) for start in range(0, len(passages), _ROWS)]

@@ -1,9 +1,12 @@
-"""Stage `export`: the tuned model for use → data/export/. Run as `python -m stages.export`.
+"""Stage `export`: the recommended system for use → data/export/. Run as `python -m stages.export`.
+
+The model is the tuned one; the base model, if it is to be kept or if its hybrid is what is recommended.
 
 model/                      Sentence Transformers folder with its prompts, and the model card
 onnx/                       model.onnx and model_int8.onnx with the tokenizer and prompts they need
 vectors/passages.parquet    the corpus, encoded
-vectors/int8_ranges.npy     what its int8 vectors were made with, where they are asked for
+search/                     BM25's index, the passages' places, each system's shares and which one is recommended
+vectors/int8_ranges.npy     what its int8 vectors were made with, if there are any
 parity.json                 how near the vectors and the ONNX files are to the model in float32
 manifest.json               size and sha256 of every file
 """
@@ -12,17 +15,23 @@ import fieldtune.runtime.environment  # noqa: F401
 
 # isort: split
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import read_vectors
-from fieldtune.models import encoder, tuned_model
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.models import base_models, encoder, tuned_model
+from fieldtune.models.base_models import ModelConfig
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.drift import UNCHANGED
-from fieldtune.retrieval import judged_queries, ranking
+from fieldtune.retrieval import exported_search, judged_queries, ranking
+from fieldtune.retrieval.systems import exports_base
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
@@ -37,7 +46,7 @@ from stages.export.onnx_folder import write_onnx_folder
 from stages.export.parity import Sample, Vectors
 from stages.export.passage_vectors import write_passage_vectors
 
-_SAME_TEXTS = 0.99  # least cosine of two encodings, one of which may be in bf16 (`not >=` below refuses NaN too)
+_SAME_TEXTS = 0.99  # lowest cosine of two encodings, one of which may be in bf16 (`not >=` below rejects NaN, too)
 _EXAMPLES = 5  # in the model card
 
 
@@ -45,10 +54,11 @@ def work() -> str:
     config = load("export", ExportConfig)
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
-    vectors = read_vectors(paths.TUNED_VECTORS, "passages")
-    judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    query_vectors = judged_queries.vectors(judged.ids, paths.TUNED_VECTORS)
     metrics = files.read_json(paths.METRICS)
+    exported = choose_model(metrics, config.model)
+    vectors = read_vectors(exported.vectors, PASSAGES, corpus.texts)
+    judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
+    query_vectors = read_vectors(exported.vectors, QUERIES, judged.texts)
     check = draw(
         judged,
         corpus,
@@ -58,35 +68,30 @@ def work() -> str:
         size=config.check.passages,
         seed=config.seed,
     )
-    model = encoder.load_folder(paths.MODEL, device="cpu")
+    model = exported.load()
+    own = exported.folder == paths.MODEL
+    encode = CachedEncoder(model, exported.folder, bf16=False, batch_size=config.batch_size, tuned=own)
     rows = sorted(random.Random(config.seed).sample(range(len(passages)), min(config.check.texts, len(passages))))
-    sample = _encode_sample(model, [corpus.texts[row] for row in rows], config.batch_size)
+    sample = _encode_sample(encode, [corpus.texts[row] for row in rows])
     report: dict[str, Any] = {
         "texts": len(rows),
         "vectors/passages.parquet": {"cosine": sample.cosines(vectors[rows])},
     }
     if not report["vectors/passages.parquet"]["cosine"]["min"] >= _SAME_TEXTS:
-        raise UserError(f"{paths.TUNED_VECTORS} was not made by {paths.MODEL}: run `dvc repro`")
-    examples = []  # nothing of documents and queries but on request
+        raise UserError(f"{exported.vectors} was not made by {exported.folder}: run `dvc repro`")
+    examples = []  # nothing of documents and queries unless requested
     if config.card_examples:
         examples = _examples(judged, query_vectors, passages, corpus, vectors, config.seed)
 
     with files.replace_dir(paths.EXPORT) as folder:
         write_model_folder(
             folder / "model",
-            _card(config, metrics, Interface(model.prompts, model.max_seq_length, vectors.shape[1]), examples),
+            model if exported.name == "base" else None,
+            _card(config, metrics, _interface(model, exported.name, vectors.shape[1]), examples),
         )
         check_reload(model, folder / "model", check.queries[: config.check.texts], sample)
-        (folder / "vectors").mkdir()
-        write_passage_vectors(
-            folder / "vectors/passages.parquet",
-            [passage["id"] for passage in passages],
-            corpus.texts,
-            vectors,
-            int8=config.int8_vectors,
-            binary=config.binary_vectors,
-        )
-        summary = f"model {files.human_size(files.disk_size(folder / 'model'))}"
+        _write_corpus(folder, passages, corpus, vectors, exported.name, metrics, config)
+        summary = f"{exported.name} model {files.human_size(files.disk_size(folder / 'model'))}"
         if config.onnx:
             losses, onnx_summary = write_onnx_folder(model, folder / "onnx", check, sample, config)
             report |= losses
@@ -98,21 +103,71 @@ def work() -> str:
     return summary
 
 
-def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
-    """A warning if the verdict, in the evaluation's metrics.json, is against the model that is exported."""
-    if metrics["verdict"] != "keep_base":
-        return None
-    if metrics["similarity_to_base"] > UNCHANGED:
-        return "The verdict is keep_base, and the export is the base model: it need not be deployed again."
-    return (
-        "The verdict is keep_base: the export holds the tuned model nevertheless. Do not deploy it in place of the "
-        f"base model; the report recommends {metrics['recommend']}."
+def _write_corpus(
+    folder: Path,
+    passages: Sequence[Mapping[str, Any]],
+    corpus: Corpus,
+    vectors: Vectors,
+    model: str,
+    metrics: Mapping[str, Any],
+    config: ExportConfig,
+) -> None:
+    """Write vectors/ and search/. `model`: base or tuned; `metrics`: the evaluation's metrics.json."""
+    (folder / "vectors").mkdir()
+    write_passage_vectors(
+        folder / "vectors/passages.parquet",
+        [passage["id"] for passage in passages],
+        corpus.texts,
+        vectors,
+        int8=config.int8_vectors,
+        binary=config.binary_vectors,
     )
+    hybrid = "tuned_hybrid" if model == "tuned" else "hybrid"
+    systems = exported_search.systems_of(model, metrics["hybrid_weight"][hybrid], metrics["heading_share"])
+    exported_search.write(folder / exported_search.FOLDER, passages, systems, metrics["recommend"], texts=config.texts)
 
 
-def _encode_sample(model: SentenceTransformer, texts: Sequence[str], batch_size: int) -> Sample:
-    label = "encoding a sample in float32"
-    return Sample(texts, encoder.encode(model, texts, "document", bf16=False, batch_size=batch_size, label=label))
+@dataclass(frozen=True)
+class Exported:
+    """The model that goes into the export, and its vectors."""
+
+    name: str  # base | tuned
+    folder: Path  # of the model
+    vectors: Path
+    load: Callable[[], SentenceTransformer]
+
+
+def choose_model(metrics: Mapping[str, Any], base: ModelConfig) -> Exported:
+    """The base model if the verdict keeps it or its hybrid is recommended, otherwise the tuned one.
+
+    `metrics` is the evaluation's metrics.json.
+    """
+    keeps_base = exports_base(metrics["verdict"], metrics["recommend"])
+    if keeps_base and metrics["similarity_to_base"] <= UNCHANGED:
+        load = partial(encoder.load_base, base, device="cpu")
+        return Exported("base", base_models.locate(base), paths.VECTORS, load)
+    load = partial(encoder.load_folder, paths.MODEL, device="cpu")  # where tuning changed nothing, it is the base
+    return Exported("base" if keeps_base else "tuned", paths.MODEL, paths.TUNED_VECTORS, load)
+
+
+def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
+    """A note if the export holds the base model, in spite of a tuned one. `metrics`: the evaluation's metrics.json."""
+    if metrics["verdict"] == "keep_base":
+        return (
+            "The verdict is keep_base, and the export is the base model, with "
+            f"{metrics['recommend']} as the recommended system."
+        )
+    if metrics["recommend"] == "hybrid":
+        return "The hybrid of base model and BM25 is recommended, so the export is the base model."
+    return None
+
+
+def _interface(model: SentenceTransformer, name: str, dimension: int) -> Interface:
+    return Interface(model.prompts, model.max_seq_length, dimension, is_base=name == "base")
+
+
+def _encode_sample(encode: CachedEncoder, texts: Sequence[str]) -> Sample:
+    return Sample(texts, encode.encode(texts, "document", label="encoding a sample in float32"))
 
 
 def _card(config: ExportConfig, metrics: Mapping[str, Any], interface: Interface, examples: Sequence[Example]) -> str:
@@ -135,7 +190,7 @@ def _examples(
     vectors: Vectors,
     seed: int,
 ) -> list[Example]:
-    """Queries of the main test set, drawn at random, with what the model finds first for each."""
+    """Queries of the main test set, drawn at random, with the model's first result for each."""
     main_rows = judged.sets[judged.main_set].tolist()
     rows = sorted(random.Random(seed).sample(main_rows, min(_EXAMPLES, len(main_rows))))
     nearest = ranking.nearest(queries[rows], vectors, 1)[0][:, 0].tolist()

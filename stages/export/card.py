@@ -1,4 +1,4 @@
-"""The model card: numbers and names alone; queries and passages only where it is given examples."""
+"""The model card: only numbers and names; queries and passages only if it is given examples."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.formatting import beginning, count, percent
 from fieldtune.retrieval.judged_queries import TEST_SETS, TITLES
-from fieldtune.retrieval.systems import IN_MODEL_CARD, UNTUNED
+from fieldtune.retrieval.systems import IN_MODEL_CARD, IN_MODEL_CARD_OF_BASE, UNTUNED
 
 _TAGS = ["sentence-transformers", "sentence-similarity", "feature-extraction", "retrieval", "fieldtune"]
-_LETTERS = 160  # shown of a query, a title, a text
-# What the Hub takes as `license:`; any other name goes into `license_name:`.
+_LETTERS = 160  # of a query, a title or a text that are shown
+# What the Hub accepts as `license:`; any other name goes into `license_name:`.
 _HUB_LICENSES = """
 apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0
 bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc
@@ -32,7 +32,7 @@ osl-3.0 postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr llama2 gemma unknown
 
 @dataclass(frozen=True)
 class Example:
-    """A test query, and the passage that the model finds first for it."""
+    """A test query, and the passage that the model ranks first for it."""
 
     query: str
     title: str
@@ -42,11 +42,12 @@ class Example:
 
 @dataclass(frozen=True)
 class Interface:
-    """The model's own prompts, limit and dimension; those of the base model may be others if it is pinned."""
+    """The model's own prompts, limit and dimension; a pinned model's may differ from the base model's."""
 
     prompts: Mapping[str, str | None]  # by `query` and `document`
     max_tokens: int | None
     dimension: int
+    is_base: bool  # the base model is what is exported
 
 
 def render_card(
@@ -59,7 +60,7 @@ def render_card(
     confidence: float,
     examples: Sequence[Example] = (),
 ) -> str:
-    """Render the whole README.md, its metadata as the Hub reads it.
+    """Render the whole README.md, with its metadata in the Hub's form.
 
     `metrics` is the evaluation's metrics.json, `dataset` the data set's report.json, `history` the training's
     history.json; `confidence` is that of the intervals.
@@ -81,7 +82,9 @@ def render_card(
         metrics=metrics,
         sets=[name for name in TEST_SETS if name in metrics],
         titles=TITLES,
-        systems=IN_MODEL_CARD,
+        systems=IN_MODEL_CARD_OF_BASE if interface.is_base else IN_MODEL_CARD,
+        is_base=interface.is_base,
+        shares={"heading": metrics["heading_share"], **metrics["hybrid_weight"]},
         untuned=UNTUNED,
         dataset=dataset,
         pinned=history.get("pinned"),
@@ -95,7 +98,7 @@ def render_card(
 
 
 def _cell(text: str) -> str:
-    """How a text begins, on one line, with nothing that Markdown or HTML would take for its own."""
+    """The beginning of a text, on one line, escaped for Markdown and HTML."""
     return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", beginning(text, _LETTERS))
 
 
@@ -113,5 +116,5 @@ def _metadata(base: ModelConfig) -> ModelCardData:
 
 
 def _on_hub(base: ModelConfig) -> bool:
-    """Tell if the name can be a repository on the Hub, which refuses any other as `base_model`."""
+    """Tell if the name can be a repository on the Hub, which rejects any other as `base_model`."""
     return re.fullmatch(r"[\w.-]+/[\w.-]+", base.name, re.ASCII) is not None

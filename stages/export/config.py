@@ -10,9 +10,9 @@ from fieldtune.runtime.settings import between
 
 @dataclass
 class CheckConfig:
-    """Sizes of the checks of the ONNX files, which take most of the stage's time beside the graph's export."""
+    """Sizes of the checks of the ONNX files, which take most of the stage's time besides the graph's export."""
 
-    # Passages encoded by torch in float32 too, for the cosines; the written model folder is held to them as well
+    # Passages encoded by torch in float32, too, for the cosines; the written model folder is compared with them as well
     texts: int = between(1, 100_000)
     # Test queries drawn for NDCG@10, and passages they are ranked against: all answers, the nearest, others at random.
     # With 1,000 queries the loss is known to about ±0.002.
@@ -25,10 +25,11 @@ class ExportConfig:
     model: ModelConfig = MISSING  # the base model: its name and licence go into the model card
     confidence: float = between(0.5, 0.999)  # of the intervals in metrics.json, as `evaluate` has it
     onnx: bool = MISSING  # model.onnx, and model_int8.onnx beside it
-    max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; more, and it is not exported
-    int8_vectors: bool = MISSING  # beside float32, in vectors/passages.parquet: a quarter of its size
-    binary_vectors: bool = MISSING  # the same, one bit per number
-    card_examples: bool = MISSING  # puts test queries, and the passages retrieved for them, into the model card
+    max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; if it loses more, it is not exported
+    int8_vectors: bool = MISSING  # add int8 to float32 in vectors/passages.parquet: a quarter of its size
+    binary_vectors: bool = MISSING  # add vectors of one bit per number
+    texts: bool = MISSING  # the passages' titles and texts in search/, so that the service can show its results
+    card_examples: bool = MISSING  # put test queries, and the passages retrieved for them, into the model card
     check: CheckConfig = MISSING
-    batch_size: int = between(1, 4096)  # texts encoded at once in the checks; on a CPU more is no faster
+    batch_size: int = between(1, 4096)  # texts encoded at once in the checks; on a CPU more is not faster
     seed: int = between(0, 2**31)  # draws the texts, queries and passages of the checks

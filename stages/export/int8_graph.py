@@ -1,4 +1,4 @@
-"""An ONNX graph in int8, for onnxruntime on the CPU, and which of its layers hurt most."""
+"""An ONNX graph in int8, for onnxruntime on the CPU, and which of its layers lose most."""
 
 import fieldtune.runtime.environment  # noqa: F401
 
@@ -14,17 +14,17 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 Vectors = npt.NDArray[np.float32]
 
-# Weights have 7 bits: with 8, sums overflow on CPUs without VNNI, and the parity checked on another is not theirs.
+# Weights have 7 bits: with 8, sums overflow on CPUs without VNNI, and results would differ from the parity check.
 _WEIGHT = 63
 _ACTIVATION = 127  # a row's largest value, around 128
 
 
 def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
-    """Quantize a graph of `write_fp32`, but for the layers named in `keep`: a quarter of the size.
+    """Quantize a graph of `write_fp32`, except the layers named in `keep`: a quarter of the size.
 
     Weights have a scale per column; each row of activations, which is one token, is scaled by its own largest value as
-    the graph runs. So a text's vector does not depend on those it is encoded with, as it would with
-    onnxruntime's own dynamic quantization, which has one scale per batch.
+    the graph runs. So a text's vector does not depend on the texts encoded with it, as it would with onnxruntime's own
+    dynamic quantization, which has one scale per batch.
     """
     quantize_dynamic(fp32, path, weight_type=QuantType.QInt8, op_types_to_quantize=["Gather"])  # the embeddings
     model = ir.load(path)
@@ -38,7 +38,7 @@ def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
 
 
 def layers(fp32: Path) -> list[list[str]]:
-    """Names of what `write_int8` quantizes; products of one input, as query, key and value, are one layer."""
+    """Names of what `write_int8` quantizes; products with the same input, as query, key and value, are one layer."""
     by_input: dict[ir.Value, list[str]] = {}
     for node in linear(ir.load(fp32).graph):
         assert node.inputs[0] is not None and node.name is not None
@@ -47,7 +47,7 @@ def layers(fp32: Path) -> list[list[str]]:
 
 
 def by_harm(fp32: Path, path: Path, distance: Callable[[Path], float]) -> list[list[str]]:
-    """`layers`, the one first that alone in int8 takes the vectors farthest from those in float32.
+    """`layers`, first the one that alone in int8 moves the vectors farthest from those in float32.
 
     `distance` measures a file; they are written to `path` one after the other.
     """
@@ -70,7 +70,7 @@ def linear(graph: ir.Graph) -> list[ir.Node]:
 
 
 def _quantize(graph: ir.Graph, node: ir.Node, rows: dict[ir.Value, tuple[ir.Value, ir.Value]]) -> None:
-    """Put a product of integers in the place of `node`; `rows` has the inputs that are quantized, and their scales."""
+    """Replace `node` by a product of integers; `rows` has the inputs that are quantized, and their scales."""
     given, weights = node.inputs
     assert given is not None and weights is not None and weights.const_value is not None
     tape = ir.tape.Tape()

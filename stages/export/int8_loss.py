@@ -16,7 +16,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Check:
-    """Queries and passages that both encodings are measured on, with the vectors that are there already."""
+    """Queries and passages to measure both encodings on, with the existing vectors."""
 
     query_set: str
     queries: list[str]
@@ -26,7 +26,7 @@ class Check:
     _passage_vectors: Vectors
 
     def loss(self, queries: Vectors, passages: Vectors) -> "Loss":
-        """Measure what other unit vectors of `queries` and `passages` lose."""
+        """Measure the loss with other unit vectors of `queries` and `passages`."""
         before = self._ndcg(self._query_vectors, self._passage_vectors)
         after = self._ndcg(queries, passages)
         return Loss(

@@ -1,4 +1,4 @@
-"""The list of what was exported."""
+"""The list of exported files."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ def write_manifest(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Entry] | None:
-    """Read what `write_manifest` wrote; None if there is no such file, or one that is not of an export."""
+    """Read what `write_manifest` wrote; None if there is no such file, or it is not an export's."""
     try:
         listed: dict[str, Entry] = files.read_json(folder / NAME)
     except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, UnicodeDecodeError):

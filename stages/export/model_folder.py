@@ -1,4 +1,4 @@
-"""The Sentence Transformers folder of the export, and its check as users load it."""
+"""The Sentence Transformers folder of the export, and its check by loading it as users do."""
 
 import shutil
 from collections.abc import Sequence
@@ -14,11 +14,15 @@ from fieldtune.runtime.errors import UserError
 from stages.export.parity import Sample, parity
 from stages.export.reload import encode_afresh
 
-_SAME_MODEL = 0.99999  # least cosine of two encodings by the same code (`not >=` below refuses NaN too)
+_SAME_MODEL = 0.99999  # lowest cosine of two encodings by the same code (`not >=` below rejects NaN, too)
 
 
-def write_model_folder(folder: Path, card: str) -> None:
-    """Write the tuned model, without what only the pipeline reads, and its model card."""
+def write_model_folder(folder: Path, base: SentenceTransformer | None, card: str) -> None:
+    """Write the tuned model, without files that only the pipeline reads, or the base model, and the model card."""
+    if base is not None:
+        encoder.save(base, folder)
+        files.write_text(folder / "README.md", card)
+        return
     # copyfile, since some of the files are private to their owner.
     shutil.copytree(
         paths.MODEL,
@@ -30,11 +34,11 @@ def write_model_folder(folder: Path, card: str) -> None:
 
 
 def check_reload(model: SentenceTransformer, folder: Path, queries: Sequence[str], sample: Sample) -> None:
-    """Raise UserError where the written model is not `model`, by its vectors of the queries and of the sample."""
+    """Raise UserError if the written model is not `model`, by its vectors of the queries and of the sample."""
     with progress("loading the export in a fresh process", 1) as bar:
         reloaded = encode_afresh(folder, queries, sample.texts)
         bar.advance()
     expected = (encoder.encode(model, queries, "query", bf16=False, batch_size=32), sample.vectors)
     worst = min(parity(a, b).min for a, b in zip(expected, reloaded, strict=True))
     if not worst >= _SAME_MODEL:
-        raise UserError(f"the exported model gives other vectors than {paths.MODEL} (cosine {worst:.6f})")
+        raise UserError(f"the exported model's vectors differ from those of the loaded model (cosine {worst:.6f})")

@@ -24,11 +24,11 @@ from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 from stages.export.int8_graph import linear
 
-_OPSET = 20  # the first with Gelu, in one operator of five a sixth faster; runtimes since January 2024 read it
+_OPSET = 20  # the first with Gelu as one operator instead of five, a sixth faster; runtimes since January 2024 read it
 
 
 class _Sentence(torch.nn.Module):
-    """The whole pipeline as a function of two tensors; models make their own zeros of token_type_ids."""
+    """The whole pipeline as a function of two tensors; models make their own zeros for token_type_ids."""
 
     def __init__(self, model: SentenceTransformer) -> None:
         super().__init__()
@@ -43,13 +43,13 @@ class _Sentence(torch.nn.Module):
 def _transformer(model: SentenceTransformer) -> PreTrainedModel:
     transformer = getattr(model[0], "auto_model", None)
     if not isinstance(transformer, PreTrainedModel):
-        raise UserError("only transformer models export to ONNX: set `export.onnx` to false")
+        raise UserError("only transformer models export to ONNX: set `export.onnx: false`")
     return transformer
 
 
 @contextmanager
 def _exportable(model: SentenceTransformer) -> Iterator[None]:
-    """Eager attention for a while: its graph lacks the NaN guards of sdpa's and runs half again as fast."""
+    """Use eager attention for a while: its graph lacks the NaN guards of sdpa's and runs half again as fast."""
     transformer, training = _transformer(model), model.training
     attention = transformer.config._attn_implementation
     transformer.set_attn_implementation("eager")
@@ -62,7 +62,7 @@ def _exportable(model: SentenceTransformer) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back what torch's exporter says on every run and nobody can act on."""
+    """Suppress torch's exporter warnings that come on every run and call for no action."""
     torchvision_missing = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = torchvision_missing.level
     torchvision_missing.setLevel(logging.ERROR)
@@ -79,11 +79,11 @@ def write_fp32(model: SentenceTransformer, path: Path) -> None:
     """Export transformer, pooling and normalisation to `path`, with the weights beside it from 2 GB up.
 
     Inputs `input_ids` and `attention_mask`, int64 [batch, sequence]; output `sentence_embedding`, float32
-    [batch, dimension], unit length. The same model gives the same bytes. Raises UserError where the
-    architecture does not export.
+    [batch, dimension], unit length. The same model gives the same bytes. Raises UserError if the
+    architecture cannot be exported.
     """
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
-    # Neither axis may be 1 here: the exporter would take it for fixed.
+    # Neither axis may be 1 here: the exporter would take it as fixed.
     ids = torch.zeros(3, 7, dtype=torch.int64, device=model.device)
     with _quiet(), _exportable(model):
         try:
@@ -99,25 +99,25 @@ def write_fp32(model: SentenceTransformer, path: Path) -> None:
             )
         except torch.onnx.OnnxExporterError as error:
             kind = type(_transformer(model)).__name__
-            raise UserError(f"{kind} does not export to ONNX: set `export.onnx` to false") from error
+            raise UserError(f"{kind} cannot be exported to ONNX: set `export.onnx: false`") from error
     assert program is not None
     _name_linear(program.model.graph)
-    # The exporter notes a stack trace on every node, with paths of this machine.
+    # The exporter puts a stack trace on every node, with paths of this machine.
     ClearMetadataAndDocStringPass()(program.model)
-    # Constants are folded and shapes inferred already: the quantizer need not warn that nobody did.
+    # Constants are folded and shapes inferred already: this silences the quantizer's warning that they are not.
     program.model.metadata_props["onnx.quant.pre_process"] = "onnxruntime.quant"
     program.save(path)
 
 
 def _name_linear(graph: ir.Graph) -> None:
-    """Name the matrix products with weights as torch names the module that has them, to be told in a summary."""
+    """Name the matrix products with weights as torch names their modules, for the summary."""
     for node in linear(graph):
         scopes = ast.literal_eval(node.metadata_props["pkg.torch.onnx.name_scopes"])
         node.name = scopes[-2].removeprefix("model.0.model.")  # the last is the function that the module calls
 
 
 class OnnxEncoder:
-    """Encodes with an exported graph in onnxruntime, on all cores."""
+    """An encoder that runs an exported graph in onnxruntime, on all cores."""
 
     def __init__(self, path: Path, tokenizer: PreTrainedTokenizerBase) -> None:
         options = onnxruntime.SessionOptions()
@@ -136,7 +136,7 @@ class OnnxEncoder:
         if not texts:
             return vectors  # tokenizers refuse an empty list
         ids = self._tokenizer(list(texts), truncation=True)["input_ids"]
-        # Neighbours of like length share a batch, so that little of it is padding.
+        # Neighbours of similar length share a batch, so that little of it is padding.
         order = sorted(range(len(ids)), key=lambda i: (-len(ids[i]), i))
         with progress(label or "", len(order)) as bar:
             for start in range(0, len(order), batch_size):

@@ -10,7 +10,6 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.models import encoder
-from fieldtune.runtime import paths
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 from stages.export.config import ExportConfig
@@ -19,7 +18,7 @@ from stages.export.int8_loss import Check, Loss
 from stages.export.onnx import OnnxEncoder, write_fp32
 from stages.export.parity import Sample, Vectors
 
-_SAME_GRAPH = 0.9999  # least cosine of two encodings in float32 by different code (`not >=` below refuses NaN too)
+_SAME_GRAPH = 0.9999  # lowest cosine of two encodings in float32 by different code (`not >=` below rejects NaN, too)
 _PROMPTS = "config_sentence_transformers.json"
 
 _Encode = Callable[[Path, encoder.Kind, Sequence[str], str], Vectors]  # a graph, kind of text, texts, progress label
@@ -27,12 +26,12 @@ _Encode = Callable[[Path, encoder.Kind, Sequence[str], str], Vectors]  # a graph
 
 @dataclass(frozen=True)
 class _Int8:
-    """The graph in int8: what it loses, and the layers that are kept in float32 for that."""
+    """The graph in int8: its loss, and the layers kept in float32 to limit it."""
 
     loss: Loss
     cosine: dict[str, float]
     kept: list[list[str]]  # names of products, by layer
-    layers: int  # those that were compared; 0 where none had to be kept
+    layers: int  # those that were compared; 0 if none had to be kept
 
     @property
     def kept_names(self) -> list[str]:
@@ -44,12 +43,12 @@ def write_onnx_folder(
 ) -> tuple[dict[str, Any], str]:
     """Write the ONNX folder; return what its files lose, for parity.json and in words.
 
-    There is no int8 file where it loses more than `export.max_loss`. Raises UserError where the graph in float32 is
-    not the model.
+    There is no int8 file if it loses more than `export.max_loss`. Raises UserError if the graph in float32 does not
+    match the model.
     """
     folder.mkdir()
     model.tokenizer.save_pretrained(str(folder))
-    shutil.copyfile(paths.MODEL / _PROMPTS, folder / _PROMPTS)  # they are not in the graph
+    shutil.copyfile(folder.parent / "model" / _PROMPTS, folder / _PROMPTS)  # they are not in the graph
     fp32, int8 = folder / "model.onnx", folder / "model_int8.onnx"
     with progress("writing ONNX", 2) as bar:
         write_fp32(model, fp32)
@@ -63,7 +62,7 @@ def write_onnx_folder(
 
     cosine = sample.cosines(encode(fp32, "document", sample.texts, "encoding the sample in ONNX"))
     if not cosine["min"] >= _SAME_GRAPH:
-        raise UserError("the ONNX graph gives other vectors than the model: set `export.onnx` to false")
+        raise UserError("the ONNX graph's vectors differ from the model's: set `export.onnx: false`")
     quantized = _mend_int8(fp32, int8, encode, check, sample, config.max_loss)
     exported = quantized.loss.lost <= config.max_loss
     report = {
@@ -83,9 +82,9 @@ def write_onnx_folder(
 
 
 def _mend_int8(fp32: Path, int8: Path, encode: _Encode, check: Check, sample: Sample, max_loss: float) -> _Int8:
-    """Measure the graph in int8, and write it again with layers in float32 where it loses more than `max_loss`.
+    """Measure the graph in int8, and write it again with layers in float32 if it loses more than `max_loss`.
 
-    Those that hurt most are kept: one, two, four and so on up to half of them.
+    The layers that lose most are kept: one, two, four and so on up to half of them.
     """
 
     def cosine() -> dict[str, float]:
@@ -111,13 +110,13 @@ def _mend_int8(fp32: Path, int8: Path, encode: _Encode, check: Check, sample: Sa
 
 
 def _exported_summary(int8: _Int8, size: str) -> str:
-    cosine = f"cosine {int8.cosine['mean']:.4f}, least {int8.cosine['min']:.4f}"
+    cosine = f"cosine {int8.cosine['mean']:.4f}, lowest {int8.cosine['min']:.4f}"
     still = f", with {', '.join(int8.kept_names)} in float32" if int8.kept else ""
     return f"int8 {size} ({cosine}; {_change(int8.loss)}){still}"
 
 
 def _left_out_summary(int8: _Int8, max_loss: float) -> str:
-    tried = f", with {len(int8.kept)} of {int8.layers} layers in float32 too" if int8.kept else ""
+    tried = f", even with {len(int8.kept)} of {int8.layers} layers in float32" if int8.kept else ""
     return f"no int8: {_change(int8.loss)}, more than `export.max_loss` allows ({max_loss}){tried}"
 
 

@@ -19,7 +19,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Sample:
-    """Passages, and their vectors by the model in float32: what other encodings of them are compared with."""
+    """Passages and the model's vectors of them in float32, which other encodings are compared with."""
 
     texts: Sequence[str]
     vectors: Vectors  # [texts, dimension]
@@ -32,7 +32,7 @@ class Sample:
 def parity(reference: Vectors, candidate: Vectors) -> Parity:
     """Compare two encodings of the same texts, row by row: float [n, dimension] each.
 
-    Raises ValueError where the shapes differ or there are no rows.
+    Raises ValueError if the shapes differ or there are no rows.
     """
     if reference.shape != candidate.shape or len(reference) == 0:
         raise ValueError(f"cannot compare encodings of shapes {reference.shape} and {candidate.shape}")

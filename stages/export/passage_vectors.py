@@ -23,8 +23,8 @@ def write_passage_vectors(
 ) -> None:
     """Write columns `id`, `text_sha256` and `vector` (float32, fixed-size list), one row per passage.
 
-    `text_sha256` is the hex digest of the text that the encoder sees, in UTF-8 and without the prompt: what changed
-    since can be told without the texts.
+    `text_sha256` is the hex digest of the text that the encoder sees, in UTF-8 and without the prompt: it shows what
+    has changed since, without the texts.
 
     `int8` adds the column `vector_int8` and, beside the file, RANGES, float32 [2, dimension]; `binary` adds
     `vector_binary`, uint8 [dimension / 8, rounded up], a bit per number, the first number's highest. They are what
@@ -48,6 +48,6 @@ def write_passage_vectors(
         columns["vector_int8"] = column(int8_vectors.int8(vectors, ranges))
     if binary:
         columns["vector_binary"] = column(np.asarray(quantize_embeddings(vectors, "ubinary")))
-    # Bytes have 256 values, and take four bytes each without a dictionary; of the others no value comes twice.
+    # Bytes have 256 values, and take four bytes each without a dictionary; of the others no value repeats.
     coarse = [f"{name}.list.element" for name in ("vector_int8", "vector_binary") if name in columns]
     pq.write_table(pa.table(columns), path, use_dictionary=coarse or False)

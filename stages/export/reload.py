@@ -1,7 +1,7 @@
-"""The written model folder as its users load it: by name alone, in a fresh process, with no network.
+"""The written model folder as its users load it: only by its path, in a fresh process, with no network.
 
 Run as `python -m stages.export.reload <model folder> <vectors folder>`, with `{"query": […], "document": […]}` on
-the standard input.
+standard input.
 """
 
 import json
@@ -21,9 +21,9 @@ from fieldtune.runtime.errors import UserError
 def encode_afresh(
     folder: Path, queries: Sequence[str], passages: Sequence[str]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Vectors of queries and of passages, by a process that knows the folder only.
+    """Vectors of queries and of passages, by a process that is given only the folder.
 
-    Raises UserError, with what that process said last, where the folder does not load.
+    Raises UserError, with that process's last words, if the folder cannot be loaded.
     """
     with TemporaryDirectory() as temporary:
         done = subprocess.run(
@@ -36,8 +36,8 @@ def encode_afresh(
             check=False,
         )
         if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
-            raise UserError(f"the exported model does not load in a fresh process: {reason}")
+            reason = (done.stderr.strip().splitlines() or [f"it ended with exit code {done.returncode}"])[-1]
+            raise UserError(f"the exported model could not be loaded in a fresh process: {reason}")
         vectors = [np.load(Path(temporary) / f"{kind}.npy") for kind in ("query", "document")]
     return vectors[0], vectors[1]
 

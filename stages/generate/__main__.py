@@ -67,7 +67,7 @@ def work() -> str:
     )
     write_bought(providers)
     dropped = sum(count for name, count in counts.items() if name.endswith("_dropped_not_in_the_documents"))
-    lost = f"; {dropped:,} dropped whose section is not there any more" if dropped else ""
+    lost = f"; {dropped:,} dropped whose section is no longer in the documents" if dropped else ""
     return f"{len(queries):,} queries for {covered:,} of {len(passages):,} passages{lost}"
 
 

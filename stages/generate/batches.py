@@ -10,20 +10,31 @@ import dataclasses
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from stages.generate import money
-from stages.generate.api import Answer, BrokenError, NotThereError, RefusedError, RejectedError, UnclearError, answer
+from stages.generate.answers import Answer, answer
 from stages.generate.buying import Buying
+from stages.generate.refusals import (
+    MESSAGES,
+    BrokenError,
+    NotThereError,
+    RefusedError,
+    RejectedError,
+    UnclearError,
+    bare_url,
+    field_names,
+    refusal,
+    shown,
+)
 
 _CLOCKS_DIFFER = 600.0  # seconds, at most, between this machine's clock and the server's
 _MISSES = 3  # batches in which a request may expire or fail before its passage is given up
 _AT_ONCE = 500  # results kept in one transaction
-_LOOKS = 6  # at the list of batches for one whose id is not known, with ever longer waits before them
+_LOOKS = 6  # at the list of batches for one whose id is unknown, with ever longer waits before them
 _NO_HASTE = "it may take up to a day, and this may be stopped"
 
 T = TypeVar("T")
@@ -42,9 +53,10 @@ class Batches:
         for number, id_, base_url in store.pending_batches():
             keys = store.reservations_of(number)
             if not keys.keys().isdisjoint(self.buying.todo):
-                if base_url != self.buying.config.base_url:
+                if bare_url(base_url) != self.buying.api.server.url:
                     self.buying.stop = UserError(
-                        f"a batch for these passages was submitted to {base_url}: set messages.base_url to that again"
+                        f"a batch for these passages was submitted to {shown(base_url)}: set messages.base_url to that "
+                        "again"
                     )
                     return
                 if id_:
@@ -114,7 +126,7 @@ class Batches:
         """Inside a transaction: note a batch and reserve its money. Its number, and why requests are left out."""
         buying = self.buying
         price = money.price(buying.config, batch=True)
-        number = buying.store.open_batch(buying.config.base_url)
+        number = buying.store.open_batch(buying.api.server.url)
         refused: dict[str, object] = {}
         for key, request in part.items():
             amount = money.most(_size(request), buying.config.max_tokens, price)
@@ -126,8 +138,9 @@ class Batches:
         return number, refused
 
     async def _create(self, number: int, requests: list[dict[str, Any]]) -> str | None:
-        """Submit a batch: its id, or None where `buying.stop` says why not."""
+        """Submit a batch: its id, or None if `buying.stop` says why not."""
         buying = self.buying
+        unclear = False
         for failures in range(1, buying.config.attempts + 1):
             try:
                 batch = await buying.api.create_batch(requests)
@@ -138,10 +151,15 @@ class Batches:
                 return None
             except RefusedError as error:
                 reason = str(error)
+                buying.heed(error)
+                if buying.stop:
+                    if not unclear:
+                        await buying.commit(partial(buying.store.end_batch, number))
+                    return None
                 await buying.wait(failures, error.retry_after)
             except (BrokenError, UnclearError) as error:
                 # It may have been taken all the same, and would be paid twice.
-                reason = str(error)
+                reason, unclear = str(error), True
                 try:
                     if id_ := await self._search(number):
                         return id_
@@ -159,17 +177,16 @@ class Batches:
         return None
 
     async def _search(self, number: int) -> str | None:
-        """Look for a batch whose id is not known, several times: the server may still be taking it."""
+        """Look for a batch whose id is unknown, several times: the server may still be taking it."""
         buying = self.buying
         keys = buying.store.reservations_of(number)
         known = buying.store.known_batch_ids()
         noted = buying.store.batch_created(number)
         for looks in range(1, _LOOKS + 1):
             await buying.wait(looks)
-            for batch in await self._patiently(buying.api.batches):
-                since = datetime.fromisoformat(batch["created_at"]).timestamp() - noted
+            for batch in await self._patiently(partial(buying.api.batches, noted - _CLOCKS_DIFFER)):
                 count = sum(value for value in batch["request_counts"].values() if isinstance(value, int))
-                if batch["id"] in known or since < -_CLOCKS_DIFFER or count != len(keys):
+                if batch["id"] in known or count != len(keys):
                     continue
                 note(f"batch {batch['id']} may be one that was submitted before: waiting for it to end; {_NO_HASTE}")
                 await self._ended(batch["id"])
@@ -244,9 +261,23 @@ class Batches:
         if kind == "canceled":
             self.buying.stop = self.buying.stop or UserError("a batch was canceled, and is not sent again in this run")
         if isinstance(inner, dict) and inner.get("type") == "invalid_request_error":
-            self._done(key, "the server takes no such request")
+            self._reject(key, inner)
         elif self._misses[key] >= _MISSES:
             self._done(key, f"no reply in {_MISSES} batches ({kind if kind.isalpha() else 'unknown'})")
+
+    def _reject(self, key: str, error: dict[str, Any]) -> None:
+        """A request that the server does not take: neither in another batch."""
+        if (item := self.buying.todo.pop(key, None)) is None:
+            return
+        self.buying.bar.advance()
+        request = self.buying.prompt.request(self.buying.passages[item.passage])
+        body = json.dumps({"error": error}).encode()
+        failure = refusal(self.buying.api.server, MESSAGES, 400, body, field_names(request))
+        if isinstance(failure, UserError):
+            self.buying.stop = self.buying.stop or failure
+        elif isinstance(failure, RejectedError):
+            what = f" ({failure.what})" if failure.what else ""
+            self.buying.reject(key, failure, f"the server takes no such request{what}")
 
     def _done(self, key: str, failure: str | None) -> None:
         if self.buying.todo.pop(key, None) is not None:
@@ -262,9 +293,13 @@ class Batches:
                 return await ask()
             except (RefusedError, BrokenError, UnclearError, RejectedError) as error:
                 reason = str(error)
+                if isinstance(error, RefusedError):
+                    self.buying.heed(error)
+                    if self.buying.stop:
+                        raise self.buying.stop from None
                 await self.buying.wait(failures, getattr(error, "retry_after", None))
         raise UserError(
-            f"no reply from {self.buying.config.base_url} in {attempts} attempts ({reason}); what was submitted goes on"
+            f"no reply from {self.buying.api.server} in {attempts} attempts ({reason}); what was submitted goes on"
         )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from fieldtune.corpus.style import Style, read_style
 from fieldtune.runtime.console import note, progress
 from fieldtune.runtime.errors import UserError
-from stages.generate import api, cached_replies, money
+from stages.generate import cached_replies, money
 from stages.generate.batches import Batches
 from stages.generate.buying import Buying
 from stages.generate.config import GenerateConfig, MessagesConfig
@@ -18,7 +18,15 @@ from stages.generate.one_by_one import OneByOne
 from stages.generate.plan import Plan, allowed_failures, plan
 from stages.generate.prompt import Prompt
 from stages.generate.provider import Provider, Query
+from stages.generate.refusals import bare_url
 from stages.generate.store import Store
+
+_REMEDIES = {
+    "the model only thought": (
+        "Switch its thinking off (`extra: {chat_template_kwargs: {enable_thinking: false}}`), or set a larger "
+        "max_tokens. "
+    ),
+}
 
 
 class Bought(Provider):
@@ -31,47 +39,60 @@ class Bought(Provider):
     family: ClassVar[str]  # of servers, as `Prompt` has it
     in_batches: ClassVar[bool] = False
 
-    def __init__(self, config: MessagesConfig, store: Store, style: Style | None = None) -> None:
+    def __init__(
+        self, config: MessagesConfig, store: Store, style: Style | None = None, languages: Sequence[str] = ()
+    ) -> None:
         self.config = config
         self.store = store
-        self.prompt = Prompt(config, self.family, style)
+        self.prompt = Prompt(config, self.family, style, languages)
         self.keys: list[str] = []
 
     @classmethod
     def configured(cls, config: GenerateConfig) -> Self:
         if config.generator.messages is None:
             raise UserError(f"conf/generator/: `{cls.name}` needs `messages:`, as in conf/generator/{Claude.name}.yaml")
-        return cls(config.generator.messages, Store(), read_style(Path(config.style)))
+        if config.generator.messages.protocol == "openai" and cls.family != Local.family:
+            raise UserError(f"conf/generator/: messages.protocol: openai is for `{Local.name}`, not for `{cls.name}`")
+        style, languages = read_style(Path(config.style)), config.generator.languages or ()
+        return cls(config.generator.messages, Store(), style, languages)
 
     def queries(self, passages: Sequence[dict[str, Any]]) -> tuple[list[Query], dict[str, int]]:
         """Raises UserError if the budget is reached, too many passages have no queries, or the server does not answer;
         what was bought until then is in the store.
         """
-        planned = self.plan(passages)
+        rows = self.prompt.rows(passages)
+        planned = self._plan(rows)
         note(planned.line())
         self.keys = planned.keys
         without_reply: dict[str, str] = {}
         if planned.todo:
-            without_reply = self._buy(passages, planned)
-        return self._collect(passages, without_reply)
+            without_reply = self._buy(rows, planned)
+        return self._collect(rows, without_reply)
 
     def plan(self, passages: Sequence[dict[str, Any]]) -> Plan:
         """Plan the requests, after a colleague's replies went into the store."""
-        planned = plan(self.prompt, self.store, passages, paid=self.traits.paid)
+        return self._plan(self.prompt.rows(passages))
+
+    def _plan(self, rows: Sequence[Mapping[str, Any]]) -> Plan:
+        planned = plan(self.prompt, self.store, rows, paid=self.traits.paid)
         if planned.todo:
             refill = partial(self.store.refill, cached_replies.read())
             if self.store.transaction([refill]) != [0]:
-                planned = plan(self.prompt, self.store, passages, paid=self.traits.paid)
+                planned = plan(self.prompt, self.store, rows, paid=self.traits.paid)
         return planned
 
-    def _buy(self, passages: Sequence[dict[str, Any]], planned: Plan) -> dict[str, str]:
-        key = api.api_key() if self.traits.paid else "none"
+    def _buy(self, rows: Sequence[Mapping[str, Any]], planned: Plan) -> dict[str, str]:
+        from stages.generate import api  # takes a second to import, and only who asks needs it
+
+        server, key = api.access(self.config, own=not self.traits.paid)
+        if server.url != bare_url(self.config.base_url):
+            note(f"requests go to {server}, as ANTHROPIC_BASE_URL says")
         price = money.price(self.config, batch=False) if self.traits.paid else money.FREE
 
         async def buy() -> Buying:
-            async with api.connect(self.config.base_url, key, self.config.timeout) as connection:
+            async with api.connect(server, key, self.config.timeout, self.config.protocol) as connection:
                 with progress("asking", len(planned.todo)) as bar:
-                    buying = Buying(self.prompt, self.store, passages, planned, connection, bar)
+                    buying = Buying(self.prompt, self.store, rows, planned, connection, bar)
                     batches = Batches(buying)
                     way = batches if self.in_batches else OneByOne(buying, price)
                     await batches.attach()
@@ -88,28 +109,30 @@ class Bought(Provider):
             here = self.store.standing(dict.fromkeys(self.keys))
             done = sum(here.get(key, (False, 0))[0] for key in self.keys)
             raise UserError(
-                f"{buying.stop}. {done:,} of {len(passages):,} passages have their queries, and those are kept: "
+                f"{buying.stop}. {done:,} of {len(rows):,} {self.prompt.unit} have their queries, and those are kept: "
                 "run `dvc repro` to go on" + (", with a higher budget" if "budget_usd" in str(buying.stop) else "")
             )
         return buying.without_reply
 
     def _collect(
-        self, passages: Sequence[dict[str, Any]], without_reply: dict[str, str]
+        self, rows: Sequence[Mapping[str, Any]], without_reply: dict[str, str]
     ) -> tuple[list[Query], dict[str, int]]:
         written = self.store.queries(dict.fromkeys(self.keys))
         failed = [key for key in self.keys if key not in written]
         reason_of = {reply.key: reply.reason for reply in self.store.replies(failed)} | without_reply
         reasons = Counter(reason_of[key] for key in failed if key in reason_of)
-        if len(failed) > allowed_failures(self.config, len(passages)):
+        if len(failed) > allowed_failures(self.config, len(rows)):
             listed = "; ".join(f"{reason}: {count:,}" for reason, count in reasons.most_common(3))
             raise UserError(
-                f"{reasons.total():,} of {len(passages):,} passages got no queries ({listed}): more than failed_share "
-                f"{self.config.failed_share:g} in conf/generator/. What was bought is kept; `dvc repro` asks for "
-                f"these and the {len(failed) - reasons.total():,} others that have none yet"
+                f"{reasons.total():,} of {len(rows):,} {self.prompt.unit} got no queries ({listed}): more than "
+                f"failed_share {self.config.failed_share:g} in conf/generator/. "
+                + "".join(remedy for reason, remedy in _REMEDIES.items() if reason in reasons)
+                + "What was bought is kept; `dvc repro` "
+                f"asks for these and the {len(failed) - reasons.total():,} others that have none yet"
             )
         queries = [
-            Query(passage["id"], text, kind, self.writer)
-            for passage, key in zip(passages, self.keys, strict=True)
+            Query(row["id"], text, kind, self.writer, row.get("query_language"))
+            for row, key in zip(rows, self.keys, strict=True)
             for kind, text in written.get(key, ())
         ]
         lost, lost_cost = self.store.lost_requests(self.prompt.scope)

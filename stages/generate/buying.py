@@ -2,19 +2,27 @@
 
 import asyncio
 import random
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldtune.runtime.console import Bar, note
 from fieldtune.runtime.errors import UserError
-from stages.generate.api import Answer, Api
+from stages.generate.answers import Answer
 from stages.generate.money import USD, Price, usd
 from stages.generate.plan import Plan, allowed_failures
 from stages.generate.prompt import Prompt
+from stages.generate.refusals import LONGEST_WAIT, RefusedError, RejectedError
 from stages.generate.reply import UnusableError, read_queries
 from stages.generate.store import Committer, Reply, Store
 
+if TYPE_CHECKING:
+    from stages.generate.api import Api
+
+_FIRST = 3  # requests; if the server takes none of so many, and there is no reply yet, it takes none at all
+_LONG_WAIT = 5.0  # seconds that a server asks for; one that is longer is said
 _LONGEST_BACKOFF = 60.0  # seconds
 _LOOK_AGAIN = 0.5  # seconds, while another run buys the same
 
@@ -23,7 +31,7 @@ class Buying:
     """The state of a run while replies are bought. `stop` is why no further request may be sent."""
 
     def __init__(
-        self, prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], plan: Plan, api: Api, bar: Bar
+        self, prompt: Prompt, store: Store, passages: Sequence[Mapping[str, Any]], plan: Plan, api: "Api", bar: Bar
     ) -> None:
         config = prompt.config
         self.config = config
@@ -37,7 +45,13 @@ class Buying:
         self.budget = round(config.budget_usd * USD)
         self.stop: UserError | None = None
         self.without_reply: dict[str, str] = {}  # why requests that were given up have no reply, by key
+        self.answered = False
         self._failed = plan.failed
+        self._rejections: Counter[str] = Counter()
+        # Of the first: 0 if others have been answered before
+        self._first = min(_FIRST, len(plan.todo)) if len(plan.todo) == len(set(plan.keys)) else 0
+        self._long_waits = 0
+        self._wait_ends = 0.0
         self._waits = False
         self._allowed = allowed_failures(config, len(passages))
 
@@ -62,6 +76,20 @@ class Buying:
         if reason:
             self.without_reply[key] = reason
         self._failed += 1
+        self._stop_if_too_many()
+
+    def reject(self, key: str, error: RejectedError, reason: str = "") -> None:
+        """Count a passage whose request the server does not take. If it takes none, `stop` says so."""
+        self.without_reply[key] = reason or f"the server takes no such request ({error})"
+        self._failed += 1
+        self._rejections[str(error)] += 1
+        if not self._first or self.answered or len(self._rejections) > 1:
+            self._stop_if_too_many()
+        elif self._rejections[str(error)] >= self._first:
+            remedy = f": {error.remedy}" if error.remedy else ""
+            self.stop = UserError(f"{self.api.server} takes none of these requests ({error}){remedy}")
+
+    def _stop_if_too_many(self) -> None:
         if self._failed > self._allowed and not self.stop:
             self.stop = UserError("")  # the provider says how many and why
 
@@ -69,6 +97,20 @@ class Buying:
         """Wait after so many failures in a row, as long as the server says or ever longer, each task a little other."""
         longest = min(_LONGEST_BACKOFF, self.config.backoff * 2 ** (failures - 1))
         await asyncio.sleep(longest * random.uniform(0.5, 1.0) if retry_after is None else retry_after)
+
+    def heed(self, error: RefusedError) -> None:
+        """Say how long the server asks to wait. If it is too long for the second time, `stop` is set."""
+        seconds = error.retry_after or 0.0
+        if seconds >= LONGEST_WAIT:
+            self._long_waits += 1
+            if self._long_waits > 1:
+                longest = _duration(LONGEST_WAIT)
+                asks = f"{self.api.server} asks to wait longer than {longest} ({error}): run again later"
+                self.stop = self.stop or UserError(asks)
+                return
+        if seconds >= _LONG_WAIT and time.monotonic() >= self._wait_ends:
+            self._wait_ends = time.monotonic() + seconds
+            note(f"{self.api.server} asks to wait {_duration(seconds)} ({error})")
 
     async def wait_for_others(self) -> None:
         """Wait before looking again whether another run has got what is left to do."""
@@ -84,3 +126,11 @@ class Buying:
             f"the budget is reached: {usd(settled)} spent on this prompt{unclear}, of "
             f"budget_usd {self.config.budget_usd:g}"
         )
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as people say them: 7 s, 10 min, 2 min 05 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest:02} s" if rest else f"{minutes} min"

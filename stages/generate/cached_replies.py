@@ -16,7 +16,7 @@ REPLIES = paths.QUERIES.with_name("replies.jsonl")
 
 
 def read() -> Iterator[Reply]:
-    """The replies of the last run that this commit knows; nothing where there was none or it was not pulled."""
+    """The replies of the last run that this commit knows; nothing if there was none or it was not pulled."""
     rows = files.read_jsonl(REPLIES) if REPLIES.is_file() else _from_cache()
     for row in rows:
         yield Reply.of_row(row)

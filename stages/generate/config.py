@@ -1,11 +1,12 @@
 """Settings of the stage `generate`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
 from fieldtune.corpus.providers import TRAITS
-from fieldtune.runtime.settings import between, one_of, some_of
+from fieldtune.runtime.settings import any_mapping, between, language_tags, one_of, some_of
 
 
 @dataclass
@@ -27,17 +28,25 @@ class BatchConfig:
 
 @dataclass
 class MessagesConfig:
-    """A model behind the Anthropic Messages API: what it is asked, where, and for how much.
+    """A model behind the Anthropic Messages API, or OpenAI's: what it is asked, where, and for how much.
 
-    `system` and `examples`, or `styled` and the style, `user`, `model`, `queries_per_passage`, `max_tokens` and
-    `thinking` change the answer, so a change of one of them asks again; going back finds the earlier replies. The
-    others cost nothing to change.
+    `system` and `examples`, or `styled` and the style, `in_language`, `reply_format`, `user`, `model`,
+    `queries_per_passage`, `max_tokens`, `thinking`, `output_config`, `protocol` and `extra` change the answer, so a
+    change of one of them asks again; going back finds the earlier replies. The others cost nothing to change.
     """
 
-    base_url: str = MISSING  # without /v1
+    base_url: str = MISSING  # with or without /v1; the environment's ANTHROPIC_BASE_URL overrides it for `claude`
+    protocol: str = one_of("anthropic", "openai")  # openai: /v1/chat/completions, for `local`
+    # The environment variable with the key; null: those of the official client for `claude`, no key for `local`
+    key_variable: str | None = MISSING
     model: str = MISSING
     # The same for all passages; {count}: queries_per_passage, {examples}: `examples` as a list
     system: str = MISSING
+    # Added to `system` or `styled` for each of `generator.languages`; {language}: its tag
+    in_language: str = MISSING
+    # Added to `system` or `styled` for a server that may ignore a schema: for `local`, and with `output_config: none`;
+    # {count}, {shape}: an example of the JSON
+    reply_format: str = MISSING
     # For one passage; {title}: document title and headings, {text}: the passage
     user: str = MISSING
     # Queries that show the style in `system`
@@ -45,8 +54,12 @@ class MessagesConfig:
     # In place of `system` if `style:` names a style; {count}, {examples}: its examples, {population}: what was measured
     styled: str = MISSING
     queries_per_passage: int = between(1, 10)  # 3 to 5 as a rule; a reply with one fewer or one more is taken too
-    max_tokens: int = between(64, 8192)  # of a reply; a guard, since what is not written is not paid
+    max_tokens: int = between(64, 65_536)  # of a reply; a guard, since what is not written is not paid
     thinking: str = one_of("disabled", "default")  # thinking costs output tokens, and queries need none
+    # A JSON schema of the reply; none: for gateways that do not know `output_config` (or `response_format`)
+    output_config: str = one_of("schema", "none")
+    # Further fields of the request's body, such as temperature
+    extra: dict[str, Any] = any_mapping()  # noqa: RUF009 (it is a dataclasses.field)
     budget_usd: float = between(0, 1_000_000)  # most that this repository spends on this prompt, all runs together
     prices: dict[str, PriceConfig] = MISSING  # by model, as of prices_date
     prices_date: str = MISSING
@@ -69,6 +82,9 @@ class GeneratorConfig:
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time
     share: float = between(0.01, 1.0)
+    # That a model writes queries in, `queries_per_passage` in each, for passages in any language; empty or null: in
+    # the passage's own. A language more buys its queries alone
+    languages: list[str] | None = language_tags()  # noqa: RUF009
     # For providers that ask a model; the others need none
     messages: MessagesConfig | None = field(default=None)
 

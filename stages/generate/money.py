@@ -47,7 +47,7 @@ def price(config: MessagesConfig, *, batch: bool) -> Price:
 
 def expected_tokens(request: Mapping[str, Any], count: int) -> tuple[int, int]:
     """Tokens in and out that a request for `count` queries is expected to take, from its characters."""
-    characters = len(request["system"]) + len(request["messages"][0]["content"])
+    characters = len(request.get("system", "")) + sum(len(message["content"]) for message in request["messages"])
     return characters // CHARACTERS_PER_TOKEN + _TOKENS_AROUND, count * _TOKENS_PER_QUERY + _TOKENS_AROUND
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from fieldtune.runtime.errors import UserError
 from stages.generate import money
-from stages.generate.api import Answer, BrokenError, RefusedError, RejectedError, UnclearError
+from stages.generate.answers import Answer
 from stages.generate.buying import Buying
 from stages.generate.plan import Todo
+from stages.generate.refusals import BrokenError, RefusedError, RejectedError, UnclearError
 from stages.generate.window import Window
 
 _LOOK_AGAIN = 0.1  # seconds, while what is in flight is to end first
@@ -76,7 +77,7 @@ class OneByOne:
                 buying.stop = buying.stop or error
                 return True
             except RejectedError as error:
-                buying.give_up(key, f"the server takes no such request ({error})")
+                buying.reject(key, error)
                 return True
             except (RefusedError, BrokenError, UnclearError) as error:
                 if isinstance(error, RefusedError) and self._answered > answered:
@@ -109,9 +110,13 @@ class OneByOne:
                     answer = await self.buying.api.message(request)
                 except RefusedError as error:
                     self.window.refused(place, error.retry_after)
+                    self.buying.heed(error)
+                    if self.buying.stop:
+                        self.window.reopen()
                     raise
                 self.window.replied()
             self._answered += 1
+            self.buying.answered = True
             undo = None
             return answer
         except (UserError, RejectedError, RefusedError, BrokenError):
@@ -128,7 +133,7 @@ class OneByOne:
             buying.give_up(key, f"no reply ({reason})")
         else:
             buying.stop = buying.stop or UserError(
-                f"no reply from {buying.config.base_url} in {failures} attempts (the last: {reason})"
+                f"no reply from {buying.api.server} in {failures} attempts (the last: {reason})"
             )
 
     def _write(self, written: asyncio.Future[Any]) -> None:

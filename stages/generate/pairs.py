@@ -1,4 +1,4 @@
-"""Queries that are there already, each with its place in the documents."""
+"""Queries that already exist, each with its place in the documents."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,6 +1,6 @@
 """The requests to send, and their expected cost, before anything is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,14 @@ TRIES = 2  # replies that a passage may have: one that fails is asked for once m
 class Todo:
     """A request that is to be sent."""
 
-    passage: int  # the row of a passage; others with the same title and text share its reply
+    passage: int  # its place among `Prompt.rows`; others with the same title and text share its reply
     tries: int  # replies to ask for, at most
 
 
 @dataclass(frozen=True)
 class Plan:
-    keys: list[str]  # of each passage
+    keys: list[str]  # of each of `Prompt.rows`
+    unit: str  # the plural of what has a key
     todo: dict[str, Todo]  # by key
     failed: int  # passages whose replies have all failed, and that are not asked for again
     input_tokens: int  # expected, of `todo`
@@ -34,7 +35,7 @@ class Plan:
     def line(self) -> str:
         """The line that a person decides on."""
         here = len(self.keys) - sum(key in self.todo for key in self.keys)
-        start = f"{len(self.keys):,} passages: {here:,} in the store, {len(self.todo):,} to ask for"
+        start = f"{len(self.keys):,} {self.unit}: {here:,} in the store, {len(self.todo):,} to ask for"
         if not self.todo:
             return f"{start}: nothing to pay"
         tokens = f"about {self.input_tokens:,} tokens in, {self.output_tokens:,} out"
@@ -42,10 +43,10 @@ class Plan:
         return f"{start}; {tokens}: {cost if self.now else 'free'}"
 
 
-def plan(prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], *, paid: bool) -> Plan:
-    """Compare the passages with the store; with `paid` each token has its price.
+def plan(prompt: Prompt, store: Store, passages: Sequence[Mapping[str, Any]], *, paid: bool) -> Plan:
+    """Compare the passages, as `Prompt.rows` gives them, with the store; with `paid` each token has its price.
 
-    Passages whose replies have failed are asked for again only where there are more of them than the stage takes.
+    Passages whose replies have failed are asked for again only if there are more of them than the stage allows.
     """
     config = prompt.config
     keys = [prompt.key(prompt.request(passage)) for passage in passages]
@@ -69,7 +70,8 @@ def plan(prompt: Prompt, store: Store, passages: Sequence[dict[str, Any]], *, pa
         for batch in (False, True)
     )
     prices = f"{config.model}, prices of {config.prices_date}"
-    return Plan(keys, todo, 0 if again else failed_passages, input_tokens, output_tokens, now, batch, prices)
+    failures = 0 if again else failed_passages
+    return Plan(keys, prompt.unit, todo, failures, input_tokens, output_tokens, now, batch, prices)
 
 
 def allowed_failures(config: MessagesConfig, passages: int) -> int:

@@ -20,14 +20,16 @@ class Query:
     query: str
     kind: str  # one of KINDS
     provider: str
+    language: str | None = None  # that it was asked for in, a BCP 47 tag; None: the passage's, or unknown
 
     def row(self) -> dict[str, str]:
-        """The row of queries.jsonl."""
+        """The row of queries.jsonl; `language` stands in it if it is known."""
         return {
             "passage_id": self.passage_id,
             "query": self.query,
             "kind": self.kind,
             "provider": self.provider,
+            **({"language": self.language} if self.language else {}),
         }
 
 

@@ -270,8 +270,8 @@ class Store:
         return (row[0], row[1]) if row else (0, 0)
 
     def lost_requests(self, scope: str) -> tuple[int, int]:
-        """Requests of which it is not known whether they were billed, as their process was killed or the reply did
-        not arrive, and the most that they can have cost.
+        """Requests that may have been billed, as their process was killed or the reply did not arrive, and the most
+        that they can have cost.
         """
         rows = self._db.execute("SELECT run, lost, amount, batch FROM reservations WHERE scope = ?", (scope,))
         amounts = [

@@ -6,6 +6,7 @@ from collections import deque
 from types import TracebackType
 
 _FIRST = 4.0
+_NAP = 0.5  # seconds, until it is looked whether to wait on
 _CALM = 2  # round trips without a refusal until the window grows by one in each again
 
 
@@ -32,7 +33,7 @@ class Window:
         """Wait for a place; the request's number, for `refused`."""
         while True:
             if (wait := self._closed_until - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
+                await asyncio.sleep(min(wait, _NAP))
             elif self._busy < int(self.size):
                 self._busy += 1
                 self._entered += 1
@@ -52,6 +53,10 @@ class Window:
             if not future.done():
                 future.set_result(None)
                 free -= 1
+
+    def reopen(self) -> None:
+        """Wait no longer for what a server asked for."""
+        self._closed_until = 0.0
 
     def replied(self) -> None:
         """A request was answered."""

@@ -29,7 +29,7 @@ def read_rows(config: RealConfig) -> Iterator[tables.Row]:
     """The rows of the file, then those of a BEIR folder. Raises UserError if the file is not found."""
     file, folder = Path(config.queries), Path(config.documents)
     if not file.is_file():
-        raise UserError(f"queries: {file} not found: set `queries:` in params.yaml (if there are none: {paths.NONE})")
+        raise UserError(f"queries: {file} not found: set `queries:` in params.yaml (for none: {paths.NONE})")
     yield from tables.read(file)
     if beir.is_beir(folder):
         yield from beir.rows(folder)
@@ -65,7 +65,7 @@ def work() -> str:
         for line in _unmatched_lines(matched):
             note(f"  {line}")
     if not matched.queries and not matched.log:
-        return "no real queries: the verdict will rest on generated ones that are held out"
+        return "no real queries: the verdict will rest on held-out generated ones"
     parts = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
     log = f"; {len(matched.log):,} without an answer" if matched.log else ""
     return f"{len(matched.queries):,} real queries with answers ({parts or 'none'}){log}"
@@ -75,14 +75,14 @@ def _none_matched(config: RealConfig, matched: Matched, passage: Mapping[str, An
     """The error if no row that names a place finds it: the verdict would silently rest on generated queries."""
     source, remedy = config.queries, f"set `queries: {paths.NONE}`"
     if beir.is_beir(Path(config.documents)):
-        source, remedy = f"{source} and the qrels of {config.documents}", f"{remedy}, and take the qrels away"
+        source, remedy = f"{source} and the qrels of {config.documents}", f"{remedy}, and remove the qrels"
     lines = [
         f"{source}: none of the {matched.unmatched_rows:,} rows that name a place of an answer has one that is in "
         f"{config.documents}:",
         *(f"  {line}" for line in _unmatched_lines(matched)),
-        f"a place is `source`, a file below {config.documents}, and perhaps `section`, a heading in it, such as "
-        f"`{passage['source']}` and `{passage['section']}`; or `passage`, a text out of the documents; or `passage_id`",
-        f"correct the rows, or `documents:` in params.yaml; to go on without real queries, {remedy}",
+        f"a place is `source`, a file below {config.documents}, and optionally `section`, a heading in it, such as "
+        f"`{passage['source']}` and `{passage['section']}`; or `passage`, a text from the documents; or `passage_id`",
+        f"correct the rows, or `documents:` in params.yaml; to continue without real queries, {remedy}",
     ]
     return "\n".join(lines)
 
@@ -93,14 +93,14 @@ def _unmatched_lines(matched: Matched) -> list[str]:
     for row in matched.unmatched[:_SHOWN]:
         why = f": {row['reason']}" if row["reason"] else ""
         near = f"; near: {', '.join(row['candidates'])}" if row["candidates"] else ""
-        # Of a passage's text nothing is shown here.
+        # None of a passage's text is shown here.
         place = [name if name == "passage" else value for name, value in row["place"].items()]
         lines.append(f"{row['where']}: {' # '.join(place)}{why}{near}")
     return lines
 
 
 def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write JSONL, but a blank line if there is no row: DVC warns of empty files at every run."""
+    """Write JSONL, but a blank line if there is no row: DVC warns about empty files at every run."""
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     files.write_text(path, "\n".join(lines) + "\n")
 

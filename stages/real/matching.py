@@ -14,13 +14,13 @@ from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, Places
 from stages.real.splits import split_of
 
-_LISTED = 200  # rows without a place
+_LISTED = 200  # rows without a place that are listed
 _WITH_CANDIDATES = 20  # of them, since candidates take time to find
 
 
 @dataclass
 class Matched:
-    """The rows that found their place, name none, or miss it."""
+    """The rows whose place was found, and those that name none or one that was not."""
 
     queries: list[RealQuery] = field(default_factory=list)  # those with an answer in the documents
     log: list[str] = field(default_factory=list)  # distinct queries that name no answer
@@ -42,8 +42,8 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
     """Join the rows of each query and find their places; `documents` is the folder that the passages came from.
 
     Raises UserError that names the row: without a query, with an unknown split, with an overlap that is not a share,
-    and if a query has another split than in an earlier row, since one query has one use. Case and white space make no
-    other query.
+    and if a query has another split than in an earlier row, since a query has only one use. Queries that differ only in
+    case or white space are the same.
     """
     places = Places(passages, documents)
     queries: dict[str, _Query] = {}
@@ -74,13 +74,13 @@ def _query(queries: dict[str, _Query], where: str, row: Mapping[str, Any]) -> _Q
     """The query of a row, new in `queries` if no earlier row has it."""
     text = " ".join(cell(row, "query").split())
     if not text:
-        raise UserError(f"{where}: `query` is needed, and with it the answer's place: {', '.join(NAMES)}")
+        raise UserError(f"{where}: no `query`: every row needs one, and the answer's place: {', '.join(NAMES)}")
     split = split_of(where, row)
     query = queries.setdefault(normalised(text), _Query(text, split, where))
     if query.split != split:
         raise UserError(
-            f"{where}: this query is in the split {split}, and in {query.split} at {query.where}: one use alone, "
-            "since a query that was trained on cannot be tested with"
+            f"{where}: this query is in the split {split}, but in {query.split} at {query.where}: choose one, "
+            "since a query that was trained on cannot be the test"
         )
     return query
 
@@ -100,7 +100,7 @@ def _add_unmatched(matched: Matched, where: str, row: Mapping[str, Any], places:
 
 
 def _answers(query: str, hits: Sequence[int], places: Places, passages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """section → the passage of it that fits the query best."""
+    """A section → the passage of it that fits the query best."""
     pieces: dict[str, list[int]] = {}
     for row in hits:
         pieces.setdefault(section_id(passages[row]["source"], passages[row]["section"]), []).append(row)
@@ -124,5 +124,5 @@ def _share(text: str, name: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise UserError(f"{name} is {text}: it must be a number from 0 to 1, or nothing")
+        raise UserError(f"{name} is {text}: it must be a number from 0 to 1, or empty")
     return share

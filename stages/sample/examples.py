@@ -1,4 +1,4 @@
-"""The AWS CLI manual → the sample's real queries: what people wrote over its examples."""
+"""The AWS CLI manual → the sample's real queries: what people wrote above its examples."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from stages.sample.operations import SERVICES, Service
 
 _TITLE = re.compile(r"^\*\*(.+?)\*\*\s*$", re.MULTILINE)
 _LEAST_WORDS = 3
-_NO_QUERIES = ("note", "output", "important")  # bold lines that title no example
+_NO_QUERIES = ("note", "output", "important")  # bold lines that are not an example's title
 
 
 def real_queries(awscli: ZipFile, services: Sequence[Service]) -> list[dict[str, str | float]]:

@@ -1,4 +1,4 @@
-"""botocore's service models → the sample's documents: a service each, a section for each of its operations."""
+"""botocore's service models → the sample's documents: one per service, a section for each of its operations."""
 
 import gzip
 import html
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from zipfile import ZipFile
 
-# Widely used services: the AWS CLI's name for each, and botocore's where it is another one.
+# Widely used services: the AWS CLI's name for each, and botocore's if it differs.
 _SERVICES = (
     "acm apigateway athena autoscaling backup batch cloudformation cloudfront cloudtrail cloudwatch codebuild "
     "codecommit codepipeline cognito-idp configservice=config deploy=codedeploy dynamodb ec2 ecr ecs efs eks "
@@ -35,7 +35,7 @@ class Service:
 
 
 def services(botocore: ZipFile) -> list[Service]:
-    """The documents of the sample, from the botocore wheel. Of equal texts the first is kept."""
+    """The documents of the sample, from the botocore wheel. If texts are equal, the first is kept."""
     known: set[str] = set()
     documents = []
     for name in SERVICES.values():
@@ -59,7 +59,7 @@ def markdown(service: Service) -> str:
 
 
 def plain_text(documentation: str) -> str:
-    """HTML of a service model as lines of text, a line for each block."""
+    """HTML of a service model as lines of text, one per block."""
     text = html.unescape(_TAG.sub("", _LINE_ENDS.sub("\n", documentation)))
     lines = (re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)

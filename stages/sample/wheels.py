@@ -11,14 +11,14 @@ from stages.sample.config import Wheel
 
 
 def wheel(package: str, pin: Wheel, folder: Path) -> Path:
-    """The wheel of `package` in `folder`, downloaded by pip if it is not there already.
+    """The wheel of `package` in `folder`, downloaded by pip if necessary.
 
-    Raises UserError where it cannot be downloaded, or is not the file whose sha256 is pinned.
+    Raises UserError if it cannot be downloaded, or is not the file whose sha256 is pinned.
     """
     path = folder / f"{package}-{pin.version}-py3-none-any.whl"
     if path.is_file() and files.sha256(path) == pin.sha256:
         return path
-    # Moved into place when it is checked: pip may outlive a stage that is killed.
+    # Moved into place after the check: pip may outlive a stage that is killed.
     shutil.rmtree(download := folder / f"{package}.tmp", ignore_errors=True)
     _download(f"{package}=={pin.version}", download)
     fetched = download / path.name
@@ -30,7 +30,7 @@ def wheel(package: str, pin: Wheel, folder: Path) -> Path:
         path.unlink(missing_ok=True)
         raise UserError(
             f"{path.name} is not the pinned file (sha256 {digest}, expected {pin.sha256}): "
-            "look at the package index that pip uses, or at `sample:` in conf/config.yaml"
+            "check the package index that pip uses, or `sample:` in conf/config.yaml"
         )
     return path
 
@@ -43,5 +43,5 @@ def _download(requirement: str, folder: Path) -> None:
         errors = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
         raise UserError(
             f"pip could not download {requirement}, part of the sample: {errors[-1] if errors else 'no reason given'}. "
-            "Connect to a package index, or use documents of your own: `documents:` and `queries:` in params.yaml"
+            "Connect to a package index, or use your own documents: `documents:` and `queries:` in params.yaml"
         )

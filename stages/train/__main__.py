@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import vectors_file
+from fieldtune.corpus.vectors import QUERIES, shards
 from fieldtune.models import checks, encoder, processes, tuned_model
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.settings import load
@@ -31,13 +31,13 @@ def work() -> str:
             return ""
         return pinned.use_pinned_model(pin, inputs.evaluator, inputs.before, inputs.corpus)
 
-    # What the run depends on; the base model's weights show in its vectors.
+    # Everything that the run depends on; a change of the base model's weights shows in its vectors.
     depends = (
         paths.CONFIG / "train.yaml",
         paths.TRAIN,
         paths.PASSAGES,
         paths.QRELS,
-        vectors_file(paths.VECTORS, "queries"),
+        *shards(paths.VECTORS, QUERIES),
     )
     checkpoints = state.root() / "checkpoints" / files.digest(*depends)
     tuned = tune(config, inputs, pairs, checkpoints)
@@ -50,7 +50,7 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
     base = inputs.before.score
     if share and config.matryoshka and model.transformers_model is not None:
         sizes = [*config.matryoshka, model.get_embedding_dimension()]
-        model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it too
+        model.transformers_model.config.matryoshka_dimensions = sorted(sizes)  # vLLM's key: the service reads it, too
     with files.replace_dir(paths.MODEL) as folder:
         encoder.save(model, folder)
         files.write_json(folder / tuned_model.HISTORY, history(tuned, base))
@@ -70,7 +70,7 @@ def _keep(tuned: Tuned, config: TrainConfig, inputs: Inputs, checkpoints: Path) 
 
 
 def history(tuned: Tuned, base: float) -> dict[str, Any]:
-    """The two curves as DVC plots them: it lays the lists of a file side by side, so no name may be in both."""
+    """The two curves as DVC plots them: it puts the lists of a file side by side, so no name may be in both."""
     outcome = tuned.outcome
     return {
         "loss": [{"step": step, "loss": loss} for step, loss in outcome.losses],
@@ -85,7 +85,7 @@ def history(tuned: Tuned, base: float) -> dict[str, Any]:
 
 
 def evidence_table(evidence: RealEvidence) -> dict[str, list[Any]]:
-    """The real queries that were asked: each one's half, 1 or 2, and its gain on the part of the corpus."""
+    """The real queries that took part in the choice: each one's half, 1 or 2, and gain on the part of the corpus."""
     halves = [2 if second else 1 for second in evidence.second.tolist()]
     return {"query_id": evidence.ids, "half": halves, "gain": evidence.gains.tolist()}
 

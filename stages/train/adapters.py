@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA, arXiv:2106.09685) in a transformer's linear layers, and their way back into its weights."""
+"""Low-rank adapters (LoRA, arXiv:2106.09685) in a transformer's linear layers, and their merge into its weights."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def add(model: SentenceTransformer, rank: int) -> None:
 
 
 def merge(model: SentenceTransformer) -> None:
-    """Add the adapters to the weights beside them and take them out, in place: the model is as it was, but tuned."""
+    """Merge the adapters into the weights and remove them, in place: the model is as before, but tuned."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     for name, module in list(model.named_modules()):

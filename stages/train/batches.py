@@ -1,4 +1,4 @@
-"""The training set, one row a passage with all its queries, and the batches made of it."""
+"""The training set, one row per passage with all its queries, and the batches made from it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -39,11 +39,11 @@ def by_passage(
 
 
 class Shares:
-    """Batches of the rows that `sampler` draws, each cut into as many parts as there are processes, in their order.
+    """Batches of the rows that `sampler` draws, each cut into one part per process, in their order.
 
-    accelerate deals the parts out, so that each step sees what it sees in one process. It reads `sampler`, and would
-    leave out parts of another size than a `batch_size`. Of a batch that has fewer rows than there are processes a row
-    goes to several of them.
+    accelerate hands the parts out, so that each step sees the same as in a single process. It reads `sampler`, and
+    would leave out parts whose size is not `batch_size`. If a batch has fewer rows than there are processes, a row goes
+    to several of them.
     """
 
     def __init__(self, sampler: Sampler[int], size: int, processes: int) -> None:
@@ -62,7 +62,7 @@ class Shares:
 
 
 class Collator(SentenceTransformerDataCollator):
-    """Passages with their queries → token ids. Each text is tokenized once in a run."""
+    """A collator: passages with their queries → token ids. Each text is tokenized once per run."""
 
     def __init__(self, model: SentenceTransformer, rows: Dataset, negatives: int) -> None:
         """`rows`: all rows that batches are made of; `negatives`: hard negatives per passage to put into a batch."""
@@ -80,7 +80,7 @@ class Collator(SentenceTransformerDataCollator):
     def __call__(self, features: list[Row]) -> dict[str, Any]:
         """`anchor_*` for the queries, `positive_*` for the passages, both longest first; `label`: queries' passages.
 
-        With `positive_cluster`, and `positive_text`, a number that stands for the passage's text.
+        With `positive_cluster`, and `positive_text`, a number for each distinct passage text.
         """
         pairs = [(query, row["positive"]) for row in features for query in row["anchor"]]
         cluster_of = {row["positive"]: row["cluster"] for row in features}
@@ -88,7 +88,7 @@ class Collator(SentenceTransformerDataCollator):
             hard = zip(row["negative"][: self._negatives], row["negative_cluster"], strict=False)
             for text, cluster in hard:
                 cluster_of.setdefault(text, cluster)
-        # Longest first, so that a microbatch is of like length.
+        # Longest first, so that the texts of a microbatch are of similar length.
         order = self._by_length([query for query, _ in pairs], "query")
         queries, own = zip(*(pairs[number] for number in order), strict=True)
         texts = list(cluster_of)

@@ -1,4 +1,4 @@
-"""The candidate of a run, its best checkpoint or a mixture with the base, and what dev has against it."""
+"""The candidate of a run, its best checkpoint or a mixture with the base, and dev's reason against it."""
 
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -14,7 +14,7 @@ from fieldtune.retrieval.significance import standard_error
 from stages.train.dev import METRIC, DevEvaluator
 from stages.train.trainer import Outcome
 
-_ENOUGH = 30  # queries, or clusters of them, that can tell a gain from luck by the normal distribution
+_ENOUGH = 30  # queries, or clusters of them, for which the normal distribution can tell a gain from luck
 
 
 def choose(
@@ -27,8 +27,8 @@ def choose(
 ) -> tuple[float, float]:
     """Leave `model` at the best on dev of its best checkpoint and mixtures of that with the base: the candidate.
 
-    Returns the NDCG@10 of it and its share of the way from the base's weights to the checkpoint's, above 0 and at most
-    `furthest`. Of equals the nearest to the base is taken.
+    Returns the candidate's NDCG@10 and its share of the way from the base's weights to the checkpoint's, above 0 and at
+    most `furthest`. Of equals the nearest to the base is taken.
     """
     ends = {name: value.detach().clone() for name, value in model.state_dict().items()}
     starts = base.state_dict()
@@ -43,10 +43,10 @@ def choose(
 
 
 def sure(gains: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64], certainty: float) -> bool:
-    """True if the mean gain is above 0 with `certainty`, one-sided.
+    """Tell if the mean gain is above 0 with `certainty`, one-sided.
 
-    `gains` [queries]; queries of one of the `clusters` [queries] are not independent. By the normal distribution,
-    of few clusters by the t distribution; one cluster tells nothing.
+    `gains` [queries]; queries of one of the `clusters` [queries] are not independent. By the normal distribution, with
+    few clusters by the t distribution; a single cluster tells nothing.
     """
     mean = float(gains.mean())
     if certainty <= 0.5 or mean <= 0:
@@ -65,7 +65,7 @@ def reason_to_keep_base(
     certainty: float,
     negligible: float,
 ) -> str | None:
-    """The reason why the gain on the dev queries is not enough to give up the base model; None if it is enough.
+    """The reason why the gain on the dev queries is not enough to replace the base model; None if it is enough.
 
     `gains` [queries]; `kinds`, of each query. A generated kind that people may not type cannot carry the choice:
     without the kind that gains most the gain must still be above `negligible`, beyond luck if the others are enough
@@ -84,13 +84,13 @@ def reason_to_keep_base(
     if sure(gains[rest] - negligible, clusters[rest], certainty if tells else 0.5):
         return None
     return (
-        f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): without it, it is "
+        f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): without that kind, it is "
         f"{gains[rest].mean():+.3f}, not {negligible:.2f} beyond luck"
     )
 
 
 def _is_from_people(kind: str) -> bool:
-    """True if people asked the queries of the kind."""
+    """Tell if queries of the kind were typed by people."""
     return kind in TYPED
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from sentence_transformers.base.evaluation import BaseEvaluator
 
 from fieldtune.corpus.passages import Corpus
 from fieldtune.models import encoder
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.judged_queries import Judged
 
@@ -29,14 +31,14 @@ class Measured:
 
 
 class DevEvaluator(BaseEvaluator):
-    """Encodes queries and passages with the model at hand and measures NDCG@10, as `dev_ndcg@10`."""
+    """An evaluator that encodes queries and passages with the current model and measures NDCG@10, as `dev_ndcg@10`."""
 
     def __init__(
         self, judged: Judged, corpus: Corpus, rows: npt.NDArray[np.int64], bf16: bool, batch_size: int
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric: str = METRIC
-        self.latest: Measured | None = None  # what was measured last
+        self.latest: Measured | None = None  # the last measurement
         self._judged, self._bf16, self._batch_size = judged, bf16, batch_size
         self._texts = [corpus.texts[row] for row in rows]
         self._part = Corpus(corpus.sections, corpus.section_of[rows], self._texts)
@@ -49,6 +51,13 @@ class DevEvaluator(BaseEvaluator):
     def measure_model(self, model: SentenceTransformer) -> Measured:
         queries = self._encode(model, self._judged.texts, "query")
         self.latest = self.measure(queries, self._encode(model, self._texts, "document"))
+        return self.latest
+
+    def measure_folder(self, model: SentenceTransformer, folder: Path) -> Measured:
+        """Measure a model as loaded from its folder: what it has encoded before is not encoded again."""
+        cached = CachedEncoder(model, folder, bf16=self._bf16, batch_size=self._batch_size)
+        queries = cached.encode(self._judged.texts, "query")
+        self.latest = self.measure(queries, cached.encode(self._texts, "document"))
         return self.latest
 
     def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> Measured:

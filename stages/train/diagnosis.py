@@ -1,4 +1,4 @@
-"""Warnings of what went wrong in a training run, from its curves and vectors, with the remedy."""
+"""Warnings about what went wrong in a training run, from its curves and vectors, with the remedy."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vectors) -> list[str]:
-    """One sentence or two for each thing that is wrong.
+    """One or two sentences for each thing that is wrong.
 
     `before` and `after`, unit vectors [n, dimension]: the same passages by the base model and by the best checkpoint.
     """
@@ -21,12 +21,12 @@ def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vector
     same = mean_cosine(before, after)
     if same > UNCHANGED:
         lines.append(
-            f"the vectors are nearly the base model's (mean cosine {same:.4f}): the training did nothing; raise "
-            "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new"
+            f"the vectors are nearly the base model's (mean cosine {same:.4f}): the training had no effect; raise "
+            "`train.learning_rate` or `train.epochs`, and check whether the pairs in data/dataset/ teach anything new"
         )
     if alikeness(after) > max(_ALIKE, alikeness(before) + 0.1):
         lines.append(
-            f"all passages have nearly one vector (mean cosine {alikeness(after):.2f} between two, "
+            f"all passages have nearly the same vector (mean cosine {alikeness(after):.2f} between two, "
             f"{alikeness(before):.2f} before): the model has collapsed; lower `train.learning_rate`"
         )
     losses = [loss for _, loss in outcome.losses]
@@ -37,14 +37,14 @@ def warnings(outcome: Outcome, base_score: float, before: Vectors, after: Vector
         return lines
     if best >= _NEARLY_PERFECT:
         lines.append(
-            f"dev is too easy to show a gain: the base model's NDCG@10 on it is {base_score:.3f} already. Real queries "
+            f"dev is too easy to show a gain: the base model's NDCG@10 on it is already {base_score:.3f}. Real queries "
             "with `group: dev`, in the words that people type, are harder"
         )
     elif len(losses) > 1 and losses[-1] < _FELL * losses[0]:
         lines.append(
             f"the loss fell ({losses[0]:.3f} → {losses[-1]:.3f}) but dev did not rise (NDCG@10 {base_score:.3f} → "
-            f"{best:.3f}): the pairs teach something other than what the dev queries ask. Look at "
-            "data/dataset/report.json (queries that fit several passages, near copies), at the prompts in "
+            f"{best:.3f}): the pairs teach something other than what the dev queries ask. Check "
+            "data/dataset/report.json (queries that fit several passages, near copies) and the prompts in "
             "conf/model/, and try `train.learning_rate: 1e-5`"
         )
     elif same <= UNCHANGED:

@@ -1,4 +1,4 @@
-"""MNRL for batches in which each passage stands once, with all its queries."""
+"""MNRL for batches in which each passage appears once, with all its queries."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from fieldtune.models.tokens import is_flat, join
 
 @dataclass(frozen=True)
 class Pairing:
-    """The passages of a batch that stand against its queries."""
+    """The passages of a batch, as seen by its queries."""
 
     own: Tensor  # [queries]: each query's passage
     left_out: Tensor  # bool [queries, passages]: neither the query's passage nor a negative
@@ -24,9 +24,9 @@ class Pairing:
 class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
     """Multiple negatives ranking loss (InfoNCE, arXiv:1807.03748) on logits [queries, passages].
 
-    The label of a query is its passage's place in the batch; every other passage is a negative, but for copies of
-    its own passage, which are left out of the sum. A passage with four queries is so encoded once, not four times.
-    Over several processes each one's queries stand against the passages of all.
+    The label of a query is its passage's place in the batch; every other passage is a negative, except copies of its
+    own passage, which are left out of the sum. A passage with four queries is thus encoded once, not four times. With
+    several processes, each one's queries are compared with the passages of all.
 
     `symmetric` adds the same loss from passages to queries. `dimensions` adds the loss of the vectors' first numbers
     (Matryoshka, arXiv:2205.13147); the mean of all is taken. Once its attribute `cached` is set, it encodes in
@@ -46,7 +46,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         super().__init__()
         self.model = model
         self.scale = 1.0 / temperature
-        self.mini_batch_size = 0  # the library's microbatches by rows; ours go by tokens
+        self.mini_batch_size = 0  # the library's microbatches count rows; ours count tokens
         self.mini_batch_num_tokens = microbatch_tokens
         self.symmetric = symmetric
         self.dimensions = tuple(dimensions)
@@ -64,9 +64,9 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
     def calculate_loss(
         self, reps: list[list[Tensor]], labels: Tensor | None = None, *, with_backward: bool = False
     ) -> Tensor:
-        """The loss of vectors that come in microbatches: of the queries, then of the passages."""
+        """The loss of vectors that come in microbatches: first those of the queries, then of the passages."""
         assert self._pairing is not None
-        with torch.autocast(reps[0][0].device.type, enabled=False):  # bfloat16 has not the digits for cosines / .05
+        with torch.autocast(reps[0][0].device.type, enabled=False):  # bfloat16 lacks the digits for cosines / 0.05
             queries, passages = (torch.cat(parts).float() for parts in reps)
             passages, _ = processes.gather(passages)
             sizes = (*self.dimensions, queries.shape[1])
@@ -95,7 +95,7 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
         return [[vectors for vectors, _ in part] for part in parts]
 
     def _pair(self, passages: dict[str, Any], labels: Tensor) -> Pairing:
-        """Remove from the features what is not an input of the model."""
+        """Remove from the features everything that is not an input of the model."""
         text, start = processes.gather(passages.pop("text"))
         cluster, _ = processes.gather(passages.pop("cluster"))
         # A passage that several processes hold counts once.
@@ -121,8 +121,8 @@ class MultiQueryRankingLoss(CachedLossMixin, nn.Module):
 
 
 def _mean(summed: Tensor, count: int) -> Tensor:
-    """The mean over all processes, from what each has summed up, over how many.
+    """The mean over all processes, from each one's sum and count.
 
-    Times the processes, since their gradients are averaged.
+    Multiplied by the number of processes, since their gradients are averaged.
     """
     return summed * (processes.count() / processes.total(count, summed.device))

@@ -1,4 +1,4 @@
-"""Ways to make a training step fit into memory. Each but the last gives the same gradients."""
+"""Ways to make a training step fit into memory. All but the last give the same gradients."""
 
 import gc
 import os
@@ -26,17 +26,17 @@ Features = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """A way of a batch through the model."""
+    """A way to run a batch through the model."""
 
     batch_size: int  # passages
     microbatch_tokens: int
     cached: bool  # gradient cache: activations of one microbatch at a time
-    checkpointing: bool  # activations of one layer at a time, besides
+    checkpointing: bool  # additionally, activations of one layer at a time
 
     def summary(self, first: "Plan") -> str:
-        """The farthest of what it does and `first` did not, for people."""
+        """The strongest measure that this plan takes and `first` does not, in words."""
         if self.batch_size != first.batch_size:
-            return f"batches of {self.batch_size:,} passages instead of {first.batch_size:,}: fewer negatives a query"
+            return f"batches of {self.batch_size:,} passages instead of {first.batch_size:,}: fewer negatives per query"
         if self.microbatch_tokens != first.microbatch_tokens:
             return f"microbatches of {self.microbatch_tokens:,} tokens: the same gradients, slower"
         if self.checkpointing and not first.checkpointing:
@@ -45,7 +45,7 @@ class Plan:
 
 
 def ways(first: Plan) -> Iterator[Plan]:
-    """`first`, then what needs less memory each time."""
+    """`first`, then plans that need less and less memory."""
     plan = first
     yield plan
     if not plan.cached:
@@ -66,20 +66,20 @@ def choose(first: Plan, fits: Callable[[Plan], bool], say: Callable[[str], None]
     for plan in ways(first):
         if fits(plan):
             if plan != first:
-                say(f"memory is short for the longest batch; {plan.summary(first)}")
+                say(f"memory is short for the longest batch: {plan.summary(first)}")
             return plan
     raise UserError(
         "no training step of this model fits into memory: set `train.lora: 16`, choose a smaller model or a lower "
-        "`max_tokens` in its file in conf/model/, or close what else uses memory"
+        "`max_tokens` in its file in conf/model/, or close other programs that use memory"
     )
 
 
 def fits(
     model: SentenceTransformer, loss: MultiQueryRankingLoss, batch: Callable[[int], Features], bf16: bool
 ) -> Callable[[Plan], bool]:
-    """A test of a plan: on a GPU it is tried, on a CPU, whose memory ends without an error, estimated.
+    """A test of a plan: on a GPU it is tried; on a CPU, where running out of memory raises no error, it is estimated.
 
-    `batch` gives the longest batch of so many passages, as the collator makes it.
+    `batch` gives the longest batch of that many passages, as the collator makes it.
     """
 
     def tried(plan: Plan) -> bool:
@@ -87,7 +87,7 @@ def fits(
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         try:
             with torch.random.fork_rng(devices=[model.device]), torch.autocast("cuda", torch.bfloat16, enabled=bf16):
-                # What the optimizer will hold; and, for several processes, what they exchange.
+                # What the optimizer will hold; and, with several processes, what they exchange.
                 held = 2 + ("WORLD_SIZE" in os.environ)
                 moments = [torch.empty_like(parameter) for parameter in parameters for _ in range(held)]
                 _loss_of(loss, batch_to_device(batch(plan.batch_size), model.device)).backward()  # type: ignore[no-untyped-call]
@@ -113,7 +113,7 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
     The activations are counted in one microbatch, as autograd keeps them, and taken for all. Leaves model and loss
     as `plan` has them.
     """
-    apply(model, loss, replace(plan, checkpointing=False))  # what a checkpoint holds, no hook tells
+    apply(model, loss, replace(plan, checkpointing=False))  # no hook shows what a checkpoint holds
     trained = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
     queries, passages = loss.sides(features)
@@ -135,7 +135,7 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
         vectors, *_ = next(loss.embed_minibatch_iter(inputs, with_grad=True, copy_random_state=False))
     # The longest texts come first; `vectors` held their graph until now: addresses are used again.
     of_a_token = sum(kept.values()) / (len(vectors) * inputs["input_ids"].shape[1])
-    if plan.checkpointing:  # the inputs of all layers, and all of the one that is computed again
+    if plan.checkpointing:  # the inputs of all layers, and everything of the one that is recomputed
         transformer: Any = model.transformers_model
         depth, width = len(adapters.layers(transformer)), transformer.config.hidden_size
         of_a_token = depth * width * 4 + of_a_token / depth
@@ -146,11 +146,11 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
 
 
 def free_memory() -> int:
-    """Bytes that this process may still take: of the machine, or of the container it runs in."""
+    """Bytes that this process may still take: of the machine, or of its container."""
     free = psutil.virtual_memory().available
     limit, used, parts = (_CGROUP / f"memory.{name}" for name in ("max", "current", "stat"))
     if limit.is_file() and used.is_file() and parts.is_file() and (most := limit.read_text().strip()) != "max":
-        # Of the files that were read the container holds copies, which it gives up when memory is short.
+        # The container's usage includes cached files, which it drops when memory is short.
         stat = dict(line.split() for line in parts.read_text().splitlines())
         free = min(free, int(most) - int(used.read_text()) + int(stat.get("inactive_file", 0)))
     return free // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of the processes on this machine

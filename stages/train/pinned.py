@@ -16,18 +16,18 @@ _NEW_PASSAGES = 0.2  # share of the corpus from which a pinned model should be t
 
 
 def use_pinned_model(pinned: Path, evaluator: DevEvaluator, measured: Measured, corpus: Corpus) -> str:
-    """Write data/model/ with a model that was tuned before as it is; `measured` is the base model on dev.
+    """Write data/model/ with a previously tuned model as it is; `measured` is the base model on dev.
 
-    Raises UserError if the folder holds no model, or one of another dimension than the base's.
+    Raises UserError if the folder contains no model, or one whose dimension is not the base's.
     """
     model = encoder.load_folder(pinned)
     base, dimension = measured.score, measured.passages.shape[1]
     if model.get_embedding_dimension() != dimension:
         raise UserError(
             f"pin: {pinned} gives vectors of {model.get_embedding_dimension()} numbers, the base model of {dimension}: "
-            "set `model:` in params.yaml to the one it was tuned from"
+            "set `model:` in params.yaml to the one that it was tuned from"
         )
-    score = evaluator(model)[METRIC]
+    score = evaluator.measure_folder(model, pinned).score
     before = pinned / tuned_model.PASSAGES
     tuned_on = set(before.read_text(encoding="utf-8").split()) if before.is_file() else set()
     new = len(set(passage_hashes(corpus.texts)) - tuned_on)
@@ -44,13 +44,13 @@ def use_pinned_model(pinned: Path, evaluator: DevEvaluator, measured: Measured, 
         if tuned_on:
             files.write_text(folder / tuned_model.PASSAGES, before.read_text(encoding="utf-8"))
     if score <= base:
-        note(f"on dev the pinned model is not above the base model (NDCG@10 {base:.3f} → {score:.3f}): tune again")
+        note(f"on dev the pinned model is no better than the base model (NDCG@10 {base:.3f} → {score:.3f}): tune again")
     elif stale:
         note(f"{share} are new to the pinned model: tune again (`pin: {paths.NONE}` in params.yaml)")
-    novelty = f"{share} are new to it" if tuned_on else "what it was tuned on is not known"
+    novelty = f"{share} are new to it" if tuned_on else "its training passages are unknown"
     return f"{pinned} is used as it is; {novelty}; dev NDCG@10 {base:.3f} → {score:.3f}"
 
 
 def passage_hashes(texts: Sequence[str]) -> list[str]:
-    """A hash of each passage, sorted: they show whether one is new, but not what it says."""
+    """A hash of each passage, sorted: it shows whether a passage is new, but not its text."""
     return sorted({hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts})

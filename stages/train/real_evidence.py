@@ -1,30 +1,29 @@
 """Real test queries as evidence: they choose between the tuned model and the base if there are enough of them.
 
-They are asked in two halves of whole clusters, so that no choice rests on one document or one lucky draw. From 100
-queries they decide if the halves agree, and a gain is beyond luck; from 30 they can keep the base model, and nothing
-else. What they leave open, dev decides. They stay in the test: `evaluate` gives the cross-fitted gain beside the plain
-one, which reads a little high for a model that they let pass.
+They are used in two halves of whole clusters, so that no choice rests on one document or one lucky draw. From 100
+queries on they decide if the halves agree and the gain is beyond luck; from 30 on they can keep the base model, and
+nothing else. If they do not decide, dev does. They stay in the test: `evaluate` gives the cross-fitted gain beside the
+plain one, which is slightly optimistic for a model that they chose or let pass.
 """
 
-import random
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.retrieval.halves import shuffled
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.retrieval.significance import standard_error
 from stages.train.choice import sure
 
 DECIDING = 100  # real queries; fewer can only keep the base
-_FEWEST = 30  # real queries; less tell nothing
-_FEWEST_IN_HALF = 10
+_FEWEST = 30  # real queries; fewer tell nothing
 
 
 @dataclass(frozen=True)
 class RealEvidence:
-    """Real queries with the tuned model against the base model, on a part of the corpus."""
+    """The tuned model compared with the base model on real queries, on a part of the corpus."""
 
     ids: list[str]
     clusters: npt.NDArray[np.int64]  # [queries]
@@ -47,39 +46,24 @@ class Decision:
 
 
 def sample_real_queries(judged: Judged, most: int, seed: int) -> npt.NDArray[np.int64]:
-    """Rows of the real test queries to ask, sorted: whole clusters drawn at random, `most` queries or a little more.
+    """Rows of the real test queries to use, sorted: whole clusters drawn at random, `most` queries or slightly more.
 
-    Empty if there are fewer than 30, or if all are of one cluster.
+    Empty if there are fewer than 30, or if all are in one cluster.
     """
     rows = judged.rows(["real"])
     if len(rows) < _FEWEST or len(set(judged.clusters[rows].tolist())) < 2:
         return np.array([], dtype=np.int64)
     chosen: list[int] = []
-    for cluster in _shuffled(judged.clusters[rows], seed):
+    for cluster in shuffled(judged.clusters[rows], seed):
         if len(chosen) < most:
             chosen += rows[judged.clusters[rows] == cluster].tolist()
     return np.array(sorted(chosen), dtype=np.int64)
 
 
-def second_half(clusters: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.bool_] | None:
-    """Mark the queries of the second half, of about the size of the first; `clusters` [queries] stay whole.
-
-    None if the clusters are too few or too large for two halves.
-    """
-    side: dict[int, int] = {}
-    sizes = [0, 0]
-    for cluster in sorted(_shuffled(clusters, seed), key=lambda cluster: -np.count_nonzero(clusters == cluster)):
-        side[cluster] = int(sizes[1] < sizes[0])
-        sizes[side[cluster]] += int(np.count_nonzero(clusters == cluster))
-    if min(sizes) < _FEWEST_IN_HALF:
-        return None
-    return np.array([side[cluster] for cluster in clusters.tolist()], dtype=bool)
-
-
 def decide(dev: Decision, evidence: RealEvidence | None, certainty: float) -> Decision:
-    """Choose by the real queries if they can tell, and otherwise as dev does.
+    """Choose by the real queries if they can tell, otherwise by dev.
 
-    `certainty` is how sure the gain of all of them must be, one-sided; the halves need no more than agree.
+    `certainty` is how sure the gain of all of them must be, one-sided; the halves need only agree.
     """
     if evidence is None:
         return dev
@@ -109,9 +93,3 @@ def _objection(evidence: RealEvidence) -> str | None:
         f"with the tuned model one half of {len(evidence.gains):,} real queries is better by {first:+.3f}, the other "
         f"by {second:+.3f}"
     )
-
-
-def _shuffled(clusters: npt.NDArray[np.int64], seed: int) -> list[int]:
-    distinct = sorted(set(clusters.tolist()))
-    random.Random(seed).shuffle(distinct)
-    return distinct

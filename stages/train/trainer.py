@@ -40,7 +40,7 @@ _METRIC = f"eval_{METRIC}"  # as the trainer calls it
 _WEIGHTS = "weights.safetensors"
 _PLAN = "plan.json"
 _MICROBATCH_TOKENS = {"cpu": 2048, "cuda": 32768}
-# Operations of a run: compiling takes 11 seconds and saves a seventh, which on an H100 is even at 1.6e16.
+# Operations of a run: compiling takes 11 s and saves a seventh, which breaks even on an H100 at 1.6e16.
 _WORTH_COMPILING = 2e16
 SAVED_EVERY = 60.0  # seconds
 
@@ -59,14 +59,14 @@ class Round:
 class Outcome:
     """Measurements of a training run, as (step, value)."""
 
-    losses: list[tuple[int, float]]  # the mean of the steps since the one before
+    losses: list[tuple[int, float]]  # each the mean of the steps since the last
     dev: list[tuple[int, float]]  # NDCG@10 of each checkpoint
     best: int  # the step of the best checkpoint
-    steps: int  # that were done: fewer than planned if patience ended the run
+    steps: int  # done: fewer than planned if patience ended the run
 
 
 def join(rounds: list[Outcome]) -> tuple[Outcome, int]:
-    """One outcome of rounds, one behind the other, and which of them has the best checkpoint."""
+    """The outcomes of rounds joined end to end, and which round has the best checkpoint."""
     whole, best = Outcome([], [], 0, 0), 0
     for number, part in enumerate(rounds):
         before = whole.steps
@@ -82,7 +82,7 @@ def join(rounds: list[Outcome]) -> tuple[Outcome, int]:
 
 
 class _Trainer(SentenceTransformerTrainer):
-    batch_size: int  # passages of a step, of all processes together
+    batch_size: int  # passages per step, of all processes together
 
     def get_batch_sampler(
         self,
@@ -109,18 +109,18 @@ class _Trainer(SentenceTransformerTrainer):
         load_model(self.model, str(Path(resume_from_checkpoint, _WEIGHTS)))
 
     def _load_best_model(self) -> None:
-        # The library's logs a failure, and goes on with the last checkpoint as if it were the best.
+        # The library's own logs a failure, and continues with the last checkpoint as if it were the best.
         self._load_from_checkpoint(str(self.state.best_model_checkpoint))
 
 
 class _Watch(TrainerCallback):
-    """Measures at even distances, the last time at the end; saves then and every minute; moves the progress bar."""
+    """A callback that measures at even distances, at last at the end; saves then and every minute; moves the bar."""
 
     def __init__(self, steps: int, evaluations: int, saved_every: float, bar: Bar, pairs: float) -> None:
         self._at = {math.ceil(steps * number / evaluations) for number in range(1, evaluations + 1)}
         self._saved_every = saved_every
         self._bar = bar
-        self._pairs = pairs  # in a step
+        self._pairs = pairs  # per step
         self._notes = {"loss": "", "dev": "", "speed": ""}
         self._saved = self._started = time.monotonic()
         self._first = 0
@@ -136,7 +136,7 @@ class _Watch(TrainerCallback):
         self._bar.advance()
         if state.global_step in self._at:
             control.should_evaluate = control.should_save = control.should_log = True
-        elif state.global_step % args.logging_steps == 0:  # between two of them a loss would be told in two parts
+        elif state.global_step % args.logging_steps == 0:  # otherwise a loss would be reported in two parts
             due = [time.monotonic() - self._saved >= self._saved_every]
             control.should_save = bool(broadcast_object_list(due)[0])
 
@@ -155,13 +155,13 @@ class _Watch(TrainerCallback):
 
 
 def disable_attention_dropout(model: SentenceTransformer) -> None:
-    """Set dropout of attention weights to 0 in place: above 0 torch leaves its fused kernel on CPU (2-3 times slower).
+    """Set dropout of attention weights to 0 in place: above 0, torch cannot use its fused kernel on CPU (2-3x slower).
 
-    The modules', not the config's, so that the saved model says what its base said.
+    The modules' dropout, not the config's, so that the saved model says the same as its base.
     """
     for module in model.modules():
         dropout = getattr(module, "dropout", None)
-        if type(module).__name__.endswith("SelfAttention") and isinstance(dropout, Dropout):  # BERT and its kin
+        if type(module).__name__.endswith("SelfAttention") and isinstance(dropout, Dropout):  # BERT and its relatives
             dropout.p = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):  # newer models
             module.attention_dropout = 0.0  # type: ignore[assignment]
@@ -173,7 +173,7 @@ def steps_of(passages: int, config: TrainConfig) -> int:
 
 
 def epochs_of(config: TrainConfig) -> float:
-    """The passes over the training passages, which `tuning.with_epochs` has chosen if the settings did not."""
+    """The passes over the training passages, chosen by `tuning.with_epochs` if the settings did not."""
     assert config.epochs is not None
     return config.epochs
 
@@ -188,8 +188,8 @@ def train(
 ) -> Outcome:
     """Train `model` in place and leave it at its best checkpoint by dev NDCG@10.
 
-    `folder` takes the checkpoints; a run that was killed goes on from the last one in it, and ends as if it had not
-    been killed. `say` takes one line if memory is short.
+    `folder` takes the checkpoints; a killed run continues from its last one, and ends as if it had not been killed.
+    `say` takes one line if memory is short.
 
     Raises UserError if no way to train fits into memory, or a setting does not fit the model or the processes.
     """
@@ -227,8 +227,8 @@ def train(
 
 
 def _prepare(model: SentenceTransformer, config: TrainConfig, bf16: bool) -> None:
-    """Seed the random numbers, and change the model in place to what is trained."""
-    set_seed(config.seed)  # of the adapters, whatever ran before
+    """Seed the random numbers, and prepare the model in place for training."""
+    set_seed(config.seed)  # for the adapters, whatever ran before
     refuse_too_large(config.matryoshka, model.get_embedding_dimension() or 0)
     disable_attention_dropout(model)
     pooler = getattr(model.transformers_model, "pooler", None)
@@ -264,8 +264,8 @@ def _run(trainer: _Trainer, checkpoint: str | None) -> None:
         trainer.train(resume_from_checkpoint=checkpoint)
     except torch.OutOfMemoryError as error:
         raise UserError(
-            "the GPU's memory ran out in the middle of training: end what else uses the GPU, and `dvc repro` goes on "
-            "from the last checkpoint; or set `train.gradient_cache: true` in params.yaml, and it begins again"
+            "the GPU ran out of memory in the middle of training: stop other programs on the GPU, and `dvc repro` "
+            "continues from the last checkpoint; or set `train.gradient_cache: true` in params.yaml to start over"
         ) from error
 
 
@@ -278,7 +278,7 @@ def _outcome(state: TrainerState, steps: int) -> Outcome:
 
 
 def _worth_compiling(model: SentenceTransformer, collator: Collator, data: Round) -> bool:
-    """By the operations of the run, 6 a weight and token, not by the clock: the same run is always trained alike."""
+    """Decide by the operations of the run, 6 per weight and token, not by the clock: equal runs are trained alike."""
     layers = adapters.layers(model.transformers_model)
     weights = sum(parameter.numel() for layer in layers for parameter in layer.parameters())
     operations = 6 * weights * sum(map(collator.size, data.rows)) * epochs_of(data.config) / processes.count()
@@ -286,14 +286,14 @@ def _worth_compiling(model: SentenceTransformer, collator: Collator, data: Round
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint; what was being written when a run was killed is deleted."""
+    """The newest complete checkpoint; an incomplete one, left by a killed run, is deleted."""
     newest = None
     if processes.rank() != 0:
         processes.wait()  # until the first has cleaned
     for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2])):
         try:
-            files.read_json(path / "trainer_state.json")  # the last that is written of it
-            # The first that is deleted of it may be any.
+            files.read_json(path / "trainer_state.json")  # the last file written
+            # Deletion may begin with any file.
             whole = all((path / name).is_file() for name in (_WEIGHTS, "optimizer.pt", "scheduler.pt"))
         except (OSError, ValueError):
             whole = False
@@ -309,7 +309,7 @@ def last_checkpoint(folder: Path) -> str | None:
 def _choose_plan(
     loss: MultiQueryRankingLoss, collator: Collator, data: Round, first: Plan, say: Callable[[str], None]
 ) -> Plan:
-    """The first way from `first` on in which the longest batch fits into the memory of every process."""
+    """The first plan from `first` on whose longest batch fits into the memory of every process."""
     model = loss.model
     longest = sorted(data.rows, key=lambda row: -collator.size(row))
     model.train()
@@ -332,14 +332,14 @@ def _arguments(
         max_steps=steps,
         per_device_train_batch_size=math.ceil(config.batch_size / processes.count()),
         learning_rate=config.learning_rate,
-        warmup_steps=round(steps * config.warmup),  # of a single step none
+        warmup_steps=round(steps * config.warmup),  # none for a single step
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         bf16=bf16,
         use_cpu=model.device.type == "cpu",
         seed=config.seed,
         eval_strategy="steps",
-        eval_steps=steps + 1,  # _Watch says when
+        eval_steps=steps + 1,  # _Watch decides when
         save_strategy="steps",
         save_steps=steps + 1,
         save_total_limit=1,  # besides the best
@@ -350,15 +350,15 @@ def _arguments(
         logging_nan_inf_filter=False,  # it waits for the GPU at every step
         dataloader_pin_memory=model.device.type != "cpu",
         accelerator_config={
-            "non_blocking": model.device.type != "cpu",  # else each batch waits for the one before
+            "non_blocking": model.device.type != "cpu",  # otherwise each batch waits for the one before
             "even_batches": False,  # `Shares` gives each process its part of every batch
         },
-        dataloader_drop_last=processes.count() > 1,  # what the library asks for; `Shares` leaves out nothing
+        dataloader_drop_last=processes.count() > 1,  # the library requires it; `Shares` leaves out nothing
         ddp_find_unused_parameters=False,
-        ddp_broadcast_buffers=False,  # at every forward pass, and microbatches are not as many in each process
+        ddp_broadcast_buffers=False,  # it would run at every forward pass, and processes may have unequal microbatches
         disable_tqdm=True,
         report_to="none",
     )
-    # One GPU a process: with several the trainer would cut batches over them in its own way (DataParallel).
+    # One GPU per process: with several the trainer would split batches over them in its own way (DataParallel).
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments

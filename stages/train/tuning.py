@@ -1,4 +1,4 @@
-"""Tuning a model on pairs, and choosing what of it is kept: what the stages `train` and `curve` do alike."""
+"""Tuning a model on pairs and choosing the result: the common part of the stages `train` and `curve`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,11 +13,12 @@ from sentence_transformers import SentenceTransformer
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.providers import TYPED, traits
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
+from fieldtune.retrieval.halves import second_half
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
@@ -35,7 +36,7 @@ _EPOCHS_TYPED = 3  # passes over queries that people typed, or a model wrote in 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs of the training and of the choice, beside the training pairs."""
+    """Inputs of the training and of the choice, besides the training pairs."""
 
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
@@ -57,7 +58,7 @@ class Tuned:
     score: float  # its NDCG@10 on dev
     share: float  # of the way from the base model to the best checkpoint; 0: the base model is kept
     decision: Decision
-    evidence: RealEvidence | None = None  # of the real queries; None if there are too few, or none were asked
+    evidence: RealEvidence | None = None  # of the real queries; None if there are too few, or none were used
 
 
 def read_inputs(config: TrainConfig) -> Inputs:
@@ -65,8 +66,8 @@ def read_inputs(config: TrainConfig) -> Inputs:
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     bf16 = use_bf16(config.precision)
     judged = judged_queries.read(("dev",), corpus)
-    queries = judged_queries.vectors(judged.ids, paths.VECTORS)
-    passages = read_vectors(paths.VECTORS, "passages")
+    queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
+    passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, passages[part])
@@ -86,7 +87,7 @@ def with_epochs(config: TrainConfig) -> TrainConfig:
 
 
 def _are_offline() -> bool:
-    """True if nearly all training queries were written without a language model."""
+    """Tell if nearly all training queries were written without a language model."""
     providers = judged_queries.labels(files.read_table(paths.TRAIN_IDS)["query_id"], "provider")
     return sum(traits(provider).offline for provider in providers) >= _NEARLY_ALL * len(providers)
 
@@ -100,11 +101,11 @@ def tune(
 ) -> Tuned | None:
     """Train on the pairs, columns as in train.parquet, and choose; None in all processes but the first.
 
-    The candidate is chosen on dev; real queries, if there are enough, then choose between it and the base. What a
-    killed run left in `checkpoints` is gone on with. `advise` takes each line on what to mend, if nothing was gained.
+    The candidate is chosen on dev; real queries, if there are enough, then choose between it and the base. Training
+    continues from a killed run's `checkpoints`. `advise` takes each line on what to change if nothing was gained.
     """
     before, evaluator = inputs.before, inputs.evaluator
-    evaluator.latest = None  # of a model before this one
+    evaluator.latest = None  # from a model before this one
     base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
     model = encoder.load_base(config.model)
     outcome, best_round = join(_train_rounds(model, config, inputs, pairs, checkpoints))
@@ -113,7 +114,7 @@ def tune(
     if best_round != config.rounds - 1:
         rounds.load(model, checkpoints / str(best_round))
     after = evaluator.latest
-    if after is None or outcome.best != outcome.steps:  # what was measured last is not what was kept
+    if after is None or outcome.best != outcome.steps:  # the last measurement is not of the kept checkpoint
         after = evaluator.measure_model(model)
     for warning in diagnosis.warnings(outcome, before.score, before.passages, after.passages):
         advise(warning)
@@ -126,8 +127,8 @@ def tune(
     decision = real_evidence.decide(dev, evidence, config.certainty)
     if decision.doubt:
         advise(
-            f"{decision.doubt}: the base model is kept. More pairs and more real queries can tell; "
-            "`train.certainty: 0.5` and `train.real_evidence: 0` take every gain on dev"
+            f"{decision.doubt}: the base model is kept. More pairs and more real queries would tell; "
+            "`train.certainty: 0.5` and `train.real_evidence: 0` accept every gain on dev"
         )
     if decision.keeps_base:
         model.load_state_dict(base.state_dict())
@@ -171,10 +172,10 @@ def _ask_real_queries(
     """Rank real test queries with the base model and with `model`; None if they could change nothing."""
     judged = judged_queries.read(("real",), inputs.corpus)
     sample = judged.at(real_evidence.sample_real_queries(judged, config.real_evidence, config.seed))
-    second = real_evidence.second_half(sample.clusters, config.seed)
+    second = second_half(sample.clusters, config.seed)
     if second is None or (dev.keeps_base and len(sample.ids) < DECIDING):
         return None
-    queries = judged_queries.vectors(sample.ids, paths.VECTORS)
+    queries = read_vectors(paths.VECTORS, QUERIES, sample.texts)
     part = part_by_words(sample, inputs.corpus, config.dev_corpus, config.seed)
     evaluator = DevEvaluator(sample, inputs.corpus, part, inputs.bf16, batch_size=config.encode_batch_size)
     before = evaluator.measure(queries, inputs.passages[part])

@@ -22,6 +22,7 @@ class Hub:
     private: dict[str, bool] = field(default_factory=dict)  # by repository
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)  # by repository, then path
     objects: dict[str, bytes] = field(default_factory=dict)  # of LFS, by sha256
+    refusals: dict[str, tuple[int, str]] = field(default_factory=dict)  # status and words, by the end of a path
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -53,6 +54,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         content = self._content()
+        if not self._refuse():
+            self._post(content)
+
+    def _refuse(self) -> bool:
+        refusal = next((each for end, each in self.hub.refusals.items() if self.path.endswith(end)), None)
+        if refusal is None:
+            return False
+        status, words = refusal
+        body = {"error": words, "errors": [{"message": words}], "warnings": []}
+        self._send(status, json.dumps(body).encode(), {"X-Error-Message": words, "Retry-After": "1"})
+        return True
+
+    def _post(self, content: bytes) -> None:
         if self.path == "/api/validate-yaml":
             return self._answer(200, {"errors": [], "warnings": []})
         if not self._known():

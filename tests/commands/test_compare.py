@@ -81,12 +81,12 @@ def test_two_commits(team: Path, capsys: pytest.CaptureFixture[str], monkeypatch
         ["query 37", "0.500", "0.200"],
         ["query 36", "0.500", "0.300"],
     ]
-    assert "38 queries of both: tuned better on 6, worse on 3" in printed
+    assert "38 queries in both: tuned better on 6, worse on 3" in printed
     first, second = (hash_test_set(map(query_key, table["query"], table["answers"])) for table in (per_query(), NOW))
     assert first != second
     assert (
-        f"real queries: the test sets differ, first has 40 queries ({first}) and second 40 queries ({second}); "
-        "the 38 that are in both are compared\n"
+        f"real queries: the test sets differ: first has 40 queries ({first}), second has 40 queries ({second}); "
+        "the 38 queries in both are compared\n"
     ) in printed
     assert "generated" not in printed
 
@@ -95,7 +95,7 @@ def test_the_files_that_are_there_now(team: Path, capsys: pytest.CaptureFixture[
     files.write_table(paths.PER_QUERY, per_query())
     cli.main(["compare", "first"])
     printed = capsys.readouterr().out
-    assert "40 queries of both: tuned better on 0, worse on 0" in printed
+    assert "40 queries in both: tuned better on 0, worse on 0" in printed
     assert "real queries: the same test set, 40 queries (" in printed
     assert "differ," not in printed
 
@@ -112,10 +112,10 @@ def test_a_query_is_the_same_whatever_its_row_case_and_kind() -> None:
         old, new, compare.select_rows(new, [row for _, row in compare.shared(old, new)]), ("A", "B")
     )
     assert re.fullmatch(
-        r"real queries: .* A has 20 queries \(.*\) and B 21 queries \(.*\); the 20 that are in both.*", typed
+        r"real queries: .* A has 20 queries \(.*\), B has 21 queries \(.*\); the 20 queries in both.*", typed
     )
     assert re.fullmatch(
-        r"generated .* A has 20 queries \(.*\) and B 20 queries \(.*\); the 19 that are in both.*", generated
+        r"generated .* A has 20 queries \(.*\), B has 20 queries \(.*\); the 19 queries in both.*", generated
     )
 
 
@@ -124,8 +124,8 @@ def test_a_test_set_that_one_of_the_two_lacks() -> None:
     common = compare.select_rows(both, range(20))
     generated = hash_test_set(map(query_key, both["query"][20:], both["answers"][20:]))
     assert compare.describe_test_sets(real, both, common, ("A", "B"))[1] == (
-        f"generated queries, held out: the test sets differ, A has none and B 20 queries ({generated}); no query is in "
-        "both"
+        f"generated queries, held out: the test sets differ: A has none, B has 20 queries ({generated}); no query is "
+        "in both"
     )
 
 
@@ -153,11 +153,11 @@ def test_too_few_groups_have_no_interval(
     files.write_table(paths.PER_QUERY, {**NOW, "group": [n // 20 for n in range(40)]})
     cli.main(["compare", "first"])
     printed = capsys.readouterr().out
-    assert "95 % interval" in printed
+    assert "95% interval" in printed
     assert re.search(r"real \(38\) +│ tuned +│ 0.500 │ 0.534 │ +\+0.034 │ too few groups", printed)
     assert "1.000 to" not in printed
     # 38 of the 40, of which the first 20 are one group and the others another
-    assert "; too few for an interval, which takes 6 groups of queries: there are 2" in " ".join(printed.split())
+    assert "; too few for an interval: 6 groups of queries, and it needs 2" in " ".join(printed.split())
 
 
 def test_what_the_cache_does_not_have_is_said_with_what_brings_it(

@@ -27,7 +27,7 @@ from fieldtune.commands import cli
 from fieldtune.commands.loaded_systems import Candidate, Systems
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.passages import Corpus, passage_text, section_hash, section_id
-from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
+from fieldtune.corpus.vectors import PASSAGES, read_vectors, write_vectors
 from fieldtune.models import encoder
 from fieldtune.retrieval import ranking
 from fieldtune.runtime import paths
@@ -35,6 +35,7 @@ from fieldtune.runtime.console import console
 from stages.real.matching import match
 from tests.tiny_model import WORDS, tiny_model
 from tests.train import workspace
+from tests.vectors import read_rows, write_encoded
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = 24  # of two passages each
@@ -78,9 +79,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         model.prompts = dict(workspace.PROMPTS)
         encoder.save(model, folder / place)
         texts = [passage_text(row) for row in passages]
-        encoder.write_all(model, folder / vectors, passages=texts, queries=[], real=[], bf16=False, batch_size=2)
+        write_encoded(model, folder / vectors, texts, [])
     shutil.rmtree(folder / "made")
     workspace.configure(folder, workspace.embed_config())
+    files.write_text(folder / ".dvc/config", "")
     (folder / "params.yaml").write_text("queries: data/none.jsonl\n")
     files.write_jsonl(folder / paths.REAL_LOG, [])
     return folder
@@ -134,7 +136,7 @@ def by_hand(query: str, passages: Rows, model: Path, vectors: Path) -> dict[str,
     query_vector = SentenceTransformer(str(model), local_files_only=True).encode_query(
         query, prompt=workspace.PROMPTS["query"]
     )
-    scores = read_vectors(vectors, "passages") @ query_vector
+    scores = read_rows(Path(), vectors, "passages") @ query_vector
     best: dict[str, int] = {}
     for row in np.argsort(-scores).tolist():
         best.setdefault(f"{passages[row]['source']}#{passages[row]['section']}", row)
@@ -186,7 +188,7 @@ def test_yes_is_a_row_no_is_none_and_skipped_is_asked_again(team: Path, person: 
     assert rows[2] == {"query": QUERIES[1]}
     assert printed.splitlines()[-3:] == [
         "2 queries judged, 1 of them with an answer",
-        "real.jsonl has 1 queries with answers: 99 more until 100, from where the verdict is about what people type",
+        "real.jsonl has 1 queries with answers: 99 more needed for a verdict on what people type",
         "next: `queries: real.jsonl` in params.yaml, then `dvc repro`",
     ]
     assert f"query 1 of 4, passage 1 of {len(first)}" in printed
@@ -213,7 +215,7 @@ def test_what_the_file_had_stays_to_the_byte(team: Path, person: Person) -> None
     assert text.startswith(f"{before}\n")
     added = [json.loads(line) for line in text.removeprefix(f"{before}\n").splitlines()]
     assert [f"{row['source']}#{row['section']}" for row in added] == pool_of(QUERIES[0])
-    assert "kept.jsonl has 2 queries with answers: 98 more until 100" in printed
+    assert "kept.jsonl has 2 queries with answers: 98 more needed for a verdict on what people type" in printed
     assert printed.splitlines()[-1] == "next: dvc repro"
 
 
@@ -222,9 +224,9 @@ def test_enough_answers_and_the_table_that_is_set_now(team: Path, person: Person
     Path("params.yaml").write_text("queries: faq.csv\n")
     printed = person.judges("y\n" * len(pool_of(QUERIES[0])), str(log(QUERIES[0]))).splitlines()
     assert printed[-3:] == [
-        "real.jsonl has 100 queries with answers: enough, so that the verdict is about what people type",
+        "real.jsonl has 100 queries with answers: enough for a verdict on what people type",
         "next: `queries: real.jsonl` in params.yaml, then `dvc repro`",
-        "that takes the place of faq.csv: to keep both, put their rows into one table",
+        "this replaces faq.csv: to keep both, merge their rows into one table",
     ]
 
 
@@ -234,7 +236,7 @@ def test_the_search_log_first_then_typed_queries(team: Path, person: Person) -> 
     typed = f"{QUERIES[1]}\n {QUERIES[1]}\n{QUERIES[0]}\n{QUERIES[2]}\n\n"
     printed = person.judges(f"{typed}{'n' * 1}\nq\n")
     assert "Type queries" in printed
-    assert "kept in real.queries.jsonl" in printed
+    assert "saved in real.queries.jsonl" in printed
     assert "query 1 of 2, passage 2 of" in printed
     assert printed.splitlines()[-3].startswith("2 typed queries are not judged yet: real.queries.jsonl keeps them for")
     assert out_rows("real.queries.jsonl") == [{"query": QUERIES[1]}, {"query": QUERIES[2]}]
@@ -242,7 +244,7 @@ def test_the_search_log_first_then_typed_queries(team: Path, person: Person) -> 
     assert [row["query"] for row in out_rows()] == [QUERIES[0], *[QUERIES[1]] * len(pool_of(QUERIES[1]))]
     assert "1 queries judged, 1 of them with an answer" in printed
     printed = person.judges(f"{QUERIES[3]}\n\n{'n' * 1}\ns\n")
-    assert "1 queries that were typed earlier come first (real.queries.jsonl)" in printed
+    assert "1 queries typed earlier come first (real.queries.jsonl)" in printed
     assert f"{QUERIES[2]}\nquery 1 of 2, passage 1" in printed
     assert [row["query"] for row in out_rows("real.queries.jsonl")] == QUERIES[1:4]
     files.write_jsonl(Path("real.jsonl"), ({"query": query} for query in QUERIES[:4]))
@@ -273,12 +275,13 @@ def test_typed_queries_outlive_control_c_and_models_that_do_not_load(
 def test_vectors_of_other_passages(team: Path, person: Person) -> None:
     query = str(log(QUERIES[0]))
     shutil.copytree(paths.VECTORS, "kept")
-    fewer = read_vectors(paths.VECTORS, "passages")[1:]
-    write_vectors(paths.TUNED_VECTORS, "passages", fewer)
+    texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    fewer = read_vectors(paths.VECTORS, PASSAGES, texts[1:])
+    write_vectors(paths.TUNED_VECTORS, PASSAGES, texts[1:], fewer)
     printed = person.judges("q\n", query)
-    assert "data/tuned_vectors is of other passages: the tuned model is left out" in printed
-    write_vectors(paths.VECTORS, "passages", fewer)
-    assert person.refused(query) == ("✗ data/vectors is not of the present passages: run `dvc repro embed`\n")
+    assert "data/tuned_vectors belongs to other passages: the tuned model is left out" in printed
+    write_vectors(paths.VECTORS, PASSAGES, texts[1:], fewer)
+    assert person.refused(query) == ("✗ data/vectors belongs to other passages: run `dvc repro embed`\n")
 
 
 def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
@@ -288,18 +291,18 @@ def test_what_is_missing_is_one_line(team: Path, person: Person) -> None:
         (["gone.csv"], "gone.csv not found\n"),
         (
             ["titles.csv"],
-            "titles.csv, line 2: no column `query`; it has question. Known are query and, for the answer's place, "
-            "source, passage, passage_id, text_sha256 and section\n",
+            "titles.csv, line 2: no column `query`; its columns are question. Known columns: query and, for the "
+            "answer's place, source, passage, passage_id, text_sha256 and section\n",
         ),
         (["empty.csv"], "empty.csv has no rows\n"),
-        (["--out", "real.csv"], "--out real.csv: it is written as JSONL, so give it a name that ends in .jsonl\n"),
+        (["--out", "real.csv"], "--out real.csv: judgements are written as JSONL: give a name that ends in .jsonl\n"),
         (["--top", "0"], "--top is 0: it must be from 1 to 100\n"),
     ):
         assert person.refused(*arguments) == f"✗ {line}"
     shutil.rmtree("own/model")
     assert person.refused(str(log(QUERIES[0]))).startswith("✗ the base model, someone/tiny, is not in own/model.")
-    (vectors_file(paths.VECTORS, "passages")).unlink()
-    assert person.refused().startswith("✗ data/vectors/passages.safetensors not found: run `dvc repro embed`")
+    shutil.rmtree(paths.VECTORS)
+    assert person.refused().startswith("✗ data/vectors/passages not found: run `dvc repro embed`")
     paths.PASSAGES.unlink()
     assert person.refused().startswith("✗ data/passages/passages.jsonl not found: run `dvc repro embed`")
 

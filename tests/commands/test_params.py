@@ -65,7 +65,9 @@ def test_every_path_reads_back_as_it_is_by_all_readers(value: str, tmp_path: Pat
 
 @pytest.mark.parametrize("text", ["b: |\n  docs\nc: 1\n", "b: &x docs\nc: *x\n", "{c: 1}\n"])
 def test_what_cannot_be_edited_is_to_be_set_by_hand(text: str) -> None:
-    with pytest.raises(UserError, match=r"params\.yaml .* cannot be edited here; set there: `b: new`"):
+    with pytest.raises(
+        UserError, match=r"params\.yaml cannot be edited automatically as it is written; set there: `b: new`"
+    ):
         params.edited(text, {"b": "new"})
 
 

@@ -29,6 +29,7 @@ CONTENT = {
     "onnx/model.onnx": b"graph" * 100,
     "onnx/tokenizer.json": b"{}",
     "vectors/passages.parquet": b"vectors",
+    "search/bm25/whole/vocab.index.json": b"words",
     "parity.json": b"{}",
 }
 PUSHED = {  # by place on the Hub
@@ -119,7 +120,7 @@ def test_a_private_repository_that_stays_so_is_not_said_to_be_public(export: Pat
     assert fieldtune(hub, "me/search").returncode == 0
     for dry_run in (["--dry-run"], []):
         printed = fieldtune(hub, "me/search", "--public", *dry_run).stdout
-        assert f" {hub.url}/me/search (private), as it was: its settings there can make it public" in printed
+        assert f" {hub.url}/me/search (private), as before: change that in its settings on the Hub" in printed
     assert hub.private == {"me/search": True}
 
 
@@ -132,15 +133,15 @@ def test_nothing_private_goes_into_a_public_repository_unless_that_is_said(expor
     for dry_run in (["--dry-run"], []):
         done = fieldtune(hub, "me/open", *dry_run)
         assert done.returncode == 1
-        assert "me/open is there already and is public: make it private there, or say `--public`" in done.stdout
+        assert "me/open already exists and is public: make it private on the Hub, or pass `--public`" in done.stdout
     assert hub.files["me/open"] == before
 
 
 @pytest.mark.parametrize(
     ("name", "token", "printed"),
     [
-        ("me/search", None, "no token of the Hub: run `hf auth login`, or set HF_TOKEN"),
-        ("me/search", "hf_wrong", "the Hub does not know this token"),
+        ("me/search", None, "no Hub token: run `hf auth login`, or set HF_TOKEN"),
+        ("me/search", "hf_wrong", "the Hub rejected the token"),
         ("others/search", TOKEN, "the token may not write to others/search"),
     ],
 )
@@ -151,6 +152,45 @@ def test_a_token_that_is_missing_or_wrong(export: Path, hub: Hub, name: str, tok
     assert "hf_" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert hub.files == {}
+
+
+STORAGE = "Private repository storage limit reached, please upgrade your plan to increase your private storage limit."
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words", "advice"),
+    [
+        ("/commit/main", 403, STORAGE, None),
+        ("objects/batch", 403, STORAGE, None),
+        ("/commit/main", 403, "This repository is disabled by its owner", None),
+        ("/repos/create", 403, 'You don\'t have the rights to create a model under the namespace "me"', "write access"),
+        ("/commit/main", 403, "Forbidden: pass a token with the right scope", "write access"),
+        ("/commit/main", 402, "Payment required: add a card", None),
+        ("/commit/main", 412, "A commit has happened since. Please refresh and try again.", "try again later"),
+        ("/validate-yaml", 400, '"license" must be one of [apache-2.0, mit]', None),
+    ],
+)
+def test_the_hubs_own_words_come_first(
+    export: Path, hub: Hub, path: str, status: int, words: str, advice: str | None
+) -> None:
+    hub.refusals[path] = status, words
+    done = fieldtune(hub, "me/search")
+    printed = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert words in printed
+    for hint in ("write access", "try again later"):
+        assert (hint in printed) == (advice is not None and hint in advice), printed
+    if advice:
+        assert printed.index(words) < printed.index(advice)
+    assert TOKEN not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["me/..", "me/a--b", "me/-a"])
+def test_a_name_that_no_repository_can_have_is_not_tried_again(export: Path, hub: Hub, name: str) -> None:
+    done = fieldtune(hub, name)
+    assert done.returncode == 1
+    assert "try again" not in done.stdout
+    assert "Repo id" in done.stdout
 
 
 def test_a_hub_that_is_not_there(export: Path) -> None:
@@ -166,46 +206,51 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(export: Path, hub: Hub
     assert [line.split()[2] for line in printed[:-1]] == sorted([*PUSHED, "manifest.json"])
     # 31 + 700 + 2 + 500 + 2 bytes, and the manifest.
     assert printed[-1].split(maxsplit=2) == ["1.87", "kB", f"would go to {hub.url}/me/search (private)"]
-    assert "vectors/passages.parquet" in fieldtune(hub, "me/search", "--vectors", "--dry-run").stdout
+    with_vectors = fieldtune(hub, "me/search", "--vectors", "--dry-run").stdout
+    assert "vectors/passages.parquet" in with_vectors
+    assert "vocab.index.json" not in with_vectors  # the words of the documents go if they are asked for
+    with_search = fieldtune(hub, "me/search", "--search", "--dry-run").stdout
+    assert "search/bm25/whole/vocab.index.json" in with_search
+    assert "vectors/passages.parquet" not in with_search
     printed = fieldtune(hub, "me/search", "--dry-run", token=None).stdout.splitlines()
-    assert printed[-1].endswith(f"{hub.url}/me/search (private); what is there was not asked: no token")
+    assert printed[-1].endswith(f"{hub.url}/me/search (private); its present files are unknown: no token")
     assert hub.private == {}
-    printed = push("./registry/v1", export, public=False, vectors=False, dry_run=True).splitlines()
+    printed = push("./registry/v1", export, public=False, vectors=False, search=False, dry_run=True).splitlines()
     assert printed[-1].endswith(f"would go to {tmp_path / 'registry/v1'}")
     assert not Path("registry").exists()
 
 
 def test_a_folder_gets_all_of_it_and_only_an_export_is_replaced(export: Path, tmp_path: Path) -> None:
     target = tmp_path / "registry/v1"
-    push(str(target), export, public=False, vectors=False, dry_run=False)
+    push(str(target), export, public=False, vectors=False, search=False, dry_run=False)
     there = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
     assert there == {**CONTENT, "manifest.json": (export / "manifest.json").read_bytes()}
     (export / "onnx/model.onnx").unlink()
     list_again(export)
-    push(str(target), export, public=False, vectors=False, dry_run=False)
+    push(str(target), export, public=False, vectors=False, search=False, dry_run=False)
     assert not (target / "onnx/model.onnx").exists()
-    with pytest.raises(UserError, match=r"registry is there and is not an export"):
-        push(str(target.parent), export, public=False, vectors=False, dry_run=False)
+    with pytest.raises(UserError, match=r"registry exists and is not an export"):
+        push(str(target.parent), export, public=False, vectors=False, search=False, dry_run=False)
     for inside in ("./data/export/copy", "./data"):
-        with pytest.raises(UserError, match="overlap: name another place"):
-            push(inside, export, public=False, vectors=False, dry_run=False)
+        with pytest.raises(UserError, match="overlap: choose another target"):
+            push(inside, export, public=False, vectors=False, search=False, dry_run=False)
     assert target.is_dir()
 
 
 @pytest.mark.parametrize(
     ("manifest", "printed"),
     [
-        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 is there and is not an export \(js/app"),
-        (b'[{"src": "a.png"}]', "v1 is there and is not an export"),
-        (b"\xff", "v1 is there and is not an export"),
-        (None, r"js/app.js in \S*/v1 is not of the export there and would be lost: move it"),
+        (b'{"manifest_version": 3, "icons": {"16": "a.png"}}', r"v1 exists and is not an export \(it contains js/app"),
+        (b'[{"src": "a.png"}]', "v1 exists and is not an export"),
+        (b"\xff", "v1 exists and is not an export"),
+        (None, r"js/app.js in \S*/v1 is not part of that export and would be lost: move it"),
     ],
 )
 def test_a_folder_with_a_file_of_no_export_is_left_alone(
     manifest: bytes | None, printed: str, export: Path, tmp_path: Path
 ) -> None:
     target = tmp_path / "v1"
-    push(str(target), export, public=False, vectors=False, dry_run=False)
+    push(str(target), export, public=False, vectors=False, search=False, dry_run=False)
     (target / "js").mkdir()
     (target / "js/app.js").write_bytes(b"mine")
     if manifest is not None:
@@ -213,34 +258,34 @@ def test_a_folder_with_a_file_of_no_export_is_left_alone(
     before = {path: path.read_bytes() for path in target.rglob("*") if path.is_file()}
     for dry_run in (True, False):
         with pytest.raises(UserError, match=printed):
-            push(str(target), export, public=False, vectors=False, dry_run=dry_run)
+            push(str(target), export, public=False, vectors=False, search=False, dry_run=dry_run)
     assert {path: path.read_bytes() for path in target.rglob("*") if path.is_file()} == before
 
 
 def test_an_empty_folder_is_filled_and_a_file_is_not_replaced(export: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    push("./empty", export, public=False, vectors=False, dry_run=False)
+    push("./empty", export, public=False, vectors=False, search=False, dry_run=False)
     assert (tmp_path / "empty/manifest.json").is_file()
     (tmp_path / "file").write_bytes(b"mine")
-    with pytest.raises(UserError, match="file is there and is not a folder"):
-        push("./file", export, public=False, vectors=False, dry_run=False)
+    with pytest.raises(UserError, match="file exists and is not a folder"):
+        push("./file", export, public=False, vectors=False, search=False, dry_run=False)
 
 
 @pytest.mark.parametrize("target", ["search", "a/b/c", "s3://bucket/model", ""])
 def test_a_target_that_is_none(export: Path, target: str) -> None:
     with pytest.raises(UserError, match="is neither owner/name on the Hub, nor a path"):
-        push(target, export, public=False, vectors=False, dry_run=True)
+        push(target, export, public=False, vectors=False, search=False, dry_run=True)
 
 
 def test_an_export_that_was_changed_goes_nowhere(export: Path) -> None:
     (export / "onnx/tokenizer.json").write_bytes(b"[]")
-    with pytest.raises(UserError, match=r"onnx/tokenizer.json is not as data/export/manifest.json says"):
-        push("./copy", export, public=False, vectors=False, dry_run=False)
+    with pytest.raises(UserError, match=r"onnx/tokenizer.json does not match data/export/manifest.json"):
+        push("./copy", export, public=False, vectors=False, search=False, dry_run=False)
     with pytest.raises(UserError, match="is not an export"):
-        push("./copy", Path("data"), public=False, vectors=False, dry_run=False)
+        push("./copy", Path("data"), public=False, vectors=False, search=False, dry_run=False)
     (export / "manifest.json").write_bytes(b'{"name": "An app"}')
     with pytest.raises(UserError, match=r"manifest.json not found, or it lists no files"):
-        push("./copy", export, public=False, vectors=False, dry_run=False)
+        push("./copy", export, public=False, vectors=False, search=False, dry_run=False)
 
 
 def run(*command: str) -> None:
@@ -263,35 +308,35 @@ def stored(remote: Path) -> set[bytes]:
 
 def test_a_dvc_remote_gets_the_export(export: Path, remote: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"DVC has no remote 'other' \(available: store\): dvc remote add other <url>"):
-        push("dvc:other", export, public=False, vectors=False, dry_run=True)
-    with pytest.raises(UserError, match="DVC has data/export alone"):
-        push("dvc:store", tmp_path / "data/export", public=False, vectors=False, dry_run=True)
-    assert "would go to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=True)
+        push("dvc:other", export, public=False, vectors=False, search=False, dry_run=True)
+    with pytest.raises(UserError, match="DVC tracks only data/export"):
+        push("dvc:store", tmp_path / "data/export", public=False, vectors=False, search=False, dry_run=True)
+    assert "would go to DVC remote store" in push("dvc:store", export, False, False, False, dry_run=True)
     assert not remote.exists()
-    assert "went to DVC's remote store" in push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    assert "went to DVC remote store" in push("dvc:store", export, False, False, False, dry_run=False)
     assert set(CONTENT.values()) <= stored(remote)
     files.write_text(Path(".dvc/config"), "")
     with pytest.raises(UserError, match=r"DVC has no remote 'store' \(available: none\): dvc remote add store <url>"):
-        push("dvc:store", export, public=False, vectors=False, dry_run=True)
+        push("dvc:store", export, False, False, False, dry_run=True)
 
 
 def test_an_export_that_dvc_has_otherwise_or_not_at_all_is_not_said_to_have_gone(export: Path, remote: Path) -> None:
     before = (export / "model/README.md").read_bytes()
     (export / "model/README.md").write_bytes(b"# changed\n")
     list_again(export)
-    otherwise = r"DVC does not have data/export as it is now .*: run `dvc repro export`, or `dvc commit export`"
+    otherwise = r"data/export has changed since DVC recorded it .*: run `dvc repro export`, or `dvc commit export`"
     for dry_run in (True, False):
         with pytest.raises(UserError, match=otherwise):
-            push("dvc:store", export, public=False, vectors=False, dry_run=dry_run)
+            push("dvc:store", export, public=False, vectors=False, search=False, dry_run=dry_run)
     (export / "model/README.md").write_bytes(before)
     list_again(export)
     shutil.rmtree(".dvc/cache")
     with pytest.raises(UserError, match=otherwise):
-        push("dvc:store", export, public=False, vectors=False, dry_run=False)
+        push("dvc:store", export, False, False, False, dry_run=False)
     assert not remote.exists()
     files.write_text(Path("data/export.dvc"), "broken")
     with pytest.raises(UserError, match=r"`dvc status --json -- data/export` failed"):
-        push("dvc:store", export, public=False, vectors=False, dry_run=False)
+        push("dvc:store", export, False, False, False, dry_run=False)
 
 
 def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
@@ -304,6 +349,6 @@ def test_what_the_cache_loses_meanwhile_is_missed_in_the_remote(
         return version_control.run_dvc(*arguments)
 
     monkeypatch.setattr("fieldtune.commands.push.run_dvc", losing)
-    with pytest.raises(UserError, match=r"DVC's remote store has not all of data/export \(data/export"):
-        push("dvc:store", export, public=False, vectors=False, dry_run=False)
+    with pytest.raises(UserError, match=r"DVC remote store lacks a part of data/export \(data/export"):
+        push("dvc:store", export, False, False, False, dry_run=False)
     assert CONTENT["vectors/passages.parquet"] not in stored(remote)

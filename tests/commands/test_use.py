@@ -25,7 +25,7 @@ model_path: data/none.jsonl
 pin: data/none.jsonl
 style: data/sample/style.yaml
 
-generator: sample                 # a file of conf/generator/
+generator: sample                 # a file in conf/generator/
 train: {epochs: 1}
 """
 ANY = ("keyphrases", "claude", "claude_batch", "local")
@@ -110,9 +110,9 @@ def test_a_team_begins_with_its_own_documents(team: Path, printed: Printed) -> N
     before = tree()
     assert printed.by("./own/docs/", "own/real.csv") == [
         "documents: own/docs (2 files)",
-        "queries: own/real.csv (2 with an answer, 1 without an answer: `fieldtune judge` finds them)",
+        "queries: own/real.csv (2 with an answer, 1 without an answer: find answers with `fieldtune judge`)",
         "pairs: none",
-        "generator: keyphrases (not sample: its queries are of the sample's documents)",
+        "generator: keyphrases (not sample: its queries are for the sample's documents)",
         "added to DVC: own/docs, own/real.csv",
         "commit it: git add params.yaml own/.gitignore own/docs.dvc own/real.csv.dvc && git commit",
         "next: dvc repro",
@@ -145,7 +145,7 @@ def test_a_team_begins_with_its_own_documents(team: Path, printed: Printed) -> N
     assert printed.by("own/docs", "own/real.csv")[3:] == ["generator: keyphrases", "next: dvc repro"]
 
     shutil.rmtree("own/docs")  # as in a fresh clone
-    assert printed.refused("own/docs") == "✗ own/docs is not here, but DVC knows it: dvc pull own/docs.dvc\n"
+    assert printed.refused("own/docs") == "✗ own/docs not found, but DVC tracks it: dvc pull own/docs.dvc\n"
 
 
 def test_what_git_has_is_left_alone_and_what_it_lacks_is_said(team: Path, printed: Printed) -> None:
@@ -156,7 +156,7 @@ def test_what_git_has_is_left_alone_and_what_it_lacks_is_said(team: Path, printe
     ]
     run("git", "rm", "--quiet", "--cached", "own/docs/guide.md")
     (line,) = (line for line in printed.by("own/docs") if line.startswith("!"))
-    assert line.startswith("! git has part of own/docs, but 1 of its files are neither in git nor in DVC")
+    assert line.startswith("! git tracks a part of own/docs, but 1 of its files are in neither git nor DVC")
     assert not list(Path("own").glob("*.dvc"))
     assert settings() == ("own/docs", "own/real.csv", "data/none.jsonl", "keyphrases")
 
@@ -178,15 +178,15 @@ def test_the_same_documents_keep_their_tables_and_others_say_what_they_drop(team
     printed.by("own/docs", "own/real.csv")
     shutil.move("own/real.csv", "own/other.csv")
     message = printed.refused("own/docs")
-    assert message == "✗ own/real.csv is not there; params.yaml names it: name another, or data/none.jsonl\n"
+    assert message == "✗ own/real.csv not found; params.yaml names it: name another, or data/none.jsonl\n"
 
 
 def test_columns_that_may_be_misnamed_are_said(team: Path, printed: Printed) -> None:
     Path("q.csv").write_text("query;file;heading\nhow so;guide.md;Guide\n")
     run("git", "add", "own", "q.csv")
     assert printed.by("own/docs", "q.csv")[1:3] == [
-        "queries: q.csv (1 without an answer: `fieldtune judge` finds them)",
-        "! columns file, heading are not known; a place is source and section, passage, or passage_id",
+        "queries: q.csv (1 without an answer: find answers with `fieldtune judge`)",
+        "! unknown columns file, heading; a place is source and section, passage, or passage_id",
     ]
 
 
@@ -195,8 +195,7 @@ def test_what_lies_outside_is_used_where_it_is(team: Path, printed: Printed) -> 
     outside = str(team.parent / "outside")
     lines = printed.by("../outside/docs", "../outside/real.csv")
     assert lines[4:6] == [
-        f"! {outside}/{name} is outside the repository: whoever clones this will not have it"
-        for name in ("docs", "real.csv")
+        f"! {outside}/{name} is outside the repository: a clone will not have it" for name in ("docs", "real.csv")
     ]
     # A queued experiment runs in another folder, where `../outside` would be another place.
     assert settings()[:2] == (f"{outside}/docs", f"{outside}/real.csv")
@@ -214,12 +213,12 @@ def test_one_file_is_one_file(team: Path, printed: Printed) -> None:
     ("now", "arguments", "generator", "why"),
     [
         *((name, [], name, "") for name in ANY),
-        ("sample", [], "keyphrases", " (not sample: its queries are of the sample's documents)"),
-        ("recorded", [], "keyphrases", " (not recorded: its queries are of the sample's documents)"),
+        ("sample", [], "keyphrases", " (not sample: its queries are for the sample's documents)"),
+        ("recorded", [], "keyphrases", " (not recorded: its queries are for the sample's documents)"),
         ("pairs", [], "keyphrases", " (not pairs: it needs `--pairs FILE`)"),
         ("gone", [], "keyphrases", " (not gone: gone is not a choice of conf/generator/; available: "),
         ("sample", ["--generator", "local"], "local", ""),
-        ("local", ["--pairs", "p.csv"], "local", " (with the pairs; `--generator pairs`: those alone)"),
+        ("local", ["--pairs", "p.csv"], "local", " (besides the pairs; `--generator pairs` uses them alone)"),
         ("pairs", ["--pairs", "p.csv"], "pairs", ""),
         ("sample", ["--pairs", "p.csv", "--generator", "pairs"], "pairs", ""),
     ],
@@ -235,33 +234,35 @@ def test_the_generator_stays_where_it_fits(
     assert why or lines[3] == f"generator: {generator}"
     pairs = "p.csv" if "--pairs" in arguments else "data/none.jsonl"
     assert settings() == ("own/docs", "data/none.jsonl", pairs, generator)
-    assert ("what its queries cost: dvc repro ingest && fieldtune estimate" in lines) == generator.startswith("claude")
+    assert (
+        "estimate the cost of its queries: dvc repro ingest && fieldtune estimate" in lines
+    ) == generator.startswith("claude")
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["nowhere"], "nowhere is not there\n"),
+        (["nowhere"], "nowhere not found\n"),
         (["own/real.csv"], "own/real.csv is a file: name its folder\n"),
         (["empty"], "empty has no files\n"),
         (["."], ". cannot be used: the pipeline writes data/"),
-        (["data/sample/docs"], "data/sample/docs is not here, but DVC knows it: dvc repro data/sample/dvc.yaml:"),
-        (["own/docs", "q.csv"], "q.csv is not there\n"),
+        (["data/sample/docs"], "data/sample/docs not found, but DVC tracks it: dvc repro data/sample/dvc.yaml:"),
+        (["own/docs", "q.csv"], "q.csv not found\n"),
         (["own/docs", "own"], "own is a folder\n"),
         (["own/docs", "data/real/log.jsonl"], "data/real/log.jsonl cannot be used: the pipeline writes data/real"),
-        (["own/docs", "own/docs/guide.md"], "own/docs/guide.md lies among the documents, and would be read as one"),
-        (["own/docs", "titles.csv"], "titles.csv, line 2: no column `query`; it has question, source. Known are query"),
+        (["own/docs", "own/docs/guide.md"], "own/docs/guide.md lies among the documents and would be read as one"),
+        (["own/docs", "titles.csv"], "titles.csv, line 2: no column `query`; its columns are question, source. Known"),
         (
             ["own/docs", "group.csv"],
-            "group.csv, line 3: group is training: it must be one of test, dev, train, style, or no",
+            "group.csv, line 3: group is training: it must be one of test, dev, train, style, or empty",
         ),
-        (["own/docs", "half.jsonl"], "half.jsonl, line 2: no column `query`; it has source."),
-        (["own/docs", "blank.csv"], "blank.csv, line 3: no `query`: each row needs one\n"),
+        (["own/docs", "half.jsonl"], "half.jsonl, line 2: no column `query`; its columns are source."),
+        (["own/docs", "blank.csv"], "blank.csv, line 3: `query` is empty: every row needs one\n"),
         (["own/docs", "header.csv"], "header.csv has no rows\n"),
-        (["own/docs", "--pairs", "own/real.csv"], "own/real.csv, line 3: no place of its answer: a column is needed,"),
-        (["own/docs", "own/real.csv", "--pairs", "own/../own/real.csv"], "queries and pairs are one file"),
+        (["own/docs", "--pairs", "own/real.csv"], "own/real.csv, line 3: no place of the answer: add a column,"),
+        (["own/docs", "own/real.csv", "--pairs", "own/../own/real.csv"], "queries and pairs are the same file"),
         (["own/docs", "--generator", "gpt"], "--generator gpt: gpt is not a choice of conf/generator/; available: "),
-        (["own/docs", "--generator", "sample"], "--generator sample: its queries are of the sample's documents\n"),
+        (["own/docs", "--generator", "sample"], "--generator sample: its queries are for the sample's documents\n"),
         (["own/docs", "--generator", "pairs"], "--generator pairs: it needs `--pairs FILE`\n"),
     ],
 )  # fmt: skip
@@ -286,19 +287,19 @@ def test_a_name_that_is_not_utf_8_and_a_link_to_nothing(folder: str, team: Path,
     named = Path(os.fsdecode(bytes(Path(folder)) + b"/gr\xf6sse.md"))
     named.touch()
     message = printed.refused("own/docs")
-    assert message == f"✗ {folder}/gr\\xf6sse.md: a file name that is not UTF-8, which DVC needs: rename it\n"
+    assert message == f"✗ {folder}/gr\\xf6sse.md: this file name is not UTF-8, which DVC needs: rename it\n"
     assert printed.refused("own/docs/more", str(named)) == message
     named.unlink()
     (team / folder / "gone.md").symlink_to("nowhere.md")
     message = printed.refused("own/docs")
-    assert message == f"✗ {folder}/gone.md is a link to what is not there: remove it, or mend it\n"
+    assert message == f"✗ {folder}/gone.md is a broken link: remove or repair it\n"
     assert printed.refused("own/docs/more", f"{folder}/gone.md") == message
     (team / folder / "gone.md").unlink()
     Path("own/docs/.git").mkdir()  # which DVC leaves out
     (team / "own/docs/.git/gone").symlink_to("nowhere")
     printed.by("own/docs")
     (team / folder / "gone.md").symlink_to("nowhere.md")  # as where DVC links to its cache, and that is emptied
-    assert printed.refused("own/docs").endswith("a link to what is not there: dvc pull own/docs.dvc\n")
+    assert printed.refused("own/docs").endswith("a broken link: dvc pull own/docs.dvc\n")
 
 
 def test_a_beir_folder_brings_its_queries(team: Path, printed: Printed) -> None:
@@ -306,7 +307,7 @@ def test_a_beir_folder_brings_its_queries(team: Path, printed: Printed) -> None:
     files.write_jsonl(Path("set/queries.jsonl"), [{"_id": "q", "text": "y"}])
     files.write_text(Path("set/qrels/test.tsv"), "query-id\tcorpus-id\tscore\nq\t1\t1\n")
     run("git", "add", "set", "own")
-    assert printed.by("set")[1] == "queries: those of the folder, which is laid out as BEIR"
+    assert printed.by("set")[1] == "queries: those of the folder, which has BEIR's layout"
     assert settings()[1] == "data/none.jsonl"
     assert printed.by("set", "own/real.csv")[1].startswith("queries: own/real.csv (2 with")
 
@@ -327,14 +328,16 @@ def test_files_that_dvc_or_git_ignores(team: Path, printed: Printed) -> None:
     Path(".dvcignore").write_text("own/docs/more\n")
     Path(".gitignore").write_text("guide.md\n")
     (line,) = (line for line in printed.by("own/docs") if line.startswith("!"))
-    assert line.startswith("! .dvcignore names 1 of the files in own/docs: they are read here, but DVC does not see")
+    assert line.startswith(
+        "! .dvcignore excludes 1 of the files in own/docs: they are read here, but DVC does not notice"
+    )
     assert nfiles("own/docs") == 2  # what git ignores DVC takes
 
     Path("own/docs.dvc").unlink()
     Path(".dvcignore").write_text("own\n")
-    assert "own/docs is named by .dvcignore, so that DVC cannot have it" in printed.refused("own/docs")
+    assert "own/docs is excluded by .dvcignore, so DVC cannot track it" in printed.refused("own/docs")
     Path(".dvcignore").write_text("real.csv\n")
-    assert "own/real.csv is named by .dvcignore" in printed.refused("own/docs", "own/real.csv")
+    assert "own/real.csv is excluded by .dvcignore" in printed.refused("own/docs", "own/real.csv")
     Path(".dvcignore").unlink()
     Path(".gitignore").write_text("*.dvc\n")
     assert "git ignores own/docs.dvc, the file that `dvc add own/docs` would write" in printed.refused("own/docs")

@@ -1,5 +1,6 @@
 """The settings that params.yaml and conf/ give, and the message for each mistake in them."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -74,37 +75,37 @@ def composed() -> str:
 MISTAKES = {
     "unknown key": (
         *("params.yaml", "model: minilm", "model: minilm\nlearning_rate: 1"),
-        "params.yaml: learning_rate is not a known key; did you mean train.learning_rate?",
+        "params.yaml: unknown key learning_rate; did you mean train.learning_rate?",
     ),
     "unknown key below": (
         *("params.yaml", "epochs:", "epoch:"),
-        "params.yaml: train.epoch is not a known key; did you mean train.epochs?",
+        "params.yaml: unknown key train.epoch; did you mean train.epochs?",
     ),
     "an unknown key like none": (
         *("params.yaml", "epochs:", "foo:"),
-        "params.yaml: train.foo is not a known key; available in train: launcher, epochs, rounds, learning_rate, ",
+        "params.yaml: unknown key train.foo; available in train: launcher, epochs, rounds, learning_rate, ",
     ),
     "an unknown stage": (
         "params.yaml",
         "train:",
         "foo: 1\ntrain:",
-        "params.yaml: foo is not a known key; available: doc",
+        "params.yaml: unknown key foo; available: doc",
     ),
     "a name of other tools": (
         *("params.yaml", "epochs:", "lr:"),
-        "params.yaml: train.lr is not a known key; did you mean train.learning_rate?",
+        "params.yaml: unknown key train.lr; did you mean train.learning_rate?",
     ),
     "a name of other tools, of what all stages share": (
         *("params.yaml", "epochs:", "fp16:"),
-        "params.yaml: train.fp16 is not a known key; did you mean train.precision?",
+        "params.yaml: unknown key train.fp16; did you mean train.precision?",
     ),
     "a name of other tools at another stage": (
         *("params.yaml", "train:", "export: {batch: 3}\ntrain:"),
-        "params.yaml: export.batch is not a known key; did you mean export.batch_size?",
+        "params.yaml: unknown key export.batch; did you mean export.batch_size?",
     ),
     "a name of other tools, alone": (
         *("params.yaml", "train:", "chunk_size: 3\ntrain:"),
-        "params.yaml: chunk_size is not a known key; did you mean ingest.max_tokens?",
+        "params.yaml: unknown key chunk_size; did you mean ingest.max_tokens?",
     ),
     "wrong type": (
         "params.yaml",
@@ -128,6 +129,51 @@ MISTAKES = {
         *("params.yaml", "epochs: 3", "symmetric: maybe"),
         "params.yaml: train.symmetric is 'maybe': it must be true or false",
     ),
+    "null for a place": (
+        "params.yaml",
+        "pin: data/none.jsonl",
+        "pin: null",
+        "params.yaml: no value for pin: if",
+    ),
+    "nothing for a place": (
+        "params.yaml",
+        "queries: own/real.csv",
+        "queries:",
+        "params.yaml: no value for queries: if",
+    ),
+    "blanks for a place": (
+        "params.yaml",
+        "style: data/none.jsonl",
+        "style: ' '",
+        "params.yaml: no value for style: if",
+    ),
+    "a number for a place": ("params.yaml", "own/docs", "2024", "params.yaml: documents is 2024: it must be text"),
+    "a fraction for a place": ("params.yaml", "own/real.csv", "1.5", "params.yaml: queries is 1.5: it must be text"),
+    "true for a place": (
+        *("params.yaml", "model_path: data/none.jsonl", "model_path: true"),
+        "params.yaml: model_path is true: it must be text",
+    ),
+    "a mapping for a place": ("params.yaml", "own/docs", "{a: b}", "params.yaml: documents"),
+    "a quoted list": (
+        *("params.yaml", "epochs: 3", 'matryoshka: "[16, 8]"'),
+        "params.yaml: train.matryoshka is '[16, 8]': it must be a list without quotes: [16, 8]",
+    ),
+    "a list without brackets": (
+        *("params.yaml", "epochs: 3", "matryoshka: 16, 8"),
+        "params.yaml: train.matryoshka is '16, 8': it must be a list without quotes: [16, 8]",
+    ),
+    "a word for a list of numbers": (
+        *("params.yaml", "epochs: 3", "matryoshka: all"),
+        "params.yaml: train.matryoshka is 'all': it must be a list of whole numbers",
+    ),
+    "a fraction for a list of whole numbers": (
+        *("params.yaml", "epochs: 3", "matryoshka: 0.5"),
+        "params.yaml: train.matryoshka is 0.5: it must be a list of whole numbers",
+    ),
+    "a word for a list of words": (
+        *("params.yaml", "train:", "ingest: {exclude: '*.txt'}\ntrain:"),
+        "params.yaml: ingest.exclude is '*.txt': it must be a list",
+    ),
     "a list for a word": ("params.yaml", "own/docs", "[a]", "params.yaml: documents is ['a']: it must be text"),
     "no place": (
         "params.yaml",
@@ -141,7 +187,7 @@ MISTAKES = {
     ),
     "a value for a section": (
         *("params.yaml", "train:", "embed: 3\ntrain:"),
-        "params.yaml: embed must hold keys and values: model, launcher, precision, batch_size",
+        "params.yaml: embed must be a mapping with the keys model, launcher, precision, batch_size",
     ),
     "nothing for a value": (
         "params.yaml",
@@ -165,7 +211,7 @@ MISTAKES = {
     ),
     "an empty list": (
         *("params.yaml", "train:", "ingest: {include: []}\ntrain:"),
-        "params.yaml: ingest.include is []: it must list words, at least one",
+        "params.yaml: ingest.include is []: it must list at least one word",
     ),
     "keys for a word in a list": (
         *("params.yaml", "train:", "ingest: {include: [{a: b}]}\ntrain:"),
@@ -199,20 +245,20 @@ MISTAKES = {
     ),
     "no choice": (
         *("params.yaml", "model: minilm\n", ""),
-        f"params.yaml: model: choose a file of conf/model/; available: {MODEL_FILES}",
+        f"params.yaml: model: choose a file in conf/model/; available: {MODEL_FILES}",
     ),
     "choice without a file": (
         *("params.yaml", "minilm", "minilmm"),
-        f"params.yaml: model: 'minilmm' is not a file of conf/model/; available: {MODEL_FILES}",
+        f"params.yaml: model: 'minilmm' is not a file in conf/model/; available: {MODEL_FILES}",
     ),
     "preset without a file": (
         *("params.yaml", "experiment: null", "experiment: fast"),
-        "params.yaml: experiment: 'fast' is not a file of conf/experiment/; available: data_curve, few_passages, "
+        "params.yaml: experiment: 'fast' is not a file in conf/experiment/; available: data_curve, few_passages, "
         "sweep, two_rounds",
     ),
     "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 13: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "rounds: 1", "rounds: [1", "conf/config.yaml, line "),
-    "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must hold keys and values"),
+    "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must be a mapping of keys to values"),
     "a reference to nothing": (
         *("params.yaml", "epochs: 3", "epochs: ${train.epoch}"),
         "params.yaml: train.epochs: Interpolation key 'train.epoch' not found",
@@ -223,12 +269,12 @@ MISTAKES = {
     ),
     "a stage with documents of its own": (
         *("params.yaml", "train:", "ingest: {documents: elsewhere}\ntrain:"),
-        "params.yaml: ingest.documents may not be set: all stages share one; set `documents:` instead",
+        "params.yaml: ingest.documents may not be set, since all stages share it; set `documents:` instead",
     ),
     "a stage with a model of its own": (
         *("params.yaml", "  epochs: 3", "  model: {max_tokens: 128}"),
-        "params.yaml: train.model.max_tokens may not be set: all stages share one; edit conf/model/minilm.yaml, or "
-        "set `model:` to another file there",
+        "params.yaml: train.model.max_tokens may not be set, since all stages share it; edit conf/model/minilm.yaml, "
+        "or set `model:` to another file there",
     ),
     "a value that a generator's file takes in from another": (
         *("conf/generator/_base.yaml", "words: 5", "words: 50"),
@@ -236,17 +282,17 @@ MISTAKES = {
     ),
     "a file that others take in": (
         *("params.yaml", "generator: recorded", "generator: _messages"),
-        "params.yaml: generator: '_messages' is not a file of conf/generator/; available: claude, claude_batch, ",
+        "params.yaml: generator: '_messages' is not a file in conf/generator/; available: claude, claude_batch, ",
     ),
     "a stage with a generator's settings": (
         *("params.yaml", "train:", "generate: {generator: {messages: {budget_usd: 20}}}\ntrain:"),
-        "params.yaml: generate.generator.messages.budget_usd may not be set: all stages share one; edit "
+        "params.yaml: generate.generator.messages.budget_usd may not be set, since all stages share it; edit "
         "conf/generator/recorded.yaml, or set `generator:` to another file there",
     ),
     "settings for a generator's name": (  # as `dvc exp run -S +generator.words=3` writes them
         *("params.yaml", "generator: recorded", "generator: {words: 3, messages: {budget_usd: 20}}"),
-        "params.yaml: generator.words, generator.messages.budget_usd may not be set here: `generator:` names a file of "
-        "conf/generator/, and its values are edited there, in conf/generator/<name>.yaml; available: claude, ",
+        "params.yaml: generator.words, generator.messages.budget_usd may not be set here: `generator:` names a file in "
+        "conf/generator/; edit its values there, in conf/generator/<name>.yaml; available: claude, ",
     ),
     "a default without a file": (
         *("conf/config.yaml", "  - schema\n", "  - schema\n  - other\n"),
@@ -254,11 +300,11 @@ MISTAKES = {
     ),
     "unknown key in conf": (
         *("conf/config.yaml", "  epochs:", "  epoch:"),
-        "conf/config.yaml: train.epoch is not a known key; did you mean train.epochs?",
+        "conf/config.yaml: unknown key train.epoch; did you mean train.epochs?",
     ),
     "unknown key in a choice": (
         *("conf/model/minilm.yaml", "license:", "licence:"),
-        "conf/model/minilm.yaml: model.licence is not a known key; did you mean model.license?",
+        "conf/model/minilm.yaml: unknown key model.licence; did you mean model.license?",
     ),
     "wrong type in a choice": (
         *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: lots"),
@@ -270,15 +316,15 @@ MISTAKES = {
     ),
 }
 PRESET_MISTAKES = {
-    "documents": ("documents: other", "a preset may not set documents; set it in params.yaml"),
-    "queries": ("queries: other", "a preset may not set queries; set it in params.yaml"),
-    "model_path": ("model_path: other", "a preset may not set model_path; set it in params.yaml"),
-    "pin": ("pin: other", "a preset may not set pin; set it in params.yaml"),
+    "documents": ("documents: other", "a preset may not set documents: set it in params.yaml"),
+    "queries": ("queries: other", "a preset may not set queries: set it in params.yaml"),
+    "model_path": ("model_path: other", "a preset may not set model_path: set it in params.yaml"),
+    "pin": ("pin: other", "a preset may not set pin: set it in params.yaml"),
     "documents of a stage": ("ingest: {documents: other}", "ingest.documents may not be set"),
     "another preset": ("experiment: few_passages", "a preset may not set experiment"),
-    "unknown key": ("train: {epoch: 1}", "train.epoch is not a known key; did you mean train.epochs?"),
+    "unknown key": ("train: {epoch: 1}", "unknown key train.epoch; did you mean train.epochs?"),
     "out of range": ("train: {epochs: 0}", "train.epochs is 0.0: it must lie between 0.01 and 100"),
-    "choice without a file": ("model: none", f"model: 'none' is not a file of conf/model/; available: {MODEL_FILES}"),
+    "choice without a file": ("model: none", f"model: 'none' is not a file in conf/model/; available: {MODEL_FILES}"),
 }
 
 
@@ -371,7 +417,7 @@ def test_the_stage_writes_a_config_for_each_stage_and_leaves_all_as_they_were_af
     edit("params.yaml", "batch_size: 64", "batch_size: 32\n  epoch: 1")
     failed = run("-m", "stages.compose")
     assert failed.returncode == 1
-    assert failed.stdout == "✗ compose  params.yaml: train.epoch is not a known key; did you mean train.epochs?\n"
+    assert failed.stdout == "✗ compose  params.yaml: unknown key train.epoch; did you mean train.epochs?\n"
     assert failed.stderr == ""
     assert configs() == before
     # Otherwise the last line would prove nothing.
@@ -396,7 +442,7 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
         (
             "own/docs",
             "nosuch",
-            "params.yaml: documents: nosuch not found; name a folder, or run `fieldtune use <folder>`",
+            "params.yaml: documents: nosuch not found; set it to a folder, or run `fieldtune use <folder>`",
         ),
         ("own/real.csv", "no.csv", "params.yaml: queries: no.csv not found; if you have none, write data/none.jsonl"),
         (
@@ -407,17 +453,17 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
         (
             "model_path: data/none.jsonl",
             "model_path: nosuch",
-            "params.yaml: model_path: nosuch not found; name the folder of",
+            "params.yaml: model_path: nosuch not found; set it to the folder of",
         ),
         (
             "pin: data/none.jsonl",
             "pin: nosuch",
-            "params.yaml: pin: nosuch is not a model folder; to pin nothing: data/none",
+            "params.yaml: pin: nosuch is not a model folder; to pin nothing, set `pin: data/none",
         ),
         (
             "pin: data/none.jsonl",
             "pin: docs",
-            "params.yaml: pin: docs is not a model folder; to pin nothing: data/none",
+            "params.yaml: pin: docs is not a model folder; to pin nothing, set `pin: data/none",
         ),
         ("train:", "launcher: no.yaml\ntrain:", "launcher: no.yaml not found: write it with `accelerate config"),
         ("epochs: 3", "launcher: no.yaml", "launcher: no.yaml not found: write it with `accelerate config"),
@@ -483,7 +529,7 @@ def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: 
 def test_what_a_preset_overrules_is_reported(project: Path, preset: str, overruled: str | None) -> None:
     edit("params.yaml", "experiment: null", "experiment: mine")
     edit("conf/experiment/mine.yaml", "", preset)
-    end = f"; the preset is stronger than params.yaml: {overruled}" if overruled else ""
+    end = f"; the preset overrides params.yaml: {overruled}" if overruled else ""
     assert work() == f"11 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
 
 
@@ -494,3 +540,65 @@ def test_compose_imports_nothing_heavy(project: Path) -> None:
     loaded = run("-c", program).stdout.split()
     assert "hydra" in loaded
     assert not set(heavy) & set(loaded)
+
+
+PLACED = {
+    "the test queries": ("queries: own/real.csv", "queries: own/docs/real.csv", "own/docs/real.csv lies among"),
+    "pairs": ("pairs: data/none.jsonl", "pairs: own/docs/more/pairs.jsonl", "more/pairs.jsonl lies among"),
+    "a style": ("style: data/none.jsonl", "style: own/docs/style.yaml", "style: own/docs/style.yaml lies among"),
+    "a model": ("model_path: data/none.jsonl", "model_path: own/docs/model", "model_path: own/docs/model lies among"),
+    "a pinned model": ("pin: data/none.jsonl", "pin: own/docs/model", "pin: own/docs/model lies among"),
+    "a link to the queries": ("queries: own/real.csv", "queries: own/docs/link.csv", "own/docs/link.csv lies among"),
+    "an output as documents": ("documents: own/docs", "documents: data/config", "data/config cannot be used"),
+    "documents in an output": ("own/docs", "data/passages/mine", "mine cannot be used: the pipeline writes"),
+    "documents around outputs": ("documents: own/docs", "documents: data", "data cannot be used: the pipeline"),
+    "a link to an output": ("documents: own/docs", "documents: linked", "linked cannot be used: the pipeline"),
+    "generated queries as real ones": (
+        "queries: own/real.csv", "queries: data/queries/queries.jsonl", "data/queries/queries.jsonl cannot be used",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACED)
+def test_no_place_lies_in_another_or_in_an_output(project: Path, case: str) -> None:
+    old, new, words = PLACED[case]
+    shutil.copy(ROOT / "dvc.yaml", project)
+    for folder in ("own/docs/model", "own/docs/more", "data/config", "data/passages/mine", "data/queries"):
+        Path(folder).mkdir(parents=True)
+    for file in ("own/docs/real.csv", "own/docs/more/pairs.jsonl", "own/docs/style.yaml", "own/docs/model/config.json"):
+        Path(file).touch()
+    Path("data/queries/queries.jsonl").touch()
+    Path("own/docs/link.csv").symlink_to(Path("own/real.csv").resolve())
+    Path("linked").symlink_to("data/passages")
+    edit("params.yaml", old, new)
+    with pytest.raises(UserError, match=f"^params.yaml: .*{re.escape(words)}"):
+        work()
+
+
+def test_a_set_laid_out_as_beir_has_its_queries_inside(project: Path) -> None:
+    for file in ("own/docs/corpus.jsonl", "own/docs/queries.jsonl", "own/docs/qrels/test.tsv"):
+        Path(file).parent.mkdir(exist_ok=True)
+        Path(file).touch()
+    edit("params.yaml", "own/real.csv", "own/docs/queries.jsonl")
+    assert "configured" in work()
+
+
+def test_a_committed_file_that_is_missing_is_brought_back_by_git(project: Path) -> None:
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    subprocess.run(["git", "add", "own/real.csv"], check=True)
+    Path("own/real.csv").unlink()
+    with pytest.raises(UserError, match=r"queries: own/real.csv not found; .*: git checkout -- own/real.csv$"):
+        work()
+    Path("own/real.csv").touch()
+    Path("data/none.jsonl").unlink()
+    with pytest.raises(UserError, match=r"data/none.jsonl not found; .*: git checkout -- data/none.jsonl$"):
+        work()
+
+
+def test_in_a_copy_the_message_says_what_is_not_copied(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = project / ".dvc/tmp/exps/tmpabc"
+    shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".dvc"))
+    monkeypatch.chdir(copy)
+    edit("params.yaml", "documents: own/docs", "documents: newdocs")
+    with pytest.raises(UserError, match=r"newdocs not found; .*\n  This experiment runs in a copy .* `fieldtune use`"):
+        work()

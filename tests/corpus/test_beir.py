@@ -80,11 +80,11 @@ def test_queries_may_be_named_by_id_and_in_any_form_of_unicode(folder: Path) -> 
 @pytest.mark.parametrize(
     ("qrels", "message"),
     [
-        ("q0\td1\n", ", line 1: a query's id, a document's and a score are needed"),
-        ("q0\td1\t1\nq0 d1 1\n", ", line 2: a query's id, a document's and a score are needed"),
-        ("q0\t0\td1\t1\t1\n", ", line 1: a query's id, a document's and a score are needed"),
-        (f"{HEADER}q0\td1\tyes\n", ", line 2: the score is not a whole number"),
-        (f"{HEADER}q0\td1\t0.5\n", ", line 2: the score is not a whole number"),
+        ("q0\td1\n", ", line 1: expected the ids of a query and a document and a score"),
+        ("q0\td1\t1\nq0 d1 1\n", ", line 2: expected the ids of a query and a document and a score"),
+        ("q0\t0\td1\t1\t1\n", ", line 1: expected the ids of a query and a document and a score"),
+        (f"{HEADER}q0\td1\tyes\n", ", line 2: the score is not an integer"),
+        (f"{HEADER}q0\td1\t0.5\n", ", line 2: the score is not an integer"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(qrels: str, message: str, folder: Path) -> None:

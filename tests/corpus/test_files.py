@@ -119,9 +119,9 @@ def test_jsonl_keeps_line_separators_inside_strings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"a": 1}\n\n{"a": \n', "line 3 is not JSON: Expecting value"),
-        (b'{"a": 1}\r\n[1]\r\n', "line 2 must be an object"),
-        (b'{"a": ' + b"1" * 5000 + b"}", "line 1 has a number of too many digits"),
+        (b'{"a": 1}\n\n{"a": \n', "line 3 is not valid JSON: Expecting value"),
+        (b'{"a": 1}\r\n[1]\r\n', "line 2 must be a JSON object"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "line 1 has a number with too many digits"),
         (b'\n{"a": ' + b"[" * 100_000 + b"}", "line 2 is nested too deeply"),
         (b'{"a": "\xff"}\n', "is not UTF-8 text (invalid start byte)"),
         ('{"a": 1}\n'.encode("utf-16"), "is not UTF-8 text"),

@@ -111,11 +111,11 @@ def test_a_style_file_written_by_hand_needs_examples_alone(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("examples: [a, b, c, d]\n", "has 4 examples; 5 are the fewest"),
+        ("examples: [a, b, c, d]\n", "has 4 examples; a style needs 5"),
         ("examples: {a: b}\n", "no list `examples:`"),
         ("examples: [1, 2, 3, 4, 5]\n", "no list `examples:`"),
-        ("[a, b\n", "is not YAML"),
-        ("examples: [a, b, c, d, e]\npopulation: {words: [1, 2]}\n", "`population:` is not what"),
+        ("[a, b\n", "is not UTF-8 YAML"),
+        ("examples: [a, b, c, d, e]\npopulation: {words: [1, 2]}\n", "bad `population:`: rewrite it with"),
     ],
 )
 def test_a_style_file_that_cannot_be_used_is_one_sentence(text: str, message: str, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_style_file_that_cannot_be_used_is_one_sentence(text: str, message: st
 
 
 def test_a_style_file_that_is_missing_says_who_writes_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not found: write it with `fieldtune style`"):
+    with pytest.raises(UserError, match="not found: create it with `fieldtune style`"):
         read_style(tmp_path / "style.yaml")
 
 

@@ -1,37 +1,78 @@
-"""Vectors come back as they were written."""
+"""Folders of vectors: what is read is what was written, whatever the order, and a change touches few shards."""
 
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
-from fieldtune.corpus.vectors import read_vectors, vectors_file, write_vectors
+from fieldtune.corpus import vectors as stored
+from fieldtune.corpus.vectors import PASSAGES, MissingVectorsError, iterate, read_vectors, shards, write_vectors
 
-
-def test_vectors_come_back_whatever_their_layout_in_memory(tmp_path: Path) -> None:
-    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
-    for layout in (vectors, vectors[:, ::-1], vectors.T):
-        write_vectors(tmp_path, "v", layout)
-        np.testing.assert_array_equal(read_vectors(tmp_path, "v"), layout)
+TEXTS = [f"text {number} ß" for number in range(200)]
+DOCUMENTS = [f"doc{number // 10}.md" for number in range(200)]
+VECTORS = np.random.default_rng(0).standard_normal((200, 8), dtype=np.float32)
 
 
-def test_a_file_for_each_name_with_one_float32_array(tmp_path: Path) -> None:
-    write_vectors(tmp_path / "new", "passages", np.array([[0.1, 2]]))  # of float64
-    write_vectors(tmp_path / "new", "queries", np.ones((1, 2), dtype=np.float32))
-    file = vectors_file(tmp_path / "new", "passages")
-    assert sorted(path.name for path in file.parent.iterdir()) == ["passages.safetensors", "queries.safetensors"]
-    (vectors,) = load_file(file).items()
-    assert vectors[0] == "vectors"
-    assert vectors[1].dtype == np.float32
-    assert vectors[1].tolist() == [[np.float32(0.1), 2]]
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in shards(folder, PASSAGES)}
 
 
-def test_no_vectors_keep_their_dimension(tmp_path: Path) -> None:
-    write_vectors(tmp_path, "real", np.empty((0, 384), dtype=np.float32))
-    assert read_vectors(tmp_path, "real").shape == (0, 384)
+def test_vectors_come_back_in_the_order_in_which_they_are_asked_for(tmp_path: Path) -> None:
+    for layout in (VECTORS, np.asfortranarray(VECTORS), VECTORS.astype(np.float64)):
+        write_vectors(tmp_path, PASSAGES, TEXTS, layout, DOCUMENTS)  # type: ignore[arg-type]
+        rows = random.Random(0).choices(range(200), k=300)  # some twice, some not
+        read = read_vectors(tmp_path, PASSAGES, [TEXTS[row] for row in rows])
+        assert read.dtype == np.float32
+        np.testing.assert_array_equal(read, VECTORS[rows])
+    assert [path.name for path in tmp_path.iterdir()] == [PASSAGES]
 
 
-def test_vectors_that_were_not_written_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        read_vectors(tmp_path, "passages")
+def test_the_order_of_texts_and_copies_of_them_change_no_byte(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "one", PASSAGES, TEXTS, VECTORS, DOCUMENTS)
+    order = [*random.Random(1).sample(range(200), 200), 7, 7]
+    documents = [DOCUMENTS[row] for row in order]
+    write_vectors(tmp_path / "other", PASSAGES, [TEXTS[row] for row in order], VECTORS[order], documents)
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
+    assert 10 < len(contents(tmp_path / "one")) <= 16  # of twenty documents
+
+
+def test_a_changed_document_changes_one_shard(tmp_path: Path) -> None:
+    write_vectors(tmp_path / "one", PASSAGES, TEXTS, VECTORS, DOCUMENTS)
+    texts = [*TEXTS[:93], "a changed text", *TEXTS[94:98], *TEXTS[99:]]
+    vectors = np.delete(VECTORS, 98, axis=0)
+    vectors[93] = 1
+    write_vectors(tmp_path / "other", PASSAGES, texts, vectors, [*DOCUMENTS[:98], *DOCUMENTS[99:]])
+    before, after = contents(tmp_path / "one"), contents(tmp_path / "other")
+    assert before.keys() == after.keys()
+    assert sum(before[name] != after[name] for name in before) == 1
+
+
+def test_many_texts_have_two_digits_and_a_text_of_two_documents_has_its_vector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "_FEW", 199)
+    texts = [*TEXTS[:199], TEXTS[0]]
+    write_vectors(tmp_path, PASSAGES, texts, np.concatenate([VECTORS[:199], VECTORS[:1]]), [*TEXTS[:199], "elsewhere"])
+    assert {len(path.stem) for path in shards(tmp_path, PASSAGES)} == {2}
+    np.testing.assert_array_equal(read_vectors(tmp_path, PASSAGES, texts[-1:]), VECTORS[:1])
+    parts = list(iterate(tmp_path, PASSAGES, TEXTS[:199]))
+    assert sorted(row for rows, _ in parts for row in rows.tolist()) == list(range(199))
+    for rows, part in parts:
+        np.testing.assert_array_equal(part, VECTORS[rows])
+
+
+def test_no_texts_keep_their_dimension(tmp_path: Path) -> None:
+    write_vectors(tmp_path, PASSAGES, [], np.empty((0, 384), dtype=np.float32))
+    assert read_vectors(tmp_path, PASSAGES, []).shape == (0, 384)
+    with pytest.raises(MissingVectorsError, match=r"has not all of the present texts: run `dvc repro`"):
+        read_vectors(tmp_path, PASSAGES, ["a"])
+
+
+def test_other_texts_and_folders_that_are_not_there_are_said(tmp_path: Path) -> None:
+    write_vectors(tmp_path, PASSAGES, TEXTS, VECTORS)
+    with pytest.raises(MissingVectorsError, match="passages has not all of the present texts") as error:
+        read_vectors(tmp_path, PASSAGES, [*TEXTS, "secret"])
+    assert "secret" not in str(error.value)
+    with pytest.raises(MissingVectorsError, match="queries not found: run `dvc repro`"):
+        read_vectors(tmp_path, "queries", [])

@@ -15,7 +15,6 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus, passage_text
-from fieldtune.corpus.vectors import read_vectors
 from fieldtune.models import encoder
 from fieldtune.retrieval import curve_points, metrics, ranking
 from fieldtune.retrieval.judged_queries import real_id
@@ -30,6 +29,7 @@ from stages.train.tuning import Tuned, read_inputs, tune
 from tests.models.test_processes import LAUNCHER
 from tests.tiny_model import tiny_model
 from tests.train import workspace
+from tests.vectors import read_rows
 
 pytestmark = pytest.mark.pipeline
 
@@ -88,12 +88,12 @@ def test_it_measures_three_shares_and_leaves_no_state(done: tuple[Path, str]) ->
     assert list(table) == ["query_id", "0.125", "0.25", "0.5"]
     assert table["query_id"] == [real_id(row) for row in range(workspace.PASSAGES)]
     means = [np.mean(table[f"{point['share']:g}"]) for point in measured]
-    shown = ", ".join(f"{mean:.3f} with {share} %" for mean, share in zip(means, ("12.5", "25", "50"), strict=True))
+    shown = ", ".join(f"{mean:.3f} with {share}%" for mean, share in zip(means, ("12.5", "25", "50"), strict=True))
     assert f"✓ curve  NDCG@10 on 40 real queries: {shown}  (" in output
     assert [line for line in output.splitlines() if not line.startswith("✓")] == [
-        "  12.5 % of the training passages: 5, with 10 pairs",
-        "  25 % of the training passages: 10, with 20 pairs",
-        "  50 % of the training passages: 20, with 40 pairs",
+        "  12.5% of the training passages: 5, with 10 pairs",
+        "  25% of the training passages: 10, with 20 pairs",
+        "  50% of the training passages: 20, with 40 pairs",
     ]
     assert list((folder / ".fieldtune/curve").iterdir()) == []
     assert sorted(outputs(folder)) == ["per_query.parquet", "points.json"]
@@ -189,9 +189,9 @@ def test_where_the_base_is_kept_its_vectors_score(folder: Path, monkeypatch: pyt
     assert [point["base_kept"] for point in files.read_json(paths.CURVE / curve_points.POINTS)] == [True, True, True]
     table = files.read_table(paths.CURVE / curve_points.PER_QUERY)
     assert table["0.125"] == table["0.25"] == table["0.5"]
-    passages = read_vectors(paths.VECTORS, "passages")
+    passages = read_rows(Path(), paths.VECTORS, "passages")
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
-    ranked = ranking.dense(read_vectors(paths.VECTORS, "real"), passages, corpus)
+    ranked = ranking.dense(read_rows(Path(), paths.VECTORS, "real"), passages, corpus)
     expected = metrics.per_query(ranked, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
     assert table["0.125"] == expected.tolist()
 
@@ -231,7 +231,7 @@ def test_off_it_writes_nothing_and_loads_no_library(folder: Path) -> None:
         capture_output=True,
         text=True,
     ).stdout
-    assert output.startswith("not asked for (`evaluate.data_curve`)\n")
+    assert output.startswith("turned off (`evaluate.data_curve`)\n")
     assert not {"torch", "numpy", "sentence_transformers", "datasets"} & set(output.split())
     assert outputs(folder) == {"points.json": b"[]\n"}
 
@@ -239,5 +239,5 @@ def test_off_it_writes_nothing_and_loads_no_library(folder: Path) -> None:
 def test_there_is_none_of_a_pinned_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     configure(folder, pin="own/model")
-    assert work() == "none of a pinned model, which was not trained here"
+    assert work() == "none for a pinned model, which was not trained here"
     assert files.read_json(paths.CURVE / curve_points.POINTS) == []

@@ -12,7 +12,7 @@ LIMITS = NearDuplicates(cosine=0.9, overlap=0.8)
 
 def copies(made: Workspace) -> Copies:
     bodies = [row["text"] for row in made.passages]
-    return find_copies(bodies, made.vectors("passages"), Corpus.from_passages(made.passages), LIMITS)
+    return find_copies(bodies, lambda rows: made.vectors("passages")[rows], Corpus.from_passages(made.passages), LIMITS)
 
 
 @pytest.mark.parametrize(

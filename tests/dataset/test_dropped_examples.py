@@ -95,7 +95,7 @@ def test_repeats_say_of_what() -> None:
     dropped = examples(["once", "Once", "twice", "twice"], [0, 0, 2, 1], [{0}, {0}, {1}, {1}], near, top=3)
     assert [(example["passage_id"], example["why"]) for example in dropped["repeated"]] == [
         ("doc.md#a", "written twice for this passage"),
-        ("doc.md#b", "already written for doc.md#b-2, which answers the same"),
+        ("doc.md#b", "already written for doc.md#b-2, which answers the same queries"),
     ]
 
 

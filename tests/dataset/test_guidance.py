@@ -26,7 +26,7 @@ def test_each_size_has_its_words_and_its_number(pairs: int, passages: int, start
 def test_what_the_missing_queries_cost() -> None:
     # 1820 pairs are missing, a passage gave 3: 606.7 passages at $0.0002
     assert size_guidance(180, 60, 0.0002) == (
-        "too few: 180 training pairs, under 200 expect overfitting; write queries for about 607 more passages to have "
+        "too few: 180 training pairs, expect overfitting below 200; write queries for about 607 more passages to have "
         "2,000 (about $0.12 with `generator: claude`)"
     )
     assert "(under $0.01 with" in size_guidance(1999, 500, 0.0002)
@@ -36,10 +36,10 @@ def test_what_the_missing_queries_cost() -> None:
 def test_passages_that_are_not_there_are_not_to_be_written_for() -> None:
     assert size_guidance(180, 60, None, 667).endswith("607 more passages to have 2,000")
     assert size_guidance(180, 60, None, 666, by_model=True).endswith(
-        "; only 606 of your 666 passages have none, so add documents or ask for more queries a passage "
+        "; only 606 of your 666 passages have none, so add documents or request more queries per passage "
         "(`queries_per_passage` in conf/generator/)"
     )
     assert size_guidance(180, 60, None, 60).endswith(
-        "; all your passages have some, so add documents or let a model write several a passage (`generator: claude` "
-        "or `local`)"
+        "; all your passages have queries, so add documents or let a model write several per passage (`generator: "
+        "claude` or `local`)"
     )

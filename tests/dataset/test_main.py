@@ -262,8 +262,8 @@ def test_one_document_is_enough(sections: int, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (documents(2), "0 train queries of 6 generated ones (6 kept)"),
-        (documents(30, queries=0), "0 train queries of 0 generated ones (0 kept)"),
+        (documents(2), "split train has no queries: 6 of 6 generated ones were kept"),
+        (documents(30, queries=0), "split train has no queries: 0 of 0 generated ones were kept"),
     ],
 )
 def test_too_little_is_an_error_that_says_where_to_look(
@@ -307,8 +307,8 @@ def test_real_queries_for_training_and_for_dev_go_there_and_nowhere_else(
 @pytest.mark.parametrize(
     ("provider", "advice"),
     [
-        ("keyphrases", "or let a model write several a passage (`generator: claude` or `local`)"),
-        ("claude", "or ask for more queries a passage (`queries_per_passage` in conf/generator/)"),
+        ("keyphrases", "or let a model write several per passage (`generator: claude` or `local`)"),
+        ("claude", "or request more queries per passage (`queries_per_passage` in conf/generator/)"),
     ],
 )
 def test_more_queries_a_passage_are_asked_only_of_who_can_write_them(
@@ -318,4 +318,4 @@ def test_more_queries_a_passage_are_asked_only_of_who_can_write_them(
     for query in made.queries:
         query["provider"] = provider
     build(made, tmp_path, monkeypatch)
-    assert report()["guidance"].endswith(f"all your passages have some, so add documents {advice}")
+    assert report()["guidance"].endswith(f"all your passages have queries, so add documents {advice}")

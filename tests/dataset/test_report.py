@@ -180,8 +180,8 @@ def test_generated_queries_of_another_length_are_said() -> None:
     assert remarks("bring a picture home", log=["w w w"] * 20) == []  # 4 words, 1.33 times 3
     assert remarks("bring a picture home", log=["w w"] * 19) == []  # too few to say
     assert remarks("bring a picture home", log=["w w"] * 20) == [
-        "Generated queries have 4 words, those of your search log 2 (medians): the model learns from queries of "
-        "another length than people type"
+        "Generated queries have 4 words, those of your search log 2 (medians): the model learns from queries whose "
+        "length differs from what people type"
     ]
     both = remarks("bring a picture home", real=[("say w w w w w", [0])] * 20, log=["w w"] * 20)
     assert both[0].startswith("Generated queries have 4 words, your real queries 6 and those of your search log 2 (me")
@@ -191,11 +191,11 @@ def test_easier_or_harder_generated_queries_are_said() -> None:
     easy, hard = ("copy an image now", "bring a picture home")  # 2 of 3 stems, and none
     assert remarks(easy, real=[(easy, [0])] * 20) == []
     assert remarks(easy, real=[(hard, [0])] * 20) == [
-        "A passage repeats 67 % of the words of its generated queries, and 0 % of those of real ones: the generated "
+        "A passage repeats 67% of the words of its generated queries, and 0% of the words of real ones: the generated "
         "ones are easier than what people type, so believe the scores on real queries"
     ]
     assert (
-        "0 % of the words of its generated queries, and 67 % of those of real ones: people use the"
+        "0% of the words of its generated queries, and 67% of the words of real ones: people use the"
         in (remarks(hard, real=[(easy, [0])] * 20)[0])
     )
 
@@ -203,8 +203,8 @@ def test_easier_or_harder_generated_queries_are_said() -> None:
 def test_without_real_queries_only_much_is_said() -> None:
     assert remarks("copy an image now") == []
     assert remarks("copies image", real=[("bring home", [0])] * 19) == [
-        "A passage repeats 100 % of the words of its generated queries: word search finds it as it is; only real "
-        "queries tell how people fare who use other words"
+        "A passage repeats 100% of the words of its generated queries: word search finds it as it is; only real "
+        "queries show how people fare who use other words"
     ]
 
 

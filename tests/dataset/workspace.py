@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.passages import section_hash
-from fieldtune.corpus.vectors import write_vectors
+from fieldtune.corpus.passages import passage_text, section_hash
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, write_vectors
 from fieldtune.runtime import paths
 from stages.real.matching import match
 
@@ -99,8 +99,12 @@ class Workspace:
         real_rows = ((f"line {number}", row) for number, row in enumerate(self.real, start=1))
         files.write_jsonl(folder / paths.REAL, (query.row() for query in match(real_rows, self.passages).queries))
         files.write_text(folder / paths.REAL_LOG, "")
-        for kind in self._vectors:
-            write_vectors(folder / paths.VECTORS, kind, self.vectors(kind))
+        real = [row["query"] for row in files.read_jsonl(folder / paths.REAL)]
+        queries = [row["query"] for row in self.queries] + real
+        vectors = np.concatenate([self.vectors("queries"), self.vectors("real")])
+        write_vectors(folder / paths.VECTORS, QUERIES, queries, vectors)
+        texts = [passage_text(row) for row in self.passages]
+        write_vectors(folder / paths.VECTORS, PASSAGES, texts, self.vectors("passages"))
         files.write_text(folder / paths.CONFIG / "dataset.yaml", CONFIG)
         files.write_text(folder / ".dvc/config", "")
 

@@ -54,7 +54,7 @@ def test_yes_where_the_last_doubling_brought_something() -> None:
     result = curve(0.03)
     assert result.answer == "yes"
     assert result.message == (
-        "More queries would help: the last doubling, from 400 to 800 training passages, brought +0.030 (95 % interval "
+        "More queries would help: the last doubling, from 400 to 800 training passages, brought +0.030 (95% interval "
         "+0.030 to +0.030); twice as many may bring up to as much again."
     )
 
@@ -63,7 +63,7 @@ def test_cannot_tell_where_half_of_the_passages_left_the_base() -> None:
     result = curve(0.03, kept=0.5)
     assert result.answer == "cannot_tell"
     assert result.message == (
-        "Whether more queries would help cannot be told: half of the training passages left the base model as it was."
+        "Cannot tell whether more queries would help: half of the training passages left the base model unchanged."
     )
 
 
@@ -72,7 +72,7 @@ def test_no_where_it_brought_less_than_what_counts() -> None:
     assert result.answer == "no"
     assert result.message == (
         "More queries of this kind would hardly help: the last doubling, from 400 to 800 training passages, brought "
-        "+0.010 (95 % interval +0.010 to +0.010), all of it below 0.02."
+        "+0.010 (95% interval +0.010 to +0.010), entirely below 0.02."
     )
     assert curve(0.01, negligible=0.01).answer == "yes"
 
@@ -81,8 +81,8 @@ def test_no_where_it_did_harm() -> None:
     result = curve(-0.03)
     assert result.answer == "no"
     assert result.message == (
-        "More queries of this kind would make it worse: the last doubling, from 400 to 800 training passages, brought "
-        "-0.030 (95 % interval -0.030 to -0.030). Look at the data."
+        "More queries of this kind would make the model worse: the last doubling, from 400 to 800 training passages, "
+        "brought -0.030 (95% interval -0.030 to -0.030). Look at the data."
     )
 
 
@@ -99,11 +99,11 @@ def test_cannot_tell_where_the_interval_holds_both() -> None:
     assert result.last.low == pytest.approx(-0.025, abs=0.004)
     assert result.last.high == pytest.approx(0.045, abs=0.004)
     start = (
-        "Whether more queries would help cannot be told with 40 test queries: the last doubling, from 400 to 800 "
-        "training passages, brought +0.010 (95 % interval "
+        "Cannot tell whether more queries would help with 40 test queries: the last doubling, from 400 to 800 "
+        "training passages, brought +0.010 (95% interval "
     )
     assert result.message.startswith(start)
-    needed = int(result.message.removesuffix(" queries like these.").rpartition(" ")[2])
+    needed = int(result.message.removesuffix(" queries like these would be enough.").rpartition(" ")[2])
     assert needed == pytest.approx(490, abs=100)
     assert needed % 10 == 0
     # As many are enough indeed; and whatever is negligible, none where nothing is.
@@ -122,22 +122,20 @@ def test_queries_of_one_group_are_one() -> None:
     [
         (
             {"groups": 3},
-            "the 40 test queries are about 3 groups of passages, and 6 are the least that can tell.",
+            "the 40 test queries are about 3 groups of passages, and at least 6 are needed.",
         ),
-        ({"unchanged": True}, "all of those that there are left the base model as it was."),
+        ({"unchanged": True}, "all of them together left the base model unchanged."),
     ],
 )
 def test_cannot_tell_from_too_few_groups_or_from_the_base(changes: dict[str, Any], message: str) -> None:
     result = curve(0.03, **changes)
     assert result.answer == "cannot_tell"
-    assert result.message == f"Whether more queries would help cannot be told: {message}"
+    assert result.message == f"Cannot tell whether more queries would help: {message}"
 
 
 def test_cannot_tell_without_a_half() -> None:
     base = np.full(40, 0.5)
     result = data_curve([CurvePoint(1.0, 2, 5, False, base + 0.1)], base, np.arange(40), False, made_up.config())
     assert (result.answer, result.last) == ("cannot_tell", None)
-    assert result.message == (
-        "Whether more queries would help cannot be told: 2 training passages are too few to take half of them."
-    )
+    assert result.message == ("Cannot tell whether more queries would help: 2 training passages are too few to halve.")
     assert result.json()["last_doubling"] is None

@@ -46,7 +46,7 @@ def test_the_data_curve_shows_each_share_with_its_gain() -> None:
         for element in ElementTree.fromstring(data_curve_svg(curve())).iter()
         if (text := (element.text or "").strip())
     ]
-    assert {"+0.020", "+0.050", "+0.080", "+0.100", "12.5 %", "100", "100 %", "800", "training passages"} <= set(words)
+    assert {"+0.020", "+0.050", "+0.080", "+0.100", "12.5%", "100", "100%", "800", "training passages"} <= set(words)
 
 
 def test_no_two_pictures_share_an_id() -> None:

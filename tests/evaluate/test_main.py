@@ -29,11 +29,12 @@ from stages.evaluate.measure import SETTINGS
 from tests.dataset.workspace import Workspace
 from tests.evaluate.test_reranker import cross_encoder
 from tests.tiny_model import WORDS, tiny_model
+from tests.vectors import write_encoded
 
 pytestmark = pytest.mark.pipeline
 
 ROOT = Path(__file__).parents[2]
-SYSTEMS = ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")
+SYSTEMS = ("base", "bm25", "bm25_fields", "hybrid", "tuned", "tuned_hybrid")
 METRICS = {
     "ndcg_cut_10": "ndcg@10",
     **{f"recall_{depth}": f"recall@{depth}" for depth in (1, 5, 10, 100)},
@@ -52,6 +53,7 @@ meaningful: 0.05
 negligible: 0.02
 good_enough: 0.85
 worth_it: 0.7
+real_evidence: 400
 forgetting: 0.05
 data_curve: false
 compare: []
@@ -83,19 +85,16 @@ def evaluated(
                 f"{words[2]} {words[5]} real {number}", f"doc{number // 6}.md", f"Part {number}", overlap=number % 3 / 2
             )
     made.write(folder)
-    encoder.write_all(
+    write_encoded(
         base,
         paths.VECTORS,
-        passages=[passage_text(row) for row in made.passages],
-        queries=[row["query"] for row in made.queries],
-        real=[row["query"] for row in made.real],
-        bf16=False,
-        batch_size=16,
+        [passage_text(row) for row in made.passages],
+        [row["query"] for row in (*made.queries, *made.real)],
     )
     encoder.save(tuned, paths.MODEL)
     encoder.save(base, Path("base_model"))
     files.write_text(paths.VECTORS / base_models.WEIGHTS, files.digest(Path("base_model/model.safetensors")))
-    files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\n")
+    files.write_text(paths.CONFIG / "baseline.yaml", "good_enough: 0.85\nworth_it: 0.7\nreal_evidence: 400\n")
     files.write_text(paths.CONFIG / "evaluate.yaml", text)
     for stage in ("embed", "train"):
         files.write_text(paths.CONFIG / f"{stage}.yaml", "")
@@ -146,7 +145,8 @@ def test_every_number_is_trec_evals(
     monkeypatch.chdir(tmp_path)
     metrics = evaluated(tmp_path, models["bert"], models["xlmr"])
     assert list(metrics) == [
-        "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "vectors",
+        "real", "real_hard", "synthetic", "real_seen", "real_unseen", "forgetting", "hybrid_weight", "heading_share",
+        "crossfitted_shares", "deployments", "vectors",
         "similarity_to_base", "test_set", "verdict", "recommend", "chosen_by", "reasons",
     ]  # fmt: skip
     assert (metrics["real"]["n"], metrics["real_hard"]["n"]) == (30, 20)
@@ -159,13 +159,13 @@ def test_every_number_is_trec_evals(
     for name in ("real", "real_hard", "synthetic"):
         block = metrics[name]
         expected = trec_eval(stored, name)
-        assert set(expected) == {"base", "bm25", "hybrid"}
+        assert set(expected) == {"base", "bm25", "bm25_fields", "hybrid"}
         for system, values in expected.items():
             assert block[system] == pytest.approx(values, abs=1e-6)
             assert said_before[name][system] == block[system]
         for system in SYSTEMS:
             assert {"ndcg@10", "mrr@10", "recall@100"} <= set(block[system])
-        for other in ("base", "bm25", "hybrid"):
+        for other in ("base", "bm25", "bm25_fields", "hybrid"):
             gain = block["gain"][f"vs_{other}"]["ndcg@10"]
             assert gain["mean"] == pytest.approx(block["tuned"]["ndcg@10"] - block[other]["ndcg@10"], abs=2e-6)
             assert gain["low"] <= gain["mean"] <= gain["high"]
@@ -272,19 +272,24 @@ def test_what_the_base_model_encoded_is_not_encoded_again(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     encoded: list[tuple[int, list[str]]] = []
-    encode = encoder.encode
+    encode_rows = encoder.encode_rows
 
-    def watched(model: SentenceTransformer, texts: Sequence[str], *rest: Any, **options: Any) -> Any:
+    def watched(
+        model: SentenceTransformer, texts: Sequence[str], rows: Sequence[int], *rest: Any, **options: Any
+    ) -> None:
         weights = next(iter(model.parameters()))
-        encoded.append((hash(weights.detach().numpy().tobytes()), list(texts)))
-        return encode(model, texts, *rest, **options)
+        encoded.append((hash(weights.detach().numpy().tobytes()), [texts[row] for row in rows]))
+        encode_rows(model, texts, rows, *rest, **options)
 
-    monkeypatch.setattr(encoder, "encode", watched)
+    monkeypatch.setattr(encoder, "encode_rows", watched)
     for tuned, times in (("bert", 1), ("xlmr", 2)):
         encoded.clear()
         evaluated(tmp_path, models["bert"], models[tuned])
         corpora = [weights for weights, texts in encoded if len(texts) >= 60 and "doc0.md" in texts[0]]
         assert len(corpora) == len(set(corpora)) == times
+    encoded.clear()
+    evaluate.work()  # from the store
+    assert not [texts for _, texts in encoded if texts and "doc0.md" in texts[0]]
 
 
 def learnt(model: SentenceTransformer, pairs: list[tuple[str, str]], folder: Path) -> SentenceTransformer:
@@ -318,7 +323,7 @@ def test_a_model_trained_on_the_test_is_shipped_and_one_on_shuffled_labels_is_no
     assert all(right != wrong for right, wrong in zip(pairs, shuffled, strict=True))
     metrics = evaluated(tmp_path, models["bert"], learnt(models["bert"], shuffled, tmp_path / "wrong"))
     assert metrics["verdict"] == "keep_base"
-    assert metrics["recommend"] in ("base", "bm25", "hybrid")
+    assert metrics["recommend"] in ("base", "bm25", "bm25_fields", "hybrid")
 
 
 def test_without_real_queries_generated_ones_decide(

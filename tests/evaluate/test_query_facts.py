@@ -65,3 +65,15 @@ def test_kinds_have_their_rows() -> None:
         "task": [2],
     }
     assert facts.by_kind(np.array([], dtype=np.int64)) == {}
+
+
+def test_languages_have_their_rows_if_there_are_several() -> None:
+    def by_language(*generated: dict[str, str]) -> dict[str, list[int]]:
+        facts = describe(JUDGED, CORPUS, PASSAGES, [{"kind": "task", **row} for row in generated], REAL, set())
+        return {tag: rows.tolist() for tag, rows in facts.by_language(np.array([2, 3])).items()}
+
+    german, english, unknown = {"language": "de"}, {"language": "en"}, dict[str, str]()
+    assert by_language(unknown, german, english) == {"de": [3], "en": [2]}  # rows 2 and 3 are q000002 and q000001
+    assert by_language(german, english, english) == {}
+    assert by_language(german, english, unknown) == {}
+    assert by_language(unknown, unknown, unknown) == {}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fieldtune.retrieval.significance import Interval
+from stages.evaluate.output_files import metrics
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import markdown
 from stages.evaluate.verdict import Evidence, Judgement, judge
@@ -81,7 +82,7 @@ def test_a_page_says_what_it_was_given() -> None:
     assert "how to copy an image +0.500" in text
     assert "where is it -0.400" in text
     assert "Test set fedcba9876543210, the hash of the real queries and their answers: compare these scores" in text
-    assert "Base NDCG@10 0.700 lies between" in text  # its first letter alone is made large
+    assert "Base NDCG@10 0.700 is between" in text  # its first letter alone is made large
 
 
 @cache
@@ -104,19 +105,19 @@ def test_the_data_sets_part_says_what_it_was_given() -> None:
     text = usual()
     assert "Data set Reliable: 3,000 training pairs, 2,000 or more are enough." in text
     assert "Generated queries have 12.5 words, those of your search log 3 (medians)." in text
-    assert "train the model learns from them 3,000 810 4" in text
+    assert "train the model learns from these 3,000 810 4" in text
     assert "7 of the training negatives are drawn at random" in text
     assert "share no section and no copy: 212 of the 3,827 passages have a copy" in text
-    assert "nor BM25 finds the passage with them: a vague query, or a wrong one 85 3,250" in text
-    assert "kept 110 3,250 real queries for training pairs of your own, kept as they are +7" in text
+    assert "nor BM25 finds the passage with these words: a vague query, or a wrong one 85 3,250" in text
+    assert "kept 110 3,250 real queries for training your own pairs, kept as they are +7" in text
     assert "Dropped as ambiguous: 1 of 25 list them for Guide Copy Image (guide.md#copy-image) also writt" in text
     assert "Dropped as round trip: 1 of 85 what is it for Guide Copy Image (guide.md#copy-image) rank 734" in text
     assert "keyword 1,625 question 812 real 7 task 813" in text
     assert "generated 3,250, median 12.5 real, with answers 2,378, median 7 search log 400, median 3" in text
     # 13 of 3,250, 650, 2,587; the bins that are empty at the ends are not there
-    assert "median 3 2 <1 % 0 % 0 % 3–5 20 % 50 % 100 % 6–7 80 % 50 % 0 % How much" in text
-    assert "share generated 3,250, mean 49 % real, with answers 2,378, mean 84 % under 50 % 60 % 50 % 50 % or" in text
-    assert "words passages 3,827, median 67 1–24 26 % 25–49 74 %" in text
+    assert "median 3 2 <1% 0% 0% 3–5 20% 50% 100% 6–7 80% 50% 0% Share of" in text
+    assert "share generated 3,250, mean 49% real, with answers 2,378, mean 84% under 50 % 60% 50% 50 % or" in text
+    assert "words passages 3,827, median 67 1–24 26% 25–49 74%" in text
 
 
 def test_what_was_read_and_what_was_not() -> None:
@@ -132,7 +133,7 @@ def test_what_was_read_and_what_was_not() -> None:
 
 def test_real_queries_and_those_that_have_no_place() -> None:
     text = usual()
-    assert "test, which this page scores 2,378 dev, which choose the checkpoint 0" in text
+    assert "test: scored on this page 2,378 dev: choose the checkpoint 0" in text
     assert (
         "Real queries whose answer is not in the documents: 1 move an image queries.csv, line 7 names guide.md # Move "
         "Image; nearest: guide.md#Copy Image, guide.md#Share Image" in text
@@ -158,23 +159,23 @@ def test_what_the_reports_do_not_have_is_not_shown() -> None:
     assert "Data set Few: 240 training pairs. How to repeat" in text
     assert "queries bought none" in text
     assert "Training" not in text
-    assert "What was read of the documents documents read 2 Real" in text_of(ingest={"documents": 2})
+    assert "Documents read documents read 2 Real" in text_of(ingest={"documents": 2})
     assert "not in the documents" not in text_of(real=real(unmatched=[], unmatched_rows=0))
 
 
 @pytest.mark.parametrize(
     ("pinned", "expected"),
     [
-        ({"passages": 4000, "new": 1000, "stale": True}, "1,000 of 4,000 passages are new to it: tune anew."),
+        ({"passages": 4000, "new": 1000, "stale": True}, "1,000 of 4,000 passages are new to it: tune again."),
         (
             {"passages": 4000, "new": 3, "stale": False},
-            "3 of 4,000 passages are new to it, few enough to go on with it.",
+            "3 of 4,000 passages are new to it, few enough to keep using it.",
         ),
-        ({"passages": 4000, "new": None, "stale": False}, "What it was tuned on is not known."),
+        ({"passages": 4000, "new": None, "stale": False}, "Its training passages are unknown."),
     ],
 )
-def test_a_pinned_model_is_told_with_when_to_tune_anew(pinned: dict[str, object], expected: str) -> None:
-    assert f"The model was tuned before and used as it is. {expected}" in text_of(
+def test_a_pinned_model_is_reported_with_when_to_tune_again(pinned: dict[str, object], expected: str) -> None:
+    assert f"The model was tuned before and is used as it is. {expected}" in text_of(
         history={"loss": [], "pinned": pinned}
     )
 
@@ -188,7 +189,7 @@ def test_typed_and_written_queries_stand_side_by_side() -> None:
 def test_no_number_shows_an_empty_bar() -> None:
     nothing = lengths(0, 0, {"1": 0, "2": 0})
     counts = {"queries": {"generated": nothing}, "passages": nothing}
-    assert "words passages 0, median 0 What was read" in text_of(dataset=dataset(lengths=counts, leakage={}))
+    assert "words passages 0, median 0 Documents read" in text_of(dataset=dataset(lengths=counts, leakage={}))
 
 
 def test_bars_are_as_long_as_the_shares() -> None:
@@ -211,7 +212,7 @@ def test_links_lead_to_parts_of_the_page() -> None:
 
 
 def test_a_page_without_wins_losses_and_real_queries() -> None:
-    judgement = Judgement("keep_base", "base", ["The interval holds 0."])
+    judgement = Judgement("keep_base", "base", ["The interval includes 0."])
     text = text_of(
         judgement=judgement, main_set="synthetic", sets={"synthetic": scores(12)}, kinds={}, wins=[], losses=[],
         real={}, dataset={"guidance": "few: 240 training pairs"},
@@ -308,7 +309,7 @@ def test_a_model_that_forgot_is_warned_of_at_the_top() -> None:
 
 def test_what_a_reranker_leaves_of_the_gain() -> None:
     text = text_of(reranked=scores(500), reranker="a/reranker")
-    assert "Yes: when a/reranker ranks the first 100 of each system anew" in text
+    assert "Yes: when a/reranker re-ranks the first 100 of each system" in text
     assert "is +0.100 (+0.100 to +0.100), on 500 queries" in text
     assert "Not beyond luck" in text_of(reranked=scores(500, drawn={"tuned": (0.6, 0.9)}), reranker="a/reranker")
 
@@ -317,12 +318,12 @@ def test_the_data_curve_with_its_answer() -> None:
     text = text_of(curve=curve())
     assert "Would more queries help? More queries would help: so it is said." in text
     assert "on real queries (2,378), where the base model scores 0.700" in text
-    assert "100 12.5 %, the base model is kept 300 0.720 +0.020 +0.010 to +0.032 200 25 % 600 0.750 +0.050" in text
-    assert "800 100 % 2,400 0.800 +0.100 +0.090 to +0.112" in text
+    assert "100 12.5%, the base model is kept 300 0.720 +0.020 +0.010 to +0.032 200 25% 600 0.750 +0.050" in text
+    assert "800 100% 2,400 0.800 +0.100 +0.090 to +0.112" in text
     assert "Would more queries help?" not in usual()
     short = markdown(evaluation(curve=curve()))
     assert "\n\nMore queries would help: so it is said.\n\n| training passages |" in short
-    assert "\n| 100 (12.5 %) | 300 | 0.720, the base model is kept | +0.020 (+0.010 to +0.032) |\n| 200 (25 %)" in short
+    assert "\n| 100 (12.5%) | 300 | 0.720, the base model is kept | +0.020 (+0.010 to +0.032) |\n| 200 (25%)" in short
     assert "training passages" not in markdown(evaluation())
 
 
@@ -342,13 +343,32 @@ def test_the_short_form_has_the_numbers_and_no_text() -> None:
     text = markdown(evaluation(wins=[example("zyxquery", section="zyxdoc.md#S")]))
     assert text.startswith("## Ship it: the tuned model is better.\n")
     assert "- A gain of 0.05 or more is meaningful.\n" in text
-    assert "| NDCG@10 | base | BM25 | hybrid(base) | tuned | hybrid(tuned) | gain over base |\n|---|---|---|" in text
-    row = "| real queries (2,378) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (+0.090 to +0.110) |\n"
+    header = "| NDCG@10 | base | BM25 | BM25(headings) | hybrid(base) | tuned | hybrid(tuned) | gain over base |\n|---|"
+    assert header in text
+    row = "| real queries (2,378) | 0.700 | 0.720 | 0.710 | 0.740 | 0.800 | 0.780 | +0.100 (+0.090 to +0.110) |\n"
     assert row in text
     assert "| generated, keyword (80) | 0.700 |" in text
     assert "| 192 | 0.770 (768 MB) | 0.769 (192 MB) | 0.710 (24 MB) |" in text
     assert "settings `0123456789abcdef`; test set `fedcba9876543210`. Compare these scores only with" in text
     assert "zyx" not in text
+
+
+def test_generated_queries_of_several_languages_have_a_table() -> None:
+    wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
+    languages = {"de": scores(40, drawn=wide, base=0.5), "en": scores(50, drawn=wide)}
+    text = text_of(languages=languages)
+    assert "generated queries in base tuned gain over base de (40) 0.500 0.800 +0.300 +0.090 to +0.110" in text
+    assert "en (50) 0.700 0.800 +0.100 +0.090 to +0.110 All metrics" in text
+    short = markdown(evaluation(languages=languages))
+    assert (
+        "\n\n| generated queries in | base | tuned | gain over base |\n|---|---|---|---|\n"
+        "| de (40) | 0.500 | 0.800 | +0.300 (+0.090 to +0.110) |\n"
+        "| en (50) | 0.700 | 0.800 | +0.100 (+0.090 to +0.110) |\n"
+    ) in short
+    assert "generated queries in" not in usual() + markdown(evaluation())
+    numbers = metrics(evaluation(languages=languages))["synthetic"]["languages"]
+    assert {tag: (of["n"], of["base"]["ndcg@10"]) for tag, of in numbers.items()} == {"de": (40, 0.5), "en": (50, 0.7)}
+    assert "languages" not in metrics(evaluation())["synthetic"]
 
 
 def test_where_groups_are_too_few_no_interval_is_shown() -> None:
@@ -360,13 +380,13 @@ def test_where_groups_are_too_few_no_interval_is_shown() -> None:
     for one in (text, short):
         assert not re.search(r"[-+−]1\.000", one)
         assert "a gain of +0.100 (too few groups for an interval)." in one
-        assert "Too few groups of queries were asked: the gain cannot be told from luck." in one
+        assert "The queries are about too few groups of passages: the gain cannot be told from luck." in one
     assert "gain over the base+0.100too few groups" in text
     assert "real queries (12) 0.700 too few groups 0.720 too few groups" in text
     assert "over the base is +0.100 (too few groups), on 12 queries" in text
-    assert "| real queries (12) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
-    assert "| generated, task (12) | 0.700 | 0.720 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
-    assert "| 800 (100 %) | 2,400 | 0.800 | +0.100 (too few groups) |" in short
+    assert "| real queries (12) | 0.700 | 0.720 | 0.710 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
+    assert "| generated, task (12) | 0.700 | 0.720 | 0.710 | 0.740 | 0.800 | 0.780 | +0.100 (too few groups) |" in short
+    assert "| 800 (100%) | 2,400 | 0.800 | +0.100 (too few groups) |" in short
     gain = few.json()["gain"]["vs_base"]["ndcg@10"]
     assert gain == {"mean": 0.1, "low": None, "high": None, "p": 0.0123}
 

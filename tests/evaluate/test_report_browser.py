@@ -73,6 +73,7 @@ HARD = page(
         "synthetic": scores(333),
     },
     kinds={kind: scores(123_456, drawn={"tuned": (0.1, 1.0)}) for kind in ("task", "question", "situation")},
+    languages={tag: scores(123_456, drawn={"tuned": (0.1, 1.0)}) for tag in ("de", "zh-Hant-TW")},
     wins=[
         example("<img src=x onerror=alert(1)>" + LONG, section=f"{LONG}/{LONG}.md#{LONG}"),
         example("كيف أنسخ صورة؟ 如何复制映像"),

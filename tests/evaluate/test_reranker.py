@@ -68,7 +68,7 @@ def test_what_is_no_reranker_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing is not a model folder; it must hold a cross-encoder"):
         reranker.load(tmp_path / "nothing")
     (tmp_path / "config.json").write_text("broken")
-    with pytest.raises(UserError, match="does not load as a cross-encoder"):
+    with pytest.raises(UserError, match="could not be loaded as a cross-encoder"):
         reranker.load(tmp_path)
-    with pytest.raises(UserError, match="gives 3 numbers for a pair"):
+    with pytest.raises(UserError, match="gives 3 numbers per pair"):
         reranker.load(cross_encoder(tmp_path, labels=3))

@@ -16,6 +16,7 @@ from fieldtune.retrieval.judged_queries import real_id
 from fieldtune.runtime import paths
 from tests.evaluate.made_up import scores
 from tests.tiny_model import WORDS, tiny_model
+from tests.vectors import write_encoded
 
 PASSAGES, QUERIES = 40, 60
 SECRETS = ("zyxtitle", "zyxpassage", "zyxgenerated", "zyxreal")  # words of the documents and queries
@@ -29,6 +30,7 @@ onnx: true
 max_loss: 1.0
 int8_vectors: false
 binary_vectors: false
+texts: false
 card_examples: false
 check: {{texts: 8, queries: 50, passages: 1000}}
 batch_size: 8
@@ -48,7 +50,8 @@ def metrics() -> dict[str, Any]:
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
     sets = {name: scores(n, drawn=wide).json() for name, n in (("real", QUERIES), ("real_hard", 20), ("synthetic", 12))}
     return {
-        **sets, "similarity_to_base": 0.9, "verdict": "ship", "recommend": "tuned",
+        **sets, "hybrid_weight": {"hybrid": 0.4, "tuned_hybrid": 0.7}, "heading_share": 0.1,
+        "similarity_to_base": 0.9, "verdict": "ship", "recommend": "tuned",
         "reasons": ["A gain of 0.05 or more is meaningful."],
     }  # fmt: skip
 
@@ -82,21 +85,19 @@ def write(folder: Path, dtype: torch.dtype = torch.float32, spoiled: bool = Fals
     model.prompts = dict(PROMPTS)
     if spoiled:
         spoil(model)
-    encoder.write_all(
+    write_encoded(
         model,
         folder / paths.TUNED_VECTORS,
-        passages=[passage_text(row) for row in passages],
-        queries=[row["query"] for row in generated],
-        real=texts,
-        bf16=False,
-        batch_size=8,
+        [passage_text(row) for row in passages],
+        [*(row["query"] for row in generated), *texts],
     )
     encoder.save(model.to(dtype), folder / paths.MODEL)
     files.write_json(folder / paths.MODEL / tuned_model.HISTORY, HISTORY)
     evidence: dict[str, list[Any]] = {"query_id": ["r000000"], "half": [1], "gain": [0.1]}
     files.write_table(folder / paths.MODEL / tuned_model.REAL_EVIDENCE, evidence)
     tuned = folder / paths.TUNED_VECTORS
-    real, corpus = (read_vectors(tuned, name) for name in ("real", "passages"))
+    real = read_vectors(tuned, "queries", texts)
+    corpus = read_vectors(tuned, "passages", [passage_text(row) for row in passages])
     answers = [f"Part {row}" for row in ranking.nearest(real, corpus, 1)[0][:, 0]]
     files.write_jsonl(folder / paths.PASSAGES, passages)
     files.write_jsonl(folder / paths.QUERIES, generated)

@@ -20,7 +20,7 @@ def written(name: str = "someone/tiny", license: str = "mit", **changes: Any) ->
     )  # fmt: skip
     parts: dict[str, Any] = {
         "metrics": inputs.metrics(), "dataset": inputs.DATASET, "history": inputs.HISTORY,
-        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32),
+        "interface": Interface({"query": 'say "hi": ', "document": ""}, max_tokens=1024, dimension=32, is_base=False),
     }  # fmt: skip
     return ModelCard(render_card(model, **{"confidence": 0.9} | parts | changes))
 
@@ -56,7 +56,7 @@ def test_scores_stand_with_their_intervals_set_by_set() -> None:
     assert "### Real queries (60)" in text
     assert "| **this model** | 0.800 (0.770 to 0.830) | 0.800 (0.770 to 0.830) | 0.800 |" in text
     assert "| base model | +0.100 (+0.090 to +0.110) | +0.100 (+0.090 to +0.110) |" in text
-    assert "the 90 % bootstrap interval" in text
+    assert "the 90% bootstrap interval" in text
     assert "## Verdict: `ship`\n\n- A gain of 0.05 or more is meaningful." in text
     assert "| train | 60 | 15 |" in text
 
@@ -68,9 +68,9 @@ def test_a_gain_of_too_few_groups_has_no_interval() -> None:
     assert "1.000" not in text
 
 
-@pytest.mark.parametrize(("confidence", "shown"), [(0.95, "95 %"), (0.975, "97.5 %"), (0.995, "99.5 %")])
+@pytest.mark.parametrize(("confidence", "shown"), [(0.95, "95%"), (0.975, "97.5%"), (0.995, "99.5%")])
 def test_the_confidence_is_not_rounded(confidence: float, shown: str) -> None:
-    assert f"in brackets the {shown} bootstrap interval" in written(confidence=confidence).text
+    assert f"in brackets, the {shown} bootstrap interval" in written(confidence=confidence).text
 
 
 def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:
@@ -80,16 +80,16 @@ def test_prompts_and_limit_are_the_model_s_own_to_the_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("new", "sentence"), [(8, "8 of the 40 passages are new to it."), (None, "What it was tuned on is not known.")]
+    ("new", "sentence"), [(8, "8 of the 40 passages are new to it."), (None, "Its training passages are unknown.")]
 )
 def test_of_a_pinned_model_nothing_is_said_that_only_its_own_training_knows(new: int | None, sentence: str) -> None:
     text = written(history={"loss": [], "dev": [], "pinned": {"passages": 40, "new": new, "stale": False}}).text
     assert "# tiny, tuned earlier\n" in text
     assert (
-        "It was made earlier from\n[someone/tiny](https://huggingface.co/someone/tiny)\nand is used as it is: "
+        "It was tuned earlier from\n[someone/tiny](https://huggingface.co/someone/tiny)\nand is used as it is: "
         f"[fieldtune](#how-to-repeat) only measured it. {sentence}"
     ) in text
-    assert "trained on these queries, or on the passages that answer them, is not known." in text
+    assert "model was trained on these queries, or on the passages that answer them." in text
     for untrue in ("tuned to a team's documents", "tuned from", "not trained on", "| train |", "| dev |", "90 queries"):
         assert untrue not in text
     assert "| test | 12 | 3 |" in text
@@ -109,7 +109,7 @@ def test_a_pinned_model_that_is_the_base_model_is_said_to_be() -> None:
     pinned = {"pinned": {"passages": 40, "new": None, "stale": False}}
     text = written(history=pinned, metrics={**inputs.metrics(), "similarity_to_base": 1.0}).text
     assert "# tiny, unchanged\n" in text
-    assert "only measured it. Its vectors are the base model's (mean cosine 1.0000). What it was tuned" in text
+    assert "only measured it. Its vectors are the base model's (mean cosine 1.0000). Its training" in text
 
 
 def test_without_real_queries_nothing_is_said_of_them() -> None:
@@ -144,18 +144,18 @@ def test_examples_are_shown_as_they_are_written_and_cut() -> None:
     ).text
     section = card[card.index("## Examples") : card.index("## Data")]
     assert rendered_cells(section) == [
-        ["query", "found", "how it begins", "an answer"],
+        ["query", "first passage", "its beginning", "an answer"],
         [wild, "Images | Copy", "word " * 31 + "word …", "yes"],
         ["次", "", "字" * 160 + " …", "no"],
     ]
-    assert "Neither documents nor queries" not in card
+    assert "contains no document and no query" not in card
 
 
 def test_without_examples_the_card_says_that_nothing_is_in_it() -> None:
     text = written().text
     assert "Examples" not in text
     assert (
-        "Neither documents nor queries are in this folder; where it has\n`vectors/`, the ids there are names of files "
-        "with headings.\n\n## Licence"
+        "This folder contains no document and no query; the ids in\n`vectors/`, if that folder exists, are names of "
+        "files with headings.\nWhere the folder has `search/`, the words of the documents are in it with their counts"
     ) in text
     assert not re.search(r"\n\n\n", text)

@@ -24,15 +24,18 @@ from transformers import AutoTokenizer
 
 import stages.export.__main__ as export
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import read_vectors, write_vectors
-from fieldtune.models import tuned_model
+from fieldtune.corpus.passages import passage_text
+from fieldtune.corpus.vectors import PASSAGES, write_vectors
+from fieldtune.models import encoder, tuned_model
+from fieldtune.models.base_models import ModelConfig
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from stages.export import model_folder, onnx_folder
 from stages.export.onnx import OnnxEncoder
 from stages.export.parity import parity
 from tests.export import inputs
-from tests.tiny_model import WORDS
+from tests.tiny_model import WORDS, tiny_model
+from tests.vectors import read_rows, write_encoded
 
 pytestmark = pytest.mark.pipeline
 
@@ -103,8 +106,8 @@ def by_hand(kind: str, texts: Sequence[str], folder: Path) -> Vectors:
 
 def test_one_line_is_all_that_is_said(done: Done) -> None:
     size = r"\d+(\.\d+)? kB"
-    int8 = rf"int8 {size} \(cosine 0\.\d{{4}}, least 0\.\d{{4}}; NDCG@10 [+-]0\.\d{{4}} ± 0\.\d{{4}}\)"
-    assert re.fullmatch(rf"✓ export  model {size}, ONNX {size}, {int8}  \(\d+ s\)\n", done.stdout)
+    int8 = rf"int8 {size} \(cosine 0\.\d{{4}}, lowest 0\.\d{{4}}; NDCG@10 [+-]0\.\d{{4}} ± 0\.\d{{4}}\)"
+    assert re.fullmatch(rf"✓ export  tuned model {size}, ONNX {size}, {int8}  \(\d+ s\)\n", done.stdout)
     assert done.stderr == ""
 
 
@@ -139,12 +142,14 @@ def test_the_corpus_is_there_row_by_row_without_its_texts(done: Done) -> None:
     assert table["id"].to_pylist() == [row["id"] for row in passages]
     seen = [f"{row['title']}\n{row['text']}".encode() for row in passages]
     assert table["text_sha256"].to_pylist() == [hashlib.sha256(text).hexdigest() for text in seen]
-    tuned = read_vectors(done.folder / paths.TUNED_VECTORS, "passages")
+    tuned = read_rows(done.folder, paths.TUNED_VECTORS, "passages")
     np.testing.assert_array_equal(np.array(table["vector"].to_pylist(), dtype=np.float32), tuned)
 
 
 def test_no_word_of_the_documents_or_queries_is_in_any_file(done: Done) -> None:
     for name, content in contents(done.out).items():
+        if name.startswith("search/bm25/"):
+            continue  # an index has the words that it finds
         assert [word for word in inputs.SECRETS if word.encode() in content] == [], name
     assert "zyxpassage" in (done.folder / paths.PASSAGES).read_text(encoding="utf-8")
 
@@ -201,7 +206,7 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
     assert lost > 0
     assert (int8["exported"], int8["kept_in_float32"]) == (False, ["first", "second"])
     assert f"no int8: NDCG@10 {-lost:+.4f}" in summary
-    assert summary.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32 too")
+    assert summary.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32")
     assert (paths.EXPORT / "onnx/model.onnx").is_file()
     assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
     assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
@@ -272,34 +277,83 @@ def test_the_layer_that_hurts_is_kept_in_float32_and_said(workspace: Path) -> No
     assert (paths.EXPORT / "onnx/model_int8.onnx").is_file()
 
 
-def test_without_onnx_the_rest_is_there(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_onnx_the_rest_is_there(workspace: Path) -> None:
     inputs.configure(workspace, "onnx: true", "onnx: false")
-    files.write_json(paths.METRICS, {**inputs.metrics(), "verdict": "keep_base", "recommend": "bm25"})
     assert "ONNX" not in export.work()
-    assert capsys.readouterr().out.startswith(
-        "  The verdict is keep_base: the export holds the tuned model nevertheless."
-    )
-    assert sorted(path.name for path in paths.EXPORT.iterdir()) == ["manifest.json", "model", "parity.json", "vectors"]
+    there = ["manifest.json", "model", "parity.json", "search", "vectors"]
+    assert sorted(path.name for path in paths.EXPORT.iterdir()) == there
+
+
+def test_the_search_folder_is_what_was_evaluated(done: Done) -> None:
+    settings = json.loads((done.out / "search/search.json").read_text(encoding="utf-8"))
+    assert settings["recommended"] == "tuned"
+    assert settings["systems"]["tuned_hybrid"] == {"model_share": 0.7, "heading_share": 0.1}
+    passages = list(files.read_jsonl(done.folder / paths.PASSAGES))
+    table = pq.read_table(done.out / "search/passages.parquet")
+    assert table.column_names == ["id", "source", "section"]
+    assert table["section"].to_pylist() == [f"doc.md#{row['section']}" for row in passages]
+    assert (done.out / "search/bm25/whole/vocab.index.json").is_file()
+
+
+def test_texts_are_exported_if_they_are_asked_for(workspace: Path) -> None:
+    inputs.configure(workspace, "onnx: true", "onnx: false")
+    inputs.configure(workspace, "texts: false", "texts: true")
+    export.work()
+    table = pq.read_table(paths.EXPORT / "search/passages.parquet")
+    assert table["text"].to_pylist() == [row["text"] for row in files.read_jsonl(paths.PASSAGES)]
 
 
 @pytest.mark.parametrize(
-    ("verdict", "similarity", "expected"),
+    ("verdict", "recommend", "model"),
     [
-        ("ship", 0.9, None),
-        ("marginal", 0.9, None),
-        ("keep_base", 0.9, "Do not deploy it in place of the base model; the report recommends bm25."),
-        ("keep_base", 1.0, "the export is the base model"),
+        ("ship", "tuned", "tuned"),
+        ("marginal", "bm25", "tuned"),
+        ("ship", "tuned_hybrid", "tuned"),
+        ("keep_base", "bm25", "base"),
+        ("keep_base", "base", "base"),
+        ("marginal", "hybrid", "base"),
     ],
 )
-def test_a_verdict_against_the_export_is_said(verdict: str, similarity: float, expected: str | None) -> None:
-    warning = export.not_to_deploy({"verdict": verdict, "similarity_to_base": similarity, "recommend": "bm25"})
-    assert (warning is None) == (expected is None)
-    assert (expected or "") in (warning or "")
+def test_the_exported_model_is_that_of_the_recommended_system(verdict: str, recommend: str, model: str) -> None:
+    metrics = {"verdict": verdict, "recommend": recommend, "similarity_to_base": 0.9}
+    config = ModelConfig("a/b", None, "own", None, None, None, None, "mit", "en")
+    chosen = export.choose_model(metrics, config)
+    assert (chosen.name, chosen.vectors) == (model, paths.VECTORS if model == "base" else paths.TUNED_VECTORS)
+    assert (export.not_to_deploy(metrics) is None) == (model == "tuned")
+    unchanged = export.choose_model({**metrics, "similarity_to_base": 1.0}, config)
+    assert (unchanged.name, unchanged.vectors) == (model, paths.TUNED_VECTORS)
+
+
+def test_the_base_model_is_exported_if_it_is_to_be_kept(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs.configure(workspace, "onnx: true", "onnx: false")
+    base = tiny_model(workspace / "base", architecture="xlmr")
+    base.prompts = dict(inputs.PROMPTS)
+    encoder.save(base, workspace / "base_model")
+    inputs.configure(workspace, "path: null", "path: base_model")
+    passages = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    queries = [row["query"] for path in (paths.QUERIES, paths.REAL) for row in files.read_jsonl(path)]
+    write_encoded(encoder.load_folder(workspace / "base_model"), paths.VECTORS, passages, queries)
+    files.write_json(paths.METRICS, {**inputs.metrics(), "verdict": "keep_base", "recommend": "hybrid"})
+    assert export.work().startswith("base model")
+    assert "The verdict is keep_base, and the export is the base model" in capsys.readouterr().out
+    settings = files.read_json(paths.EXPORT / "search/search.json")
+    assert settings["recommended"] == "hybrid"
+    assert settings["systems"]["hybrid"] == {"model_share": 0.4, "heading_share": 0.1}
+    exported = SentenceTransformer(str(paths.EXPORT / "model"), device="cpu")
+    np.testing.assert_allclose(
+        exported.encode_document(TEXTS),
+        base.encode([f"{inputs.PROMPTS['document']}{text}" for text in TEXTS]),
+        atol=1e-5,
+    )
+    card = (paths.EXPORT / "model/README.md").read_text(encoding="utf-8")
+    assert "was measured, and is not what is recommended" in card
+    assert "| hybrid of this model and BM25 |" in card
 
 
 def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
-    rolled = np.roll(read_vectors(paths.TUNED_VECTORS, "passages"), 1, axis=0)
-    write_vectors(paths.TUNED_VECTORS, "passages", rolled)
+    rolled = np.roll(read_rows(Path(), paths.TUNED_VECTORS, "passages"), 1, axis=0)
+    texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    write_vectors(paths.TUNED_VECTORS, PASSAGES, texts, rolled)
     with pytest.raises(UserError, match=r"data/tuned_vectors was not made by data/model: run `dvc repro`"):
         export.work()
     assert not paths.EXPORT.exists()
@@ -307,7 +361,7 @@ def test_vectors_of_another_model_are_refused(workspace: Path) -> None:
 
 def test_a_folder_that_others_read_otherwise_is_refused(workspace: Path) -> None:
     inputs.write(workspace, dtype=torch.bfloat16)  # read in float32 here, and as it is saved by everyone else
-    with pytest.raises(UserError, match="gives other vectors than data/model"):
+    with pytest.raises(UserError, match="the exported model's vectors differ from those of the loaded model"):
         export.work()
     assert not paths.EXPORT.exists()
 

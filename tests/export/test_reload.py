@@ -13,5 +13,5 @@ from tests.tiny_model import tiny_model
 def test_a_broken_folder_is_an_error_that_says_why(tmp_path: Path) -> None:
     encoder.save(tiny_model(tmp_path / "own"), tmp_path / "model")
     (tmp_path / "model/model.safetensors").write_bytes(b"cut off")
-    with pytest.raises(UserError, match=r"does not load in a fresh process: .*[Ss]afetensors"):
+    with pytest.raises(UserError, match=r"could not be loaded in a fresh process: .*[Ss]afetensors"):
         encode_afresh(tmp_path / "model", ["word1"], ["word2"])

@@ -1,4 +1,4 @@
-"""The README's code for vector stores, as it stands there, on an export: each finds what exact search finds."""
+"""The code of docs/serving.md for vector stores, as it stands there: each finds what exact search finds."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,12 +11,15 @@ import pytest
 import stages.export.__main__ as stage
 from fieldtune.runtime import paths
 from stages.export import model_folder
+from tests import pages
 from tests.export import fake_elasticsearch, inputs, postgres
 from tests.export.test_main import encode_here
-from tests.test_readme import README
 
-SECTION = README[README.index("## In the search you have\n") : README.index("## Sweep\n")]
+SECTION = pages.section("docs/serving.md", "## In the search you have") + pages.section(
+    "docs/serving.md", "## Smaller vectors"
+)
 FIRST, *STORES, COARSE = re.findall(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
+QUERY = "why does the vent stay open at night"
 # By the package that a store's code imports first: an address in it, and what gives the one to use here.
 HERE: dict[str, tuple[str, Callable[[], AbstractContextManager[str]]]] = {
     "lancedb": ("", lambda: nullcontext("")),
@@ -46,7 +49,8 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         patch.setattr(model_folder, "encode_afresh", encode_here)
         stage.work()
         namespace: dict[str, Any] = {}
-        exec(FIRST.replace("copy an image", "word5 word7"), namespace)
+        assert QUERY in FIRST
+        exec(FIRST.replace(QUERY, "word5 word7 to another region"), namespace)
         yield namespace
 
 

@@ -12,7 +12,9 @@ import pytest
 
 from fieldtune.runtime.errors import UserError
 from stages.generate import api
+from stages.generate.answers import Answer, answer
 from stages.generate.prompt import Prompt
+from stages.generate.refusals import BrokenError, UnclearError
 from tests.generate import workspace
 from tests.generate.fake_anthropic import Fake, Server
 
@@ -59,7 +61,7 @@ def test_batches_are_those_of_the_official_client(server: Fake, prompt: Prompt) 
         assert [batch.id for batch in client.messages.batches.list()] == [theirs.id, *listed]
         same = [result.model_dump(mode="json") for result in client.messages.batches.results(theirs.id)]
     assert [result["custom_id"] for result in results] == [result["custom_id"] for result in same]
-    texts = [api.answer(result["result"]["message"]).text for result in results]  # type: ignore[index]
+    texts = [answer(result["result"]["message"]).text for result in results]  # type: ignore[index]
     assert texts == [result["result"]["message"]["content"][0]["text"] for result in same]
 
 
@@ -71,7 +73,7 @@ def test_a_batch_has_more_time_the_larger_it_is(server: Fake, prompt: Prompt) ->
         async with api.connect(server.url, workspace.KEY, 0.3) as connection:
             await connection.create_batch([{"custom_id": str(n), "params": params} for n in range(count)])
 
-    with pytest.raises(api.UnclearError, match=r"no reply within 0\.3 s"):
+    with pytest.raises(UnclearError, match=r"no reply within 0\.3 s"):
         asyncio.run(create(1))
     asyncio.run(create(100))  # 2 seconds more
 
@@ -108,7 +110,7 @@ def made_certificate(folder: Path) -> tuple[Path, Path]:
 def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
     server: Fake, prompt: Prompt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def ask(host: str) -> api.Answer:
+    async def ask(host: str) -> Answer:
         async with api.connect(host, workspace.KEY, 10) as connection:
             request = prompt.request(workspace.passages(range(1))[0])
             return await connection.message(json.dumps(request).encode())
@@ -118,7 +120,7 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
     assert asyncio.run(ask("http://api.invalid")).stop_reason == "end_turn"
     assert asyncio.run(ask(server.url)).stop_reason == "end_turn"
     assert [sent["path"] for sent in server.stats().sent] == ["http://api.invalid/v1/messages", "/v1/messages"]
-    with pytest.raises(api.BrokenError, match=r"no connection to http://elsewhere\.invalid \(no such host\)"):
+    with pytest.raises(BrokenError, match=r"no connection to http://elsewhere\.invalid \(no such host\)"):
         asyncio.run(ask("http://elsewhere.invalid"))
 
 

@@ -21,7 +21,7 @@ def ready(folder: Path, server: Fake, numbers: range, **messages: object) -> Non
 def kill_when(folder: Path, query: str) -> None:
     """Start the stage and kill it as soon as the store answers `query` with something."""
     process = start(folder)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120  # a busy machine starts a process in half a minute
     while time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()[0]
         try:
@@ -32,7 +32,8 @@ def kill_when(folder: Path, query: str) -> None:
             pass
         time.sleep(0.01)
     else:
-        pytest.fail("it never came to that")
+        process.kill()
+        pytest.fail(f"it never came to that: {process.communicate()[0]}")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
 

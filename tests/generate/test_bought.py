@@ -205,7 +205,7 @@ def test_a_wrong_key_stops_at_once_with_one_clear_line(server: Fake, tmp_path: P
     [
         (404, "does not know the model"),
         (402, "the account has no credit left"),
-        (400, "passages got no queries (the server takes no such request (400 invalid_request_error): "),
+        (400, "takes none of these requests (400 invalid_request_error). 0 of 100 passages have their queries"),
     ],
 )
 def test_errors_that_no_repetition_mends_end_the_stage(status: int, line: str, server: Fake, tmp_path: Path) -> None:

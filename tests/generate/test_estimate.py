@@ -78,7 +78,7 @@ def test_an_estimate_above_the_budget_says_that_the_stage_would_stop(
 ) -> None:
     change(way, budget_usd=0.05)
     cli.main(["estimate", "--generator", way])
-    end = "! more than the budget of $0.0500: the stage would stop there\n" if stops else ""
+    end = "! more than the budget of $0.0500: the stage would stop when the budget is spent\n" if stops else ""
     assert capsys.readouterr().out == f"{LINE}\n$0.0000 spent on this prompt so far, of $0.0500\n{end}"
 
 

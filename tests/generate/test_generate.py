@@ -42,7 +42,7 @@ def configure(providers: str, pairs: str = "none.jsonl") -> None:
 
 def test_queries_stand_in_the_order_of_passages_then_of_providers() -> None:
     configure("recorded, keyphrases")
-    assert work() == "8 queries for 2 of 2 passages; 1 dropped whose section is not there any more"
+    assert work() == "8 queries for 2 of 2 passages; 1 dropped whose section is no longer in the documents"
     assert [(q["passage_id"], q["query"], q["kind"], q["provider"]) for q in files.read_jsonl(paths.QUERIES)] == [
         ("a.md#alpha", "what is alpha", "question", "recorded"),
         ("a.md#alpha", "A alpha", "keyword", "keyphrases"),
@@ -74,7 +74,7 @@ def test_no_query_at_all_says_what_to_change() -> None:
 def test_pairs_of_ones_own_are_used_beside_any_generator_and_alone(capsys: pytest.CaptureFixture[str]) -> None:
     Path("faq.csv").write_text("query,passage\nhow about beta,All about BETA\nlost,nowhere at all\n")
     configure("recorded", pairs="faq.csv")
-    assert work() == "3 queries for 2 of 2 passages; 2 dropped whose section is not there any more"
+    assert work() == "3 queries for 2 of 2 passages; 2 dropped whose section is no longer in the documents"
     assert "faq.csv, line 3: its place is not in the documents" in capsys.readouterr().out
     rows = list(files.read_jsonl(paths.QUERIES))
     assert [(q["query"], q["kind"], q["provider"]) for q in rows][-1] == ("how about beta", "own", "pairs")

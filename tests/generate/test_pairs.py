@@ -105,8 +105,8 @@ def test_a_query_of_a_section_that_was_cut_goes_to_the_piece_that_answers_it(
         ('{"query": "a", "kind": "task"}', "line 3: `query` and its answer's place are needed"),
         ('{"query": "a", "kind": "poem", "passage_id": "a.md#copy"}', "line 3: kind is poem: it must be one of task, "),
         ('{"query": " ", "kind": "task", "passage_id": "a.md#copy"}', "line 3: `query` and its answer's place"),
-        ("not JSON", "line 3 is not JSON"),
-        ("3", "line 3 must be an object"),
+        ("not JSON", "line 3 is not valid JSON"),
+        ("3", "line 3 must be a JSON object"),
     ],
 )
 def test_a_malformed_line_is_named(line: str, message: str, tmp_path: Path) -> None:

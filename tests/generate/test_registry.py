@@ -89,3 +89,9 @@ def test_who_looks_at_a_provider_asks_for_its_traits_and_not_for_its_name() -> N
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in TRAITS
     }
     assert named <= OTHER_MEANINGS
+
+
+def test_the_official_clients_are_loaded_only_by_a_run_that_asks() -> None:
+    program = "import sys, stages.generate.registry; print({'anthropic', 'openai', 'httpx2'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"

@@ -5,7 +5,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,14 @@ def passages(numbers: Iterable[int]) -> list[dict[str, Any]]:
     ]
 
 
-def configure(folder: Path, base_url: str, way: str = "claude", style: str = "none.jsonl", **messages: Any) -> None:
+def configure(
+    folder: Path,
+    base_url: str,
+    way: str = "claude",
+    style: str = "none.jsonl",
+    languages: Sequence[str] | None = None,
+    **messages: Any,
+) -> None:
     """Write the stage's settings: those of conf/generator/, with quick waits and what the test sets."""
     settings: Any = OmegaConf.structured(compose(ROOT / paths.PARAMS, ROOT / paths.CONF, {"generator": way}).generator)
     quick = {
@@ -51,6 +58,7 @@ def configure(folder: Path, base_url: str, way: str = "claude", style: str = "no
     }
     changes = {**quick, "base_url": base_url, "user": "Doc: {title}\n{text}", **messages}
     settings.messages = OmegaConf.merge(settings.messages, changes)
+    settings.languages = languages
     files.write_text(folder / "none.jsonl", "")
     path = folder / "data/config/generate.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,11 +96,11 @@ def start(folder: Path, **more: str) -> subprocess.Popen[str]:
     )
 
 
-def run(folder: Path, code: int = 0) -> str:
+def run(folder: Path, code: int = 0, key: str = KEY) -> str:
     """Run the stage in this process; what it printed, which never holds a passage's text or the key."""
     printed, status = io.StringIO(), 0
     with contextlib.chdir(folder), pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setenv("ANTHROPIC_API_KEY", KEY)
+        patch.setenv("ANTHROPIC_API_KEY", key)
         try:
             stage.run_stage("generate", work)
         except SystemExit as ended:

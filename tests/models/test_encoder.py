@@ -172,14 +172,14 @@ def static(folder: Path) -> None:
     ("spoil", "changes", "message"),
     [
         (lambda folder: (folder / "modules.json").rename(folder / "m"), {"path": "nowhere"}, "is not in nowhere"),
-        (lambda folder: (folder / "model.safetensors").unlink(), {}, "does not load as an embedding model"),
-        (cut_short("model.safetensors"), {}, "does not load as an embedding model"),
-        (cut_short("tokenizer.json"), {}, "does not load as an embedding model"),
-        (cut_short("config.json"), {}, "does not load as an embedding model"),
-        (cut_short("1_Pooling/config.json"), {}, "does not load as an embedding model"),
-        (static, {}, "does not hold a text transformer"),
+        (lambda folder: (folder / "model.safetensors").unlink(), {}, "could not be loaded as an embedding model"),
+        (cut_short("model.safetensors"), {}, "could not be loaded as an embedding model"),
+        (cut_short("tokenizer.json"), {}, "could not be loaded as an embedding model"),
+        (cut_short("config.json"), {}, "could not be loaded as an embedding model"),
+        (cut_short("1_Pooling/config.json"), {}, "could not be loaded as an embedding model"),
+        (static, {}, "is not a text transformer"),
         (lambda folder: None, {"dimension": 384}, "vectors of 32 numbers, .* says `dimension: 384`"),
-        (lambda folder: None, {"max_tokens": 81}, "reads 80 tokens at most, .* says `max_tokens: 81`"),
+        (lambda folder: None, {"max_tokens": 81}, "reads at most 80 tokens, .* says `max_tokens: 81`"),
     ],
 )
 def test_a_model_that_is_not_there_broken_or_another_is_said(
@@ -195,7 +195,7 @@ def test_an_xlm_roberta_reads_two_tokens_less_than_it_has_positions(tmp_path: Pa
     made.save(str(tmp_path / "base"), create_model_card=False)
     base = load_base(model_config(tmp_path / "base", max_tokens=78, dimension=None))
     assert encode(base, [" ".join(WORDS * 2)], "query", bf16=False, batch_size=1).shape == (1, DIMENSION)
-    with pytest.raises(UserError, match="reads 78 tokens at most"):
+    with pytest.raises(UserError, match="reads at most 78 tokens"):
         load_base(model_config(tmp_path / "base", max_tokens=79))
 
 

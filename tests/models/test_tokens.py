@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fieldtune.models.tokens import FLAT, Tokens, first_position, microbatches
+from fieldtune.models.tokens import FLAT, Tokens, first_position
 from tests.tiny_model import tiny_model
 
 IDS = [np.array(ids, dtype=np.int32) for ids in ([5, 6, 7], [8], [9, 10])]
@@ -42,16 +42,3 @@ def test_an_xlm_roberta_counts_positions_from_behind_the_paddings(
     assert model.transformers_model is not None
     model.transformers_model.config._attn_implementation = FLAT
     assert first_position(model) == first
-
-
-@pytest.mark.parametrize(
-    ("budget", "cuts"),
-    [
-        (10, [[1, 3], [0, 2]]),  # 10 // 5 = 2 rows of 5; then 10 // 3 = 3, of which two are left
-        (6, [[1], [3], [0, 2]]),  # 6 // 5 = 1; 6 // 3 = 2
-        (1, [[1], [3], [0], [2]]),  # a row at least
-        (100, [[1, 3, 0, 2]]),
-    ],
-)
-def test_microbatches_keep_to_their_budget(budget: int, cuts: list[list[int]]) -> None:
-    assert microbatches([3, 5, 1, 5], budget) == cuts

@@ -145,7 +145,7 @@ def _run(folder: Path, command: Sequence[str], code: int) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == code, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}"

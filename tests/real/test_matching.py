@@ -49,10 +49,10 @@ def test_a_text_that_may_be_from_anywhere_says_no_place() -> None:
         "is so: one": ["1.md#Text"],
         copies[0]: [f"{number}.md#Text" for number in range(5, 10)],
     }
-    short = "fewer than 3 words are too short a text to be found by"
+    short = "a text of fewer than 3 words is too short to locate"
     assert [(row["query"], row["reason"]) for row in result.unmatched] == [
         ("1987", short),
-        ("that is so", "its text stands in 4 different sections"),
+        ("that is so", "its text appears in 4 different sections"),
         ("so: one", short),
     ]
 
@@ -129,12 +129,12 @@ def test_queries_without_a_place_are_a_log_and_groups_are_kept() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"source": "guide.md"}], "q.csv, line 2: `query` is needed"),
+        ([{"source": "guide.md"}], "q.csv, line 2: no `query`"),
         ([{"query": "a", "group": "tests"}], "q.csv, line 2: group is tests: it must be one of test, dev, train"),
         ([{"query": "a", "overlap": "1.5"}], "q.csv, line 2: overlap is 1.5"),
         (
             [{"query": "a b", "source": "guide.md"}, {"query": " A  b", "source": "guide.md", "group": "train"}],
-            "q.csv, line 3: this query is in the split train, and in test at q.csv, line 2",
+            "q.csv, line 3: this query is in the split train, but in test at q.csv, line 2",
         ),
     ],
 )

@@ -79,7 +79,7 @@ def test_rows_without_a_place_are_named_with_what_is_near_but_no_text_is_printed
     printed = capsys.readouterr().out
     assert "q.jsonl, line 1: faq.md; near: more/faq.md" in printed
     assert "q.jsonl, line 2: passage; near: more/faq.md#billing" in printed
-    assert "q.jsonl, line 4: passage: fewer than 3 words" in printed
+    assert "q.jsonl, line 4: passage: a text of fewer than 3 words" in printed
     assert "secret" not in printed
 
 
@@ -95,7 +95,7 @@ def test_no_row_that_finds_its_place_is_an_error_unless_none_names_one(folder: P
         f"  q.jsonl, line {n + 1}: fak{n}.md # Billing; near: more/faq.md, guide.md" for n in range(5)
     ]
     assert lines[6].startswith(
-        "a place is `source`, a file below docs, and perhaps `section`, a heading in it, such as"
+        "a place is `source`, a file below docs, and optionally `section`, a heading in it, such as"
     )
     assert "`guide.md` and `Copy Image`" in lines[6]
     assert lines[7].endswith("`queries: data/none.jsonl`")
@@ -113,8 +113,8 @@ def test_columns_that_may_be_misnamed_are_said(folder: Path, capsys: pytest.Capt
         printed[header] = capsys.readouterr().out
     place = "a place is source and section, passage, or passage_id\n"
     assert printed == {
-        "query,file,heading": f"  ! q.csv: columns file, heading are not known; {place}",
-        "query,date": f"  ! q.csv: column date is not known; {place}",
+        "query,file,heading": f"  ! q.csv: unknown columns file, heading; {place}",
+        "query,date": f"  ! q.csv: unknown column date; {place}",
         "query": "",
         "query,source,date": "",
     }
@@ -161,7 +161,7 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     for name in ("train", "dev"):
         (folder / f"docs/qrels/{name}.tsv").unlink()
     (folder / "docs/qrels/test.tsv").write_text("q0\tbill\t1\n")
-    with pytest.raises(UserError, match=r"^none\.jsonl and the qrels of docs: none of the 1 .*\n.*\n.*\n.* away$"):
+    with pytest.raises(UserError, match=r"^none\.jsonl and the qrels of docs: none of the 1 .*\n.*\n.*\n.* the qrels$"):
         ask("none.jsonl")
     (folder / "docs/qrels/test.tsv").write_text("q9\tr1\t1\n")
     with pytest.raises(UserError, match=r"docs/qrels/test\.tsv, line 1: r1: no query has the id q9"):
@@ -172,7 +172,7 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     assert files.read_json(paths.REAL_REPORT)["unmatched"][0]["reason"] == "no query has the id q9"
     for data, message in (
         (b"Gr\xf6sse\tr1\t1\n", " is not UTF-8 text"),
-        (b"q0\tr1\t1\n" + b"x" * 131_073, ", line 2 is not TSV"),
+        (b"q0\tr1\t1\n" + b"x" * 131_073, ", line 2 is not valid TSV"),
     ):
         (folder / "docs/qrels/test.tsv").write_bytes(data)
         with pytest.raises(UserError, match=rf"^docs/qrels/test\.tsv{message}"):
@@ -182,11 +182,11 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("q.csv", 'query,source\n"open', r"q\.csv, line 2 is not CSV"),
+        ("q.csv", 'query,source\n"open', r"q\.csv, line 2 is not valid CSV"),
         ("q.csv", "query,source\nGr\xf6sse,x".encode("latin-1"), r"q\.csv is not UTF-8 text"),
-        ("q.csv", f"{'x' * 131_073},query\n", r"q\.csv, line 1 is not CSV: field larger"),
-        ("q.csv", f"query,passage\na,b\na,{'x' * 131_073}\n", r"q\.csv, line 3 is not CSV: field larger"),
-        ("q.jsonl", "{", r"q\.jsonl, line 1 is not JSON"),
+        ("q.csv", f"{'x' * 131_073},query\n", r"q\.csv, line 1 is not valid CSV: field larger"),
+        ("q.csv", f"query,passage\na,b\na,{'x' * 131_073}\n", r"q\.csv, line 3 is not valid CSV: field larger"),
+        ("q.jsonl", "{", r"q\.jsonl, line 1 is not valid JSON"),
         ("q.xlsx", "no zip", r"q\.xlsx could not be read as XLSX"),
     ],
 )

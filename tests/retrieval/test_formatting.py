@@ -11,7 +11,7 @@ KNOWN, UNKNOWN = Interval(0.1, -0.05, 0.25), Interval(0.1, -1.0, 1.0, known=Fals
 def test_intervals() -> None:
     assert formatting.difference_ends(KNOWN) == "-0.050 to +0.250"
     assert formatting.score_ends(KNOWN) == "-0.050–\u200b0.250"
-    assert formatting.difference(KNOWN, 0.95) == "+0.100 (95 % interval -0.050 to +0.250)"
+    assert formatting.difference(KNOWN, 0.95) == "+0.100 (95% interval -0.050 to +0.250)"
 
 
 def test_of_too_few_clusters_no_ends_are_shown() -> None:
@@ -19,16 +19,14 @@ def test_of_too_few_clusters_no_ends_are_shown() -> None:
     assert formatting.difference(UNKNOWN, 0.95) == "+0.100 (too few groups for an interval)"
 
 
-@pytest.mark.parametrize(
-    ("share", "text"), [(0, "0 %"), (0.004, "<1 %"), (0.005, "0 %"), (0.126, "13 %"), (1, "100 %")]
-)
+@pytest.mark.parametrize(("share", "text"), [(0, "0%"), (0.004, "<1%"), (0.005, "0%"), (0.126, "13%"), (1, "100%")])
 def test_shares(share: float, text: str) -> None:
     assert formatting.share(share) == text
 
 
 def test_percents_keep_their_digits() -> None:
-    assert formatting.percent(0.125) == "12.5 %"
-    assert formatting.percent(0.95) == "95 %"
+    assert formatting.percent(0.125) == "12.5%"
+    assert formatting.percent(0.95) == "95%"
 
 
 def test_only_the_first_letter_is_made_large() -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import write_vectors
 from fieldtune.retrieval import judged_queries
 from fieldtune.runtime import paths
 
@@ -101,11 +100,21 @@ def test_labels_are_those_of_generation_or_real() -> None:
     assert judged_queries.labels(ids, "provider") == ["claude", "real", "claude"]
 
 
-def test_vectors_are_those_of_the_ids(tmp_path: Path) -> None:
-    tables = {"queries": np.eye(4, dtype=np.float32), "real": -np.eye(4, dtype=np.float32)}
-    for name, table in tables.items():
-        write_vectors(tmp_path, name, table)
-    ids = [judged_queries.real_id(1), judged_queries.generated_id(3), judged_queries.generated_id(0)]
-    vectors = judged_queries.vectors(ids, tmp_path)
-    np.testing.assert_array_equal(vectors, [-np.eye(4)[1], np.eye(4)[3], np.eye(4)[0]])
-    assert judged_queries.row_of(ids[1]) == 3
+def test_an_id_names_its_row() -> None:
+    assert [judged_queries.row_of(name(3)) for name in (judged_queries.real_id, judged_queries.generated_id)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["copy images"], 1.0),  # by stems, in the better of the section's two passages
+        (["move image"], 0.5),
+        (["copy image", "move pictures"], 0.75),
+        ([], 0.0),
+    ],
+)
+def test_the_share_of_words_that_answers_repeat(texts: list[str], expected: float) -> None:
+    corpus = Corpus(["s#a", "s#b"], np.array([0, 0, 1]), ["Guide\nmove it", "Guide\ncopy an image", "Guide\nother"])
+    ids = [f"q{n}" for n in range(len(texts))]
+    queries = judged_queries.Judged(ids, texts, [{0, 1}] * len(texts), np.arange(len(texts)), {})
+    assert judged_queries.words_in_answers(queries, corpus) == expected

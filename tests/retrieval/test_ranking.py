@@ -152,41 +152,61 @@ def test_bm25_of_a_corpus_without_words_finds_nothing() -> None:
 
 def test_fusion_by_hand() -> None:
     corpus = made_corpus(["a", "b", "c", "d"])
-    left = ranking.dense(ASKED, line(0.9, 0.8, 0.1, 0.05), corpus)  # a b c d
-    right = ranking.dense(ASKED, line(0.1, 0.9, 0.8, 0.05), corpus)[:, :2]  # b c
-    rankings = ranking.fuse(left, right, corpus)
-    # b 1/62 + 1/61, c 1/63 + 1/62, a 1/61, d 1/64
-    assert names(rankings, corpus) == ["b", "c", "a", "d"]
-    halves = [1 / 62 + 1 / 61, 1 / 63 + 1 / 62, 1 / 61, 1 / 64]
-    assert scores(rankings) == pytest.approx([half / 2 for half in halves], rel=1e-6)
-    # a share of .9: a .9/61, b .9/62 + .1/61, c .9/63 + .1/62, d .9/64
-    rankings = ranking.fuse(left, right, corpus, weight=0.9)
-    assert names(rankings, corpus) == ["b", "c", "a", "d"]
-    assert scores(rankings) == pytest.approx([0.9 / 62 + 0.1 / 61, 0.9 / 63 + 0.1 / 62, 0.9 / 61, 0.9 / 64], rel=1e-6)
-    # first and second, and second and first: the same score, so the id decides
-    swapped = ranking.fuse(
-        ranking.dense(ASKED, line(0.9, 0.8), of2 := made_corpus(["a", "b"])),
-        ranking.dense(ASKED, line(0.8, 0.9), of2),
-        of2,
-    )
-    assert names(swapped, of2) == ["b", "a"]
+    left = ranking.dense(ASKED, line(0.9, 0.7, 0.4, 0.1), corpus)  # a 1, b .75, c .375, d 0
+    right = Rankings(np.full((1, DEPTH), -1), np.full((1, DEPTH), -np.inf))
+    right.sections[0, :3], right.scores[0, :3] = [1, 2, 3], [12, 9, 4]  # b 1, c .625, d 0, a absent
+    rankings = ranking.fuse(left, right, corpus, 0.5)
+    assert names(rankings, corpus) == ["b", "c", "a", "d"]  # c and a are equal
+    assert scores(rankings) == pytest.approx([0.875, 0.5, 0.5, 0])
+    rankings = ranking.fuse(left, right, corpus, 0.9)
+    assert names(rankings, corpus) == ["a", "b", "c", "d"]
+    assert scores(rankings) == pytest.approx([0.9, 0.9 * 0.75 + 0.1, 0.9 * 0.375 + 0.0625, 0], rel=1e-6)
+
+
+def test_a_share_of_all_or_nothing_is_the_one_ranking() -> None:
+    corpus = made_corpus(["a", "b", "c"])
+    left, right = ranking.dense(ASKED, line(0.9, 0.2, 0.1), corpus), ranking.dense(ASKED, line(0.1, 0.3, 0.8), corpus)
+    assert ranking.fuse(left, right, corpus, 1.0) is left
+    assert ranking.fuse(left, right, corpus, 0.0) is right
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ({0: 7.0}, {}, {0: 0.6}),  # a list of one
+        ({0: 7.0, 1: 7.0}, {1: 2.0}, {1: 1.0, 0: 0.6}),  # equal scores
+        ({}, {2: 3.0, 1: 1.0}, {2: 0.4, 1: 0.0}),  # one list is empty
+        ({}, {}, {}),
+        ({0: -1.0, 1: -3.0}, {1: 5.0}, {0: 0.6, 1: 0.4}),  # scores below 0
+    ],
+)
+def test_normalised_scores(left: dict[int, float], right: dict[int, float], expected: dict[int, float]) -> None:
+    corpus = made_corpus(["a", "b", "c"])
+
+    def ranked(scored: dict[int, float]) -> Rankings:
+        rankings = Rankings(np.full((1, DEPTH), -1), np.full((1, DEPTH), -np.inf))
+        rankings.sections[0, : len(scored)] = list(scored)
+        rankings.scores[0, : len(scored)] = list(scored.values())
+        return rankings
+
+    fused = ranking.fuse(ranked(left), ranked(right), corpus, 0.6)
+    found = fused.sections[0][fused.sections[0] >= 0].tolist()
+    assert found == list(expected)
+    assert scores(fused) == pytest.approx(list(expected.values()), abs=1e-6)
 
 
 def test_scores_are_equal_where_float32_says_so() -> None:
-    # 1/65 + 1/117 = 1/78 + 1/90, but in double precision the first sum is the larger by a bit
-    assert 1 / 65 + 1 / 117 > 1 / 78 + 1 / 90
-    corpus = made_corpus([f"n{number:02}" for number in range(90)])
+    # .2 * .7 + .8 * .2 and .2 * .3 + .8 * .3 are .3, but in double precision the first sum is the larger by a bit
+    assert 0.2 * 0.7 + 0.8 * 0.2 > 0.2 * 0.3 + 0.8 * 0.3
+    corpus = made_corpus(["first", "n1", "n2", "last"])
 
-    def ranked(first: int, second: int) -> Rankings:
-        """n01 and n02 at these places, from 1, among others."""
-        sections = np.full((1, DEPTH), -1)
-        sections[0, :60] = range(30, 90)
-        sections[0, [first - 1, second - 1]] = [1, 2]
-        return Rankings(sections, np.zeros((1, DEPTH)))
+    def ranked(sections: list[int], values: list[float]) -> Rankings:
+        rankings = Rankings(np.full((1, DEPTH), -1), np.full((1, DEPTH), -np.inf))
+        rankings.sections[0, :4], rankings.scores[0, :4] = sections, values
+        return rankings
 
-    rankings = ranking.fuse(ranked(5, 18), ranked(57, 30), corpus)
-    place = {name: number for number, name in enumerate(names(rankings, corpus))}
-    assert place["n02"] + 1 == place["n01"]
+    left, right = ranked([0, 1, 2, 3], [1, 0.7, 0.3, 0]), ranked([0, 2, 1, 3], [1, 0.3, 0.2, 0])
+    assert names(ranking.fuse(left, right, corpus, 0.2), corpus) == ["first", "n2", "n1", "last"]
 
 
 def test_the_order_of_passages_changes_nothing() -> None:
@@ -203,6 +223,6 @@ def test_the_order_of_passages_changes_nothing() -> None:
     of_other: list[list[str]] = []
     for ranked_names, vectors, corpus in ((of_one, table, one), (of_other, table[order], other)):
         dense, words = ranking.dense(queries, vectors, corpus), ranking.bm25(texts_asked, corpus)
-        for rankings in (dense, words, ranking.fuse(dense, words, corpus)):
+        for rankings in (dense, words, ranking.fuse(dense, words, corpus, 0.4)):
             ranked_names += [names(rankings, corpus, query) for query in range(20)]
     assert of_one == of_other

@@ -42,6 +42,7 @@ class Settings:
     word: str = settings.one_of("a", "b")
     words: list[str] = settings.some_of("a", "b")
     names: list[str] = settings.any_words()
+    tags: list[str] | None = settings.language_tags()
 
 def succeed():
     problems = list(settings.violations(settings.load("embed", Settings), "embed"))
@@ -70,7 +71,7 @@ print(json.dumps([sorted(called), sorted(written)]))
 def test_runtime_writes_only_state_and_no_output(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "data/config").mkdir(parents=True)
-    (tmp_path / "data/config/embed.yaml").write_text("share: 2\nsizes: []\nword: a\nwords: [a]\nnames: []\n")
+    (tmp_path / "data/config/embed.yaml").write_text("share: 2\nsizes: []\nword: a\nwords: [a]\nnames: []\ntags: []\n")
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "DVC_STAGE": "embed"}
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -66,6 +66,6 @@ def test_a_config_of_another_version_says_what_to_do(
     Path("data/config").mkdir(parents=True)
     Path("data/config/embed.yaml").write_text(stale)
     with pytest.raises(
-        UserError, match=r"data/config/embed\.yaml is not what this stage reads \(.*\): run `dvc repro`"
+        UserError, match=r"data/config/embed\.yaml does not have this stage's settings \(.*\): run `dvc repro`"
     ):
         settings.load("embed", Outer)

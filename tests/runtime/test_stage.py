@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.imports import ROOT
 
 # As a stage's __main__ begins
 LOCK = """
@@ -70,7 +73,7 @@ def wait_until_gone(pid: int) -> None:
         *(
             (
                 f"{read}('nowhere/file')",
-                "nowhere/file not found: run `dvc repro ingest`, which makes what the stage reads",
+                "nowhere/file not found: run `dvc repro ingest`, which makes the files that the stage reads",
             )
             for read in ("open", "read_table", "load_file")
         ),
@@ -78,26 +81,79 @@ def wait_until_gone(pid: int) -> None:
         ("os.link('.dvc', 'other')", "Operation not permitted: .dvc"),
         ("open('/dev/full', 'w').write('x' * 100_000)", "No space left on device: while writing"),
         (
-            "raise SafetensorError('I/O error: No space left on device (os error 28)')",
-            "No space left on device: free some, then run `dvc repro` again",
+            "fill_the_disk(); raise SafetensorError('file write failed')",
+            "no space left on the disk of {temporary}, {folder}, {folder}/.dvc: free some, then run `dvc repro` again",
         ),
         (
-            "raise sqlite3.OperationalError('database or disk is full')",
-            "No space left on device: free some, then run `dvc repro` again",
+            "fill_the_disk(); raise sqlite3.OperationalError('disk I/O')",
+            "no space left on the disk of {temporary}, {folder}, {folder}/.dvc: free some, then run `dvc repro` again",
         ),
-        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted; run `dvc repro` again to go on"),
+        ("os.kill(os.getpid(), signal.SIGINT); time.sleep(9)", "interrupted: run `dvc repro` again to continue"),
     ],
 )
 def test_an_error_is_exit_1_and_one_line(work: str, line: str, repository: Path) -> None:
+    line = line.format(folder=repository, temporary=tempfile.gettempdir()) if "{folder}" in line else line
     program = (
-        "import os, signal, sqlite3, time\nfrom pyarrow.parquet import read_table\n"
+        "import os, shutil, signal, sqlite3, time\nfrom pyarrow.parquet import read_table\n"
         "from safetensors import SafetensorError\nfrom safetensors.numpy import load_file\n"
         "from fieldtune.runtime.errors import UserError\nfrom fieldtune.runtime.stage import run_stage\n"
+        "def fill_the_disk():\n    shutil.disk_usage = lambda _: shutil._ntuple_diskusage(9, 9, 0)\n"
         f"def work():\n    {work}\n    return ''\nrun_stage('ingest', work)"
     )
     process = start(program, repository)
     out, err = process.communicate()
     assert (process.returncode, out, err) == (1, f"✗ ingest  {line}\n", "")
+
+
+@pytest.mark.parametrize("words", ["No space left on device", "database or disk is full"])
+def test_words_alone_are_no_full_disk(words: str, repository: Path) -> None:
+    program = "from fieldtune.runtime.stage import run_stage\ndef work():\n    raise ValueError(f'row 3: {words}')\n"
+    process = start(f"words = {words!r}\n{program}run_stage('ingest', work)", repository)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (1, "")
+    assert "ValueError" in err
+
+
+ENCODINGS: dict[str, dict[str, str]] = {
+    "Latin-1": {"PYTHONIOENCODING": "latin-1"},
+    "GBK": {"PYTHONIOENCODING": "gbk"},
+    "ASCII": {"PYTHONIOENCODING": "ascii"},
+    "Windows": {"PYTHONIOENCODING": "cp1252"},
+    "C": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+PRINTS = "from fieldtune.runtime import console, stage\ndef work():\n    console.note('→ ± \u4e2d')\n    {work}\n"
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    ("work", "code"), [("return 'done ±.5'", 0), ("raise stage.UserError('no → ±')", 1)], ids=["done", "failed"]
+)
+def test_an_exit_code_is_of_the_work_in_any_encoding(repository: Path, encoding: str, work: str, code: int) -> None:
+    program = repository / "program.py"
+    program.write_text(PRINTS.format(work=work) + "stage.run_stage('train', work)", encoding="utf-8")
+    process = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **ENCODINGS[encoding]},
+        capture_output=True,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (code, b"")
+    assert b"train" in process.stdout
+
+
+@pytest.mark.parametrize("output", ["| true", ">&-", "> /dev/full", "2>&1 | head -c 1 > /dev/null"])
+def test_an_output_that_breaks_off_ends_no_work(repository: Path, output: str) -> None:
+    work = "[console.note('x' * 9999) for _ in range(99)]; __import__('pathlib').Path('kept').touch(); return 'done'"
+    program = repository / "program.py"
+    program.write_text(PRINTS.format(work=work) + "stage.run_stage('train', work)", encoding="utf-8")
+    command = f"set +o pipefail; {sys.executable} program.py {output}; echo ${{PIPESTATUS[0]}} >&2"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        ["bash", "-c", command], cwd=repository, env=environment, stderr=subprocess.PIPE, check=False
+    )
+    assert process.stderr.decode().split() == ["0"]
+    assert (repository / "kept").is_file()
 
 
 def test_a_defect_of_ours_keeps_its_traceback(repository: Path) -> None:
@@ -112,7 +168,11 @@ def test_a_second_run_of_a_stage_reports_the_first_after_a_while(repository: Pat
         second = start(WAITER.format(stage="train", wait=0.5), repository)
         out, err = second.communicate()
         assert (second.returncode, err) == (1, "")
-        assert out == f"✗ train  another train stage is running here (process {first.pid}): wait for it or end it\n"
+        assert (
+            out
+            == f"✗ train  another train stage is running here (process {first.pid}): wait for it to finish, or stop "
+            "it\n"
+        )
 
 
 def test_a_second_run_goes_on_when_the_first_is_gone(repository: Path) -> None:

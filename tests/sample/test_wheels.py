@@ -43,13 +43,13 @@ def test_a_wheel_is_downloaded_once(index: Path, downloads: Path) -> None:
 def test_another_file_than_the_pinned_one_is_refused_and_not_kept(index: Path, downloads: Path) -> None:
     write_awscli(index / NAME, {})
     with pytest.raises(
-        UserError, match=rf"{NAME} is not the pinned file \(sha256 [0-9a-f]{{64}}, expected 00\): look at"
+        UserError, match=rf"{NAME} is not the pinned file \(sha256 [0-9a-f]{{64}}, expected 00\): check"
     ):
         wheel("awscli", Wheel("1.0", "00"), downloads)
     assert list(downloads.iterdir()) == []
 
 
-def test_what_a_killed_download_left_is_fetched_anew(index: Path, downloads: Path) -> None:
+def test_what_a_killed_download_left_is_fetched_again(index: Path, downloads: Path) -> None:
     write_awscli(index / NAME, {})
     content = (index / NAME).read_bytes()
     (downloads / NAME).write_bytes(content[:100])
@@ -64,5 +64,5 @@ def test_without_an_index_it_says_what_failed_and_what_to_do(index: Path, downlo
         wheel("awscli", Wheel("1.0", "00"), downloads)
     message = str(error.value)
     assert message.startswith("pip could not download awscli==1.0, part of the sample: ERROR: No matching distribution")
-    assert message.endswith("use documents of your own: `documents:` and `queries:` in params.yaml")
+    assert message.endswith("use your own documents: `documents:` and `queries:` in params.yaml")
     assert "\n" not in message

@@ -11,6 +11,9 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
+from fieldtune.corpus.passages import Corpus
+from fieldtune.retrieval import ranking
+from fieldtune.runtime import paths
 from tests.serve.running import Running, cosines, running, text, vectors
 from tests.tiny_model import DIMENSION
 
@@ -74,16 +77,37 @@ def test_base64_is_the_same_float32_numbers(service: Running) -> None:
     np.testing.assert_allclose(np.stack(rows), plain, atol=1e-6)
 
 
-def test_token_ids_give_the_vectors_of_their_text_with_special_tokens_or_without(
+def test_token_ids_with_special_tokens_give_the_vectors_of_their_text(
     service: Running, model: SentenceTransformer
 ) -> None:
     of_text = vectors(service.post("/v1/embeddings", {"input": TEXTS, "input_type": "query"}))
-    ids = [model.tokenizer(each, add_special_tokens=False)["input_ids"] for each in TEXTS]
-    for given in (ids, [model.tokenizer(each)["input_ids"] for each in TEXTS]):
-        reply = service.post("/v1/embeddings", {"input": given, "input_type": "query"})
-        np.testing.assert_allclose(vectors(reply), of_text, atol=1e-5)
+    ids = [model.tokenizer(each)["input_ids"] for each in TEXTS]
+    reply = service.post("/v1/embeddings", {"input": ids, "input_type": "query"})
+    np.testing.assert_allclose(vectors(reply), of_text, atol=1e-5)
     single = vectors(service.post("/v1/embeddings", {"input": ids[1], "input_type": "query"}))
     np.testing.assert_allclose(single, of_text[1:2], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [15, 17],  # as LangChain sends "hello world": two ids, here inside the vocabulary
+        [[0, 5, 6, 2], [15, 17]],  # the first alone has <s> and </s>
+        [0, 5, 6],
+        [5, 6, 2],
+        [0],
+        [2, 5, 0],
+    ],
+)
+def test_token_ids_that_may_be_of_another_tokenizer_are_refused(service: Running, ids: list[Any]) -> None:
+    reply = service.post("/v1/embeddings", {"input": ids})
+    error = reply.json()["error"]
+    assert (reply.status_code, error["param"]) == (400, "input")
+    row = 1 if isinstance(ids[0], list) else 0
+    assert error["message"].startswith(f"`input`: number {row} may be of another tokenizer")
+    assert "([0, …, 2])" in error["message"]
+    assert "check_embedding_ctx_length=False" in error["message"]
+    assert "--token-ids" in error["message"]
 
 
 def test_what_was_cut_is_said_and_counted(service: Running) -> None:
@@ -94,21 +118,46 @@ def test_what_was_cut_is_said_and_counted(service: Running) -> None:
     assert reply["truncated"] == [1, 3]
     assert reply["usage"]["prompt_tokens"] == 64 + 64 + 8 + 64
     assert service.metric("fieldtune_truncated_texts_total") == before + 2
-    ids = [[4 + row % 60 for row in range(count)] for count in (61, 62)]  # ids 0 to 3 are special
+    ids = [[0, *(4 + row % 60 for row in range(count)), 2] for count in (61, 62)]  # ids 0 to 3 are special
     assert service.post("/v1/embeddings", {"input": ids}).json()["truncated"] == [1]
 
 
-def test_search_ranks_the_exported_passages(service: Running, export: Path, model: SentenceTransformer) -> None:
+def test_search_answers_with_the_recommended_system(service: Running, export: Path, model: SentenceTransformer) -> None:
     query = text(7, 6)
     table = pq.read_table(export / "vectors/passages.parquet")
     scores = np.array(table["vector"].to_pylist(), dtype=np.float32) @ model.encode_query([query])[0]
     order = np.argsort(-scores)[:5]
     reply = service.post("/v1/search", {"query": query, "top_k": 5}).json()
+    assert reply["system"] == "tuned"
     assert [hit["id"] for hit in reply["data"]] == [table["id"][int(row)].as_py() for row in order]
     np.testing.assert_allclose([hit["score"] for hit in reply["data"]], scores[order], atol=1e-5)
+    assert reply["data"][0].keys() == {"object", "id", "source", "section", "score"}  # texts were not exported
     assert (reply["usage"]["prompt_tokens"], reply["truncated"]) == (10, False)  # two special, two of the prompt
-    assert len(service.post("/v1/search", {"query": query, "top_k": 1000}).json()["data"]) == len(scores)
+    assert len(service.post("/v1/search", {"query": query, "top_k": 100}).json()["data"]) == len(scores)
     assert len(service.post("/v1/search", {"query": query}).json()["data"]) == 10
+
+
+@pytest.mark.parametrize("system", ["tuned", "bm25", "bm25_fields", "tuned_hybrid"])
+def test_search_ranks_as_the_system_was_evaluated(
+    service: Running, export: Path, model: SentenceTransformer, system: str
+) -> None:
+    query = f"{text(7, 6)} zyxpassage word5"
+    passages = list(files.read_jsonl(export.parent.parent / paths.PASSAGES))
+    corpus = Corpus.from_passages(passages)
+    table = pq.read_table(export / "vectors/passages.parquet")
+    vectors_of_passages = np.array(table["vector"].to_pylist(), dtype=np.float32)
+    dense = ranking.dense(model.encode_query([query]), vectors_of_passages, corpus)
+    words = ranking.bm25_fields([query], corpus, (0.0, 0.1))
+    fused = ranking.fuse(dense, words[0.1], corpus, 0.7)
+    expected = {"tuned": dense, "bm25": words[0.0], "bm25_fields": words[0.1], "tuned_hybrid": fused}[system]
+    reply = service.post("/v1/search", {"query": query, "system": system, "top_k": 20}).json()
+    assert reply["system"] == system
+    assert [hit["section"] for hit in reply["data"]] == [corpus.sections[s] for s in expected.sections[0, :20]]
+    np.testing.assert_allclose([hit["score"] for hit in reply["data"]], expected.scores[0, :20], atol=1e-4)
+    assert (reply["usage"]["prompt_tokens"] == 0) == system.startswith("bm25")  # no text is encoded
+    assert service.post("/v1/search", {"query": query, "system": system, "source": "other"}).json()["data"] == []
+    inside = service.post("/v1/search", {"query": query, "system": system, "source": "doc"}).json()["data"]
+    assert inside == reply["data"][:10]
 
 
 def test_models_say_what_is_served(service: Running, export: Path) -> None:
@@ -129,13 +178,17 @@ def test_shorter_vectors_where_the_model_was_trained_for_them_and_fp32_where_int
     files.write_json(config, {**files.read_json(config), "matryoshka_dimensions": [8, 16]})
     cut = model.encode_document(TEXTS)[:, :8]
     expected = cut / np.linalg.norm(cut, axis=1, keepdims=True)
-    with running(tmp_path / "export", "--name", "me/search") as started:
+    with running(tmp_path / "export", "--name", "me/search", "--token-ids") as started:
         assert started.get("/v1/models/me%2Fsearch").json()["backend"] == "fp32 on the CPU"
         got = vectors(started.post("/v1/embeddings", {"input": TEXTS, "dimensions": 8}))
         assert cosines(got, expected).min() >= 0.9999
         refused = started.post("/v1/embeddings", {"input": TEXTS, "dimensions": 9})
         assert (refused.status_code, refused.json()["error"]["param"]) == (400, "dimensions")
-        assert "this model's vectors have: 8, 16, 32" in refused.text
+        assert "available: 8, 16, 32" in refused.text
+        # Started with it, the service takes token ids as this model's own, whatever stands around them.
+        ids = [model.tokenizer(each, add_special_tokens=False)["input_ids"] for each in TEXTS]
+        bare = vectors(started.post("/v1/embeddings", {"input": ids, "dimensions": 8}))
+        np.testing.assert_allclose(bare, got, atol=1e-5)
     # The model of `service` was not.
     assert vectors(service.post("/v1/embeddings", {"input": "word1", "dimensions": 32})).shape == (1, 32)
     assert service.post("/v1/embeddings", {"input": "word1", "dimensions": 8}).status_code == 400
@@ -147,8 +200,8 @@ INPUT = "must be a text, a list of texts, a list of token ids or a list of such 
 @pytest.mark.parametrize(
     ("body", "status", "param", "words"),
     [
-        (b"", 400, None, "not JSON"),
-        (b"{", 400, None, "not JSON"),
+        (b"", 400, None, "not valid UTF-8 JSON"),
+        (b"{", 400, None, "not valid UTF-8 JSON"),
         (b"[]", 400, None, "must be a JSON object"),
         (b'"text"', 400, None, "must be a JSON object"),
         (b"{}", 400, "input", "`input` is missing"),
@@ -172,15 +225,15 @@ INPUT = "must be a text, a list of texts, a list of token ids or a list of such 
         (b'{"input": ["word1", ""]}', 400, "input", "number 1 is empty"),
         (b'{"input": [[]]}', 400, "input", "number 0 is empty"),
         (b'{"input": "\xff\xfe"}', 400, None, "UTF-8"),
-        (b'{"input": "\\ud800"}', 400, None, "not JSON in UTF-8"),
+        (b'{"input": "\\ud800"}', 400, None, "not valid UTF-8 JSON"),
         (b'{"input": "word1", "model": "gpt-5"}', 404, "model", "'gpt-5' does not exist; available: fieldtune"),
         (b'{"input": "word1", "model": 5}', 400, "model", "string"),
         (b'{"input": "word1", "encoding_format": "hex"}', 400, "encoding_format", "'float' or 'base64'"),
-        (b'{"input": "word1", "dimensions": 0}', 400, "dimensions", "this model's vectors have: 32"),
+        (b'{"input": "word1", "dimensions": 0}', 400, "dimensions", "available: 32"),
         (b'{"input": "word1", "dimensions": "32"}', 400, "dimensions", "integer"),
         (b'{"input": "word1", "input_type": "image"}', 400, "input_type", "'query', 'passage'"),
         (b'{"input": "word1", "model": "fieldtune:query", "input_type": "passage"}', 400, "input_type", "says"),
-        (b'{"input": "word1", "inputtype": "query"}', 400, None, "no such parameter; available: input, model"),
+        (b'{"input": "word1", "inputtype": "query"}', 400, "inputtype", "unknown parameter; available: input, model"),
     ],
 )
 def test_bad_input_is_named_and_never_the_servers_fault(
@@ -200,7 +253,9 @@ def test_bad_input_is_named_and_never_the_servers_fault(
         ({"query": ""}, 400, "empty"),
         ({"query": ["word1"]}, 400, "string"),
         ({"query": "word1", "top_k": 0}, 400, "`top_k`"),
-        ({"query": "word1", "top_k": 1001}, 400, "`top_k`"),
+        ({"query": "word1", "top_k": 101}, 400, "`top_k`"),
+        ({"query": "word1", "system": "hybrid"}, 400, "available: tuned, bm25, bm25_fields, tuned_hybrid"),
+        ({"query": "word1", "source": 5}, 400, "`source`"),
         ({"query": "word1", "model": "other"}, 404, "does not exist"),
     ],
 )

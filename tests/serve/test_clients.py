@@ -1,4 +1,4 @@
-"""The clients that people have, by their own packages: what the README says to change is all that changes."""
+"""The clients that people have, by their own packages: what docs/serving.md says to change is all that changes."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

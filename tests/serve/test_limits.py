@@ -20,6 +20,7 @@ from starlette.types import Message
 from fieldtune.serve import app, tokens
 from fieldtune.serve.exported import read
 from fieldtune.serve.schema import ApiError, EmbeddingsRequest, parse
+from fieldtune.serve.settings import API_KEY
 from tests.serve.running import Running, running, text, vectors
 from tests.serve.test_starting import settings
 
@@ -55,8 +56,8 @@ def asking(service: Running, count: int) -> tuple[threading.Thread, list[httpx.R
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({"input": ["word1"] * 3001}, 422, "3,001 inputs are more than the 3,000 of a request"),
-        (many(2400), 422, "153,600 tokens are more than the 150,000 of a request"),
+        ({"input": ["word1"] * 3001}, 422, "3,001 inputs exceed the limit of 3,000 per request"),
+        (many(2400), 422, "153,600 tokens exceed the limit of 150,000 per request"),
         ({"input": "x" * 2_000_000}, 413, "the body is larger than 2,000,000 bytes"),
     ],
 )
@@ -130,7 +131,7 @@ def test_who_is_slow_to_send_takes_nobodys_place(export: Path) -> None:
 
 def test_a_body_that_never_comes_is_given_up(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "_UPLOAD", 0.05)
-    monkeypatch.delenv(app.API_KEY, raising=False)
+    monkeypatch.delenv(API_KEY, raising=False)
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -192,8 +193,8 @@ def test_what_nobody_waits_for_any_more_leaves_the_queue(small: Running) -> None
     [
         ({"Authorization": ""}, "no API key"),
         ({"Authorization": "Basic YQ=="}, "no API key"),
-        ({"Authorization": "Bearer another key"}, "not the API key"),
-        ({"Authorization": f"Bearer {KEY}s"}, "not the API key"),
+        ({"Authorization": "Bearer another key"}, "wrong API key"),
+        ({"Authorization": f"Bearer {KEY}s"}, "wrong API key"),
         ({"Authorization": "Bearer"}, "no API key"),
     ],
 )

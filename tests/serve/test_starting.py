@@ -25,8 +25,8 @@ from tests.serve.running import ROOT
 
 def settings(folder: Path, model: str = "auto") -> ServeSettings:
     return ServeSettings(
-        folder, name="fieldtune", model=model, workers=1, threads=1, batch_tokens=None, queue_tokens=1, max_requests=1,
-        max_inputs=1, max_tokens=1, max_bytes=1,
+        folder, name="fieldtune", model=model, vectors="float32", workers=1, threads=1, batch_tokens=None,
+        queue_tokens=1, max_requests=1, max_inputs=1, max_tokens=1, max_bytes=1,
     )  # fmt: skip
 
 
@@ -86,19 +86,23 @@ def no_model(export: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "model", "message"),
     [
-        (break_graph, "auto", r"model_int8\.onnx does not load"),
-        (break_tokenizer, "auto", r"onnx/tokenizer\.json does not load"),
-        (break_config, "auto", r"config_sentence_transformers\.json cannot be read"),
-        (other_graph, "auto", r"onnx/model_int8\.onnx is not as .*manifest\.json says: run `dvc repro export`"),
-        (break_vectors, "auto", r"vectors/passages\.parquet does not load \(ArrowInvalid\): run `dvc repro export`"),
-        (other_vectors, "auto", "has vectors of 8 numbers, the model gives 32: run `dvc repro export`"),
-        (no_limit, "auto", "names no `model_max_length`"),
+        (break_graph, "auto", r"model_int8\.onnx could not be loaded"),
+        (break_tokenizer, "auto", r"onnx/tokenizer\.json could not be loaded"),
+        (break_config, "auto", r"config_sentence_transformers\.json could not be read"),
+        (other_graph, "auto", r"onnx/model_int8\.onnx does not match .*manifest\.json: run `dvc repro export`"),
+        (
+            break_vectors,
+            "auto",
+            r"vectors/passages\.parquet could not be loaded \(ArrowInvalid\): run `dvc repro export`",
+        ),
+        (other_vectors, "auto", "has 8 dimensions, but the model has 32: run `dvc repro export`"),
+        (no_limit, "auto", "has no `model_max_length`"),
         (
             lambda export: shutil.rmtree(export / "model"),
             "torch",
             "no model for `--model torch`; available: int8, fp32",
         ),
-        (no_model, "auto", "has no model in it"),
+        (no_model, "auto", "contains no model"),
         (shutil.rmtree, "auto", "is not an export"),
     ],
 )
@@ -117,7 +121,7 @@ def test_the_command_ends_with_what_is_wrong(export: Path, tmp_path: Path, worke
     break_graph(tmp_path / "export")
     done = serve(str(tmp_path / "export"), "--port", "0", "--workers", str(workers))
     assert done.returncode == 1
-    assert "model_int8.onnx does not load" in done.stdout
+    assert "model_int8.onnx could not be loaded" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -150,7 +154,7 @@ def test_torch_serves_only_where_it_and_its_weights_are(
 def test_a_port_that_is_none(export: Path) -> None:
     done = serve(str(export), "--port", "70000")
     assert done.returncode == 1
-    assert "cannot listen on 127.0.0.1:70000: no such port" in done.stdout
+    assert "cannot listen on 127.0.0.1:70000: invalid port" in done.stdout
 
 
 def test_an_address_that_is_taken(export: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
-from fieldtune.serve.app import API_KEY
+from fieldtune.serve.settings import API_KEY
 from tests.serve.running import Vectors, cosines, running, text, vectors
 
 CLIENTS = 16

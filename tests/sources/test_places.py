@@ -76,7 +76,7 @@ def test_a_text_is_nearly_in_a_section_from_four_fifths_on(text: str, passages: 
 def test_a_text_may_stand_in_three_different_sections(sections: int, clear: bool) -> None:
     places = Places([passage(f"{number}.md", "A", f"the same words {number}") for number in range(sections)])
     assert places.find({"passage": "the same words"}) == (list(range(sections)) if clear else [])
-    why = "" if clear else "its text stands in 4 different sections"
+    why = "" if clear else "its text appears in 4 different sections"
     assert places.why_not({"passage": "the same words"}) == why
 
 
@@ -126,8 +126,8 @@ def test_at_most_three_candidates() -> None:
     [
         ([], None),
         ([{"query": "a", "group": "dev", "overlap": "", "kind": ""}], None),
-        ([{"query": "a", "file": ""}], "column file is not known"),
-        ([{"query": "a", "file": ""}, {"heading": "x"}], "columns file, heading are not known"),
+        ([{"query": "a", "file": ""}], "unknown column file"),
+        ([{"query": "a", "file": ""}, {"heading": "x"}], "unknown columns file, heading"),
         ([{"query": "a", "file": ""}, {"source": ""}], None),
         ([{"query": "a", None: ["cells", "without a name"], "": "x"}], None),
     ],
@@ -141,7 +141,7 @@ def test_an_id_in_two_files_says_no_place() -> None:
     places = Places([passage(f"{name}.jsonl", "r1", name, document=name) for name in "abc"])
     assert places.find({"passage_id": "r1"}) == []
     assert places.find({"passage_id": "b.jsonl#r1"}) == [1]
-    assert places.why_not({"passage_id": "r1"}).startswith("several files have a record of this id")
+    assert places.why_not({"passage_id": "r1"}).startswith("several files have a record with this id")
     assert places.why_not({"passage_id": "r2"}) == ""
 
 

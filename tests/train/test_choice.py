@@ -89,7 +89,8 @@ def test_a_gain_counts_beyond_luck(gains: list[float], clusters: list[int], cert
             [0.31, 0.29, 0.3, 0.3, 0.01, -0.01],
             "qqqqkk",
             0.9,
-            "the gain on dev comes from one kind of query, q (+0.300): without it, it is +0.000, not 0.02 beyond luck",
+            "the gain on dev comes from one kind of query, q (+0.300): without that kind, "
+            "it is +0.000, not 0.02 beyond luck",
         ),
         ([0.31, 0.29, 0.3, 0.3, 0.01, -0.01], "qqqqkk", 0.5, None),
         ([0.31, 0.29, 0.3, 0.3, 0.01, -0.01], "qqqqqq", 0.9, None),  # of one kind alone nothing can be told
@@ -99,7 +100,8 @@ def test_a_gain_counts_beyond_luck(gains: list[float], clusters: list[int], cert
             [0.31, 0.29, *[0.13, -0.07] * 15],
             "qq" + "k" * 30,
             0.9,
-            "the gain on dev comes from one kind of query, q (+0.300): without it, it is +0.030, not 0.02 beyond luck",
+            "the gain on dev comes from one kind of query, q (+0.300): without that kind, "
+            "it is +0.030, not 0.02 beyond luck",
         ),
         ([0.31, 0.29, 0.3, *[0.13, -0.07] * 14, 0.03], "qqq" + "k" * 29, 0.9, None),
     ],

@@ -18,7 +18,7 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text, section_id
-from fieldtune.corpus.vectors import read_vectors
+from fieldtune.corpus.vectors import PASSAGES, write_vectors
 from fieldtune.models import base_models, tuned_model
 from fieldtune.retrieval.judged_queries import real_id, row_of
 from fieldtune.runtime import paths, stage
@@ -26,6 +26,7 @@ from stages.train import trainer, tuning
 from stages.train.__main__ import work
 from stages.train.trainer import Outcome, Round
 from tests.train import workspace
+from tests.vectors import read_rows
 
 pytestmark = pytest.mark.pipeline
 
@@ -165,8 +166,8 @@ def test_nothing_better_than_the_base_keeps_the_base(folder: Path, run: Run) -> 
     done = run(learning_rate=1e-8, epochs=1)
     base = done.history["dev"][0]["dev_ndcg@10"]
     assert done.output == (
-        "  the vectors are nearly the base model's (mean cosine 1.0000): the training did nothing; raise "
-        "`train.learning_rate` or `train.epochs`, and look whether the pairs in data/dataset/ say anything new\n"
+        "  the vectors are nearly the base model's (mean cosine 1.0000): the training had no effect; raise "
+        "`train.learning_rate` or `train.epochs`, and check whether the pairs in data/dataset/ teach anything new\n"
         f"✓ train  1 steps in fp32; dev NDCG@10 {base:.3f} → {base:.3f}: the base model is kept  (… s)\n"
     )
     assert done.history["chosen"] == {"step": 1, "share": 0.0, "by": "dev", "doubt": None}
@@ -291,10 +292,10 @@ def test_fewer_than_thirty_real_queries_are_not_asked(folder: Path, run: Run) ->
 def let_the_base_answer(folder: Path, of_set: str, number: int) -> None:
     """Make what the base model finds first the answer of so many queries of a set; generated ones are of a new kind."""
     queries, judged = list(files.read_jsonl(folder / paths.QUERIES)), files.read_table(folder / paths.QRELS)
-    passages = read_vectors(folder / paths.VECTORS, "passages")
+    passages = read_rows(folder, paths.VECTORS, "passages")
     sections = [section_id("doc.md", f"Part {row}") for row in range(workspace.PASSAGES)]
     rows = [row for row, name in enumerate(judged["set"]) if name == of_set][:number]
-    vectors = read_vectors(folder / paths.VECTORS, "queries" if of_set == "dev" else "real")
+    vectors = read_rows(folder, paths.VECTORS, "queries" if of_set == "dev" else "real")
     for row in rows:
         query = row_of(judged["query_id"][row])
         judged["section"][row] = sections[int((passages @ vectors[query]).argmax())]
@@ -378,8 +379,11 @@ def test_a_pinned_model_is_taken_as_it_is_and_new_passages_are_counted(done: Don
     rows = list(files.read_jsonl(folder / paths.PASSAGES))
     for row in rows[:8]:
         row["text"] += " zyxnew"
+    vectors = read_rows(folder, paths.VECTORS, "passages")
     files.write_jsonl(folder / paths.PASSAGES, rows)
+    write_vectors(folder / paths.VECTORS, PASSAGES, [passage_text(row) for row in rows], vectors)
     changed = run(pin=pinned)
+    assert {name for name in LEFT if contents(changed.model)[name] != taken[name]} == {"history.json"}
     tune = "  8 of 40 passages are new to the pinned model: tune again (`pin: data/none.jsonl` in params.yaml)\n"
     assert changed.output.startswith(f"{tune}✓ train  {pinned} is used as it is; 8 of 40 passages are new to it; ")
     assert changed.history["pinned"] == {"passages": 40, "new": 8, "stale": True}
@@ -389,8 +393,8 @@ def test_a_pinned_model_that_is_no_better_than_the_base_is_said(folder: Path, ru
     same = run(pin="own/model")
     score = re.escape(f"{same.dev[0]:.3f}")
     assert re.fullmatch(
-        rf"  on dev the pinned model is not above the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune again\n"
-        rf"✓ train  own/model is used as it is; what it was tuned on is not known; dev NDCG@10 {score} → .*\n",
+        rf"  on dev the pinned model is no better than the base model \(NDCG@10 {score} → 0\.\d{{3}}\): tune again\n"
+        rf"✓ train  own/model is used as it is; its training passages are unknown; dev NDCG@10 {score} → .*\n",
         same.output,
     )
     assert same.history["pinned"] == {"passages": 40, "new": None, "stale": False}

@@ -83,8 +83,8 @@ def test_ways_go_from_the_fastest_to_the_smallest() -> None:
             LADDER[4],
             "microbatches of 64 tokens: the same gradients, slower",
         ),
-        (lambda plan: plan.batch_size < 8, LADDER[5], "batches of 4 passages instead of 8: fewer negatives a query"),
-        (lambda plan: plan.batch_size < 4, LADDER[6], "batches of 2 passages instead of 8: fewer negatives a query"),
+        (lambda plan: plan.batch_size < 8, LADDER[5], "batches of 4 passages instead of 8: fewer negatives per query"),
+        (lambda plan: plan.batch_size < 4, LADDER[6], "batches of 2 passages instead of 8: fewer negatives per query"),
     ],
 )
 def test_the_first_way_that_fits_is_chosen_and_said(
@@ -99,7 +99,7 @@ def test_the_first_way_that_fits_is_chosen_and_said(
 
     assert choose(FIRST, watched, lines.append) == plan
     assert tried == LADDER[: LADDER.index(plan) + 1]
-    assert lines == ([] if summary is None else [f"memory is short for the longest batch; {summary}"])
+    assert lines == ([] if summary is None else [f"memory is short for the longest batch: {summary}"])
 
 
 def test_no_way_that_fits_is_an_error_that_says_what_to_do() -> None:

@@ -276,7 +276,7 @@ def test_short_memory_is_said_and_a_smaller_batch_takes_more_steps(
     outcome = run(model, Scripted([0.5]), tmp_path / "checkpoints", bar, say=lines.append, epochs=1)
     assert (outcome.steps, outcome.best) == (5, 5)  # 20 passages
     assert lines == [
-        "memory is short for the longest batch; batches of 4 passages instead of 8: fewer negatives a query"
+        "memory is short for the longest batch: batches of 4 passages instead of 8: fewer negatives per query"
     ]
 
 

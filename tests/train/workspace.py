@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text, section_id
 from fieldtune.corpus.real_queries import RealQuery
-from fieldtune.corpus.vectors import write_vectors
+from fieldtune.corpus.vectors import QUERIES, write_vectors
 from fieldtune.models import base_models, encoder
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.retrieval.hard_negatives import HardNegatives
@@ -25,6 +25,7 @@ from fieldtune.runtime import paths
 from stages.embed.config import EmbedConfig
 from stages.train.config import TrainConfig
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
+from tests.vectors import write_encoded
 
 ROOT = Path(__file__).parents[2]
 PASSAGES = 40
@@ -122,14 +123,11 @@ def write(folder: Path) -> None:
     model = tiny_model(folder / "own/transformer")
     model.save(str(folder / "own/model"), create_model_card=False)
     model.prompts = dict(PROMPTS)
-    encoder.write_all(
+    write_encoded(
         model,
         folder / paths.VECTORS,
-        passages=[passage_text(row) for row in passages],
-        queries=[row["query"] for row in queries],
-        real=[],
-        bf16=False,
-        batch_size=2,
+        [passage_text(row) for row in passages],
+        [row["query"] for row in queries] + [query.query for query in real],
     )
     files.write_text(
         folder / paths.VECTORS / base_models.WEIGHTS, base_models.weights(model_config(folder / "own/model"))
@@ -180,8 +178,10 @@ def ask(folder: Path, texts: Sequence[str], each: int = 1) -> None:
     files.write_jsonl(folder / paths.REAL, (query.row() for query in rows))
     model = encoder.load_folder(folder / "own/model")
     model.prompts = dict(PROMPTS)
-    vectors = encoder.encode(model, texts, "query", bf16=False, batch_size=2)
-    write_vectors(folder / paths.VECTORS, "real", vectors)
+    every = [row["query"] for row in files.read_jsonl(folder / paths.QUERIES)] + list(texts)
+    write_vectors(
+        folder / paths.VECTORS, QUERIES, every, encoder.encode(model, every, "query", bf16=False, batch_size=8)
+    )
     judged = files.read_table(folder / paths.QRELS)
     more = {
         "set": ["real"] * len(texts),

@@ -1,4 +1,4 @@
-"""What the README says of the service, as it stands there, against the service."""
+"""What docs/serving.md says of the service, as it stands there, against the service."""
 
 import json
 import re
@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 from sentence_transformers import SentenceTransformer
 
+from tests import pages
 from tests.serve.running import Running, cosines
-from tests.test_readme import README, commands
 
-SECTION = README[README.index("## Serve\n") : README.index("## Sweep\n")]
 URL, MODEL = "http://127.0.0.1:8000", "data/export/model"
 TEXT = "word1 word2 word3"
-# By the package that a part of the code imports: how what it leaves behind is asked for a vector.
+# By the package that a block imports: how what it leaves behind is asked for a vector.
 ASK: dict[str, Callable[[dict[str, Any]], tuple[str, Any]]] = {
     "openai": lambda names: ("document", names["vectors"][0].embedding),
     "langchain_openai": lambda names: ("document", names["embeddings"].embed_query(TEXT)),
@@ -25,8 +24,8 @@ ASK: dict[str, Callable[[dict[str, Any]], tuple[str, Any]]] = {
     "haystack": lambda names: ("query", names["embedder"].run(text=TEXT)["embedding"]),
     "sentence_transformers": lambda names: ("query", names["model"].encode_query(TEXT)),
 }
-CODE = re.search(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
-PARTS = re.split(r"\n\n(?=from )", CODE[1]) if CODE else []
+SECTION = pages.section("docs/serving.md", "## Serve the export")
+PARTS = re.findall(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # clients that their packages never close
@@ -49,7 +48,7 @@ def test_every_part_is_tested() -> None:
 
 
 def test_each_request_is_answered(service: Running) -> None:
-    lines = [line for line in commands() if line.startswith("curl ")]
+    lines = [line for line in pages.commands("docs/serving.md") if line.startswith("curl ")]
     assert len(lines) == 2
     for line in lines:
         _, address, _, body = shlex.split(line)
