@@ -108,7 +108,7 @@ def halves(documents: Path, folder: Path, groups: dict[str, int]) -> None:
     """
     answers: dict[str, list[str]] = {}
     for _, row in beir.rows(documents):
-        if row["split"] == "test" and row["query"] in groups:
+        if row["split"] == "test" and row.get("query") in groups:
             answers.setdefault(row["query"], []).append(row["passage_id"])
     order = sorted(set(groups.values()))
     random.Random(0).shuffle(order)

@@ -1,6 +1,9 @@
 """A folder in the layout of a BEIR retrieval set (arXiv:2104.08663): corpus.jsonl, queries.jsonl and qrels."""
 
 import csv
+import gzip
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,18 +15,39 @@ from fieldtune.runtime.errors import UserError
 
 CORPUS = "corpus.jsonl"
 _QUERIES = "queries.jsonl"
+_SCORE = re.compile(r"\s*[+-]?\d+(?:\.0*)?\s*")  # `1.0` too
 _SPLITS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev"}  # any other file is test
 
 
+def corpus_of(folder: Path) -> Path | None:
+    """The corpus of a folder that has a file of queries beside it, judged or not; None for any other folder."""
+    return _packed_or_not(folder / CORPUS) if _packed_or_not(folder / _QUERIES) else None
+
+
 def is_beir(folder: Path) -> bool:
-    return (folder / CORPUS).is_file() and (folder / _QUERIES).is_file() and bool(_qrels(folder))
+    """Tell if a folder has a corpus, queries, and judgements of them."""
+    return corpus_of(folder) is not None and bool(_qrels(folder))
+
+
+def is_about_queries(path: Path, folder: Path) -> bool:
+    """Tell if a file is the queries of a BEIR folder, or their judgements, in whatever form."""
+    name = path.relative_to(folder).as_posix()
+    return name.removesuffix(".gz") == _QUERIES or name.startswith("qrels")
+
+
+def warnings_of(folder: Path) -> tuple[str, ...]:
+    """The judgements that a folder with a corpus and queries lacks."""
+    if corpus_of(folder) is None or _qrels(folder):
+        return ()
+    return (f"! {folder}: {_QUERIES} is not read without judgements: add qrels/test.tsv (query-id, corpus-id, score)",)
 
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `split`. The file names the split:
-    qrels/train.tsv, qrels/dev.tsv, any other is test. Raises UserError for a query without text.
+    """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `split`, named for its file:
+    qrels/train.tsv, qrels/dev.tsv, any other is test. A row whose query is not in queries.jsonl has no `query`, but
+    `unknown_query`, its id. Raises UserError for a line that is not a judgement.
     """
-    texts = {cell(row, "_id") or cell(row, "id"): cell(row, "text") for _, row in files.read_rows(folder / _QUERIES)}
+    texts = _queries(folder)
     for path in _qrels(folder):
         split = _SPLITS.get(path.stem, "test")
         for number, columns in _lines(path):
@@ -32,16 +56,30 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if len(columns) not in (3, 4):
                 raise UserError(f"{place}: expected the ids of a query and a document and a score, separated by tabs")
             query, passage, score = repair(columns[0]).strip(), columns[-2], columns[-1]
-            if number == 1 and not score.strip().lstrip("-").isdigit():
-                continue  # the header
-            try:
-                relevant = int(score) > 0
-            except ValueError:
-                raise UserError(f"{place}: the score is not an integer") from None
-            if not texts.get(query):
-                raise UserError(f"{place}: query {query} not found in {folder / _QUERIES}")
-            if relevant:
-                yield place, {"query": texts[query], "passage_id": passage, "split": split}
+            if not _SCORE.fullmatch(score):
+                if number == 1:
+                    continue  # the header
+                raise UserError(f"{place}: the score is not an integer")
+            if float(score) > 0:
+                question = {"query": texts[query]} if texts.get(query) else {"unknown_query": query}
+                yield place, {**question, "passage_id": passage, "split": split}
+
+
+def _packed_or_not(path: Path) -> Path | None:
+    packed = path.with_name(f"{path.name}.gz")
+    return path if path.is_file() else packed if packed.is_file() else None
+
+
+def _queries(folder: Path) -> dict[str, str]:
+    """id → text."""
+    path = _packed_or_not(folder / _QUERIES)
+    assert path is not None
+    if path.suffix == ".gz":
+        with gzip.open(path, "rt", encoding="utf-8-sig") as lines:
+            loaded = [json.loads(line) for line in lines if line.strip()]
+    else:
+        loaded = [row for _, row in files.read_rows(path)]
+    return {cell(row, "_id") or cell(row, "id"): cell(row, "text") for row in loaded}
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -12,3 +12,10 @@ NO_BLANKS = (
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
 SENTENCE_END = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])\s*|\n+")
+NO_WORDS = "section"  # the slug of what has no words
+
+
+def slug(heading: str) -> str:
+    """A heading as a URL fragment: lower case, words joined by hyphens, letters of any script kept."""
+    words = re.findall(f"[{LETTERS}]+", unicodedata.normalize("NFKC", heading).lower())
+    return "-".join(words) or NO_WORDS

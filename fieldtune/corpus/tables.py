@@ -1,7 +1,7 @@
 """Tables that people wrote: JSONL, CSV, TSV or the first sheet of an XLSX, row by row with each row's place."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,14 +38,25 @@ def _csv(path: Path) -> Iterator[Row]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             separator = _separator(file, _SEPARATORS[path.suffix.lower()])
             file.seek(0)
-            reader = csv.DictReader(file, delimiter=separator, strict=True)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
-            for row in reader:
-                yield f"{path}, line {reader.line_num}", row
+            reader = csv.reader(file, delimiter=separator, strict=True)
+            names = [name.strip() for name in next(reader, [])]
+            for cells in reader:
+                if any(value.strip() for value in cells):
+                    if names == ["query"]:  # a log: what looks like a separator is the query's own
+                        cells = [separator.join(cells)]
+                    where = f"{path}, line {reader.line_num}"
+                    yield where, _row(where, names, cells)
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it to UTF-8") from error
     except csv.Error as error:
-        raise UserError(f"{path}, line {reader.reader.line_num} is not valid CSV: {error}") from error
+        raise UserError(f"{path}, line {reader.line_num} is not valid CSV: {error}") from error
+
+
+def _row(where: str, names: Sequence[str], cells: Sequence[Any]) -> dict[str, Any]:
+    """The cells of a row by column; None where it has fewer. Raises UserError that names a row that has more."""
+    if any(cell({"": value}, "") for value in cells[len(names) :]):
+        raise UserError(f"{where} has {len(cells)} cells, the header {len(names)}: put the text in quotes")
+    return dict(zip(names, [*cells, *[None] * (len(names) - len(cells))], strict=False))
 
 
 def _separator(file: IO[str], separators: str) -> str:
@@ -74,5 +85,6 @@ def _xlsx(path: Path) -> Iterator[Row]:
         raise UserError(f"{path} could not be read as XLSX: save it again, or export it as CSV") from error
     columns = [str(name or "").strip() for name in header]
     for number, values in enumerate(rows, start=2):
-        if any(value is not None for value in values):
-            yield f"{path}, row {number}", dict(zip(columns, values, strict=False))
+        if any(cell({"": value}, "") for value in values):
+            where = f"{path}, row {number}"
+            yield where, _row(where, columns, values)

@@ -3,17 +3,20 @@
 import difflib
 import heapq
 import posixpath
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import bm25s
 import numpy as np
 import numpy.typing as npt
 
+from fieldtune.corpus.scripts import NO_WORDS, slug
 from fieldtune.corpus.tables import cell
 from fieldtune.corpus.unicode import repair
 from fieldtune.retrieval.words import bm25_words, words_of
@@ -26,7 +29,8 @@ _LOOKED_AT = 20  # sections compared with a text that appears nowhere verbatim
 _FEWEST_WORDS = 3  # of a text: `1987` or `yes` stands anywhere, and answers little
 _MOST_TEXTS = 3  # different sections that contain a text and still all count as its place
 _CANDIDATES = 3
-_CLOSE = 0.4  # difflib's ratio
+_CLOSE = 0.4  # of difflib's ratio
+_LEVELS = re.compile(r"\s+(?:>|»|›|→|/|::)\s+")  # between a heading and the one below it
 _COMPARED = 100  # names, by difflib, which is slow
 
 _Place = tuple[str, ...]
@@ -35,8 +39,11 @@ _Place = tuple[str, ...]
 class Places:
     """A finder of passages by what a row of a table says: `text_sha256` (of a section's text, `section_hash`),
     `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
-    `section` (a heading or its slug; without it the whole file). The documents folder may stand before a file's
-    name. A text needs at least three words, and may appear in at most three different sections.
+    `section` (a heading or its slug; without one the whole file). A file may be named with the documents folder
+    in front of it, in other case or without its suffix, and with the heading behind a `#`; a heading in other case, by
+    its id, or under those above it (`FAQ > Seals`). A heading without a text of its own stands for all sections below
+    it. What fits two places fits none. Of a text, three words are the least, and it may stand in three different
+    sections at most.
     """
 
     def __init__(self, passages: Sequence[Mapping[str, Any]], documents: str = "") -> None:
@@ -51,6 +58,8 @@ class Places:
             of_section = self._rows["section", source, section]
             if not of_section:  # the first piece: its id ends in the section's slug
                 by_slug.setdefault(("section", source, id_.removeprefix(f"{source}#")), of_section)
+                if anchor := passage.get("anchor"):
+                    by_slug.setdefault(("section", source, anchor), of_section)
                 if passage["document"] != passage["source"]:
                     place = "passage_id", section
                     records[place] = [] if place in records else of_section  # an id in two files gives no place
@@ -70,10 +79,12 @@ class Places:
         if text := cell(row, "passage"):
             hits = self._by_text(text)
             return [] if self._unclear(text, hits) else hits
-        if source := self._source(row):
-            section = cell(row, "section")
-            return self._rows.get(("section", source, section) if section else ("source", source), [])
-        return None
+        source, section = self._source(row)
+        if not source:
+            return None
+        if not section:
+            return self._rows.get(("source", source), [])
+        return self._rows.get(("section", source, section)) or self._below(source, section)
 
     def best(self, query: str, candidates: Sequence[int]) -> int:
         """The one of these passages that shares most words with a query (BM25); the first if words do not decide."""
@@ -88,6 +99,9 @@ class Places:
         value = cell(row, column)
         if column == "passage":
             return self._unclear(value, self._by_text(value))
+        source, section = self._source(row)
+        if column == "source" and len(self._headings(source, section)) > 1:
+            return "several headings fit"
         if column == "passage_id" and self._rows.get((column, value)) == []:
             return "several files have a record with this id: put its file before it, as `file#id`"
         return ""
@@ -96,8 +110,10 @@ class Places:
         """Suggestions for a place that was not found: up to three ids of passages, or files."""
         if text := cell(row, "passage"):
             return [self._passages[hit]["id"] for hit in self._similar(text)[:_CANDIDATES]]
-        source, section = self._source(row), cell(row, "section")
+        source, section = self._source(row)
         if ("source", source) in self._rows:
+            if fitting := self._headings(source, section):
+                return [f"{source}#{' > '.join(path)}" for path in list(fitting.values())[:_CANDIDATES]]
             headings = {self._passages[hit]["section"]: hit for hit in self._rows["source", source]}
             return [f"{source}#{name}" for name in _close(section, list(headings))]
         if source:
@@ -108,11 +124,18 @@ class Places:
         of_file = self._rows.get(("source", passage_id.rpartition("#")[0]), range(len(self._passages)))
         return _close(passage_id, [self._passages[hit]["id"] for hit in of_file])
 
-    def _source(self, row: Mapping[str, Any]) -> str:
-        """The file that a row names, spelled as in the passages if they have it."""
-        source = cell(row, "source")
+    def _source(self, row: Mapping[str, Any]) -> tuple[str, str]:
+        """The file that a row names, as the passages name it where they have it, and the heading in it, or ""."""
+        source, section = cell(row, "source"), cell(row, "section")
         if not source or ("source", source) in self._rows:
-            return source
+            return source, section
+        file, _, fragment = source.partition("#")
+        known = self._known_source(file)
+        return (known, section or unquote(fragment)) if known else (source, section)
+
+    def _known_source(self, source: str) -> str:
+        """The file of the passages that a name means: below the folder, in another clone, by another spelling."""
+        source = unquote(source).replace("\\", "/")
         parts, folder = _parts(source), self._documents
         if folder and source.startswith("/"):  # of another clone, too: a queued experiment runs in a copy
             rests = [parts[at + len(folder) :] for at in range(len(parts)) if parts[at : at + len(folder)] == folder]
@@ -120,7 +143,61 @@ class Places:
             ends = [folder[at:] for at in range(len(folder))]
             rests = [parts, *(parts[len(end) :] for end in ends if parts[: len(end)] == end)]
         names = ["/".join(rest) for rest in rests]
-        return next((name for name in names if ("source", name) in self._rows), source)
+        if name := next((name for name in names if ("source", name) in self._rows), ""):
+            return name
+        if "://" in source:  # an address whose path ends as a file's does
+            path = _parts(urlsplit(source).path.strip("/"))
+            names = ["/".join(path[at:]) for at in range(len(path))]
+        for name in names:
+            for spelling in (name.casefold(), _without_suffix(name)):
+                if len(files := self._spellings.get(spelling, ())) == 1:
+                    return next(iter(files))
+        return ""
+
+    @cached_property
+    def _spellings(self) -> dict[str, set[str]]:
+        """Files by their name in small letters, with and without the suffix."""
+        spellings: defaultdict[str, set[str]] = defaultdict(set)
+        for name in {_source_of(passage) for passage in self._passages}:
+            spellings[name.casefold()].add(name)
+            spellings[_without_suffix(name)].add(name)
+        return dict(spellings)
+
+    @cached_property
+    def _outlines(self) -> dict[str, list[tuple[_Place, _Place, str]]]:
+        """File → the headings of each section, as slugs and as they are, and its name."""
+        outlines: defaultdict[str, dict[str, tuple[_Place, _Place, str]]] = defaultdict(dict)
+        for passage in self._passages:
+            headings = tuple(repair(words) for words in passage.get("headings", ())) or (passage["section"],)
+            named = tuple(slug(words) for words in headings), headings, passage["section"]
+            outlines[_source_of(passage)].setdefault(passage["section"], named)
+        return {source: list(sections.values()) for source, sections in outlines.items()}
+
+    def _headings(self, source: str, section: str) -> dict[_Place, _Place]:
+        """The headings of a file that a name fits, each with those above it: as slugs → as they are."""
+        named = section.strip().lstrip("#").strip()
+        wanted = tuple(slug(words) for words in _LEVELS.split(named)) if named else ()
+        fitting: dict[_Place, _Place] = {}
+        if all(words == NO_WORDS for words in wanted):
+            return fitting
+        for slugs, headings, _ in self._outlines.get(source, ()):
+            for end in range(len(wanted), len(slugs) + 1):
+                if slugs[end - 1] == wanted[-1] and _are_within(wanted, slugs[:end]):
+                    fitting.setdefault(slugs[:end], headings[:end])
+        return fitting
+
+    def _below(self, source: str, section: str) -> list[int]:
+        """The passages of the one heading that a name fits: its own, or if it has none those of all sections below."""
+        fitting = self._headings(source, section)
+        if len(fitting) != 1:
+            return []
+        ((path, _),) = fitting.items()
+        sections = self._outlines[source]
+        own = [name for slugs, _, name in sections if slugs == path]
+        if len(own) > 1:
+            return []
+        below = own or [name for slugs, _, name in sections if slugs[: len(path)] == path]
+        return [row for name in below for row in self._rows["section", source, name]]
 
     def _by_text(self, text: str) -> list[int]:
         wanted = _bare(text)
@@ -187,6 +264,16 @@ def misnamed(rows: Iterable[Mapping[str, Any]]) -> str | None:
 
 def _parts(path: str) -> tuple[str, ...]:
     return PurePosixPath(posixpath.normpath(path)).parts
+
+
+def _without_suffix(name: str) -> str:
+    return PurePosixPath(name).with_suffix("").as_posix().casefold() if PurePosixPath(name).name else ""
+
+
+def _are_within(wanted: _Place, slugs: _Place) -> bool:
+    """Tell if the wanted headings are among these, in their order."""
+    rest = iter(slugs)
+    return all(heading in rest for heading in wanted)
 
 
 def _source_of(passage: Mapping[str, Any]) -> str:

@@ -18,17 +18,21 @@ from stages.ingest import boilerplate, readers
 from stages.ingest.config import IngestConfig
 from stages.ingest.documents import list_documents
 from stages.ingest.formats import Fields
-from stages.ingest.report import Totals, list_unreadable, make_report, summary
+from stages.ingest.report import Totals, counts_lines, list_counts, list_unreadable, make_report, summary
 from stages.ingest.steps import Read, Rules
 from stages.ingest.workers import Workers
 
-_SHOWN = 5  # files that cannot be read, at the terminal
+_SHOWN = 5  # files that cannot be read, or of which something was left out, at the terminal
 
 
 def work() -> str:
     config = load("ingest", IngestConfig)
     folder = Path(config.documents)
-    documents = list_documents(folder, config.include, config.exclude, readers.SUFFIXES)
+    documents = list_documents(
+        folder, config.include, config.exclude, readers.SUFFIXES, readers.suffix_of, readers.CODE
+    )
+    for warning in documents.warnings:
+        note(warning)
     workers = Workers(_rules(config, folder))
     try:
         reads = _read(workers, documents.readable)
@@ -41,7 +45,10 @@ def work() -> str:
                 raise UserError(f"documents: {len(reads):,} files in {folder}, none with any text ({parts})")
     finally:
         workers.close()
-    report = make_report(reads, unreadable, documents.skipped, totals)
+    sources = [path.relative_to(folder).as_posix() for path in documents.readable]
+    counts = list_counts(sources, reads, totals.by_file)
+    _note_some(list(counts_lines(counts)))
+    report = make_report(reads, unreadable, documents.skipped, totals, counts)
     files.write_json(paths.PASSAGES_REPORT, report)
     return summary(report)
 
@@ -54,6 +61,7 @@ def _rules(config: IngestConfig, folder: Path) -> Rules:
         overlap=config.overlap,
         tokenizer=_tokenizer(config.tokenizer),
         cache=state.root() / "ingest.sqlite",
+        max_megabytes=config.max_megabytes,
     )
 
 
@@ -79,16 +87,20 @@ def _read(workers: Workers, readable: Sequence[Path]) -> list[Read]:
 
 def _check_unreadable(unreadable: Sequence[Mapping[str, str]], documents: int, strict: bool) -> None:
     """Name the files that cannot be read; raise UserError for them where `strict`."""
-    lines = [f"{file['source']}: {file['reason']}" for file in unreadable[:_SHOWN]]
+    lines = [f"{file['source']}: {file['reason']}" for file in unreadable]
     if unreadable and strict:
         raise UserError(
             f"{len(unreadable):,} of {documents:,} documents cannot be read (ingest.strict is on): mend them, or leave "
-            "them out with `ingest.exclude`\n  " + "\n  ".join(lines)
+            "them out with `ingest.exclude`\n  " + "\n  ".join(lines[:_SHOWN])
         )
-    if len(unreadable) > _SHOWN:
-        lines.append(f"… and {len(unreadable) - _SHOWN:,} more, all in {paths.PASSAGES_REPORT}")
-    for line in lines:
+    _note_some(lines)
+
+
+def _note_some(lines: Sequence[str]) -> None:
+    for line in lines[:_SHOWN]:
         note(line)
+    if len(lines) > _SHOWN:
+        note(f"… and {len(lines) - _SHOWN:,} more, all in {paths.PASSAGES_REPORT}")
 
 
 def _repeated(reads: Sequence[Read], config: IngestConfig) -> frozenset[int]:

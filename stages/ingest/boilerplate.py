@@ -24,6 +24,12 @@ _FILES_PER_PRUNING = 1000
 
 _LINK = re.compile(r"!?\[(?P<words>[^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
 _DIGITS = re.compile(r"\d+")
+# Where a number tells no facts apart: a year beside the owner of a text, the page of a print, the day of a build.
+_NO_FACT = re.compile(
+    r"©|\(c\)|\bcopyright\b|all rights reserved"
+    r"|^\W*(?:page|seite|página|pagina|sida|strona|folio)\s+\d+(?:\s*(?:/|of|von|de|di|av|z)\s*\d+)?\W*$|^[\W\d]*$",
+    re.IGNORECASE,
+)
 _SENTENCE_ENDS = re.compile(r"[.!?:;؟।。！？：…][\"'”’)*_」』）]*$")
 
 _Place = tuple[int, Block, str]  # the number of a section, a block of it, and the block's text
@@ -52,8 +58,8 @@ class Counts(dict[int, int]):
 def blocks(sections: Sequence[Section]) -> set[int]:
     """64-bit hashes of the blocks of one file that may be boilerplate, the same in every run.
 
-    Case, white space, digits and where links lead make no difference. Records (sections that name their document) have
-    no such blocks.
+    Case, white space and where links lead make no difference, nor do the numbers of copyright lines and pages. Records
+    (sections that name their document) have no such blocks.
     """
     edges = itertools.chain.from_iterable(page[:_REACH] + page[-_REACH:] for page in _pages(sections))
     return {_hash(_words(text)) for _, block, text in edges if block.kind == "prose"}
@@ -132,10 +138,14 @@ def _letters(places: Iterable[_Place]) -> int:
 
 
 def _words(text: str) -> str:
-    """The words of a block that are compared."""
+    """The words of a block that are compared: with its numbers, which tell one fact from another, but for those of
+    links, copyright lines and page numbers.
+    """
     if "](" in text:
-        text = _LINK.sub(r"\g<words>", _LINK.sub(r"\g<words>", text))  # twice: links around images
-    return " ".join(_DIGITS.sub("0", text).casefold().split())
+        for _ in range(2):  # links around images
+            text = _LINK.sub(lambda link: _DIGITS.sub("0", link["words"]), text)
+    lines = (_DIGITS.sub("0", line) if _NO_FACT.search(line) else line for line in text.splitlines())
+    return " ".join(" ".join(lines).casefold().split())
 
 
 def _hash(words: str) -> int:

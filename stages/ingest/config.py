@@ -9,7 +9,7 @@ from fieldtune.runtime.settings import any_words, between
 
 @dataclass
 class FieldsConfig:
-    """The fields of passages that are cut already: JSON, JSONL, Parquet, Arrow."""
+    """The fields of passages that are cut already: JSON, JSONL, Parquet, Arrow, tables; nested as `data[].body`."""
 
     id: str = MISSING
     title: str = MISSING
@@ -36,5 +36,7 @@ class IngestConfig:
     overlap: int = between(0, 1024)  # tokens of whole sentences that a piece of a section repeats of the piece before
     # The tokenizer that counts, whatever the model: a new cut would buy new queries. `package/file`.
     tokenizer: str = MISSING
+    # Of one file, unpacked: an archive of more is named as unreadable before memory is gone.
+    max_megabytes: float = between(0.001, 100_000)
     fields: FieldsConfig = MISSING
     boilerplate: BoilerplateConfig = MISSING

@@ -87,7 +87,8 @@ def passages(
 ) -> list[dict[str, Any]]:
     """Cut the sections of one source into rows of passages.jsonl.
 
-    A row has id, source, document, section, title, text and section_sha256. `count_tokens` counts many texts at once,
+    A row has id, source, document, section, title, text, section_sha256, headings (those that the title joins, from the
+    document's own), and `anchor`, if the heading has an id of its own. `count_tokens` counts many texts at once,
     without special tokens; two of them are allowed for. A passage with its title has at most `max_tokens`. A section
     that does not fit is cut into slices, without the white space at the cuts, but for three things. The delimiter row
     of a table is `---` a column, since WordPiece counts each dash. A table's head stands above each part of it, if it
@@ -114,6 +115,8 @@ def passages(
                         "title": title,
                         "text": text,
                         "section_sha256": sha256,
+                        "headings": list(section.headings),
+                        **({"anchor": section.anchor} if section.anchor else {}),
                     }
                 )
     return rows

@@ -1,24 +1,15 @@
 """Text and its headings → sections: the unit that people point at."""
 
-import itertools
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-import yaml
-from markdown_it import MarkdownIt
+from fieldtune.corpus.scripts import NO_WORDS, slug
 
-from fieldtune.corpus.scripts import LETTERS
-
-# `---` on the first line counts as front matter only if a key follows: otherwise it is a rule over text.
-_FRONT_MATTER = re.compile(r"---[ \t]*\n(?P<yaml>[\w\"'-]+[ \t]*:.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
-# What is inside blocks is read for headings alone: that is most of the time.
-_BLOCKS = MarkdownIt("commonmark").disable("inline")
-_WORDS = MarkdownIt("commonmark")
-_SPOKEN = ("text", "code_inline", "image")  # inline tokens whose content a reader sees
+MARK = "\ufdd0"  # Unicode keeps it out of texts
+_MARKED = re.compile(rf"^{MARK}(\d) (.*?){MARK}(.*)$", re.MULTILINE)
+_ASTRAY = re.compile(rf"{MARK}\d .*?{MARK}")  # of a heading that a converter put inside a line
 
 
 @dataclass(frozen=True)
@@ -31,6 +22,8 @@ class Section:
     title: str  # the document's title and the headings down to this section, joined by blanks
     text: str  # as the source has it, without blank lines around it
     document: str = ""  # the document it belongs to, if a file holds several; otherwise the file is one
+    headings: tuple[str, ...] = field(default=(), compare=False)  # those that `title` joins
+    anchor: str = field(default="", compare=False)  # the id that the source gives the heading, if any
 
 
 @dataclass(frozen=True)
@@ -40,48 +33,38 @@ class Part:
     level: int  # 1 is the highest
     heading: str
     text: str
-
-
-@dataclass(frozen=True)
-class _Heading:
-    level: int
-    text: str
-    start: int  # its first line
-    end: int  # the line after it
+    anchor: str = ""  # the heading's own id
 
 
 def plain_section(source: str, text: str, name: str) -> list[Section]:
-    """Plain text is one section under its file's name; none where it is blank."""
-    return [Section(source, name, slug(name), name, text.strip())] if text.strip() else []
+    """Plain text is one section under its file's name; none if it is blank."""
+    return [Section(source, name, slug(name), name, text.strip(), headings=(name,))] if text.strip() else []
 
 
-def markdown_sections(source: str, text: str, name: str) -> list[Section]:
-    """Cut Markdown at its headings (CommonMark's: not those in code).
+def heading_mark(level: int, words: str, anchor: str = "") -> str:
+    """A line that stands for a heading in text that `marked_sections` cuts: no line of a document passes for one."""
+    return f"{MARK}{level} {anchor}{MARK}{words}"
 
-    The document's title is that of `outlined`; if the headings give none, it is the `title` of the YAML front
-    matter, which is not text, otherwise `name`, the file's name.
-    """
-    # Lines as CommonMark counts them; splitlines() would also break at U+2028 and the like.
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    title = name
-    if front := _FRONT_MATTER.match(text):
-        title = _title(front["yaml"]) or name
-        text = text[front.end() :]
-    lines = text.split("\n")
-    headings = list(_headings(text))
-    ends = [heading.start for heading in headings] + [len(lines)]
+
+def has_headings(text: str) -> bool:
+    return _MARKED.search(text) is not None
+
+
+def marked_sections(source: str, name: str, title: str, text: str) -> list[Section]:
+    """Cut text at the lines of `heading_mark`; `title` is the document's if they give none, and may be blank."""
+    opening, *rest = _MARKED.split(text)
     parts = [
-        Part(heading.level, heading.text, "\n".join(lines[heading.end : end]))
-        for heading, end in zip(headings, ends[1:], strict=True)
+        Part(int(level), " ".join(words.split()), _ASTRAY.sub("", below), anchor)
+        for level, anchor, words, below in zip(rest[::4], rest[1::4], rest[2::4], rest[3::4], strict=True)
     ]
-    return outlined(source, name, title, "\n".join(lines[: ends[0]]), parts)
+    return outlined(source, name, " ".join(title.split()) or name, _ASTRAY.sub("", opening), parts)
 
 
 def outlined(source: str, name: str, title: str, opening: str, parts: Sequence[Part]) -> list[Section]:
     """The sections of a document that is cut at its headings; headings without text give none.
 
     The document's title is its first heading, if that is the only one of level 1; otherwise `title`. What stands before
-    the first heading, `opening`, is named like the document, or like its file, `name`, where the title is a heading.
+    the first heading, `opening`, is named like the document, or like its file, `name`, if the title is a heading.
     """
     titled = [part.level for part in parts].count(1) == 1 and parts[0].level == 1
     before = name if titled else title
@@ -90,49 +73,25 @@ def outlined(source: str, name: str, title: str, opening: str, parts: Sequence[P
     labels: Counter[str] = Counter()
     slugs: Counter[str] = Counter()
 
-    def section(label: str, path: Sequence[Part], text: str) -> list[Section]:
+    def section(label: str, path: Sequence[Part], text: str, anchor: str = "") -> list[Section]:
         if not (text := text.strip()):
             return []
-        words = " ".join([title, *(above.heading for above in path)])
-        return [Section(source, _distinct(label, labels), _distinct(slug(label), slugs), words, text)]
+        headings = (title, *(above.heading for above in path))
+        names = _distinct(label, labels), _distinct(slug(label), slugs)
+        anchor = "" if slug(anchor.replace("_", "-")) in (NO_WORDS, slug(label).replace("_", "-")) else anchor
+        return [Section(source, *names, " ".join(headings), text, headings=headings, anchor=anchor)]
 
     sections: list[Section] = []
     path: list[Part] = []
     for number, part in enumerate(parts):
         if not (titled and number == 0):
             path = [above for above in path if above.level < part.level] + [part]
-        sections += section(part.heading, path, part.text)
+        sections += section(part.heading, path, part.text, part.anchor)
     # What stands before the first heading is named last: whether it is there must not rename the others.
     return section(before, [], opening) + sections
 
 
-def slug(heading: str) -> str:
-    """A heading as a URL fragment: lower case, words joined by hyphens, letters of any script kept."""
-    words = re.findall(f"[{LETTERS}]+", unicodedata.normalize("NFKC", heading).lower())
-    return "-".join(words) or "section"
-
-
 def _distinct(name: str, used: Counter[str]) -> str:
-    """`name`, or `name~2`, `name~3`, … where it was given before."""
+    """`name`, or `name~2`, `name~3`, … if it was given before."""
     used[name] += 1
     return name if used[name] == 1 else _distinct(f"{name}~{used[name]}", used)
-
-
-def _title(front_matter: str) -> str | None:
-    try:
-        keys = yaml.safe_load(front_matter)
-    except (yaml.YAMLError, ValueError):  # other tools' templates, impossible dates
-        return None
-    title = keys.get("title") if isinstance(keys, dict) else None
-    return " ".join(str(title).split()) if title else None
-
-
-def _headings(text: str) -> Iterator[_Heading]:
-    """The headings that have words, but for those inside lists and quotations."""
-    links: dict[str, Any] = {}  # those that the text defines, by their names
-    for opening, inline in itertools.pairwise(_BLOCKS.parse(text, links)):
-        if opening.type == "heading_open" and opening.level == 0 and opening.map:
-            children = _WORDS.parseInline(inline.content, links)[0].children or []
-            spoken = (c.content if c.type in _SPOKEN else " " * c.type.endswith("break") for c in children)
-            if words := " ".join("".join(spoken).split()):
-                yield _Heading(int(opening.tag[1]), words, *opening.map)

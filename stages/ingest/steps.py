@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from fieldtune.corpus import files, passages, scripts
 from stages.ingest import boilerplate, cutting, language, readers
 from stages.ingest.cache import Cache, key_of
-from stages.ingest.formats import Fields, UnreadableError
+from stages.ingest.formats import Content, Fields, UnreadableError
 from stages.ingest.sections import Section
 
 _STEPS = files.digest(Path(__file__))
@@ -57,6 +57,7 @@ class Rules:
     overlap: int
     tokenizer: Path
     cache: Path
+    max_megabytes: float = readers.MAX_MEGABYTES
 
 
 class Steps:
@@ -75,7 +76,7 @@ class Steps:
         """The reading of a file that was read before, and is the same."""
         try:
             stored = self._cache.get(f"{self._read_key(path)} about")
-        except OSError:
+        except (OSError, ValueError):
             return None
         return Read(**json.loads(stored)) if stored else None
 
@@ -84,7 +85,7 @@ class Steps:
         key = ""
         try:
             key = self._read_key(path)
-            sections, counts = readers.read(path, self._source(path), self._rules.fields)
+            sections, counts = self._read_file(path)
             blocks = sorted(boilerplate.blocks(sections))
             read = Read(key, "", counts, len(sections), blocks)
         except UnreadableError as error:
@@ -93,7 +94,7 @@ class Steps:
             return Read(key, error.strerror or type(error).__name__, {}, 0, [])
         except Exception as error:  # of whatever library: one file must not end the run
             sections, read = [], Read(key, f"its reader failed ({type(error).__name__})", {}, 0, [])
-        kept = json.dumps([astuple(section) for section in sections], ensure_ascii=False).encode()
+        kept = json.dumps([asdict(section) for section in sections], ensure_ascii=False).encode()
         self._cache.put((f"{key} about", json.dumps(asdict(read)).encode()), (f"{key} sections", kept))
         return read
 
@@ -126,8 +127,8 @@ class Steps:
         return cut
 
     def _read_key(self, path: Path) -> str:
-        source, fields = self._source(path), asdict(self._rules.fields)
-        return key_of("read", readers.VERSION, _STEPS, files.sha256(path), source, fields)
+        settings = asdict(self._rules.fields), self._rules.max_megabytes
+        return key_of("read", readers.VERSION, _STEPS, files.sha256(path), self._source(path), settings)
 
     def _cut_key(self, read: Read, repeated: frozenset[int]) -> str:
         rules = self._rules
@@ -140,8 +141,12 @@ class Steps:
     def _sections(self, path: Path, read: Read) -> list[Section]:
         stored = self._cache.get(f"{read.key} sections")
         if stored is None:  # it was too long for the cache
-            return readers.read(path, self._source(path), self._rules.fields)[0]
-        return [Section(*fields) for fields in json.loads(stored)]
+            return self._read_file(path)[0]
+        stored_sections = json.loads(stored)
+        return [Section(**{**fields, "headings": tuple(fields["headings"])}) for fields in stored_sections]
+
+    def _read_file(self, path: Path) -> Content:
+        return readers.read(path, self._source(path), self._rules.fields, self._rules.max_megabytes)
 
 
 def _counter(file: Path) -> Callable[[Sequence[str]], list[int]]:

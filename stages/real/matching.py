@@ -49,6 +49,9 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
     queries: dict[str, _Query] = {}
     matched = Matched()
     for where, row in rows:
+        if unknown := cell(row, "unknown_query"):
+            _add_unmatched(matched, where, row, places, f"no query has the id {unknown}")
+            continue
         query = _query(queries, where, row)
         hits = places.find(row)
         if hits is None:
@@ -82,7 +85,7 @@ def _query(queries: dict[str, _Query], where: str, row: Mapping[str, Any]) -> _Q
     return query
 
 
-def _add_unmatched(matched: Matched, where: str, row: Mapping[str, Any], places: Places) -> None:
+def _add_unmatched(matched: Matched, where: str, row: Mapping[str, Any], places: Places, reason: str = "") -> None:
     matched.unmatched_rows += 1
     if len(matched.unmatched) < _LISTED:
         matched.unmatched.append(
@@ -90,8 +93,8 @@ def _add_unmatched(matched: Matched, where: str, row: Mapping[str, Any], places:
                 "where": where,
                 "query": " ".join(cell(row, "query").split()),
                 "place": {name: cell(row, name) for name in (*NAMES, "section") if cell(row, name)},
-                "reason": places.why_not(row),
-                "candidates": places.nearest(row) if len(matched.unmatched) < _WITH_CANDIDATES else [],
+                "reason": reason or places.why_not(row),
+                "candidates": [] if reason or len(matched.unmatched) >= _WITH_CANDIDATES else places.nearest(row),
             }
         )
 

@@ -70,7 +70,7 @@ def test_it_says_all_that_a_report_needs_and_no_key(
         ("pin: [a]", "pin is ['a']: it must be text"),
         ("pin: 2024", "pin is 2024: it must be text"),
         ("pin: {a: b}", "pin is {'a': 'b'}: it must be text"),
-        ("pin: data/none.jsonl\nepoch: 3", "epoch is not a known key"),
+        ("pin: data/none.jsonl\nepoch: 3", "unknown key epoch"),
     ],
 )
 def test_it_names_the_key_that_ends_everything_else(

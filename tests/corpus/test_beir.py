@@ -1,11 +1,12 @@
 """Folders in the layout of BEIR: which are one, and the rows that their qrels make."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from fieldtune.corpus import files
-from fieldtune.corpus.beir import is_beir, rows
+from fieldtune.corpus.beir import corpus_of, is_beir, rows, warnings_of
 from fieldtune.runtime.errors import UserError
 
 HEADER = "query-id\tcorpus-id\tscore\n"
@@ -84,8 +85,6 @@ def test_queries_may_be_named_by_id_and_in_any_form_of_unicode(folder: Path) -> 
         ("q0\t0\td1\t1\t1\n", ", line 1: expected the ids of a query and a document and a score"),
         (f"{HEADER}q0\td1\tyes\n", ", line 2: the score is not an integer"),
         (f"{HEADER}q0\td1\t0.5\n", ", line 2: the score is not an integer"),
-        ("q9\td1\t0\n", ", line 1: query q9 not found in {folder}/queries.jsonl"),
-        ("empty\td1\t1\n", ", line 1: query empty not found in {folder}/queries.jsonl"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(qrels: str, message: str, folder: Path) -> None:
@@ -94,3 +93,39 @@ def test_a_line_that_cannot_be_used_is_named(qrels: str, message: str, folder: P
     with pytest.raises(UserError) as error:
         list(rows(folder))
     assert str(error.value).startswith(f"{folder}/qrels/test.tsv{message.format(folder=folder)}")
+
+
+def test_a_query_that_is_not_there_is_named_and_the_others_go_on(folder: Path) -> None:
+    files.write_jsonl(folder / "queries.jsonl", [{"_id": "q0", "text": "a"}, {"_id": "empty", "text": " "}])
+    files.write_text(folder / "qrels/test.tsv", f"{HEADER}q9\td1\t1\nempty\td1\t1\nq8\td1\t0\nq0\td1\t1\n")
+    assert [{key: row[key] for key in row if "query" in key} for _, row in rows(folder)] == [
+        {"unknown_query": "q9"},
+        {"unknown_query": "empty"},
+        {"query": "a"},
+    ]
+
+
+def test_a_score_may_be_written_with_a_point(folder: Path) -> None:
+    files.write_text(folder / "qrels/test.tsv", "q0\td1\t1.0\nq1\td1\t0.0\nq2\td2\t2.\n")
+    assert [row[1:3] for row in judged(folder)] == [("query 0", "d1"), ("query 2", "d2")]
+
+
+@pytest.mark.parametrize("qrels", [None, "test.txt"])
+def test_queries_without_judgements_are_no_documents(qrels: str | None, folder: Path) -> None:
+    if qrels:
+        files.write_text(folder / "qrels" / qrels, "q0 0 d1 1\n")
+    assert not is_beir(folder)
+    assert corpus_of(folder) == folder / "corpus.jsonl"
+    (warning,) = warnings_of(folder)
+    assert "qrels/test.tsv" in warning
+
+
+def test_the_files_may_be_packed(folder: Path) -> None:
+    files.write_text(folder / "qrels/test.tsv", "q1\td1\t1\n")
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        with gzip.open(folder / f"{name}.gz", "wb") as packed:
+            packed.write((folder / name).read_bytes())
+        (folder / name).unlink()
+    assert corpus_of(folder) == folder / "corpus.jsonl.gz"
+    assert [row[1:3] for row in judged(folder)] == [("query 1", "d1")]
+    assert warnings_of(folder) == ()

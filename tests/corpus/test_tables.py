@@ -38,7 +38,10 @@ def test_the_separator_is_the_one_that_finds_the_column_query(name: str, text: s
         ("a.csv", "file;heading\na;b", {"file;heading": "a;b"}),  # without `query` a comma
         ("a.tsv", "query,source\na,b", {"query,source": "a,b"}),  # tabs are all that a TSV has
         ("a.csv", "query,source\na", {"query": "a", "source": None}),
-        ("a.csv", "query,source\na,b,c,d", {"query": "a", "source": "b", None: ["c", "d"]}),
+        ("a.csv", "query,source\na,b,, ,", {"query": "a", "source": "b"}),  # as Excel pads rows
+        ("a.csv", "query\nhow do I reset it, please", {"query": "how do I reset it, please"}),
+        ("a.csv", 'query\n"one, two", three', {"query": "one, two, three"}),
+        ("a.csv", "query\nreset; please, now", {"query": "reset; please, now"}),
         ("a.csv", 'query,source\n"say ""hi"", now",b', {"query": 'say "hi", now', "source": "b"}),
     ],
 )
@@ -75,7 +78,7 @@ def sheet(path: Path, *rows: list[Any]) -> list[tuple[str, dict[str, Any]]]:
 def test_the_first_sheet_of_a_workbook(tmp_path: Path) -> None:
     rows = sheet(tmp_path / "a.XLSX", [" query", None, 2024], ["a", 1, None], [None] * 3, ["b", None, 0.5])
     assert rows == [
-        ("row 2", {"query": "a", "": 1}),
+        ("row 2", {"query": "a", "": 1, "2024": None}),
         ("row 4", {"query": "b", "": None, "2024": 0.5}),  # rows are counted as the program shows them
     ]
 
@@ -120,3 +123,25 @@ def test_what_is_no_such_table_is_named(name: str, content: bytes, message: str,
 def test_the_text_of_a_cell(value: object, text: str) -> None:
     assert cell({"query": value}, "query") == text
     assert cell({"query": value}, "source") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "query,source,section\nhow, to rinse,guide.md,FAQ\n", ", line 2 has 4 cells, the header 3: put the"),
+        ("a.csv", "query;source\na;b\n\nc;d;e", ", line 4 has 3 cells, the header 2"),
+        ("a.tsv", "query\tsource\na\tb\tc", ", line 2 has 3 cells, the header 2"),
+    ],
+)
+def test_a_row_of_more_cells_than_the_header_is_named(name: str, text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        table(tmp_path / name, text)
+    assert str(error.value).startswith(f"{tmp_path / name}{message}")
+
+
+@pytest.mark.parametrize("blank", [",,", " , ,", ",\u00a0,"])
+def test_rows_of_blank_cells_are_left_out(blank: str, tmp_path: Path) -> None:
+    rows = table(tmp_path / "a.csv", f"query,source,section\n{blank}\na,b,c\n{blank}\n")
+    assert [(where, row["query"]) for where, row in rows] == [("line 3", "a")]
+    rows = table(tmp_path / "b.csv", f"query;source;section\n{blank.replace(',', ';')}\na;b;c\n")
+    assert [row["query"] for _, row in rows] == ["a"]

@@ -314,9 +314,12 @@ def test_texts_are_exported_if_they_are_asked_for(workspace: Path) -> None:
         ("marginal", "hybrid", "base"),
     ],
 )
-def test_the_exported_model_is_that_of_the_recommended_system(verdict: str, recommend: str, model: str) -> None:
+def test_the_exported_model_is_that_of_the_recommended_system(
+    verdict: str, recommend: str, model: str, tmp_path: Path
+) -> None:
+    files.write_text(tmp_path / "config.json", "{}")
     metrics = {"verdict": verdict, "recommend": recommend, "similarity_to_base": 0.9}
-    config = ModelConfig("a/b", None, "own", None, None, None, None, "mit", "en")
+    config = ModelConfig("a/b", None, str(tmp_path), None, None, None, None, "mit", "en")
     chosen = export.choose_model(metrics, config)
     assert (chosen.name, chosen.vectors) == (model, paths.VECTORS if model == "base" else paths.TUNED_VECTORS)
     assert (export.not_to_deploy(metrics) is None) == (model == "tuned")

@@ -3,12 +3,15 @@
 By the libraries that write them, or by hand where there is none: Word and EPUB (zip and XML), PDF, old Excel.
 """
 
+import gzip
 import io
 import json
 import struct
+import subprocess
 import unicodedata
 import zipfile
 from collections.abc import Mapping, Sequence
+from email.message import EmailMessage
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -213,6 +216,34 @@ def parquet(rows: Sequence[Mapping[str, object]]) -> bytes:
     return stream.getvalue()
 
 
+MADE = Path(__file__).parent / "made"  # by LibreOffice, and by a library that writes Outlook's messages
+
+
+def by_pandoc(markdown: str, format: str) -> bytes:
+    """A document as pandoc writes it."""
+    import pypandoc  # type: ignore[import-untyped]
+
+    command = [pypandoc.get_pandoc_path(), "--from", "markdown", "--to", format, "--standalone", "--output", "-"]
+    return subprocess.run(command, input=markdown.encode(), capture_output=True, check=True).stdout
+
+
+def renamed(data: bytes, old: bytes, new: bytes) -> bytes:
+    """An Office file whose main part has another content type: with macros, or a show."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return zipped({name: archive.read(name).replace(old, new) for name in archive.namelist()})
+
+
+def message(subject: str, text: str, page: str = "", attachment: str = "") -> bytes:
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Rosa Winter <rosa@example.org>", "ops@example.org", subject
+    mail.set_content(text)
+    if page:
+        mail.add_alternative(page, subtype="html")
+    if attachment:
+        mail.add_attachment(attachment, filename="a.txt")
+    return mail.as_bytes()
+
+
 def good() -> dict[str, bytes]:
     """A file of each suffix: under `TITLE`, each of `HEADINGS` with its sentence of `SENTENCES`.
 
@@ -228,11 +259,35 @@ def good() -> dict[str, bytes]:
     ]
     made = word(TITLE, "Title") + "".join(word(heading, "heading1") + word(text) for heading, text in both)
     chapters = {f"{n}.xhtml": f"<body><h1>{heading}</h1><p>{text}</p></body>" for n, (heading, text) in enumerate(both)}
-    table = "topic,text\n" + "".join(f'{heading},"{sentence}"\n' for heading, sentence in both)
+    table = "topic,said\n" + "".join(f'{heading},"{sentence}"\n' for heading, sentence in both)
     old = [["topic", "text"], *([HEADINGS[code], SENTENCES[code]] for code in ("en", "de"))]
+    office = b"application/vnd.openxmlformats-officedocument."
+    macros = b"application/vnd.ms-%b.%b.macroEnabled.main+xml"
+    deck = pptx([(TITLE, "", ""), *((heading, sentence, "") for heading, sentence in both)])
+    book = xlsx({heading: [["text"], [sentence]] for heading, sentence in both})
+    titled = f"---\ntitle: {TITLE}\n---\n\n" + "\n\n".join(f"# {heading}\n\n{sentence}" for heading, sentence in both)
+    shown, slides = office + b"presentationml.slideshow.main+xml", office + b"presentationml.presentation.main+xml"
+    sheet, text_part = office + b"spreadsheetml.sheet.main+xml", office + b"wordprocessingml.document.main+xml"
     return {
         ".md": markdown.encode(),
         ".markdown": markdown.encode(),
+        ".mdx": f"import A from './a';\n\n{markdown}\n\n<A />\n".encode(),
+        ".text": "\n\n".join(SENTENCES.values()).encode(),
+        ".odt": (MADE / "terms.odt").read_bytes(),
+        ".rtf": (MADE / "terms.rtf").read_bytes(),
+        ".org": by_pandoc(titled, "org"),
+        ".tex": by_pandoc(titled, "latex"),
+        ".adoc": by_pandoc(titled, "asciidoc"),
+        ".asciidoc": by_pandoc(titled, "asciidoc"),
+        ".docm": renamed(docx(made), text_part, macros % (b"word", b"document")),
+        ".pptm": renamed(deck, slides, macros % (b"powerpoint", b"presentation")),
+        ".ppsx": renamed(deck, slides, shown),
+        ".xlsm": renamed(book, sheet, macros % (b"excel", b"sheet")),
+        ".eml": message(TITLE, "\n\n".join(SENTENCES.values())),
+        ".msg": (MADE / "terms.msg").read_bytes(),
+        ".doc": (MADE / "terms.doc").read_bytes(),
+        ".ppt": gzip.decompress((MADE / "terms.ppt.gz").read_bytes()),
+        ".ndjson": "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode(),
         ".txt": "\n\n".join(SENTENCES.values()).encode(),
         ".rst": f"{'#' * 30}\n{TITLE}\n{'#' * 30}\n\n{rst}\n".encode(),
         ".html": page.encode(),
@@ -240,8 +295,8 @@ def good() -> dict[str, bytes]:
         ".xhtml": page.replace("<!doctype html>", '<?xml version="1.0" encoding="UTF-8"?>').encode(),
         ".pdf": pdf([[as_printed(heading), as_printed(sentence)] for heading, sentence in both], TITLE),
         ".docx": docx(made),
-        ".pptx": pptx([(TITLE, "", ""), *((heading, sentence, "") for heading, sentence in both)]),
-        ".xlsx": xlsx({heading: [["text"], [sentence]] for heading, sentence in both}),
+        ".pptx": deck,
+        ".xlsx": book,
         ".xls": xls(old),
         ".csv": table.encode(),
         ".tsv": table.replace("topic,", "topic\t").replace(',"', '\t"').encode(),
@@ -258,10 +313,24 @@ def broken() -> dict[str, bytes]:
     """A file of each suffix that gives no text: text with a zero byte, JSON cut off, the rest cut in the middle."""
     files = good()
     binary = b"before\0after"
-    text = (".md", ".markdown", ".txt", ".rst", ".html", ".htm", ".xhtml", ".csv", ".tsv")
+    text: tuple[str, ...] = (
+        ".md",
+        ".markdown",
+        ".mdx",
+        ".txt",
+        ".text",
+        ".rst",
+        ".html",
+        ".htm",
+        ".xhtml",
+        ".csv",
+        ".tsv",
+        ".eml",
+    )
+    text += (".org", ".tex", ".adoc", ".asciidoc")
     cut = {suffix: data[: len(data) // 2] for suffix, data in files.items() if suffix not in text}
     cut[".pdf"] = b"%PDF-1.7\n" + bytes(range(256))
-    cut[".xls"] = b"not a workbook"
+    cut |= dict.fromkeys((".xls", ".rtf", ".doc", ".ppt", ".msg"), b"not a workbook")
     return dict.fromkeys(text, binary) | cut
 
 

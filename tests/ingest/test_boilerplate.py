@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from stages.ingest.boilerplate import Counts, blocks, repeated, strip_boilerplate
-from stages.ingest.sections import Section, markdown_sections
+from stages.ingest.formats.markdown import markdown_sections
+from stages.ingest.sections import Section
 
 NAVIGATION = "* [Home](../index.html)\n* [Guide](guide.html)\n* [News](news.html)"
 FOOTER = "© 2024 Example Inc. All rights reserved.\n[Imprint](imprint.html)"

@@ -14,7 +14,8 @@ from tokenizers import Tokenizer
 
 from fieldtune.corpus.passages import section_hash
 from stages.ingest.cutting import blocks, passages
-from stages.ingest.sections import Section, markdown_sections
+from stages.ingest.formats.markdown import markdown_sections
+from stages.ingest.sections import Section
 
 CountTokens = Callable[[Sequence[str]], list[int]]
 
@@ -95,6 +96,7 @@ def test_what_fits_is_not_touched(count: CountTokens) -> None:
             "title": "Title A!",
             "text": text,
             "section_sha256": section_hash(text),
+            "headings": [],
         }
     ]
     # Title: title a ! → 3; text: one . two three . - four → 7; special: 2. The limit itself still fits.

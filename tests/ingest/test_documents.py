@@ -1,5 +1,6 @@
 """The files of the documents folder that are read, and those that are counted."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -47,9 +48,35 @@ def test_what_is_excluded_is_counted(docs: Path) -> None:
 
 def test_of_a_beir_folder_the_corpus_alone_is_read(docs: Path) -> None:
     put(docs, "corpus.jsonl", "queries.jsonl", "notes.md")
-    assert names() == ["corpus.jsonl", "notes.md", "queries.jsonl"]
+    found = documents()
+    assert [path.name for path in found.readable] == ["corpus.jsonl", "notes.md"]
+    assert found.skipped == {"of queries without judgements": 1}
+    assert len(found.warnings) == 1
     put(docs, "qrels/test.tsv")
     assert names() == ["corpus.jsonl"]
+    assert documents().warnings == ()
+
+
+def test_source_code_is_read_where_it_is_named(docs: Path) -> None:
+    put(docs, "a.md", "b.py", "c.PY", "d.go")
+    listed = list_documents(Path("docs"), ["**/*"], [], SUFFIXES, if_named=frozenset({".py", ".go"}))
+    assert [path.name for path in listed.readable] == ["a.md"]
+    listed = list_documents(Path("docs"), ["**/*.md", "**/*.py"], [], SUFFIXES, if_named=frozenset({".py", ".go"}))
+    assert [path.name for path in listed.readable] == ["a.md", "b.py", "c.PY"]
+
+
+def test_office_locks_and_the_files_of_a_data_set_are_no_documents(docs: Path) -> None:
+    put(docs, "a.md", "~$a.md", "saved/dataset_info.json", "saved/state.json", "saved/data.arrow", "state.json")
+    listed = list_documents(Path("docs"), ["**/*"], [], (".md", ".json", ".arrow"))
+    assert [path.name for path in listed.readable] == ["a.md", "data.arrow", "state.json"]
+    assert listed.skipped == {"files of a data set's own": 2, "hidden": 1}
+
+
+def test_a_name_that_is_not_utf_8_is_named(docs: Path) -> None:
+    put(docs, "a.md")
+    Path(os.fsdecode(b"docs/caf\xe9.md")).write_text("text")
+    with pytest.raises(UserError, match=r"documents: the name of docs/caf\\udce9\.md is not UTF-8: rename the file"):
+        names()
 
 
 def test_a_linked_document_is_read_and_a_link_that_dvc_does_not_follow_is_named(docs: Path) -> None:

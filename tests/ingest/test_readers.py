@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from stages.ingest import readers
-from stages.ingest.formats import Fields, UnreadableError
+from stages.ingest.formats import Fields, UnreadableError, pandoc
 from tests.ingest import made_files
 from tests.ingest.made_files import HEADINGS, SENTENCES, TITLE
 from tests.ingest.reading import Reading
 
 GOOD = made_files.good()
-RECORDS = (".json", ".jsonl", ".parquet", ".arrow")
-FLAT = (".txt", ".csv", ".tsv")  # one section
+RECORDS = (".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
+FLAT = (".txt", ".text", ".csv", ".tsv", ".eml", ".msg")  # one section
 
 
 def test_there_is_a_good_and_a_broken_file_of_every_format() -> None:
@@ -37,8 +37,10 @@ def test_the_text_of_a_good_file_is_found_again(read: Reading, suffix: str) -> N
             (code, HEADINGS[code], SENTENCES[code]) for code in there
         ]
     else:
-        title = "good" if suffix == ".xlsx" else TITLE
-        sentence = "| text |\n| --- |\n| {} |" if suffix == ".xlsx" else "{}"
+        book = suffix in (".xlsx", ".xlsm")
+        title = "good" if book or suffix in (".doc", ".ppt") else TITLE
+        sentence = "| text |\n| --- |\n| {} |" if book else "{}"
+        sections = [section for section in sections if section.text != TITLE]  # a title that is no heading
         assert [(section.section, section.title, section.text) for section in sections] == [
             (HEADINGS[code], f"{title} {HEADINGS[code]}", sentence.format(SENTENCES[code])) for code in there
         ]
@@ -61,15 +63,47 @@ def test_garbage_under_the_suffix_is_unreadable(read: Reading, suffix: str) -> N
     assert 0 < len(read.reason(f"garbage{suffix}", GARBAGE)) < 80
 
 
-BINARY = (".pdf", ".docx", ".pptx", ".xlsx", ".xls", ".epub", ".parquet", ".arrow")
+TEXTS = ".md .markdown .mdx .txt .text .rst .html .htm .xhtml .csv .tsv .org .tex .adoc .asciidoc .ipynb .json .jsonl"
 
 
 @pytest.mark.parametrize("suffix", GOOD)
 def test_an_empty_file_has_no_text_or_is_none_of_its_kind(read: Reading, suffix: str) -> None:
-    if suffix in BINARY:
+    if suffix not in [*TEXTS.split(" "), ".ndjson"]:
         assert read.reason(f"empty{suffix}", b"") == "empty file"
     else:
         assert read(f"empty{suffix}", b"") == read(f"blank{suffix}", b" \n\n") == []
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".odt", ".doc", ".ppt", ".msg", ".adoc"])
+def test_without_the_extra_its_command_is_named(read: Reading, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pypandoc", "xberg"):
+        monkeypatch.setitem(sys.modules, name, None)
+    pandoc._program.cache_clear()
+    try:
+        assert read.reason(f"a{suffix}", GOOD[suffix]).endswith(": pip install -e '.[documents]'")
+    finally:
+        pandoc._program.cache_clear()
+
+
+NO_ROUTE = """
+import sys
+from pathlib import Path
+from stages.ingest import readers
+from stages.ingest.formats import Fields
+for path in map(Path, sys.argv[1:]):
+    assert readers.read(path, path.name, Fields("id", "title", "text"))[0], path
+"""
+
+
+def test_nothing_is_sent_or_fetched(tmp_path: Path) -> None:
+    if subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no namespaces here")
+    made_files.write(tmp_path, GOOD, "good")
+    page = '<h1>T</h1><img src="http://192.0.2.1/a.png"><p>Text.</p><link rel=stylesheet href="http://192.0.2.1/a.css">'
+    (tmp_path / "linked.html").write_text(page)
+    (tmp_path / "linked.org").write_text("* T\n\nText.\n\n#+INCLUDE: http://192.0.2.1/a.org\n")
+    command = ["unshare", "-rn", sys.executable, "-c", NO_ROUTE, *map(str, sorted(tmp_path.iterdir()))]
+    subprocess.run(command, check=True, timeout=300, cwd=Path(readers.__file__).parents[2])
 
 
 @pytest.mark.parametrize("suffix", [".docx", ".pptx", ".xlsx", ".epub"])

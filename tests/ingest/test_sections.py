@@ -2,7 +2,9 @@
 
 import pytest
 
-from stages.ingest.sections import Part, Section, markdown_sections, outlined, plain_section, slug
+from fieldtune.corpus.scripts import slug
+from stages.ingest.formats.markdown import markdown_sections
+from stages.ingest.sections import Part, Section, outlined, plain_section
 
 
 def sections(text: str) -> list[Section]:
@@ -14,7 +16,7 @@ def names(text: str) -> list[tuple[str, str]]:
 
 
 GUIDE = """\
-<!-- badges -->
+[badges]
 
 # The *Guide*
 
@@ -39,7 +41,7 @@ Call `run()`.
 
 def test_text_is_cut_at_headings_under_the_path_of_titles_above_it() -> None:
     assert sections(GUIDE) == [
-        Section("a/notes.md", "notes", "notes", "The Guide", "<!-- badges -->"),
+        Section("a/notes.md", "notes", "notes", "The Guide", "[badges]"),
         Section("a/notes.md", "The Guide", "the-guide", "The Guide", "What it is."),
         Section("a/notes.md", "Install it", "install-it", "The Guide Install it", "Run pip."),
         Section("a/notes.md", "On a Mac", "on-a-mac", "The Guide Install it On a Mac", "Brew."),
@@ -96,8 +98,6 @@ def test_a_rule_is_not_front_matter(text: str) -> None:
         "para\n\n    # no",
         "> # no",
         "- # no",
-        "<div>\n# no\n</div>",
-        "<!--\n\n# no\n-->",
         "\\# no",
         "#no",
         "#",  # no words
@@ -144,7 +144,7 @@ def test_no_heading_can_take_the_name_that_a_repeated_one_was_given(headings: tu
 
 def test_an_edit_elsewhere_renames_no_section() -> None:
     before = sections(GUIDE)
-    edited = GUIDE.replace("Run pip.", "Run pip.\n\nTwice.\n\nOr thrice.").replace("<!-- badges -->\n", "")
+    edited = GUIDE.replace("Run pip.", "Run pip.\n\nTwice.\n\nOr thrice.").replace("[badges]\n", "")
     after = {section.slug: section for section in sections(edited)}
     for section in before:
         if section.slug not in ("notes", "install-it"):

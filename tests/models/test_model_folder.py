@@ -112,7 +112,13 @@ def test_a_folder_that_says_no_pooling_is_taken_with_a_line(plain: Path, whole: 
 
 
 def test_a_causal_model_says_which_pooling_is_assumed(plain: Path) -> None:
-    sizes = {"vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "head_dim": 8}
+    sizes: dict[str, Any] = {
+        "vocab_size": 64,
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "head_dim": 8,
+    }
     config = Qwen3Config(**sizes, num_key_value_heads=2, intermediate_size=64, pad_token_id=1)
     Qwen3ForCausalLM(config).save_pretrained(plain)
     loaded = load_base(settings(plain))

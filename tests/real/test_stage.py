@@ -164,8 +164,12 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
     with pytest.raises(UserError, match=r"^none\.jsonl and the qrels of docs: none of the 1 .*\n.*\n.*\n.* the qrels$"):
         ask("none.jsonl")
     (folder / "docs/qrels/test.tsv").write_text("q9\tr1\t1\n")
-    with pytest.raises(UserError, match=r"test\.tsv, line 1: query q9 not found in docs/queries\.jsonl"):
+    with pytest.raises(UserError, match=r"docs/qrels/test\.tsv, line 1: r1: no query has the id q9"):
         ask("none.jsonl")
+    (folder / "docs/qrels/test.tsv").write_text("q9\tr1\t1\nq0\tr1\t1.0\n")
+    ask("none.jsonl")
+    assert [query.query for query in real_queries.read()] == ["query 0"]
+    assert files.read_json(paths.REAL_REPORT)["unmatched"][0]["reason"] == "no query has the id q9"
     for data, message in (
         (b"Gr\xf6sse\tr1\t1\n", " is not UTF-8 text"),
         (b"q0\tr1\t1\n" + b"x" * 131_073, ", line 2 is not valid TSV"),

@@ -5,7 +5,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from stages.ingest.sections import markdown_sections
+from stages.ingest.formats.markdown import markdown_sections
 from stages.sample.operations import SERVICES, Service, markdown, plain_text, services
 from tests.sample.tiny_wheels import LONG, service, write_botocore
 

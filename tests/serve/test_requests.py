@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from fieldtune.runtime.errors import UserError
-from fieldtune.serve import app, schema
+from fieldtune.serve import app, backends, schema
 from fieldtune.serve.schema import EmbeddingsRequest, SearchRequest, WithoutEffect
 from fieldtune.serve.settings import API_KEY, api_key
 from tests.serve.running import Running, running, vectors
@@ -131,7 +131,7 @@ def proxied(export: Path) -> Any:
 def test_behind_a_prefix(proxied: Running) -> None:
     for path in ("/embed/health", "/health", "/embed/", "/embed"):
         assert proxied.get(path).status_code == 200, path
-    headers = {"Authorization": "bearer k\u00e9y".encode()}
+    headers = {b"Authorization": "bearer k\u00e9y".encode()}
     for path in ("/embed/v1/embeddings", "/v1/embeddings", "/embed/v1/embeddings/"):
         assert vectors(proxied.client.post(path, json={"input": "word1"}, headers=headers)).shape == (1, 32)
     assert proxied.get("/embedded/health").status_code == 404
@@ -180,7 +180,7 @@ class Broken:
 def test_a_row_that_is_not_finite_is_a_500_of_its_request_alone(
     export: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: float
 ) -> None:
-    monkeypatch.setattr(app.backends, "open_backend", lambda *_: Broken(value))
+    monkeypatch.setattr(backends, "open_backend", lambda *_: Broken(value))
     monkeypatch.delenv(API_KEY, raising=False)
     limits = {"queue_tokens": 1000, "max_requests": 9, "max_inputs": 9, "max_tokens": 999, "max_bytes": 9999}
     service = app.create_app(replace(settings(export), **limits))  # type: ignore[arg-type]

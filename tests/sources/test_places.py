@@ -195,3 +195,75 @@ def test_a_file_of_another_folder_is_not_taken_for_one_of_the_documents() -> Non
         [1],
         [1],
     ]
+
+
+GUIDE = [
+    ("Install the filter", "install-the-filter", ["Pump guide", "Install the filter"], "install-filter"),
+    ("Step 1: Cleaning & care", "step-1-cleaning-care", ["Pump guide", "Step 1: Cleaning & care"], ""),
+    ("How often do I change it?", "how-often-do-i-change-it", ["Pump guide", "FAQ", "How often do I change it?"], ""),
+    ("What about the seal?", "what-about-the-seal", ["Pump guide", "FAQ", "What about the seal?"], ""),
+    ("Notes", "notes", ["Pump guide", "Notes"], ""),
+    ("Notes~2", "notes~2", ["Pump guide", "Old", "Notes"], ""),
+]
+
+
+def outlined(source: str = "docs/guide.md") -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"{source}#{slug}",
+            "source": source,
+            "document": source,
+            "section": section,
+            "title": " ".join(headings),
+            "text": f"Text of {section}.",
+            "section_sha256": section_hash(section),
+            "headings": headings,
+            **({"anchor": anchor} if anchor else {}),
+        }
+        for section, slug, headings, anchor in GUIDE
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "section", "rows"),
+    [
+        ("docs/guide.md", "FAQ", [2, 3]),  # a heading with only subheadings
+        ("docs/guide.md", "Pump guide", [0, 1, 2, 3, 4, 5]),  # the document's title
+        ("docs/guide.md", "FAQ > What about the seal?", [3]),
+        ("docs/guide.md", "Pump guide > FAQ", [2, 3]),
+        ("docs/guide.md", "Pump guide » what about the SEAL", [3]),
+        ("docs/guide.md#faq", "", [2, 3]),
+        ("docs/guide.md#install-filter", "", [0]),
+        ("docs/guide.md", "## FAQ:", [2, 3]),
+        ("docs/guide.md", "step-1-cleaning--care", [1]),  # as GitHub spells it
+        ("docs/guide.md", "INSTALL THE FILTER", [0]),
+        ("docs/guide.md", "install-filter", [0]),
+        ("docs/guide.md", "Old > Notes", [5]),
+        ("Docs/Guide.MD", "FAQ", [2, 3]),
+        ("docs/guide", "FAQ", [2, 3]),
+        ("docs\\guide.md", "FAQ", [2, 3]),
+        ("./docs/guide.md", "FAQ", [2, 3]),
+        ("docs%2Fguide.md", "FAQ", [2, 3]),
+        ("https://example.org/en/docs/guide#faq", "", [2, 3]),
+        ("docs/guide.md", "notes", [4]),  # to the letter, as before
+        ("docs/guide.md", "NOTES", []),  # two places
+        ("docs/guide.md", "???", []),
+        ("docs/guide.md", "Seal", []),
+        ("guides", "FAQ", []),
+    ],
+)
+def test_a_place_is_found_as_people_name_it(source: str, section: str, rows: list[int]) -> None:
+    assert Places(outlined()).find({"source": source, "section": section}) == rows
+
+
+def test_of_several_places_the_candidates_are_named() -> None:
+    places = Places(outlined())
+    row = {"source": "docs/guide.md", "section": "NOTES"}
+    assert places.why_not(row) == "several headings fit"
+    assert places.nearest(row) == ["docs/guide.md#Pump guide > Notes", "docs/guide.md#Pump guide > Old > Notes"]
+
+
+def test_a_name_that_two_files_may_have_is_no_place() -> None:
+    places = Places([*outlined("a/Guide.md"), *outlined("a/guide.html")])
+    assert places.find({"source": "a/guide", "section": "FAQ"}) == []
+    assert places.find({"source": "A/GUIDE.HTML", "section": "FAQ"}) == [8, 9]

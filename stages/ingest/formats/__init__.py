@@ -1,8 +1,7 @@
 """A module a format: files → sections. What their readers take and give is here.
 
-The formats' own libraries do the reading. markitdown, which wraps them, is used where it adds to them (Word's
-equations, damaged Word files). Elsewhere it takes away: it reads cells that say NA or None as empty, CSV by commas
-alone, an EPUB's navigation as text, Arabic in PDFs from its wrong end, without pages, and a hundred times slower.
+Which library reads a format is decided by the table of `benchmarks/readers.py`: by what it loses and changes in files
+that people had trouble with, weighed by the harm.
 """
 
 from collections.abc import Callable
@@ -18,12 +17,17 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Fields:
-    """Names of the fields of passages that are cut already. BEIR's `_id` counts as the id where that is not there."""
+    """Names of the fields of passages that are cut already, or paths to them, such as `data[].attributes.body`.
+
+    BEIR's `_id` counts as the id if that is not there.
+    """
 
     id: str
     title: str
     text: str
 
 
-Content = tuple[list[Section], dict[str, int]]  # the sections of a file, and counts of what was left out
+# The sections of a file, and counts of what was left out, by what it is, such as `pages_without_text`; beside them
+# `rows_as_passages` is how many rows of a table are records.
+Content = tuple[list[Section], dict[str, int]]
 Reader = Callable[[Path, str, Fields], Content]  # of a file, and its path as sections name it

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, markdown
+from stages.ingest.formats import Content, Fields, records, writing
 from stages.ingest.formats.text import text_of
 from stages.ingest.sections import plain_section
 
 
-def read(path: Path, source: str, _: Fields) -> Content:
-    """Rows by commas, semicolons, tabs or bars: one section, whose first row is its header."""
+def read(path: Path, source: str, fields: Fields) -> Content:
+    """Rows by commas, semicolons, tabs or bars: records if the header names them, else one table with its header."""
     text = text_of(path)
 
     def rows(delimiter: str) -> Iterator[list[str]]:
@@ -28,7 +28,9 @@ def read(path: Path, source: str, _: Fields) -> Content:
 
     limit = csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
-        table = markdown.table(list(rows(max(",;\t|", key=regularity))))
+        table = list(rows(max(",;\t|", key=regularity)))
     finally:
         csv.field_size_limit(limit)
-    return plain_section(source, table, repair(path.stem)), {}
+    if content := records.table_records(table, source, fields):
+        return content
+    return plain_section(source, writing.table(table), repair(path.stem)), {}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, UnreadableError, markdown
+from stages.ingest.formats import Content, Fields, UnreadableError, markdown, writing
 from stages.ingest.formats.records import load_json
 
 
@@ -25,4 +25,4 @@ def _cell(cell: Mapping[str, Any], language: str) -> str:
     text = "".join(cell.get("source", "")).strip("\n")  # a list of lines, or one text
     if cell["cell_type"] == "markdown":
         return text
-    return markdown.fenced(text, language if cell["cell_type"] == "code" else "")
+    return writing.fenced(text, language if cell["cell_type"] == "code" else "")

@@ -10,22 +10,62 @@ from bs4 import BeautifulSoup
 
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, ole
-from stages.ingest.formats.markdown import cell, table
 from stages.ingest.formats.repeated_lines import strip_repeated_lines
+from stages.ingest.formats.writing import cell, table
 from stages.ingest.sections import Part, outlined
+
+_DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 
 
 def read(path: Path, source: str, _: Fields) -> Content:
     """A section a slide: its title, its texts from top to bottom, its notes."""
-    from pptx import Presentation
+    from pptx.package import Package
 
     ole.refuse(path)
-    slides = list(Presentation(str(path)).slides)
+    # The library's own function refuses shows (.ppsx), which are the same but for a name.
+    slides = list(Package.open(str(path)).main_document_part.presentation.slides)
+    for slide in slides:
+        _mend(slide.element)
     texts = ("\n".join(_texts(slide.shapes, slide.shapes.title)) for slide in slides)
     bodies, left_out = strip_repeated_lines([repair(text).split("\n") for text in texts])
     parts = [_part(number, slide, body) for number, (slide, body) in enumerate(zip(slides, bodies, strict=True), 1)]
     name = repair(path.stem)
     return outlined(source, name, name, "", parts), left_out
+
+
+def _mend(slide: Any) -> None:
+    """Of shapes in two forms take the newer one, which the library leaves out, and write equations as text."""
+    for two in slide.xpath("//*[local-name()='AlternateContent']"):
+        choice = next((c for c in two if c.xpath(".//*[local-name()='t']")), None)
+        parent = two.getparent()
+        for element in [] if choice is None else list(choice):
+            parent.insert(parent.index(two), element)
+        if choice is not None:
+            parent.remove(two)
+    for equation in slide.xpath("//*[local-name()='m' and namespace-uri()!='' and .//*[local-name()='oMath']]"):
+        paragraph = equation.getparent()
+        run = paragraph.makeelement(f"{{{_DRAWING}}}r")
+        text = run.makeelement(f"{{{_DRAWING}}}t")
+        before = equation.getprevious()
+        apart = (
+            before is not None and "".join(before.itertext()).strip() and not "".join(before.itertext())[-1].isspace()
+        )
+        text.text = " " * bool(apart) + _formula(equation)
+        run.append(text)
+        paragraph.replace(equation, run)
+
+
+def _formula(element: Any) -> str:
+    """Office's markup of an equation in one line: powers as ^, fractions as /."""
+    kind = element.tag.rpartition("}")[2]
+    if kind == "t":
+        return element.text or ""
+    parts = [_formula(child) for child in element if isinstance(child.tag, str) and not child.tag.endswith("Pr")]
+    if kind in ("sSup", "sSub") and len(parts) == 2:
+        return f"{parts[0]}{'^' if kind == 'sSup' else '_'}{parts[1]}"
+    if kind == "f" and len(parts) == 2:
+        return f"({parts[0]})/({parts[1]})"
+    return "".join(parts)
 
 
 def _part(number: int, slide: Any, body: Sequence[str]) -> Part:

@@ -1,7 +1,7 @@
-"""Passages that are cut already: JSON, JSONL, Parquet and Arrow → sections, one a record."""
+"""Passages that are cut already: JSON, JSONL, Parquet, Arrow and tables of records → sections, one a record."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +10,32 @@ from stages.ingest.formats import Content, Fields, UnreadableError
 from stages.ingest.sections import Section
 
 _BATCH = 1000  # rows
+_IDS = ("_id",)  # other names of the id: BEIR's
+_TITLES = ("question",)  # and of the title, in tables: of questions and answers
+_TEXTS = ("answer",)
 
 
 def json_records(path: Path, source: str, fields: Fields) -> Content:
-    """Read an array of objects, or an object that holds one list of objects beside anything else."""
+    """Read an array of objects, or an object that holds one list of objects beside anything else.
+
+    Fields may be nested: `data[].attributes.body` is the text of each element of the list `data`.
+    """
     value = load_json(path)
     if value is None:
         return [], {}
-    if isinstance(value, dict):
+    if "[]" in fields.text:
+        inside, _, text = fields.text.partition("[].")
+        prefix = f"{inside}[]."
+        value = _nested(value, inside) if inside else value
+        fields = Fields(fields.id.removeprefix(prefix), fields.title.removeprefix(prefix), text)
+        if not isinstance(value, list):
+            raise UnreadableError(f"no list `{inside}` in it: set ingest.fields to the names of its fields")
+    elif isinstance(value, dict):
         lists = [held for held in value.values() if isinstance(held, list) and held and isinstance(held[0], dict)]
         value = lists[0] if len(lists) == 1 else [value]
     if not isinstance(value, list):
         raise UnreadableError("no list of objects in it")
-    return _sections(value, source, fields)
+    return sections_of(value, source, fields)
 
 
 def jsonl_records(path: Path, source: str, fields: Fields) -> Content:
@@ -32,9 +45,10 @@ def jsonl_records(path: Path, source: str, fields: Fields) -> Content:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _json(line, number)
+                    yield _json(line.strip(), number)
 
-    return _sections(rows(), source, fields)
+    # Of BEIR's corpus the title is text, where there is no other.
+    return sections_of(rows(), source, fields, title_is_text=path.name == "corpus.jsonl")
 
 
 def load_json(path: Path) -> Any:
@@ -63,7 +77,7 @@ def parquet_records(path: Path, source: str, fields: Fields) -> Content:
         with pq.ParquetFile(path) as file:
             columns = _columns(file.schema_arrow.names, fields)
             batches = file.iter_batches(batch_size=_BATCH, columns=columns)
-            return _sections((row for batch in batches for row in batch.to_pylist()), source, fields)
+            return sections_of((row for batch in batches for row in batch.to_pylist()), source, fields)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError("broken, or no Parquet file") from error
 
@@ -87,23 +101,57 @@ def arrow_records(path: Path, source: str, fields: Fields) -> Content:
 
     try:
         with pa.memory_map(str(path)) as file:
-            return _sections(rows(file), source, fields)
+            return sections_of(rows(file), source, fields)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableError("broken, or no Arrow file") from error
 
 
+def table_records(rows: Sequence[Sequence[str]], source: str, fields: Fields, prefix: str = "") -> Content | None:
+    """The rows of a table as records, if its header says that each is a passage: a text (or `answer`), and an id, a
+    title or a `question`; otherwise None. `prefix` stands before their ids.
+    """
+    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
+
+    def column(*names: str) -> str | None:
+        return next((name for name in map(str.casefold, names) if name in header), None)
+
+    key, title, text = column(fields.id, *_IDS), column(fields.title, *_TITLES), column(fields.text, *_TEXTS)
+    if text is None or (title is None and key is None):
+        return None
+    filled = [row for row in rows[1:] if any(cell.strip() for cell in row)]
+    records = [dict(zip(header, row, strict=False)) for row in filled]
+    if key is not None and prefix:
+        records = [{**record, key: f"{prefix}{record.get(key, '')}"} for record in records]
+    sections, counts = sections_of(records, source, Fields(key or fields.id, title or fields.title, text))
+    return sections, {"rows_as_passages": len(sections), **counts}
+
+
 def _columns(names: Iterable[str], fields: Fields) -> list[str]:
-    if fields.text not in (there := set(names)):
+    there = set(names)
+    roots = [field.partition(".")[0] for field in (fields.id, *_IDS, fields.title, fields.text)]
+    if roots[-1] not in there:
         raise _missing_field(fields.text)
-    return [name for name in dict.fromkeys((fields.id, "_id", fields.title, fields.text)) if name in there]
+    return [name for name in dict.fromkeys(roots) if name in there]
 
 
 def _missing_field(field: str) -> UnreadableError:
     return UnreadableError(f"no field `{field}` in it: set ingest.fields to the names of its fields")
 
 
-def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Content:
-    """One section a record. Raises UnreadableError where an id comes twice, or no record has the text's field."""
+def _nested(row: Any, field: str) -> Any:
+    """A field of a record, by a path such as `attributes.body`; None if it has none."""
+    if isinstance(row, Mapping) and field in row:
+        return row[field]
+    first, _, rest = field.partition(".")
+    return _nested(row[first], rest) if rest and isinstance(row, Mapping) and first in row else None
+
+
+def sections_of(rows: Iterable[Any], source: str, fields: Fields, title_is_text: bool = False) -> Content:
+    """One section a record. Raises UnreadableError if an id comes twice, or no record has the text's field.
+
+    With `title_is_text` the title is the text of a record that has no other, as in BEIR; without, the record is left
+    out and counted.
+    """
     sections: list[Section] = []
     first: dict[str, int] = {}  # the row of each id
     known = False
@@ -111,19 +159,20 @@ def _sections(rows: Iterable[Any], source: str, fields: Fields) -> Content:
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
             raise UnreadableError(f"row {number} is no object")
-        known = known or fields.text in row
-        text = row.get(fields.text)
+        text = _nested(row, fields.text)
+        known = known or text is not None or fields.text in row
         if text is not None and not isinstance(text, str):
             raise UnreadableError(f"row {number}: its field `{fields.text}` is no text")
-        if not (text := repair(text or "").strip()):
+        given = _nested(row, fields.title)
+        title = "" if given is None else " ".join(repair(str(given)).split())
+        if not (text := repair(text or "").strip() or (title if title_is_text else "")):
             continue
-        given = row.get(fields.id, row.get("_id"))
+        given = next((v for name in (fields.id, *_IDS) if (v := _nested(row, name)) is not None), None)
         name = str(number) if given is None or given == "" else repair(str(given))
         if first.setdefault(name, number) != number:
             raise UnreadableError(f"row {number} has the id of row {first[name]}: each must be there once")
-        title = row.get(fields.title)
-        title = "" if title is None else " ".join(repair(str(title)).split())
-        sections.append(Section(source, name, name, title, text, title or f"{source}#{name}"))
+        headings = (title,) if title else ()
+        sections.append(Section(source, name, name, title, text, title or f"{source}#{name}", headings))
     if number and not known:
         raise _missing_field(fields.text)
     left_out = number - len(sections)

@@ -28,6 +28,7 @@ _SETTINGS = {
     "warning_stream": False,
     "stylesheet_path": None,
     "math_output": "LaTeX",
+    "line_length_limit": 10_000_000,  # docutils' own would lose the file
 }
 
 

@@ -23,7 +23,7 @@ def test_words_headings_tables_notes_and_equations_are_read(read: Reading) -> No
     made = docx(body, f'<w:footnote w:id="2">{word("The note.")}</w:footnote>')
     assert read.texts("a.docx", made) == [
         ("Part 1", "# no heading, snake_case <b>\n\n| Key | Value |\n| --- | --- |\n| a | 1 |"),
-        ("Part 1 Deep", "See[1]\n\n$E=m$\n\n1. The note."),
+        ("Part 1 Deep", "See[1]\n\n$E = m$\n\n1. The note."),
     ]
 
 

@@ -31,7 +31,7 @@ def test_a_page_is_read_as_it_is_seen(read: Reading) -> None:
             "Use __init__ of List<T>",
             "# no heading, one line of snake_case, a*b*c, 2 < 3\n\n```\n\n<script> is a tag\n\n"
             '````\nx = "```"\n  # y\n````\n\nSee the words, bold ones.\nNext line.\n\na cat\n'
-            "> Quoted\n>\n> said\n\n* Card\n\n  text\n\n| a\\|b | c d |\n| --- | --- |\n| wide | |",
+            "> Quoted\n>\n> said\n\n* Card\n\n  text\n\n| a\\|b | c d |\n| --- | --- |\n| wide |  |",
         ),
         ("Second", "xy z\n\nnext"),
     ]

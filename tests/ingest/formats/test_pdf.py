@@ -87,7 +87,7 @@ def test_a_pdf_under_a_password_is_encrypted(read: Reading) -> None:
 
 
 def test_a_scan_has_no_text_and_single_pages_without_are_counted(read: Reading) -> None:
-    assert read.reason("a.pdf", pdf([[], [" "]])) == "no text in it: a scan needs OCR first"
+    assert read.reason("a.pdf", pdf([[], [" "]])) == "no text in it: a scan needs OCR: pip install -e '.[ocr]'"
     sections, left_out = read.counted("a.pdf", pdf([["text"], [], ["more"]]))
     assert [section.section for section in sections] == ["Page 1", "Page 3"]
     assert left_out == {"pages_without_text": 1}
