@@ -82,8 +82,8 @@ class GeneratorConfig:
     words: int = between(1, 12)  # `keyphrases`: length of its query of key words
     # `keyphrases`: share of the passages that get them; each passage trained on costs time
     share: float = between(0.01, 1.0)
-    # Languages of the queries that a model writes, `queries_per_passage` in each, for passages in any language; empty or
-    # null: the passage's own. A language that is added buys its own queries only
+    # Languages of the queries that a model writes, `queries_per_passage` in each, for passages in any language; empty
+    # or null: the passage's own. A language that is added buys its own queries only
     languages: list[str] | None = language_tags()  # noqa: RUF009
     # For providers that ask a model; the others need none
     messages: MessagesConfig | None = field(default=None)

@@ -11,9 +11,9 @@ from fieldtune.runtime.settings import any_words, between
 class FieldsConfig:
     """The fields of passages that are cut already: JSON, JSONL, Parquet, Arrow, tables; nested as `data[].body`."""
 
-    id: str = MISSING
-    title: str = MISSING
-    text: str = MISSING
+    id: str = MISSING  # the field with a record's id, which answers of queries may name; a path if nested: `data[].id`
+    title: str = MISSING  # the field with its title
+    text: str = MISSING  # the field with its text
 
 
 @dataclass

@@ -66,4 +66,4 @@ class TrainConfig:
     # Passages the dev queries are ranked against: their own, the base model's nearest, then others at random. Among so
     # many of the base's own confusions a gain looks larger than it is: on the sample 0.063, among all passages 0.045.
     dev_corpus: int = between(10, 10_000_000)
-    seed: int = between(0, 2**31)  # draws the order of the batches, adapters and the passages that dev is ranked against
+    seed: int = between(0, 2**31)  # draws the order of the batches, adapters and the passages that dev is scored on
