@@ -27,7 +27,7 @@ PAGES = [ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.m
 WRITTEN = [*PAGES, *WORKFLOWS, *FORMS, *(ROOT / name for name in ("Makefile", "CITATION.cff", "pyproject.toml"))]
 NOT_THERE = {".venv", ".fieldtune", "site", "style.yaml"}  # made by a command, and not in git
 # Written by a run
-MADE = ("dataset", "evaluation", "export", "passages", "queries", "real", "sample/docs", "vectors")
+MADE = ("dataset", "evaluation", "export", "passages", "queries", "real", "sample/docs", "tuned_vectors", "vectors")
 
 
 def read(path: Path) -> str:
