@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from fieldtune.corpus import tables
 from fieldtune.models import drift
+from fieldtune.retrieval.systems import SYSTEMS
 from fieldtune.runtime.settings import any_words
 from scripts import settings_page
 from stages.compose.compose import compose
@@ -200,7 +201,7 @@ def test_the_numbers_of_the_sample_are_those_of_the_last_run(page: str) -> None:
     expected = []
     for label, name in SAMPLE.items():
         scores = metrics[name]
-        systems = [scores[system]["ndcg@10"] for system in ("base", "bm25", "hybrid", "tuned", "tuned_hybrid")]
+        systems = [scores[system]["ndcg@10"] for system in SYSTEMS]
         gain = scores["gain"]["vs_base"]["ndcg@10"]
         interval = f"{gain['mean']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
         expected.append([label.format(n=f"{scores['n']:,}"), *(f"{score:.3f}" for score in systems), interval])
