@@ -18,8 +18,10 @@ from tests.imports import ROOT, modules, reached
 
 PYTEST = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
 EXTRA = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]["test"]
-# Of the test's packages, those that serve units: tools, what speaks HTTP to our service, the reference of a metric.
-TOOLS = {"httpx", "mypy", "pytest", "pytest-xdist", "pytrec-eval-terrier", "ruff", "types-psutil", "types-pyyaml"}
+# Of the test's packages, those that serve units: tools, pictures, what speaks HTTP to our service, the reference of a
+# metric; and this project's own extras.
+TOOLS = {"fieldtune", "httpx", "mypy", "pillow", "pytest", "pytest-xdist", "pytrec-eval-terrier", "ruff"}
+TOOLS |= {"types-psutil", "types-pyyaml"}
 TESTS = [path for path in modules("tests") if path.name.startswith("test_")]
 
 

@@ -119,7 +119,8 @@ def test_little_of_a_batch_is_padding(model: SentenceTransformer) -> None:
     encode(model, texts, "query", bf16=False, batch_size=1)
     watch.remove()
     assert max(mask.numel() for mask in batches) <= 256
-    assert sum(int(mask.sum()) for mask in batches) > 0.95 * sum(mask.numel() for mask in batches)
+    # Lengths are rounded up to the next multiple of 8, which of short texts is more.
+    assert sum(int(mask.sum()) for mask in batches) > 0.9 * sum(mask.numel() for mask in batches)
 
 
 @pytest.fixture
@@ -172,11 +173,11 @@ def static(folder: Path) -> None:
     ("spoil", "changes", "message"),
     [
         (lambda folder: (folder / "modules.json").rename(folder / "m"), {"path": "nowhere"}, "is not in nowhere"),
-        (lambda folder: (folder / "model.safetensors").unlink(), {}, "could not be loaded as an embedding model"),
-        (cut_short("model.safetensors"), {}, "could not be loaded as an embedding model"),
-        (cut_short("tokenizer.json"), {}, "could not be loaded as an embedding model"),
-        (cut_short("config.json"), {}, "could not be loaded as an embedding model"),
-        (cut_short("1_Pooling/config.json"), {}, "could not be loaded as an embedding model"),
+        (lambda folder: (folder / "model.safetensors").unlink(), {}, "does not load as an embedding model"),
+        (cut_short("model.safetensors"), {}, "does not load as an embedding model"),
+        (cut_short("tokenizer.json"), {}, "does not load as an embedding model"),
+        (cut_short("config.json"), {}, "does not load as an embedding model"),
+        (cut_short("1_Pooling/config.json"), {}, "does not load as an embedding model"),
         (static, {}, "is not a text transformer"),
         (lambda folder: None, {"dimension": 384}, "vectors of 32 numbers, .* says `dimension: 384`"),
         (lambda folder: None, {"max_tokens": 81}, "reads at most 80 tokens, .* says `max_tokens: 81`"),

@@ -43,6 +43,7 @@ class Settings:
     words: list[str] = settings.some_of("a", "b")
     names: list[str] = settings.any_words()
     tags: list[str] | None = settings.language_tags()
+    more: dict[str, int] = settings.any_mapping()
 
 def succeed():
     problems = list(settings.violations(settings.load("embed", Settings), "embed"))
@@ -71,7 +72,9 @@ print(json.dumps([sorted(called), sorted(written)]))
 def test_runtime_writes_only_state_and_no_output(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "data/config").mkdir(parents=True)
-    (tmp_path / "data/config/embed.yaml").write_text("share: 2\nsizes: []\nword: a\nwords: [a]\nnames: []\ntags: []\n")
+    (tmp_path / "data/config/embed.yaml").write_text(
+        "share: 2\nsizes: []\nword: a\nwords: [a]\nnames: []\ntags: []\nmore: {a: 1}\n"
+    )
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "DVC_STAGE": "embed"}
     run = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -22,7 +22,8 @@ def pinned() -> dict[str, str]:
     project = PYPROJECT["project"]
     extras = [line for lines in project["optional-dependencies"].values() for line in lines]
     groups = [line for lines in PYPROJECT["dependency-groups"].values() for line in lines]
-    requirements = [Requirement(line) for line in [*project["dependencies"], *extras, *groups]]
+    lines = [line for line in [*project["dependencies"], *extras, *groups] if not line.startswith(project["name"])]
+    requirements = [Requirement(line) for line in lines]
     assert all(str(each.specifier).startswith("==") for each in requirements)
     return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in requirements}
 
