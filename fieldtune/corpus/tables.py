@@ -1,4 +1,6 @@
-"""Tables that people wrote: JSONL, CSV, TSV or the first sheet of an XLSX, row by row with each row's place."""
+"""Tables that people wrote, row by row with each row's place: JSONL, CSV, TSV, the first sheet of an XLSX, or a text
+file with a query per line.
+"""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +11,7 @@ from fieldtune.corpus import files
 from fieldtune.corpus.unicode import repair
 from fieldtune.runtime.errors import UserError
 
-SUFFIXES = (".jsonl", ".csv", ".tsv", ".xlsx")
+SUFFIXES = (".jsonl", ".csv", ".tsv", ".xlsx", ".txt")
 
 _SEPARATORS = {".csv": ",;\t", ".tsv": "\t"}  # German Excel writes semicolons into a CSV
 
@@ -22,6 +24,8 @@ def read(path: Path) -> Iterator[Row]:
         yield from _csv(path)
     elif path.suffix.lower() == ".xlsx":
         yield from _xlsx(path)
+    elif path.suffix.lower() == ".txt" and not _is_jsonl(path):
+        yield from _lines(path)
     else:
         for number, row in files.read_rows(path):
             yield f"{path}, line {number}", row
@@ -31,6 +35,22 @@ def cell(row: Mapping[str, Any], name: str) -> str:
     """A cell's text without surrounding white space, normalised as documents are (`repair`); "" for an empty cell."""
     value = row.get(name)
     return "" if value is None else repair(str(value)).strip()
+
+
+def _is_jsonl(path: Path) -> bool:
+    with path.open("rb") as file:
+        return next((line for line in file if line.strip()), b"").lstrip().startswith(b'{"')
+
+
+def _lines(path: Path) -> Iterator[Row]:
+    """A query per line; a first line `query` is a header."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text ({error.reason}): convert it to UTF-8") from error
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not (number == 1 and line.strip().lower() == "query"):
+            yield f"{path}, line {number}", {"query": line.strip()}
 
 
 def _csv(path: Path) -> Iterator[Row]:

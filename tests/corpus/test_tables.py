@@ -145,3 +145,18 @@ def test_rows_of_blank_cells_are_left_out(blank: str, tmp_path: Path) -> None:
     assert [(where, row["query"]) for where, row in rows] == [("line 3", "a")]
     rows = table(tmp_path / "b.csv", f"query;source;section\n{blank.replace(',', ';')}\na;b;c\n")
     assert [row["query"] for _, row in rows] == ["a"]
+
+
+@pytest.mark.parametrize("content", ["query\nreset, again\n\n  {lamp}\n", "reset, again\r\n{lamp}"])
+def test_a_text_file_has_a_query_per_line(content: str, tmp_path: Path) -> None:
+    (tmp_path / "searches.txt").write_bytes(content.encode())
+    assert [row for _, row in read(tmp_path / "searches.txt")] == [
+        {"query": "reset, again"},
+        {"query": "{lamp}"},
+    ]
+
+
+def test_a_text_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "searches.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(UserError, match=r"searches\.txt is not UTF-8 text"):
+        list(read(tmp_path / "searches.txt"))
