@@ -4,6 +4,7 @@ import fieldtune.runtime.environment  # noqa: F401
 
 # isort: split
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -58,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _refuse_halves(arguments: Sequence[str]) -> None:
     """Exit if an argument has bytes that are not text, which no tokenizer and no file name of DVC's can hold."""
     for argument in arguments:
-        shown = argument.encode("utf-8", "backslashreplace").decode()
+        shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+        if shown != argument and os.path.lexists(argument):
+            _fail(f"{shown}: this file name is not UTF-8, which DVC needs: rename it")
         if shown != argument:
             _fail(f"{shown}: an argument that is not UTF-8 text: type it in a terminal that is set to UTF-8")
 

@@ -167,6 +167,8 @@ def _scores(old: Columns, new: Columns, names: tuple[str, str]) -> Table:
             rows_by_set.setdefault(name, []).append(row)
     for name, rows in rows_by_set.items():
         for system, label in LABELS.items():
+            if f"{system}_{_METRIC}" not in old or f"{system}_{_METRIC}" not in new:
+                continue  # a commit from before this system
             a, b = _values(old, system)[rows], _values(new, system)[rows]
             if system == "tuned" or np.abs(b - a).max() > 1e-9:
                 gain, p = difference(a, b, groups[rows])

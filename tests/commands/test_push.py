@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -190,7 +191,7 @@ def test_a_name_that_no_repository_can_have_is_not_tried_again(export: Path, hub
     done = fieldtune(hub, name)
     assert done.returncode == 1
     assert "try again" not in done.stdout
-    assert "Repo id" in done.stdout
+    assert re.search("repo[ _]id", done.stdout, flags=re.IGNORECASE)
 
 
 def test_a_hub_that_is_not_there(export: Path) -> None:

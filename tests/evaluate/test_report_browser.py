@@ -160,8 +160,8 @@ def test_the_report_fits_every_screen_and_asks_for_nothing(html: str, tmp_path: 
         assert (frame["page"], frame["wide"]) == (frame["width"], [])
         assert frame["tight"] == []
         assert frame["letters"] >= 10  # pixels, those of the picture included
-    if html != HARD:  # only unusual numbers need a table that scrolls
-        assert [frame["tables"] for frame in measured] == [0, 0, 0]
+    if html != HARD:  # only unusual numbers need a table that scrolls, and on a telephone those with all systems
+        assert [frame["tables"] for frame in measured] == [2, 0, 0]
 
 
 @pytest.mark.parametrize("dark", [False, True])

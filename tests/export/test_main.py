@@ -206,7 +206,7 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
     assert lost > 0
     assert (int8["exported"], int8["kept_in_float32"]) == (False, ["first", "second"])
     assert f"no int8: NDCG@10 {-lost:+.4f}" in summary
-    assert summary.endswith("more than `export.max_loss` allows (0.0), with 2 of 4 layers in float32")
+    assert summary.endswith("more than `export.max_loss` allows (0.0), even with 2 of 4 layers in float32")
     assert (paths.EXPORT / "onnx/model.onnx").is_file()
     assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
     assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
