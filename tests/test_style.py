@@ -101,8 +101,6 @@ STYLE_EXCEPTIONS = {
     "benchmarks/serving.py": r"(?<![\w.\])/*`{-])\.\d\d+\b",  # columns of a table
     "benchmarks/training.py": r"(?<![\w.\])/*`{-])\.\d\d+\b",  # columns of a table
 }
-# Rewritten by others at present; delete this line when they are in the style.
-NOT_YET = ("stages/ingest/",)
 
 
 def prose(file: Path) -> Iterator[tuple[int, str]]:
@@ -130,9 +128,8 @@ def written_for_people() -> Iterator[tuple[str, int, str]]:
     ]
     for file in files:
         place = file.relative_to(ROOT).as_posix()
-        if not place.startswith(NOT_YET):
-            for line, text in prose(file):
-                yield place, line, text
+        for line, text in prose(file):
+            yield place, line, text
 
 
 def test_no_text_has_a_phrase_that_style_md_forbids() -> None:
@@ -162,9 +159,8 @@ def test_the_forbidden_phrases_are_those_of_style_md_and_good_english_passes() -
 
 def test_docstrings_start_with_a_noun_or_an_imperative() -> None:
     starts = [
-        f"{place}:{node.lineno if hasattr(node, 'lineno') else 1}: {docstring.splitlines()[0]}"
+        f"{module.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}: {docstring.splitlines()[0]}"
         for module in modules("fieldtune", "stages")
-        if not (place := module.relative_to(ROOT).as_posix()).startswith(NOT_YET)
         for node in ast.walk(tree(module))
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if (docstring := ast.get_docstring(node) or "").startswith(DOCSTRING_STARTS)

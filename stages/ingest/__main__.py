@@ -90,8 +90,8 @@ def _check_unreadable(unreadable: Sequence[Mapping[str, str]], documents: int, s
     lines = [f"{file['source']}: {file['reason']}" for file in unreadable]
     if unreadable and strict:
         raise UserError(
-            f"{len(unreadable):,} of {documents:,} documents cannot be read (ingest.strict is on): mend them, or leave "
-            "them out with `ingest.exclude`\n  " + "\n  ".join(lines[:_SHOWN])
+            f"{len(unreadable):,} of {documents:,} documents cannot be read (ingest.strict is on): repair them, or "
+            "leave them out with `ingest.exclude`\n  " + "\n  ".join(lines[:_SHOWN])
         )
     _note_some(lines)
 

@@ -138,7 +138,7 @@ def _letters(places: Iterable[_Place]) -> int:
 
 
 def _words(text: str) -> str:
-    """The words of a block that are compared: with its numbers, which tell one fact from another, but for those of
+    """The words of a block that are compared: with its numbers, which tell one fact from another, except those of
     links, copyright lines and page numbers.
     """
     if "](" in text:

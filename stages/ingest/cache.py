@@ -49,7 +49,7 @@ class Cache:
         return self._row("SELECT 1 FROM entries WHERE key = ?", key) is not None
 
     def put(self, *entries: tuple[str, bytes]) -> None:
-        """Keep these together, or none of them where one is too long."""
+        """Keep these together, or none of them if one is too long."""
         if self._db and self._keeps and all(len(value) <= _LARGEST for _, value in entries):
             rows = ((key, zlib.compress(value, level=1)) for key, value in entries)
             try:

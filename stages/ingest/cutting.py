@@ -50,7 +50,7 @@ _BORDERS = {
     _CLAUSE: re.compile(r"(?<=[;,:،؛])\s+|(?<=[，；：、])\s*"),
     _WORD: re.compile(r"\s+"),
 }
-# What goes on with the letter before, beside marks: joiners, Thai and Lao AM, vowels and finals of Hangul letters, skin
+# What continues the letter before, beside marks: joiners, Thai and Lao AM, vowels and finals of Hangul letters, skin
 # tones, the tags of flags.
 _CONTINUES = re.compile(
     "[\u200c\u200d\u0e33\u0eb3\u1160-\u11ff\ud7b0-\ud7fb\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
@@ -90,12 +90,12 @@ def passages(
     A row has id, source, document, section, title, text, section_sha256, headings (those that the title joins, from the
     document's own), and `anchor`, if the heading has an id of its own. `count_tokens` counts many texts at once,
     without special tokens; two of them are allowed for. A passage with its title has at most `max_tokens`. A section
-    that does not fit is cut into slices, without the white space at the cuts, but for three things. The delimiter row
-    of a table is `---` a column, since WordPiece counts each dash. A table's head stands above each part of it, if it
+    that does not fit is cut into slices, without the white space at the cuts, except for three things. The delimiter
+    row of a table is `---` a column, since WordPiece counts each dash. A table's head stands above each part of it, if it
     takes no more than a quarter of the piece. And a piece that is not the first begins with the last whole sentences
     (or lines) of the one before: at most `overlap` tokens, and no more than what is new in it.
 
-    Raises ValueError where one letter has more tokens than there is room for.
+    Raises ValueError if one letter has more tokens than there is room for.
     """
     slugs = {section.slug for section in sections}
     rows = []

@@ -72,7 +72,7 @@ def list_documents(
 
 
 def _reason_to_skip(path: Path, folder: Path) -> str:
-    """The reason why a file is no document, whatever its format; "" if it may be one."""
+    """The reason why a file is not a document, whatever its format; "" if it may be one."""
     if is_hidden(path, folder):
         return "hidden"
     if path.name in _DATASET_FILES and any(path.parent.glob("*.arrow")):

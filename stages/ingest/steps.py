@@ -24,7 +24,7 @@ class Read:
     """The result of reading a file."""
 
     key: str
-    problem: str  # why there is no text of it; "" where there is
+    problem: str  # why there is no text of it; "" if there is some
     counts: dict[str, int]  # what was left out
     sections: int
     blocks: list[int]  # hashes, for `boilerplate.repeated`

@@ -19,7 +19,7 @@ class UnreadableError(Exception):
 class Fields:
     """Names of the fields of passages that are cut already, or paths to them, such as `data[].attributes.body`.
 
-    BEIR's `_id` counts as the id if that is not there.
+    BEIR's `_id` counts as the id if that is missing.
     """
 
     id: str

@@ -12,7 +12,7 @@ from stages.ingest.formats import Content, Fields, html, ole, pandoc
 
 _DOCUMENT, _STYLES = "word/document.xml", "word/styles.xml"
 _DEEPEST = 5  # an outline level counts from 0, and HTML has six headings
-_BODY = 9  # the outline level of what is no heading
+_BODY = 9  # the outline level of what is not a heading
 
 
 def read(path: Path, source: str, _: Fields) -> Content:
@@ -26,7 +26,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
         for name, data in parts.items():
             mended.writestr(name, data)
     page = pandoc.page(stream.getvalue(), "docx")
-    for items in page.find_all("ol"):  # pandoc begins a list anew at each level of Word's
+    for items in page.find_all("ol"):  # pandoc begins a list again at each level of Word's
         while (following := items.find_next_sibling()) is not None and following.name == "ol":
             items.extend(following.extract().find_all("li", recursive=False))
     return html.sections(path, source, "", html.marked(page)), {}

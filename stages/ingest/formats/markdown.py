@@ -53,7 +53,7 @@ class _Edit(NamedTuple):
 
     start: int
     end: int  # the line after them
-    text: str | None  # None: the lines are no text
+    text: str | None  # None: the lines are not text
 
 
 def read(path: Path, source: str, _: Fields) -> Content:
@@ -74,15 +74,15 @@ def read_mdx(path: Path, source: str, _: Fields) -> Content:
 
 
 def sections(path: Path, source: str, text: str) -> list[Section]:
-    """The sections of mended Markdown, without the pictures that are written into it."""
+    """The sections of repaired Markdown, without the pictures that are written into it."""
     return markdown_sections(source, _DATA_URI.sub("", text), repair(path.stem))
 
 
 def markdown_sections(source: str, text: str, name: str) -> list[Section]:
     """Cut Markdown at its headings: CommonMark's (not those in code), and those of HTML between its blocks.
 
-    The text stays as it is, but for HTML: its comments and tags go, its tables become Markdown's. The document's title
-    is that of `outlined`; if the headings give none, it is the `title` of the front matter, which is not text,
+    The text stays as it is, except for HTML: its comments and tags go, its tables become Markdown's. The document's
+    title is that of `outlined`; if the headings give none, it is the `title` of the front matter, which is not text,
     otherwise `name`, the file's name.
     """
     # Lines as CommonMark counts them; splitlines() would also break at U+2028 and the like.
@@ -99,7 +99,7 @@ def markdown_sections(source: str, text: str, name: str) -> list[Section]:
 
 
 def _edits(text: str, lines: Sequence[str]) -> Iterator[_Edit]:
-    """Headings that have words, marked (but for those inside lists and quotations), and HTML."""
+    """Headings that have words, marked (except those inside lists and quotations), and HTML."""
     links: dict[str, Any] = {}  # those that the text defines, by their names
     has_html = _HTML.search(text) is not None
     tokens = _BLOCKS.parse(text, links)

@@ -23,7 +23,7 @@ def shown(value: float, number_format: str | None) -> str:
 
 @lru_cache(maxsize=_FEW)
 def _plan(number_format: str, negative: bool) -> tuple[str, str, int, int, bool, bool] | None:
-    """What stands before and after the digits, how many are before and after the point, thousands, percent."""
+    """The parts of a number format: text around the digits, digits around the point, thousands, percent."""
     sections = re.split(r";(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", number_format)
     own = negative and len(sections) > 1 and bool(sections[1])
     section = sections[1] if own else sections[0]

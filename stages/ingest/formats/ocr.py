@@ -7,7 +7,7 @@ from typing import Any
 EXTRA = "pip install -e '.[ocr]'"
 HINT = f"a scan needs OCR: {EXTRA}"
 SCALE = 150 / 72  # pixels for each of a page's points: 150 dots per inch
-_UNSURE = 0.5  # probability: what is below is no letter
+_UNSURE = 0.5  # probability: what is below is not a letter
 
 
 def read_picture(picture: Callable[[], Any]) -> list[str]:

@@ -12,4 +12,4 @@ def refuse(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(len(_BEGINNING)) == _BEGINNING:
             encrypted = "EncryptedPackage".encode("utf-16-le") in file.read()
-            raise UnreadableError("encrypted" if encrypted else "an old Office file under a new name: save it anew")
+            raise UnreadableError("encrypted" if encrypted else "an old Office file under a new name: save it again")

@@ -68,7 +68,7 @@ def _write_formulas(soup: BeautifulSoup) -> None:
 
 
 def _is_unseen(tag: Tag) -> bool:
-    """Tell if an element is no text of the page, by where it stands: a button may name a section, a footer cite."""
+    """Tell if an element is not text of the page, by where it stands: a button may name a section, a footer cite."""
     is_tab = tag.get("role") in ("tab", "tabpanel")
     if tag.name == "a":
         unseen = tag.get_text(strip=True) in _LINK_SIGNS
@@ -214,7 +214,7 @@ def _lay_out(soup: BeautifulSoup, table: Tag) -> None:
 
 
 def _is_layout(table: Tag, cells: Sequence[Sequence[Tag]]) -> bool:
-    """Tell if a table is no data: by its role, or by cells that hold headings, listings or many blocks."""
+    """Tell if a table is not data: by its role, or by cells that hold headings, listings or many blocks."""
     if table.get("role") in ("presentation", "none"):
         return True
     every = [cell for row in cells for cell in row]

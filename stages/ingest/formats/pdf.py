@@ -120,7 +120,7 @@ def _blocks(lines: Sequence[str], full: float) -> str:
 
 
 def _paragraphs(lines: Sequence[str], full: float) -> str:
-    """Lines joined to paragraphs: where one goes to the margin, or the next goes on in lower case."""
+    """Lines joined to paragraphs: if one goes to the margin, or the next goes on in lower case."""
     lines = [_LEADERS.sub(" … ", stripped) for line in lines if (stripped := line.strip())]
     if not lines:
         return ""

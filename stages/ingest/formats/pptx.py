@@ -22,7 +22,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
     from pptx.package import Package
 
     ole.refuse(path)
-    # The library's own function refuses shows (.ppsx), which are the same but for a name.
+    # The library's own function refuses shows (.ppsx), which are the same except for a name.
     slides = list(Package.open(str(path)).main_document_part.presentation.slides)
     for slide in slides:
         _mend(slide.element)
@@ -78,7 +78,7 @@ def _part(number: int, slide: Any, body: Sequence[str]) -> Part:
 
 
 def _texts(shapes: Iterable[Any], title: Any) -> Iterator[str]:
-    """The texts of shapes from top to bottom, but for the title and what stands on each slide."""
+    """The texts of shapes from top to bottom, except the title and what is on each slide."""
     from pptx.enum.shapes import PP_PLACEHOLDER
 
     for shape in sorted(shapes, key=lambda shape: (shape.top or 0, shape.left or 0)):

@@ -47,7 +47,7 @@ def jsonl_records(path: Path, source: str, fields: Fields) -> Content:
                 if line.strip():
                     yield _json(line.strip(), number)
 
-    # Of BEIR's corpus the title is text, where there is no other.
+    # Of BEIR's corpus the title is text, if there is no other.
     return sections_of(rows(), source, fields, title_is_text=path.name == "corpus.jsonl")
 
 
@@ -158,11 +158,11 @@ def sections_of(rows: Iterable[Any], source: str, fields: Fields, title_is_text:
     number = 0
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, Mapping):
-            raise UnreadableError(f"row {number} is no object")
+            raise UnreadableError(f"row {number} is not an object")
         text = _nested(row, fields.text)
         known = known or text is not None or fields.text in row
         if text is not None and not isinstance(text, str):
-            raise UnreadableError(f"row {number}: its field `{fields.text}` is no text")
+            raise UnreadableError(f"row {number}: its field `{fields.text}` is not text")
         given = _nested(row, fields.title)
         title = "" if given is None else " ".join(repair(str(given)).split())
         if not (text := repair(text or "").strip() or (title if title_is_text else "")):

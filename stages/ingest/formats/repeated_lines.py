@@ -19,7 +19,7 @@ _COPYRIGHT = re.compile(r"©|\(c\)|copyright|all rights reserved", re.IGNORECASE
 def strip_repeated_lines(pages: Sequence[list[str]]) -> tuple[list[list[str]], dict[str, int]]:
     """Pages, as lines, without those of their edges that are on at least half of the pages, and their numbers.
 
-    Two lines are the same to the letter: a number tells facts apart. It counts as a page's own where it runs with the
+    Two lines are the same only verbatim: a number tells facts apart. It counts as a page's own where it runs with the
     pages, one up for each, at an end of the line; and years of a copyright make no difference. The other part is how
     many lines were left out: `{"repeated_page_lines": …}`, or nothing.
     """

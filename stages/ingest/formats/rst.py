@@ -15,7 +15,7 @@ _DIRECTIVE = re.compile(r"\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([\w:.+-]+?)[ \t]*::(?
 _ROLE = re.compile(r":([\w:.+-]+):`|`:([\w:.+-]+):")
 _CODE = {"code", "code-block", "sourcecode", "prompt", "ipython", "doctest", "testcode", "testoutput", "math"}
 _SILENT = {"toctree", "index", "highlight", "currentmodule", "literalinclude", "tabularcolumns"}
-_CONDITIONS = {"only", "ifconfig"}  # their argument is no text
+_CONDITIONS = {"only", "ifconfig"}  # their argument is not text
 # Words before the argument.
 _INTRODUCTIONS = {"versionadded": "Added in", "versionchanged": "Changed in", "deprecated": "Deprecated since"}
 _FILE_FIELDS = re.compile(r"\A(\s*:(orphan|tocdepth|nosearch|nocomments):.*\n)+")  # Sphinx's, before the title

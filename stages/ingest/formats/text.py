@@ -31,7 +31,7 @@ def read_code(path: Path, source: str, _: Fields) -> Content:
 
 
 def text_of(path: Path) -> str:
-    """The mended text of a file in whatever encoding. Raises UnreadableError where it is binary."""
+    """The repaired text of a file in whatever encoding. Raises UnreadableError where it is binary."""
     return repair(_COLOURS.sub("", decoded(path.read_bytes())))
 
 

@@ -100,7 +100,7 @@ def test_without_the_texts_field_the_setting_is_named(read: Read) -> None:
 
 
 def test_a_text_must_be_text(read: Read) -> None:
-    with pytest.raises(UnreadableError, match=r"^row 1: its field `text` is no text$"):
+    with pytest.raises(UnreadableError, match=r"^row 1: its field `text` is not text$"):
         read([{"id": "1", "text": ["secret", "b"]}], FIELDS)
 
 
@@ -140,12 +140,12 @@ def test_a_blank_file_has_no_sections(
     ("reader", "data", "reason"),
     [
         (jsonl_records, b'{"text": "a"}\n\n{"text": secret}\n', "line 3 is not JSON: Expecting value"),
-        (jsonl_records, b'{"text": "a"}\n["secret"]\n', "row 2 is no object"),
+        (jsonl_records, b'{"text": "a"}\n["secret"]\n', "row 2 is not an object"),
         (jsonl_records, b'{"text": "a"}\n{"text": "secr\xe9t"}\n', "line 2 is not UTF-8 text"),
         (json_records, b'[{"text": "a"},\n{"text": "secret"]', "line 2 is not JSON: Expecting ',' delimiter"),
         (json_records, b'[\n{"text": "secr\xe9t"}]', "line 2 is not UTF-8 text"),
         (json_records, b'"secret"', "no list of objects in it"),
-        (json_records, b'["secret"]', "row 1 is no object"),
+        (json_records, b'["secret"]', "row 1 is not an object"),
         (parquet_records, b"PAR1 and no more", "broken, or no Parquet file"),
         (arrow_records, b"ARROW1 and no more", "broken, or no Arrow file"),
         (arrow_records, b"secret", "broken, or no Arrow file"),
