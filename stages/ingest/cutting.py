@@ -90,8 +90,8 @@ def passages(
     A row has id, source, document, section, title, text, section_sha256, headings (those that the title joins, from the
     document's own), and `anchor`, if the heading has an id of its own. `count_tokens` counts many texts at once,
     without special tokens; two of them are allowed for. A passage with its title has at most `max_tokens`. A section
-    that does not fit is cut into slices, without the white space at the cuts, except for three things. The delimiter
-    row of a table is `---` a column, since WordPiece counts each dash. A table's head stands above each part of it, if it
+    that does not fit is cut into slices, without white space at the cuts, except for three things. The delimiter row
+    of a table is `---` a column, since WordPiece counts each dash. A table's head stands above each part of it, if it
     takes no more than a quarter of the piece. And a piece that is not the first begins with the last whole sentences
     (or lines) of the one before: at most `overlap` tokens, and no more than what is new in it.
 
