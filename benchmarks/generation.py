@@ -5,11 +5,11 @@
 Prints the requests per second, as a share of what the server's limit allows (at once ÷ latency), the share that it
 refused, and the most memory that the stage's process held. The server runs on the same cores.
 
-Measured on two cores with a limit of 50 at once, through the official client over aiohttp, while other programs kept
-both cores busy (load 15 to 18): at 500 ms per reply 85%, 90% and 93% of the limit (85 to 93 requests per second), at
-50 ms 48% of it (478 requests per second), 33% and 19%, by how much of a core was left. A request takes 0.7 ms of CPU
-time in the client and 0.6 ms in the store and the stage, so that a core is full at about 700 per second. Replies of a
-real model take a second or more, for which 64 at once need a tenth of a core. 4,000 passages took 159 MB.
+Measured on two quiet cores with a limit of 50 at once, through the official client over aiohttp: at 500 ms per reply
+92% of the limit (92 requests per second), at 50 ms 86% and 83% of it (863 and 827 per second). While other programs kept
+both cores busy (load 15 to 18) it was 85% to 93%, and 19% to 48%, by how much of a core was left: a request takes 1.8 ms
+of CPU time, most of it in the client and the server of the test. Replies of a real model take a second or more, for
+which 64 at once need a tenth of a core. 4,000 passages took 159 MB.
 """
 
 import argparse
