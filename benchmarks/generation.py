@@ -6,10 +6,10 @@ Prints the requests per second, as a share of what the server's limit allows (at
 refused, and the most memory that the stage's process held. The server runs on the same cores.
 
 Measured on two quiet cores with a limit of 50 at once, through the official client over aiohttp: at 500 ms per reply
-92% of the limit (92 requests per second), at 50 ms 86% and 83% of it (863 and 827 per second). While other programs kept
-both cores busy (load 15 to 18) it was 85% to 93%, and 19% to 48%, by how much of a core was left: a request takes 1.8 ms
-of CPU time, most of it in the client and the server of the test. Replies of a real model take a second or more, for
-which 64 at once need a tenth of a core. 4,000 passages took 159 MB.
+92% of the limit (92 requests per second), at 50 ms 86% and 83% of it (863 and 827 per second). While other programs
+kept both cores busy (load 15 to 18) it was 85% to 93%, and 19% to 48%, by how much of a core was left: a request takes
+1.8 ms of CPU time, most of it in the client and the server of the test. Replies of a real model take a second or more,
+for which 64 at once need a tenth of a core. 4,000 passages took 159 MB.
 """
 
 import argparse
