@@ -27,7 +27,6 @@ doc, ppt, msg         -    0      0       -         50             -
 """
 
 import argparse
-import asyncio
 import contextlib
 import importlib.util
 import io
@@ -42,7 +41,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stages.ingest import readers
-from stages.ingest.formats import Fields
+from stages.ingest.formats import Fields, legacy
 from tests.ingest import made_files
 
 _INPUTS = Path(__file__).parents[1] / "tests/ingest/inputs"
@@ -127,21 +126,9 @@ def today(path: Path) -> str:
 
 
 def xberg(path: Path) -> str:
-    import xberg
+    from xberg import PdfConfig
 
-    filter_ = xberg.ContentFilterConfig(strip_repeating_text=False, include_footnotes=True)
-    config = xberg.ExtractionConfig(
-        output_format="markdown",
-        use_cache=False,
-        disable_ocr=True,
-        escape_markdown=False,
-        enable_quality_processing=False,
-        content_filter=filter_,
-        pdf_options=xberg.PdfConfig(reading_order=True),
-    )
-    data = xberg.ExtractInput(kind="bytes", bytes=path.read_bytes(), filename=path.name)
-    result = asyncio.run(xberg.extract(data, config))
-    return str(result.results[0].content)
+    return str(legacy.extract(path, pdf_options=PdfConfig(reading_order=True)).results[0].content)
 
 
 def kreuzberg(path: Path) -> str:

@@ -11,7 +11,20 @@ from types import ModuleType
 
 from rich.markup import escape
 
-from fieldtune.commands import clean, compare, doctor, estimate, experiments, judge, push, search, serve, style, use
+from fieldtune.commands import (
+    clean,
+    compare,
+    doctor,
+    estimate,
+    experiments,
+    judge,
+    push,
+    search,
+    serve,
+    style,
+    use,
+    version_control,
+)
 from fieldtune.runtime.console import console
 from fieldtune.runtime.errors import UserError
 
@@ -40,10 +53,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command; exit with 1 and one line if it fails."""
-    _refuse_halves(sys.argv[1:] if arguments is None else arguments)
-    options = vars(_parser().parse_args(arguments))
-    _, run = _COMMANDS[options.pop("command")]
     try:
+        _check_text(sys.argv[1:] if arguments is None else arguments)
+        options = vars(_parser().parse_args(arguments))
+        _, run = _COMMANDS[options.pop("command")]
         if summary := run(**options):
             console.print(escape(summary))
     except UserError as error:
@@ -56,14 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail("interrupted")
 
 
-def _refuse_halves(arguments: Sequence[str]) -> None:
-    """Exit if an argument has bytes that are not text, which no tokenizer and no file name of DVC's can hold."""
+def _check_text(arguments: Sequence[str]) -> None:
+    """Raise UserError for an argument with bytes that are not text, which no tokenizer and no file name of DVC's can
+    hold.
+    """
     for argument in arguments:
-        shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
-        if shown != argument and os.path.lexists(argument):
-            _fail(f"{shown}: this file name is not UTF-8, which DVC needs: rename it")
-        if shown != argument:
-            _fail(f"{shown}: an argument that is not UTF-8 text: type it in a terminal that is set to UTF-8")
+        if os.path.lexists(argument):
+            version_control.check_name(argument)
+        elif (shown := version_control.readable(argument)) != argument:
+            raise UserError(f"{shown}: an argument that is not UTF-8 text: type it in a terminal that is set to UTF-8")
 
 
 def _fail(message: str) -> None:

@@ -1,7 +1,6 @@
 """`fieldtune use`: a team's own documents and queries in params.yaml, tracked by git or DVC."""
 
 import argparse
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -167,9 +166,7 @@ def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
 def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
     """Raise UserError for what DVC cannot track: a name that is not UTF-8, a broken link."""
     for path in there:
-        name = os.fsencode(shown(path)).decode(errors="backslashreplace")
-        if name != shown(path):
-            raise UserError(f"{name}: this file name is not UTF-8, which DVC needs: rename it")
+        version_control.check_name(shown(path))
         if path.is_symlink() and not path.exists():
             get = _get(path.absolute(), known) or "remove or repair it"
             raise UserError(f"{shown(path)} is a broken link: {get}")

@@ -1,5 +1,6 @@
 """Files tracked by git and DVC, and adding them to DVC: a clone, or a queued experiment, has no others."""
 
+import os
 import shlex
 import subprocess
 import sys
@@ -126,3 +127,14 @@ def _git(*arguments: str, codes: Sequence[int] = (0,)) -> "subprocess.CompletedP
     if done.returncode not in codes:
         raise UserError(f"`git {shlex.join(arguments)}` failed: {done.stderr.strip()}")
     return done
+
+
+def check_name(name: str) -> None:
+    """Raise UserError for a file name that is not UTF-8."""
+    if (shown := readable(name)) != name:
+        raise UserError(f"{shown}: this file name is not UTF-8, which DVC needs: rename it")
+
+
+def readable(text: str) -> str:
+    """The text with its bytes that are not UTF-8, which Python holds as surrogates, as escapes."""
+    return os.fsencode(text).decode(errors="backslashreplace")

@@ -14,14 +14,13 @@ import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import metrics, ranking
-from fieldtune.retrieval.halves import second_half
+from fieldtune.retrieval.halves import DECIDING, second_half
 from fieldtune.retrieval.judged_queries import DEV, GIVEN, Judged, words_in_answers
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.retrieval.significance import standard_error
 
 SHARES = tuple(tenth / 10 for tenth in range(11))  # the model's, in a hybrid
 HEADING_SHARES = (0.0, 0.1, 0.2)  # of BM25's score; more costs the queries that say little of a heading
-DECIDING = 100  # real test queries; fewer choose nothing
 _SURE = 1.645  # standard errors of a gain on real queries: 95%, one-sided
 # What loses least on the queries of people (benchmarks/fusion_rules.py)
 _SURE_ON_DEV = 1.0  # standard errors of a gain on dev queries

@@ -5,6 +5,7 @@ import random
 import numpy as np
 import numpy.typing as npt
 
+DECIDING = 100  # real test queries; fewer choose neither a model nor a share
 _FEWEST_IN_HALF = 10
 
 

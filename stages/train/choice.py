@@ -77,7 +77,7 @@ def reason_to_keep_base(
     if certainty <= 0.5 or len(set(kinds)) == 1:
         return None
     most = max(sorted(set(kinds)), key=lambda kind: float(gains[of_kind == kind].mean()))
-    if _is_from_people(most):
+    if most in TYPED:
         return None
     rest = of_kind != most
     tells = np.count_nonzero(rest) >= _ENOUGH
@@ -87,11 +87,6 @@ def reason_to_keep_base(
         f"the gain on dev comes from one kind of query, {most} ({gains[~rest].mean():+.3f}): without that kind, it is "
         f"{gains[rest].mean():+.3f}, not {negligible:.2f} beyond luck"
     )
-
-
-def _is_from_people(kind: str) -> bool:
-    """Tell if queries of the kind were typed by people."""
-    return kind in TYPED
 
 
 def mixture(starts: dict[str, Tensor], ends: dict[str, Tensor], share: float) -> dict[str, Tensor]:

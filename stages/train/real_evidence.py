@@ -12,12 +12,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fieldtune.retrieval.halves import shuffled
+from fieldtune.retrieval.halves import DECIDING, shuffled
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.retrieval.significance import standard_error
 from stages.train.choice import sure
 
-DECIDING = 100  # real queries; fewer can only keep the base
 _FEWEST = 30  # real queries; fewer tell nothing
 
 

@@ -18,7 +18,7 @@ from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
-from fieldtune.retrieval.halves import second_half
+from fieldtune.retrieval.halves import DECIDING, second_half
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
@@ -27,7 +27,7 @@ from stages.train.batches import by_passage
 from stages.train.choice import choose
 from stages.train.config import TrainConfig
 from stages.train.dev import DevEvaluator, Measured
-from stages.train.real_evidence import DECIDING, Decision, RealEvidence
+from stages.train.real_evidence import Decision, RealEvidence
 from stages.train.trainer import Outcome, Round, join, steps_of, train
 
 _NEARLY_ALL = 0.9

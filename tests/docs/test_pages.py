@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from fieldtune.corpus import tables
 from fieldtune.models import drift
+from fieldtune.retrieval import halves
 from fieldtune.retrieval.systems import SYSTEMS
 from fieldtune.runtime.settings import any_words
 from scripts import settings_page
@@ -25,7 +26,6 @@ from stages.compose.compose import compose
 from stages.compose.schema import STAGES, known_keys
 from stages.dataset import guidance
 from stages.evaluate import verdict
-from stages.train import real_evidence
 from tests import pages
 from tests.conftest import TIERS
 from tests.imports import ROOT
@@ -277,7 +277,7 @@ NUMBERS = [  # a page, words around a number, what it is
     ("docs/troubleshooting.md", r"encode it is above ([\d.]+)", drift.UNCHANGED),
     ("docs/troubleshooting.md", r"Below (\d+) training pairs", guidance._OVERFITS),
     ("docs/training.md", r"Below (\d+) training pairs", guidance._OVERFITS),
-    ("docs/training.md", r"\| (\d+) or more \|", real_evidence.DECIDING),
+    ("docs/training.md", r"\| (\d+) or more \|", halves.DECIDING),
 ]
 
 

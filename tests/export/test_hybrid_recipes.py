@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import stages.export.__main__ as stage
 from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.ranking import DEPTH, Rankings
-from stages.export import model_folder
 from tests import pages
-from tests.export import inputs, postgres
-from tests.export.test_main import encode_here
+from tests.export import postgres
+from tests.export.test_main import exported
 
 SECTION = pages.section("docs/hybrid.md", "## In a store")
 FIRST, *STORES = re.findall(r"^```python\n(.*?)^```", SECTION, flags=re.DOTALL | re.MULTILINE)
@@ -37,12 +35,7 @@ pytestmark = [
 def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the first part leaves behind, in a folder with an export."""
     folder = tmp_path_factory.mktemp("hybrids")
-    inputs.write(folder)
-    inputs.configure(folder, "onnx: true", "onnx: false")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(model_folder, "encode_afresh", encode_here)
-        stage.work()
+    with exported(folder):
         namespace: dict[str, Any] = {}
         exec(FIRST.replace("copy an image to another region", "word5 word7 word11"), namespace)
         assert namespace["share"] == 0.7

@@ -9,7 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,20 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def encode_here(folder: Path, queries: Sequence[str], passages: Sequence[str]) -> tuple[Vectors, Vectors]:
     model = SentenceTransformer(str(folder), device="cpu")
     return model.encode_query(list(queries)), model.encode_document(list(passages))
+
+
+@contextmanager
+def exported(folder: Path, *vectors: str) -> Iterator[None]:
+    """Work in a folder with an export, without ONNX; `vectors`: settings of further kinds of vectors to turn on."""
+    inputs.write(folder)
+    inputs.configure(folder, "onnx: true", "onnx: false")
+    for name in vectors:
+        inputs.configure(folder, f"{name}: false", f"{name}: true")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(model_folder, "encode_afresh", encode_here)
+        export.work()
+        yield
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import stages.export.__main__ as stage
 from fieldtune.runtime import paths
-from stages.export import model_folder
 from tests import pages
-from tests.export import fake_elasticsearch, inputs, postgres
-from tests.export.test_main import encode_here
+from tests.export import fake_elasticsearch, postgres
+from tests.export.test_main import exported
 
 SECTION = pages.section("docs/serving.md", "## In the search you have") + pages.section(
     "docs/serving.md", "## Smaller vectors"
@@ -40,14 +38,7 @@ pytestmark = [
 def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """What the first part leaves behind, in a folder with an export of every kind of vector."""
     folder = tmp_path_factory.mktemp("stores")
-    inputs.write(folder)
-    inputs.configure(folder, "onnx: true", "onnx: false")
-    inputs.configure(folder, "int8_vectors: false", "int8_vectors: true")
-    inputs.configure(folder, "binary_vectors: false", "binary_vectors: true")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(model_folder, "encode_afresh", encode_here)
-        stage.work()
+    with exported(folder, "int8_vectors", "binary_vectors"):
         namespace: dict[str, Any] = {}
         assert QUERY in FIRST
         exec(FIRST.replace(QUERY, "word5 word7 to another region"), namespace)

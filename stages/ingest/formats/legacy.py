@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, UnreadableError, markdown, pandoc
@@ -20,9 +21,23 @@ _FIELD = re.compile(r"^\*\*(From|To|Cc|Date)\*\*:", re.MULTILINE)
 def read(path: Path, source: str, _: Fields) -> Content:
     """The file as Markdown: headings, lists and tables as far as xberg finds them."""
     try:
-        import xberg
+        import xberg  # noqa: F401
     except ImportError:
         raise UnreadableError(f"needs xberg: {pandoc.EXTRA}") from None
+
+    with _silenced_stderr():
+        results = extract(path).results
+    if not results:
+        raise UnreadableError(f"broken, or no {path.suffix[1:].upper()} file")
+    text = _ESCAPED.sub(r"\1", repair(results[0].content))
+    if subject := _SUBJECT.match(text):
+        return marked_sections(source, repair(path.stem), subject[1], _FIELD.sub(r"\1:", text[subject.end() :])), {}
+    return markdown.sections(path, source, _BETWEEN_SLIDES.sub("", text)), {}
+
+
+def extract(path: Path, **options: Any) -> Any:
+    """Extract a file with xberg, as Markdown and with nothing left out; `options` are further ones of its own."""
+    import xberg
 
     config = xberg.ExtractionConfig(
         output_format="markdown",
@@ -31,16 +46,10 @@ def read(path: Path, source: str, _: Fields) -> Content:
         escape_markdown=False,
         enable_quality_processing=False,
         content_filter=xberg.ContentFilterConfig(strip_repeating_text=False, include_footnotes=True),
+        **options,
     )
     data = xberg.ExtractInput(kind="bytes", bytes=path.read_bytes(), filename=path.name)
-    with _silenced_stderr():
-        result = asyncio.run(xberg.extract(data, config))
-    if not result.results:
-        raise UnreadableError(f"broken, or no {path.suffix[1:].upper()} file")
-    text = _ESCAPED.sub(r"\1", repair(result.results[0].content))
-    if subject := _SUBJECT.match(text):
-        return marked_sections(source, repair(path.stem), subject[1], _FIELD.sub(r"\1:", text[subject.end() :])), {}
-    return markdown.sections(path, source, _BETWEEN_SLIDES.sub("", text)), {}
+    return asyncio.run(xberg.extract(data, config))
 
 
 @contextmanager

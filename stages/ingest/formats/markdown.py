@@ -36,7 +36,7 @@ _TAG_NAMES = (
 )
 _HTML = re.compile(rf"<!--|</?(?:{_TAG_NAMES})\b", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_INLINE_HTML = re.compile(  # code spans come first: what they hold is no HTML
+_INLINE_HTML = re.compile(  # code spans come first: what they hold is not HTML
     rf"(?P<code>(?P<ticks>`+)(?!`).*?(?<!`)(?P=ticks)(?!`))|<!--.*?-->"
     rf"|<su(?P<su>[pb])>(?P<raised>[^<>\n]*)</su[pb]>"
     rf"|<img\b[^<>]*?\balt=(?P<q>[\"'])(?P<alt>[^<>]*?)(?P=q)[^<>]*>|(?P<br><br\s*/?>)|</?(?:{_TAG_NAMES})\b[^<>]*>",
