@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
-from os.path import commonprefix
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -42,8 +41,8 @@ class Places:
     `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
     `section` (a heading or its slug; without one the whole file). A file may be named with the documents folder
     in front of it, in other case or without its suffix, and with the heading behind a `#`; a heading in other case, by
-    its id, or under those above it (`FAQ > Seals`), and if there is none a line of the text. A heading without a text of
-    its own stands for all sections below it. What fits two places fits none. Of a text, three words are the least; it
+    its id, or under those above it (`FAQ > Seals`), and if there is none a line of text. A heading without text of its
+    own stands for all sections below it. What fits two places fits none. Of a text, three words are the least; it
     may stand in three different sections at most, and run over three that follow each other.
     """
 
@@ -245,14 +244,13 @@ class Places:
         return starts[first : last + 1]
 
     def _read_on(self, source: str, first: int, last: int) -> str:
-        """The sections of a file from one to another, by number, as they are read: under those headings that are new."""
+        """The sections of a file from one number to another as they are read: each under its headings that are new."""
         parts: list[str] = []
         outline = self._outlines[source]
         for number in range(first, last + 1):
             _, headings, name = outline[number]
             above = outline[number - 1][1] if number else ()
-            kept = len(commonprefix([headings, above]))
-            parts += headings[kept:]
+            parts += [words for words in headings if words not in above]
             parts += [self._passages[piece]["text"] for piece in self._rows["section", source, name]]
         return " ".join(parts)
 

@@ -9,7 +9,7 @@ from typing import Any
 from bs4 import BeautifulSoup
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, ole
+from stages.ingest.formats import Content, Fields, archives
 from stages.ingest.formats.repeated_lines import strip_repeated_lines
 from stages.ingest.formats.writing import cell, table
 from stages.ingest.sections import Part, outlined
@@ -21,7 +21,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
     """A section a slide: its title, its texts from top to bottom, its notes."""
     from pptx.package import Package
 
-    ole.refuse(path)
+    archives.refuse_old(path)
     # The library's own function refuses shows (.ppsx), which are the same except for a name.
     slides = list(Package.open(str(path)).main_document_part.presentation.slides)
     for slide in slides:
