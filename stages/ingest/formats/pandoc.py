@@ -70,7 +70,7 @@ def page(data: bytes, format: str) -> BeautifulSoup:
     Pandoc runs in its sandbox: it reads no other file and fetches nothing.
     """
     options = ["--from", format, "--to", "html", "--standalone", "--mathjax", "--wrap=none", "--sandbox"]
-    options += ["--metadata=pagetitle:-", "--no-highlight", "+RTS", "-M1g", "-RTS"]
+    options += ["--metadata=pagetitle:-", "--syntax-highlighting=none", "+RTS", "-M1g", "-RTS"]
     try:
         run = subprocess.run([_program(), *options], input=data, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:

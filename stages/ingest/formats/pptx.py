@@ -46,11 +46,8 @@ def _mend(slide: Any) -> None:
         paragraph = equation.getparent()
         run = paragraph.makeelement(f"{{{_DRAWING}}}r")
         text = run.makeelement(f"{{{_DRAWING}}}t")
-        before = equation.getprevious()
-        apart = (
-            before is not None and "".join(before.itertext()).strip() and not "".join(before.itertext())[-1].isspace()
-        )
-        text.text = " " * bool(apart) + _formula(equation)
+        before = "".join(equation.getprevious().itertext()) if equation.getprevious() is not None else ""
+        text.text = " " * bool(before.strip() and not before[-1].isspace()) + _formula(equation)
         run.append(text)
         paragraph.replace(equation, run)
 
