@@ -191,7 +191,8 @@ class Places:
         file, a page of a PDF or a bold line is none.
         """
         rows = [self._passages[row] for row in self._rows.get(("source", source), ())]
-        names = {row["section"] for row in rows if wanted in ((slug(line),) for line in row["text"].splitlines())}
+        (line, *above) = wanted
+        names = {row["section"] for row in rows if not above and line in map(slug, row["text"].splitlines())}
         return {slugs: headings for slugs, headings, name in self._outlines.get(source, ()) if name in names}
 
     def _below(self, source: str, section: str) -> list[int]:

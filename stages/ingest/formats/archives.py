@@ -48,7 +48,8 @@ def free_text_boxes(document: Any, content: str, boxes: tuple[str, ...]) -> None
     """
     for name in boxes:
         for box in document.xpath(f"//*[local-name()='{name}'][.//*[local-name()='{content}']]"):
-            anchor, paragraphs = next(box.iterancestors("{*}p"), None), next(box.iter(f"{{*}}{content}"), ())
+            anchor: Any = next(box.iterancestors("{*}p"), None)
+            paragraphs = next(box.iter(f"{{*}}{content}"), ())
             for paragraph in reversed(paragraphs) if anchor is not None else ():
                 anchor.addnext(copy.deepcopy(paragraph))
             box.clear(keep_tail=True)
