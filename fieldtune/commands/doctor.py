@@ -141,7 +141,9 @@ def _model() -> dict[str, int]:
     from fieldtune.models import base_models
     from stages.compose.compose import compose
 
-    folder = base_models.locate(compose(paths.PARAMS, paths.CONF).model)
+    folder = base_models.find(compose(paths.PARAMS, paths.CONF).model)
+    if folder is None:
+        return {}
     weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     width = files.read_json(folder / "config.json").get("hidden_size", 384)
     return {"parameters": max(1, weights // _WEIGHTS), "dimension": int(width)}
