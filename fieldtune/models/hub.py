@@ -256,8 +256,8 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
         raise UserError(f"{name} is gated: accept its terms at {constants.ENDPOINT}/{name}, then {token}") from error
     except RevisionNotFoundError as error:
         raise UserError(
-            f"{name} has no revision {revision} on the hub: correct `revision:` in its file in conf/model/, or set it to "
-            "null and run `fieldtune use --model` again"
+            f"{name} has no revision {revision} on the hub: correct `revision:` in its file in conf/model/, or set it "
+            "to null and run `fieldtune use --model` again"
         ) from error
     except RepositoryNotFoundError as error:
         raise UserError(
@@ -281,8 +281,8 @@ def _failure(name: str, error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
     if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
         return (
-            f"no space left on the disk of {constants.HF_HUB_CACHE} for {name}: free some, or set HF_HOME to a folder on "
-            "another disk; what is there is kept"
+            f"no space left on the disk of {constants.HF_HUB_CACHE} for {name}: free some, or set HF_HOME to a folder "
+            "on another disk; what is there is kept"
         )
     if isinstance(cause, OSError) and cause.filename is not None:
         return f"{cause.strerror}: {cause.filename}"
