@@ -123,8 +123,7 @@ def _settings() -> dict[str, Any]:
     config = compose(paths.PARAMS, paths.CONF)
     return {
         "model": config.model.name,
-        "found": base_models.find(config.model) is not None,
-        "revision": config.model.revision,
+        "downloaded": not config.model.on_hub or base_models.find(config.model) is not None,
         "providers": list(config.generate.generator.providers),
         "pinned": config.pin != str(paths.NONE),
     }
@@ -204,7 +203,7 @@ def _stages() -> dict[str, str]:
 def _next(stages: Mapping[str, str], checked: Mapping[str, Any]) -> str:
     if "error" in checked:
         return f"correct {paths.PARAMS}"
-    if not checked["found"] and checked["revision"] is None:
+    if not checked.get("downloaded", True):
         return f"fieldtune use --model {checked['model']}"
     if "error" in stages:
         return "dvc status"

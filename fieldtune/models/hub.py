@@ -268,7 +268,8 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
     except HfHubHTTPError as error:
         status = error.response.status_code
         words = f": {error.server_message.strip()}" if error.server_message else ""
-        remedy = token if status in (401, 403) else "try again later"
+        denied = status in (401, 403, 404)
+        remedy = f"correct its name; if it is private or gated, {token}" if denied else "try again later"
         raise UserError(f"the hub refused {name}{words} ({status}): {remedy}") from error
     except Exception as error:  # of the network or the disk, in whatever class the libraries have for it
         raise UserError(_failure(name, error)) from error

@@ -54,6 +54,9 @@ class _Handler(BaseHTTPRequestHandler):
             for start in (f"/api/models/{name}", f"/{name}/resolve"):
                 if self.path.startswith((f"{start}/", f"{start}?")) or self.path == start:
                     return self._download(model, name, self.path.removeprefix(start).partition("?")[0])
+        if "authorization" not in self.headers:  # a repository that does not exist or is private
+            content = json.dumps({"error": "Invalid username or password."}).encode()
+            return self._send(401, content, {"X-Error-Code": "RepoNotFound"})
         if not self._known():
             return self._answer(401, {"error": "Invalid credentials in Authorization header"})
         if "/resolve/" in self.path:

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
+from huggingface_hub import constants
 
+from fieldtune.commands import use
+from fieldtune.runtime.errors import UserError
 from tests.commands import fake_hub
 from tests.commands.fake_hub import COMMIT, TOKEN, Hub, Published
 from tests.tiny_model import DIMENSION, tiny_model
@@ -66,17 +69,36 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def environment(hub: Hub, token: str | None = None, **more: str) -> dict[str, str]:
+def environment(hub: Hub, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     kept |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(Path("../home").resolve()), "PYTHONPATH": str(ROOT)}
-    return kept | ({"HF_TOKEN": token} if token else {}) | more
+    return kept | more
 
 
-def use(hub: Hub, model: str, token: str | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
-    """`fieldtune use --model` in a process of its own: the Hub's address is read when its library is imported."""
+def use_here(monkeypatch: pytest.MonkeyPatch, hub: Hub, model: str) -> str:
+    """`fieldtune use --model` in this process, with what its library has read of the environment; one line if it fails.
+
+    Otherwise each call would import it.
+    """
+    for name, value in {
+        "ENDPOINT": hub.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": hub.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(Path("../home/hub").resolve()),
+        "HF_TOKEN_PATH": str(Path("../home/token").resolve()),
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    try:
+        return use.use(None, model=model)
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1
+        return str(error)
+
+
+def run(hub: Hub, model: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    """`fieldtune use --model` in a process of its own."""
     command = [sys.executable, "-m", "fieldtune.commands.cli", "use", "--model", model]
     return subprocess.run(
-        command, env=environment(hub, token, **more), capture_output=True, text=True, check=False, timeout=120
+        command, env=environment(hub, **more), capture_output=True, text=True, check=False, timeout=120
     )
 
 
@@ -95,7 +117,7 @@ def downloads(hub: Hub) -> list[str]:
 
 def test_a_choice_is_downloaded_and_its_revision_written(hub: Hub, team: Path, weights: dict[str, bytes]) -> None:
     before = Path("conf/model/bge_small.yaml").read_text()
-    done = use(hub, "bge_small")
+    done = run(hub, "bge_small")
     assert done.returncode == 0, done.stdout + done.stderr
     needed = [name for name in weights if name.endswith((".json", ".txt", ".safetensors"))]
     size = sum(len(weights[name]) for name in needed)
@@ -112,7 +134,7 @@ def test_a_choice_is_downloaded_and_its_revision_written(hub: Hub, team: Path, w
     assert "\nmodel: bge_small                     # a file in conf/model/\n" in Path("params.yaml").read_text()
     # Known now: nothing more is asked, also by the name on the hub.
     hub.requests.clear()
-    assert f"model: bge_small ({BGE}, revision {COMMIT[:12]}, in the local hub cache)" in use(hub, BGE).stdout
+    assert f"model: bge_small ({BGE}, revision {COMMIT[:12]}, in the local hub cache)" in run(hub, BGE).stdout
     assert hub.requests == []
     assert compose(hub).returncode == 0
     assert hub.requests == []
@@ -145,7 +167,7 @@ def test_compose_names_the_command_downloads_a_known_revision_and_may_be_forbidd
         assert f"is not in the local model hub cache at revision {COMMIT}, and is not downloaded, since {why}" in (
             failed.stdout
         )
-        refused = use(hub, "bge_small", **more)
+        refused = run(hub, "bge_small", **more)
         assert refused.returncode == 1
         assert refused.stdout.endswith(f"is not downloaded, since {why}{' in the environment' if more else ''}\n")
     assert hub.requests == []
@@ -158,8 +180,8 @@ def test_compose_names_the_command_downloads_a_known_revision_and_may_be_forbidd
 
 def test_nothing_is_asked_of_a_network_for_the_model_that_comes_with_the_project(hub: Hub, team: Path) -> None:
     """Not of the Hub, nor, by a proxy, of any other host."""
-    proxies = {name: hub.url for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")}
-    done = use(hub, "minilm", **proxies)
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), hub.url)
+    done = run(hub, "minilm", **proxies)
     assert done.stdout == "model: minilm (sentence-transformers/all-MiniLM-L6-v2)\nnext: dvc repro\n", done.stderr
     assert compose(hub, **proxies).returncode == 0
     code = (
@@ -176,9 +198,9 @@ def test_nothing_is_asked_of_a_network_for_the_model_that_comes_with_the_project
 
 
 def test_a_download_that_was_killed_goes_on_where_it_was(hub: Hub, team: Path, weights: dict[str, bytes]) -> None:
-    large = weights["model.safetensors"] + PADDING * 8
+    large = weights["model.safetensors"] + PADDING * 24  # the library writes 10 MB at once
     hub.published[BGE].files["model.safetensors"] = large
-    hub.seconds = 0.02
+    hub.seconds = 0.01
     command = [sys.executable, "-m", "fieldtune.commands.cli", "use", "--model", "bge_small"]
     process = subprocess.Popen(command, env=environment(hub), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     part = Path("../home/hub/models--BAAI--bge-small-en-v1.5/blobs", f"{hashlib.sha256(large).hexdigest()}.part")
@@ -194,66 +216,68 @@ def test_a_download_that_was_killed_goes_on_where_it_was(hub: Hub, team: Path, w
     hub.requests.clear()
     file = Path("conf/model/bge_small.yaml")  # a clone that has only a part is no better than one that has none
     file.write_text(file.read_text().replace("revision: null", f"revision: {COMMIT}"))
-    done = use(hub, "bge_small")
+    done = run(hub, "bge_small")
     assert done.returncode == 0, done.stdout + done.stderr
     assert downloads(hub) == [f"GET /{BGE}/resolve/{COMMIT}/model.safetensors bytes={held}-"]
     assert (snapshot() / "model.safetensors").read_bytes() == large
 
 
-def refusals(done: "subprocess.CompletedProcess[str]") -> str:
-    """The one line that a command failed with."""
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert done.stderr == ""
-    (line,) = (line for line in done.stdout.splitlines() if not line.startswith(f"  {BGE}, revision"))
-    assert line.startswith("✗ ")
-    return line
+def test_what_fails_is_one_line_each_and_changes_no_file(
+    hub: Hub, team: Path, weights: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(model: str, where: Hub = hub) -> str:
+        return use_here(monkeypatch, where, model)
 
-
-def test_what_fails_is_one_line_each_and_changes_no_file(hub: Hub, team: Path, weights: dict[str, bytes]) -> None:
     wrong = "b" * 40
-    assert f"{BGE} has no revision {wrong} on the hub: correct `revision:`" in refusals(use(hub, f"bge_small@{wrong}"))
-    assert "not found at" in refusals(use(hub, "nobody/nothing"))
-    assert "neither a file in conf/model/ nor owner/name" in refusals(use(hub, "bge_smal"))
+    assert said(f"bge_small@{wrong}").startswith(f"{BGE} has no revision {wrong} on the hub: correct `revision:`")
+    assert said("nobody/nothing").startswith(f"nobody/nothing not found at {hub.url}: correct its name")
+    assert said("bge_smal").startswith("--model bge_smal: neither a file in conf/model/ nor owner/name")
+    assert said("minilm@main").endswith("its files do not come from the model hub: leave out @main")
     hub.published[BGE].gated = True
-    gated = refusals(use(hub, "bge_small"))
-    assert gated == (
-        f"✗ {BGE} is gated: accept its terms at {hub.url}/{BGE}, then run `hf auth login`, or set HF_TOKEN"
-    )
+    login = "run `hf auth login`, or set HF_TOKEN"
+    assert said("bge_small") == f"{BGE} is gated: accept its terms at {hub.url}/{BGE}, then {login}"
     hub.published[BGE].gated = False
-    hub.published[BGE].damaged = {"model.safetensors"}
-    assert "model.safetensors of BAAI/bge-small-en-v1.5 was damaged on its way" in refusals(use(hub, "bge_small"))
+    for file in ("model.safetensors", "config.json"):
+        hub.published[BGE].damaged = {file}
+        assert said("bge_small").startswith(f"{file} of {BGE} was damaged on its way")
     hub.published[BGE].damaged = set()
-    part = hashlib.sha256(weights["model.safetensors"]).hexdigest() + ".part"
-    blobs = snapshot().parents[1] / "blobs"
-    (blobs / part).symlink_to("/dev/full")
-    assert f"no space left on the disk of {Path('../home/hub').resolve()} for {BGE}" in refusals(use(hub, "bge_small"))
-    (blobs / part).unlink()
+    part = snapshot().parents[1] / "blobs" / f"{hashlib.sha256(weights['model.safetensors']).hexdigest()}.part"
+    part.symlink_to("/dev/full")
+    assert said("bge_small").startswith(f"no space left on the disk of {constants.HF_HUB_CACHE} for {BGE}: free some")
+    part.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
+        assert said("bge_small").endswith("has 1 kB: free some, or set HF_HOME to a folder on another disk")
     with fake_hub.running() as gone:
         pass
-    line = refusals(use(gone, "bge_small"))
-    assert f"{BGE} could not be downloaded from {gone.url} (" in line
+    line = said("bge_small", gone)
+    assert line.startswith(f"{BGE} could not be downloaded from {gone.url} (")
     assert "check the connection, HF_ENDPOINT and proxies" in line
     assert subprocess.run(["git", "status", "--porcelain"], capture_output=True, check=True).stdout == b""
-    assert use(hub, "bge_small").returncode == 0
+    assert "next: dvc repro" in said("bge_small")
 
 
-def test_a_token_opens_a_gated_model_and_a_branch_is_resolved(hub: Hub, team: Path) -> None:
+def test_a_token_opens_a_gated_model_and_a_branch_is_resolved(
+    hub: Hub, team: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     hub.published[BGE].gated = True
-    done = use(hub, "bge_small@main", token=TOKEN)
-    assert done.returncode == 0, done.stdout
-    assert TOKEN not in done.stdout + done.stderr
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    assert "next: dvc repro" in use_here(monkeypatch, hub, "bge_small@main")
+    assert TOKEN not in "".join(capsys.readouterr())
     assert settings("bge_small")["revision"] == COMMIT
 
 
-def test_a_model_without_a_file_gets_one_out_of_its_repository(hub: Hub, team: Path, weights: dict[str, bytes]) -> None:
+def test_a_model_without_a_file_gets_one_out_of_its_repository(
+    hub: Hub, team: Path, weights: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     described = json.loads(weights["config_sentence_transformers.json"])
     described["prompts"] = {"search_query": "find: ", "document": "text: "}
     named = {**weights, "config_sentence_transformers.json": json.dumps(described).encode()}
     hub.published["Some-One/Tiny.Model-v1"] = Published(
         named, card={"license": "other", "license_name": "open", "language": "de"}
     )
-    done = use(hub, "Some-One/Tiny.Model-v1")
-    assert done.returncode == 0, done.stdout + done.stderr
+    printed = use_here(monkeypatch, hub, "Some-One/Tiny.Model-v1")
+    assert "next: dvc repro" in printed, printed
     assert settings("tiny_model_v1") == {
         "name": "Some-One/Tiny.Model-v1",
         "package": None,
@@ -266,32 +290,30 @@ def test_a_model_without_a_file_gets_one_out_of_its_repository(hub: Hub, team: P
         "license": "open",
         "language": "de",
     }
-    assert "not known" not in done.stdout
+    assert "not known" not in printed
     assert 'wrote conf/model/tiny_model_v1.yaml: query_prompt "find: ", passage_prompt "text: ", max_tokens 64' in (
-        done.stdout
+        printed
     )
-    assert compose(hub).returncode == 0
     unsaid = {
         name: content for name, content in weights.items() if name not in ("modules.json", "1_Pooling/config.json")
     }
     hub.published["other/tiny-model-v1"] = Published(unsaid, card={})
-    done = use(hub, "other/tiny-model-v1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = [
-        line.removeprefix("! not known: ").partition(";")[0] for line in done.stdout.splitlines() if "! not" in line
-    ]
+    printed = use_here(monkeypatch, hub, "other/tiny-model-v1")
+    assert "next: dvc repro" in printed, printed
+    lines = [line.removeprefix("! not known: ").partition(";")[0] for line in printed.splitlines() if "! not" in line]
     assert lines == ["the prompts of queries and passages", "the pooling", "the licence", "the languages"]
     assert settings("other_tiny_model_v1")["license"] == "unknown"
     text = Path("conf/model/other_tiny_model_v1.yaml").read_text()
     assert text.count("# Not known from the repository: ") == 4
 
 
-def test_another_kind_of_model_is_refused_before_its_weights(hub: Hub, team: Path, weights: dict[str, bytes]) -> None:
+def test_another_kind_of_model_is_refused_before_its_weights(
+    hub: Hub, team: Path, weights: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = {name: content for name, content in weights.items() if name != "modules.json"}
     files["config.json"] = json.dumps({"architectures": ["BertForSequenceClassification"]}).encode()
     files["config_sentence_transformers.json"] = b"{}"
     hub.published["some/reranker"] = Published(files)
-    done = use(hub, "some/reranker")
-    assert done.returncode == 1
-    assert "is a cross-encoder (a reranker), which gives no vectors" in done.stdout
+    printed = use_here(monkeypatch, hub, "some/reranker")
+    assert "is a cross-encoder (a reranker), which gives no vectors" in printed
     assert not any("safetensors" in request for request in downloads(hub))
