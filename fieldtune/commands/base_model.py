@@ -93,7 +93,7 @@ def _use_choice(choice: str, revision: str | None) -> tuple[list[str], list[str]
         commit, line = held.name, f"{model.name}, revision {held.name[:12]}, in the local hub cache"
     else:
         repository = _download(model.name, wanted)
-        commit, line = repository.revision, hub.summary(repository)
+        commit, line = repository.revision, f"{model.name}, revision {repository.revision[:12]}"
     return [line], _write_revision(_FOLDER / f"{choice}.yaml", commit)
 
 
@@ -123,16 +123,16 @@ def _add_choice(name: str, revision: str | None) -> tuple[str, list[str], list[s
     values, unknown = _described(repository, folder)
     choice = _new_choice(name)
     file = _FOLDER / f"{choice}.yaml"
-    lines = [f"# {name}, as its repository describes it. Compare the prompts with its card: wrong ones cost quality."]
-    lines += [f"# Not known from the repository: {line}" for line in unknown]
-    lines += [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    files.write_text(file, "\n".join(lines) + "\n")
-    told = [
-        hub.summary(repository),
+    text = [f"# {name}, as its repository describes it. Compare the prompts with its card: wrong ones cost quality."]
+    text += [f"# Unknown: {line}" for line in unknown]
+    text += [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    files.write_text(file, "\n".join(text) + "\n")
+    lines = [
+        f"{name}, revision {repository.revision[:12]}",
         f"wrote {shown(file)}: {_facts(values)}",
-        *(f"! not known: {line}" for line in unknown),
+        *(f"! unknown: {line}" for line in unknown),
     ]
-    return choice, told, [file.as_posix()]
+    return choice, lines, [file.as_posix()]
 
 
 def _facts(values: dict[str, Any]) -> str:

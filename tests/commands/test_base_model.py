@@ -124,7 +124,7 @@ def test_a_choice_is_downloaded_and_its_revision_written(hub: Hub, team: Path, w
     about = f"{BGE}, revision {COMMIT[:12]}, {size / 1000:.3g} kB, licence mit"
     assert done.stdout.splitlines() == [
         f"  {about}",
-        f"model: bge_small ({about})",
+        f"model: bge_small ({BGE}, revision {COMMIT[:12]})",
         "commit it: git add conf/model/bge_small.yaml params.yaml && git commit",
         "next: dvc repro",
     ]
@@ -290,7 +290,7 @@ def test_a_model_without_a_file_gets_one_out_of_its_repository(
         "license": "open",
         "language": "de",
     }
-    assert "not known" not in printed
+    assert "unknown" not in printed
     assert 'wrote conf/model/tiny_model_v1.yaml: query_prompt "find: ", passage_prompt "text: ", max_tokens 64' in (
         printed
     )
@@ -300,11 +300,11 @@ def test_a_model_without_a_file_gets_one_out_of_its_repository(
     hub.published["other/tiny-model-v1"] = Published(unsaid, card={})
     printed = use_here(monkeypatch, hub, "other/tiny-model-v1")
     assert "next: dvc repro" in printed, printed
-    lines = [line.removeprefix("! not known: ").partition(";")[0] for line in printed.splitlines() if "! not" in line]
+    lines = [line.removeprefix("! unknown: ").partition(";")[0] for line in printed.splitlines() if "! unknown" in line]
     assert lines == ["the prompts of queries and passages", "the pooling", "the licence", "the languages"]
     assert settings("other_tiny_model_v1")["license"] == "unknown"
     text = Path("conf/model/other_tiny_model_v1.yaml").read_text()
-    assert text.count("# Not known from the repository: ") == 4
+    assert text.count("# Unknown: ") == 4
 
 
 def test_another_kind_of_model_is_refused_before_its_weights(

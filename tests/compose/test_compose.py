@@ -323,6 +323,10 @@ MISTAKES = {
         *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: 2"),
         "conf/model/minilm.yaml: model.max_tokens is 2: it must lie between 8 and 32768",
     ),
+    "a branch as a revision": (
+        *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: 256\nrevision: main"),
+        "conf/model/minilm.yaml: model.revision is 'main': it must be a commit, 40 hexadecimal digits",
+    ),
 }
 PRESET_MISTAKES = {
     "documents": ("documents: other", "a preset may not set documents: set it in params.yaml"),
