@@ -11,15 +11,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
 from fieldtune.corpus import files
 from fieldtune.models import checks, model_folder
+from fieldtune.runtime.console import Bar, progress
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
 
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
+
 _TIMEOUT = 20.0  # seconds for the first answer
+_MB = 1_000_000  # bytes
 _SPARE = 1 << 20  # bytes that stay free on the disk
 _TEXTS = (".json", ".txt", ".model")  # settings and tokenizers
 _WEIGHTS = re.compile(r"(model.*\.safetensors|pytorch_model.*\.bin)")
@@ -150,13 +156,15 @@ def download(repository: Repository) -> Path:
     large = [file for file in repository.files if file.sha256 is not None]
     with _hub_errors(name, revision):
         _refuse_full(repository)
-        snapshot = Path(snapshot_download(name, revision=revision, allow_patterns=_exactly(small)))
+        none = _bar_class(None)
+        snapshot = Path(snapshot_download(name, revision=revision, allow_patterns=_exactly(small), tqdm_class=none))
         for file in small:
             _check_small(name, snapshot, file)
         model_folder.refuse_others(snapshot)
-        for file in large:
-            _fetch(repository, file)
-        snapshot_download(name, revision=revision, allow_patterns=_exactly(repository.files))
+        with progress(f"downloading {name}, in MB", repository.size / _MB) as bar:
+            for file in large:
+                _fetch(repository, file, bar)
+        snapshot_download(name, revision=revision, allow_patterns=_exactly(repository.files), tqdm_class=none)
     return snapshot
 
 
@@ -187,7 +195,22 @@ def _refuse_full(repository: Repository) -> None:
         )
 
 
-def _fetch(repository: Repository, file: HubFile) -> None:
+def _bar_class(bar: Bar | None) -> "type[tqdm[Any]]":
+    """A class of progress bars for huggingface_hub, which advances ours instead of drawing one."""
+    from tqdm.auto import tqdm
+
+    class Bars(tqdm):  # type: ignore[type-arg]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **{**options, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            if bar is not None:
+                bar.advance((n or 0) / _MB)
+
+    return Bars
+
+
+def _fetch(repository: Repository, file: HubFile, bar: Bar) -> None:
     """Download a large file to where huggingface_hub looks for it; continue what an earlier attempt has begun.
 
     The library itself begins each file again. The lock keeps other processes from writing the same file.
@@ -205,9 +228,11 @@ def _fetch(repository: Repository, file: HubFile) -> None:
         else:
             stream.seek(0, 2)  # another process may have added to it
             url = hf_hub_url(repository.name, file.name, revision=repository.revision)
+            bar.advance(stream.tell() / _MB)
             http_get(
                 url,
                 stream,
+                tqdm_class=_bar_class(bar),
                 resume_size=stream.tell(),
                 headers=build_hf_headers(),
                 expected_size=file.size,

@@ -237,7 +237,7 @@ def test_what_fails_is_one_line_each_and_changes_no_file(
     login = "run `hf auth login`, or set HF_TOKEN"
     assert said("bge_small") == f"{BGE} is gated: accept its terms at {hub.url}/{BGE}, then {login}"
     hub.published[BGE].gated = False
-    for file in ("model.safetensors", "config.json"):
+    for file in ("config.json", "model.safetensors"):
         hub.published[BGE].damaged = {file}
         assert said("bge_small").startswith(f"{file} of {BGE} was damaged on its way")
     hub.published[BGE].damaged = set()
