@@ -118,7 +118,8 @@ def _rename_prompts(loaded: SentenceTransformer, model: ModelConfig) -> None:
 
 def own_prompt(loaded: SentenceTransformer, kind: Kind) -> str:
     """The prompt that a folder has for queries or passages, by whatever name; empty if it has none."""
-    return next((loaded.prompts[name] for name in (kind, *_PROMPT_NAMES[kind]) if loaded.prompts.get(name)), "")
+    prompts = (loaded.prompts.get(name) for name in (kind, *_PROMPT_NAMES[kind]))
+    return next(filter(None, prompts), "")
 
 
 def assumptions(loaded: SentenceTransformer, model: ModelConfig) -> list[str]:

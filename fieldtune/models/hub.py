@@ -22,7 +22,7 @@ from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
 
 if TYPE_CHECKING:
-    from tqdm.auto import tqdm
+    from huggingface_hub.utils.tqdm import tqdm
 
 _TIMEOUT = 20.0  # seconds for the first answer
 _MB = 1_000_000  # bytes
@@ -195,13 +195,13 @@ def _refuse_full(repository: Repository) -> None:
         )
 
 
-def _bar_class(bar: Bar | None) -> "type[tqdm[Any]]":
+def _bar_class(bar: Bar | None) -> "type[tqdm]":
     """A class of progress bars for huggingface_hub, which advances ours instead of drawing one."""
-    from tqdm.auto import tqdm
+    from huggingface_hub.utils.tqdm import tqdm
 
-    class Bars(tqdm):  # type: ignore[type-arg]
+    class Bars(tqdm):
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **{**options, "disable": True})
+            super().__init__(*arguments, **{**options, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> None:
             if bar is not None:
@@ -217,7 +217,7 @@ def _fetch(repository: Repository, file: HubFile, bar: Bar) -> None:
     """
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     blob = _cache(repository.name) / "blobs" / str(file.sha256)
     part = blob.with_name(f"{blob.name}.part")

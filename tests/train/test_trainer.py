@@ -338,4 +338,4 @@ def test_on_apples_gpu_memory_is_neither_pinned_nor_copied_meanwhile(tmp_path: P
     arguments = trainer._arguments(OnApple(), tmp_path, train_config(), bf16=False, steps=10)  # type: ignore[arg-type]
     assert not arguments.use_cpu
     assert not arguments.dataloader_pin_memory
-    assert not arguments.accelerator_config.non_blocking
+    assert vars(arguments.accelerator_config)["non_blocking"] is False
