@@ -3,7 +3,7 @@
 The model is the tuned one; the base model, if it is to be kept or if its hybrid is what is recommended.
 
 model/                      Sentence Transformers folder with its prompts, and the model card
-onnx/                       model.onnx and model_int8.onnx with the tokenizer and prompts they need
+onnx/                       model.onnx and model_quantized.onnx with the tokenizer and prompts they need
 vectors/passages.parquet    the corpus, encoded
 search/                     BM25's index, the passages' places, each system's shares and which one is recommended
 vectors/int8_ranges.npy     what its int8 vectors were made with, if there are any
