@@ -1,4 +1,4 @@
-"""The export's ONNX files in transformers.js and in optimum, the real packages, as a folder and as they lie on the Hub."""
+"""The ONNX files of the export in transformers.js and in optimum, the real packages: alone, and as on the Hub."""
 
 import json
 import os
