@@ -45,8 +45,8 @@ def node(request: pytest.FixtureRequest) -> Path:
     place = request.config.cache.mkdir(TRANSFORMERS_JS.rpartition("/")[2])
     if not (place / "done").exists():
         # Without scripts: onnxruntime's would get its files for GPUs from elsewhere.
-        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", place, TRANSFORMERS_JS]
-        subprocess.run(command, check=True)
+        command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place)]
+        subprocess.run([*command, TRANSFORMERS_JS], check=True)
         (place / "done").touch()
     return place
 
@@ -56,7 +56,7 @@ def optimum(request: pytest.FixtureRequest) -> Path:
     """A folder with optimum and the versions that it needs, installed once, for PYTHONPATH."""
     place = request.config.cache.mkdir("-".join(OPTIMUM[:1]))
     if not (place / "done").exists():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", place]
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(place)]
         subprocess.run([*command, *OPTIMUM], check=True)
         (place / "done").touch()
     return place
@@ -85,6 +85,6 @@ def test_transformers_js(folder: Path, node: Path, model: SentenceTransformer, d
 @pytest.mark.parametrize(("file", "cosine"), [("model.onnx", 0.9999), ("model_quantized.onnx", 0.97)])
 def test_optimum(folder: Path, optimum: Path, model: SentenceTransformer, file: str, cosine: float) -> None:
     script = CLIENTS / "feature_extraction.py"
-    command = [sys.executable, script, folder, file, prompted(model)]
+    command = [sys.executable, str(script), str(folder), file, prompted(model)]
     vectors = rows(command, {"PYTHONPATH": str(optimum), "HF_HUB_OFFLINE": "1"})
     assert cosines(vectors, model.encode_query(TEXTS)).min() >= cosine

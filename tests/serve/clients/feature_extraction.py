@@ -4,7 +4,7 @@ import json
 import sys
 
 import torch
-from optimum.onnxruntime import ORTModelForFeatureExtraction
+from optimum.onnxruntime import ORTModelForFeatureExtraction  # type: ignore[import-not-found]
 from transformers import AutoTokenizer
 
 folder, file, texts = sys.argv[1:]
