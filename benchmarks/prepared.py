@@ -17,6 +17,7 @@ from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries, metrics, ranking
 from fieldtune.retrieval.corpus_part import part_of_corpus
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.self_passages import own_sections
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
 from stages.train import rounds
@@ -62,7 +63,8 @@ class Domain:
         }
         dev_queries = read_vectors(paths.VECTORS, QUERIES, self.dev.texts)
         part = part_of_corpus(self.dev, self.corpus, dev_queries, self.passages, 600, 0)
-        self.evaluator = DevEvaluator(self.dev, self.corpus, part, self.bf16, batch_size=64)
+        own = own_sections(self.dev, list(files.read_jsonl(paths.PASSAGES)), self.corpus.sections)
+        self.evaluator = DevEvaluator(self.dev, own, self.corpus, part, bf16=self.bf16, batch_size=64)
         self.base = {
             **self._scores("dev", self.dev, dev_queries, self.passages),
             **self._scores("test", self.test, read_vectors(paths.VECTORS, QUERIES, self.test.texts), self.passages),

@@ -53,7 +53,7 @@ def search(words: str, top: int, all: bool) -> str:
 
 def _graph() -> Path:
     """The export's ONNX file: in int8 if there is one."""
-    int8 = paths.EXPORT / "onnx/model_int8.onnx"
+    int8 = paths.EXPORT / "onnx/model_quantized.onnx"
     return int8 if int8.is_file() else paths.EXPORT / "onnx/model.onnx"
 
 

@@ -4,7 +4,7 @@ import csv
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,9 @@ def warnings_of(folder: Path) -> tuple[str, ...]:
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `split`, named for its file:
-    qrels/train.tsv, qrels/dev.tsv, any other is test. A row whose query is not in queries.jsonl has no `query`, but
-    `unknown_query`, its id. Raises UserError for a line that is not a judgement.
+    qrels/train.tsv, qrels/dev.tsv, any other is test. A row whose query has no text in queries.jsonl has no
+    `query`, but `no_query`, the reason. Raises UserError for a line that is not a judgement, and for an id that two
+    queries have.
     """
     texts = _queries(folder)
     for path in _qrels(folder):
@@ -61,7 +62,8 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     continue  # the header
                 raise UserError(f"{place}: the score is not an integer")
             if float(score) > 0:
-                question = {"query": texts[query]} if texts.get(query) else {"unknown_query": query}
+                reason = "" if texts.get(query) else _why_not(query, texts)
+                question = {"no_query": reason} if reason else {"query": texts[query]}
                 yield place, {**question, "passage_id": passage, "split": split}
 
 
@@ -71,15 +73,25 @@ def _packed_or_not(path: Path) -> Path | None:
 
 
 def _queries(folder: Path) -> dict[str, str]:
-    """id → text."""
+    """id → text. Raises UserError for an id that two rows have."""
     path = _packed_or_not(folder / _QUERIES)
     assert path is not None
     if path.suffix == ".gz":
         with gzip.open(path, "rt", encoding="utf-8-sig") as lines:
-            loaded = [json.loads(line) for line in lines if line.strip()]
+            loaded = [(number, json.loads(line)) for number, line in enumerate(lines, start=1) if line.strip()]
     else:
-        loaded = [row for _, row in files.read_rows(path)]
-    return {cell(row, "_id") or cell(row, "id"): cell(row, "text") for row in loaded}
+        loaded = list(files.read_rows(path))
+    texts: dict[str, str] = {}
+    for number, row in loaded:
+        name = cell(row, "_id") or cell(row, "id")
+        if name in texts:
+            raise UserError(f"{path}, line {number}: an earlier query has the id {name}, too: each needs its own")
+        texts[name] = cell(row, "text")
+    return texts
+
+
+def _why_not(query: str, texts: Mapping[str, str]) -> str:
+    return f"the query {query} has no text" if query in texts else f"no query has the id {query}"
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -32,7 +32,7 @@ class Exported:
 
     def graph(self, precision: str) -> Path:
         """The path of the ONNX file of `int8` or `fp32`, whether or not it exists."""
-        return self.folder / "onnx" / {"int8": "model_int8.onnx", "fp32": "model.onnx"}[precision]
+        return self.folder / "onnx" / {"int8": "model_quantized.onnx", "fp32": "model.onnx"}[precision]
 
     def weights(self, model: str) -> list[Path]:
         """The files that `int8`, `fp32` or `torch` is loaded from, if they exist; a large graph has several."""

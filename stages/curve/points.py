@@ -15,6 +15,7 @@ from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import curve_points, judged_queries, metrics, ranking
 from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.self_passages import OwnSections, leave_out, own_sections
 from fieldtune.runtime import paths, state
 from fieldtune.runtime.console import note
 from fieldtune.runtime.settings import load
@@ -38,7 +39,8 @@ def measure(config: CurveConfig) -> str:
     corpus = inputs.corpus
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
     test = judged.at(judged.sets[judged.main_set])
-    score = partial(_score, test, corpus, config.batch_size, use_bf16(config.precision))
+    own = own_sections(test, list(files.read_jsonl(paths.PASSAGES)), corpus.sections)
+    score = partial(_score, test, own, corpus, config.batch_size, use_bf16(config.precision))
     measured = _state()
     cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))
     clusters = [cluster_of[text] for text in pairs["positive"]]
@@ -79,7 +81,9 @@ def _state() -> Path:
     return state.root() / "curve" / files.digest(*depends)
 
 
-def _score(judged: Judged, corpus: Corpus, batch_size: int, bf16: bool, model: Path | None) -> list[float]:
+def _score(
+    judged: Judged, own: OwnSections, corpus: Corpus, batch_size: int, bf16: bool, model: Path | None
+) -> list[float]:
     """NDCG@10 of the model in a folder, encoded in all processes; None: of the base, which `embed` has encoded."""
     if model is None:
         queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
@@ -88,7 +92,7 @@ def _score(judged: Judged, corpus: Corpus, batch_size: int, bf16: bool, model: P
         encode = partial(encoder.encode, encoder.load_folder(model), bf16=bf16, batch_size=batch_size, distributed=True)
         queries = encode(judged.texts, "query")
         passages = encode(corpus.texts, "document", label="encoding passages")
-    ranked = ranking.dense(queries, passages, corpus)
+    ranked = leave_out(ranking.dense(queries, passages, corpus), own)
     values: list[float] = metrics.per_query(ranked, judged.relevant)["ndcg@10"].tolist()
     return values
 

@@ -3,7 +3,7 @@
 The model is the tuned one; the base model, if it is to be kept or if its hybrid is what is recommended.
 
 model/                      Sentence Transformers folder with its prompts, and the model card
-onnx/                       model.onnx and model_int8.onnx with the tokenizer and prompts they need
+onnx/                       model.onnx and model_quantized.onnx with the tokenizer and prompts they need
 vectors/passages.parquet    the corpus, encoded
 search/                     BM25's index, the passages' places, each system's shares and which one is recommended
 vectors/int8_ranges.npy     what its int8 vectors were made with, if there are any
@@ -31,6 +31,7 @@ from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import exported_search, judged_queries, ranking
+from fieldtune.retrieval.self_passages import own_sections
 from fieldtune.retrieval.systems import exports_base
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
@@ -61,9 +62,9 @@ def work() -> str:
     query_vectors = read_vectors(exported.vectors, QUERIES, judged.texts)
     check = draw(
         judged,
+        own_sections(judged, passages, corpus.sections),
         corpus,
-        query_vectors,
-        vectors,
+        (query_vectors, vectors),
         most=config.check.queries,
         size=config.check.passages,
         seed=config.seed,

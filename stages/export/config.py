@@ -24,7 +24,7 @@ class CheckConfig:
 class ExportConfig:
     model: ModelConfig = MISSING  # the base model: its name and licence go into the model card
     confidence: float = between(0.5, 0.999)  # of the intervals in metrics.json, as `evaluate` has it
-    onnx: bool = MISSING  # model.onnx, and model_int8.onnx beside it
+    onnx: bool = MISSING  # model.onnx, and model_quantized.onnx beside it
     max_loss: float = between(0.0, 1.0)  # NDCG@10 that int8 may lose; if it loses more, it is not exported
     int8_vectors: bool = MISSING  # add int8 to float32 in vectors/passages.parquet: a quarter of its size
     binary_vectors: bool = MISSING  # add vectors of one bit per number

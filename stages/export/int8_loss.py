@@ -10,6 +10,7 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.corpus_part import part_of_corpus
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.self_passages import OwnSections, leave_out
 
 Vectors = npt.NDArray[np.float32]
 
@@ -22,6 +23,7 @@ class Check:
     queries: list[str]
     passages: Corpus
     _relevant: list[set[int]]
+    _own: OwnSections
     _query_vectors: Vectors
     _passage_vectors: Vectors
 
@@ -40,7 +42,8 @@ class Check:
         )
 
     def _ndcg(self, queries: Vectors, passages: Vectors) -> metrics.Values:
-        return metrics.per_query(ranking.dense(queries, passages, self.passages), self._relevant)["ndcg@10"]
+        ranked = leave_out(ranking.dense(queries, passages, self.passages), self._own)
+        return metrics.per_query(ranked, self._relevant)["ndcg@10"]
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,20 @@ class Loss:
 
 
 def draw(
-    judged: Judged, corpus: Corpus, queries: Vectors, passages: Vectors, *, most: int, size: int, seed: int
+    judged: Judged,
+    own: OwnSections,
+    corpus: Corpus,
+    vectors: tuple[Vectors, Vectors],
+    *,
+    most: int,
+    size: int,
+    seed: int,
 ) -> Check:
     """Draw at most `most` queries of the main set of `judged`, and about `size` passages to rank.
 
-    `queries` and `passages` are the vectors that were evaluated, in the order of `judged` and `corpus`.
+    `vectors`: of the queries and of the passages, as they were evaluated, in the order of `judged` and `corpus`.
     """
+    queries, passages = vectors
     main_rows = judged.sets[judged.main_set].tolist()
     rows = sorted(random.Random(seed).sample(main_rows, min(most, len(main_rows))))
     drawn = judged.at(np.array(rows))
@@ -72,6 +83,7 @@ def draw(
         queries=drawn.texts,
         passages=Corpus(corpus.sections, corpus.section_of[part], [corpus.texts[row] for row in part]),
         _relevant=drawn.relevant,
+        _own=own[rows],
         _query_vectors=queries[rows],
         _passage_vectors=passages[part],
     )

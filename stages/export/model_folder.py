@@ -21,16 +21,27 @@ def write_model_folder(folder: Path, base: SentenceTransformer | None, card: str
     """Write the tuned model, without files that only the pipeline reads, or the base model, and the model card."""
     if base is not None:
         encoder.save(base, folder)
-        files.write_text(folder / "README.md", card)
-        return
-    # copyfile, since some of the files are private to their owner.
-    shutil.copytree(
-        paths.MODEL,
-        folder,
-        copy_function=shutil.copyfile,
-        ignore=shutil.ignore_patterns(tuned_model.HISTORY, tuned_model.PASSAGES, tuned_model.REAL_EVIDENCE),
-    )
+    else:
+        # copyfile, since some of the files are private to their owner.
+        shutil.copytree(
+            paths.MODEL,
+            folder,
+            copy_function=shutil.copyfile,
+            ignore=shutil.ignore_patterns(tuned_model.HISTORY, tuned_model.PASSAGES, tuned_model.REAL_EVIDENCE),
+        )
+    rename_tokenizer_class(folder)
     files.write_text(folder / "README.md", card)
+
+
+def rename_tokenizer_class(folder: Path) -> None:
+    """Name the class of a tokenizer without a model's own as transformers 4 does, which optimum needs.
+
+    Version 5 writes `TokenizersBackend`, and reads both names.
+    """
+    path = folder / "tokenizer_config.json"
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        files.write_text(path, text.replace('"TokenizersBackend"', '"PreTrainedTokenizerFast"'))
 
 
 def check_reload(model: SentenceTransformer, folder: Path, queries: Sequence[str], sample: Sample) -> None:

@@ -25,19 +25,23 @@ from fieldtune.runtime.errors import UserError
 from stages.export.int8_graph import linear
 
 _OPSET = 20  # the first with Gelu as one operator instead of five, a sixth faster; runtimes since January 2024 read it
+_LARGEST_FILE = 1_900_000_000  # bytes of weights; Protocol Buffers' limit for the whole is 2 GiB
 
 
 class _Sentence(torch.nn.Module):
-    """The whole pipeline as a function of two tensors; models make their own zeros for token_type_ids."""
+    """The whole pipeline as a function of two tensors; models make their own zeros for token_type_ids.
+
+    Returns the vectors of the texts, and those of their tokens for libraries that do the pooling themselves.
+    """
 
     def __init__(self, model: SentenceTransformer) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
         vectors = features["sentence_embedding"][:, : self.model.truncate_dim]
-        return torch.nn.functional.normalize(vectors, dim=1)
+        return torch.nn.functional.normalize(vectors, dim=1), features["token_embeddings"]
 
 
 def _transformer(model: SentenceTransformer) -> PreTrainedModel:
@@ -76,11 +80,11 @@ def _quiet() -> Iterator[None]:
 
 
 def write_fp32(model: SentenceTransformer, path: Path) -> None:
-    """Export transformer, pooling and normalisation to `path`, with the weights beside it from 2 GB up.
+    """Export transformer, pooling and normalisation to `path`, with the weights in `<path>_data` from 2 GB up.
 
-    Inputs `input_ids` and `attention_mask`, int64 [batch, sequence]; output `sentence_embedding`, float32
-    [batch, dimension], unit length. The same model gives the same bytes. Raises UserError if the
-    architecture cannot be exported.
+    Inputs `input_ids` and `attention_mask`, int64 [batch, sequence]; outputs `sentence_embedding`, float32
+    [batch, dimension], unit length, and `last_hidden_state`, float32 [batch, sequence, hidden size]. The same model
+    gives the same bytes. Raises UserError if the architecture cannot be exported.
     """
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
     # Neither axis may be 1 here: the exporter would take it as fixed.
@@ -91,7 +95,7 @@ def write_fp32(model: SentenceTransformer, path: Path) -> None:
                 _Sentence(model).eval(),  # without dropout
                 (ids, torch.ones_like(ids)),
                 input_names=["input_ids", "attention_mask"],
-                output_names=["sentence_embedding"],
+                output_names=["sentence_embedding", "last_hidden_state"],
                 dynamic_shapes={"input_ids": axes, "attention_mask": axes},
                 opset_version=_OPSET,
                 dynamo=True,
@@ -106,7 +110,9 @@ def write_fp32(model: SentenceTransformer, path: Path) -> None:
     ClearMetadataAndDocStringPass()(program.model)
     # Constants are folded and shapes inferred already: this silences the quantizer's warning that they are not.
     program.model.metadata_props["onnx.quant.pre_process"] = "onnxruntime.quant"
-    program.save(path)
+    weights = sum(value.const_value.nbytes for value in program.model.graph.initializers.values() if value.const_value)
+    # The name that optimum and transformers.js look for.
+    ir.save(program.model, path, external_data=f"{path.name}_data" if weights > _LARGEST_FILE else None)
 
 
 def _name_linear(graph: ir.Graph) -> None:

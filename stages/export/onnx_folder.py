@@ -15,11 +15,12 @@ from fieldtune.runtime.errors import UserError
 from stages.export.config import ExportConfig
 from stages.export.int8_graph import by_harm, write_int8
 from stages.export.int8_loss import Check, Loss
+from stages.export.model_folder import rename_tokenizer_class
 from stages.export.onnx import OnnxEncoder, write_fp32
 from stages.export.parity import Sample, Vectors
 
 _SAME_GRAPH = 0.9999  # lowest cosine of two encodings in float32 by different code (`not >=` below rejects NaN, too)
-_PROMPTS = "config_sentence_transformers.json"
+_CONFIG, _PROMPTS = "config.json", "config_sentence_transformers.json"
 
 _Encode = Callable[[Path, encoder.Kind, Sequence[str], str], Vectors]  # a graph, kind of text, texts, progress label
 
@@ -48,8 +49,10 @@ def write_onnx_folder(
     """
     folder.mkdir()
     model.tokenizer.save_pretrained(str(folder))
-    shutil.copyfile(folder.parent / "model" / _PROMPTS, folder / _PROMPTS)  # they are not in the graph
-    fp32, int8 = folder / "model.onnx", folder / "model_int8.onnx"
+    rename_tokenizer_class(folder)
+    for name in (_CONFIG, _PROMPTS):  # optimum and transformers.js look for the first; prompts are not in the graph
+        shutil.copyfile(folder.parent / "model" / name, folder / name)
+    fp32, int8 = folder / "model.onnx", folder / "model_quantized.onnx"
     with progress("writing ONNX", 2) as bar:
         write_fp32(model, fp32)
         bar.advance()
@@ -67,7 +70,7 @@ def write_onnx_folder(
     exported = quantized.loss.lost <= config.max_loss
     report = {
         "onnx/model.onnx": {"cosine": cosine},
-        "onnx/model_int8.onnx": {
+        "onnx/model_quantized.onnx": {
             "cosine": quantized.cosine,
             "ndcg@10": asdict(quantized.loss),
             "kept_in_float32": quantized.kept_names,

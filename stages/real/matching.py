@@ -49,8 +49,8 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
     queries: dict[str, _Query] = {}
     matched = Matched()
     for where, row in rows:
-        if unknown := cell(row, "unknown_query"):
-            _add_unmatched(matched, where, row, places, f"no query has the id {unknown}")
+        if reason := cell(row, "no_query"):
+            _add_unmatched(matched, where, row, places, reason)
             continue
         query = _query(queries, where, row)
         hits = places.find(row)

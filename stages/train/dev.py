@@ -14,6 +14,7 @@ from fieldtune.models import encoder
 from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.self_passages import OwnSections, leave_out
 
 METRIC = "dev_ndcg@10"
 
@@ -34,12 +35,19 @@ class DevEvaluator(BaseEvaluator):
     """An evaluator that encodes queries and passages with the current model and measures NDCG@10, as `dev_ndcg@10`."""
 
     def __init__(
-        self, judged: Judged, corpus: Corpus, rows: npt.NDArray[np.int64], bf16: bool, batch_size: int
+        self,
+        judged: Judged,
+        own: OwnSections,
+        corpus: Corpus,
+        rows: npt.NDArray[np.int64],
+        *,
+        bf16: bool,
+        batch_size: int,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.primary_metric: str = METRIC
         self.latest: Measured | None = None  # the last measurement
-        self._judged, self._bf16, self._batch_size = judged, bf16, batch_size
+        self._judged, self._own, self._bf16, self._batch_size = judged, own, bf16, batch_size
         self._texts = [corpus.texts[row] for row in rows]
         self._part = Corpus(corpus.sections, corpus.section_of[rows], self._texts)
 
@@ -62,7 +70,7 @@ class DevEvaluator(BaseEvaluator):
 
     def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> Measured:
         """Measure unit vectors of the dev queries and of the chosen passages."""
-        ranked = ranking.dense(queries, passages, self._part)
+        ranked = leave_out(ranking.dense(queries, passages, self._part), self._own)
         return Measured(passages, metrics.per_query(ranked, self._judged.relevant)["ndcg@10"])
 
     def _encode(self, model: SentenceTransformer, texts: Sequence[str], kind: encoder.Kind) -> npt.NDArray[np.float32]:

@@ -20,6 +20,7 @@ from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.corpus_part import part_by_words, part_of_corpus
 from fieldtune.retrieval.halves import DECIDING, second_half
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.self_passages import own_sections
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note, progress
 from stages.train import choice, diagnosis, real_evidence, rounds
@@ -69,12 +70,20 @@ def read_inputs(config: TrainConfig) -> Inputs:
     queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
     passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
-    evaluator = DevEvaluator(judged, corpus, part, bf16, batch_size=config.encode_batch_size)
+    evaluator = _evaluator(judged, corpus, part, bf16, config)
     before = evaluator.measure(queries, passages[part])
     clusters = files.read_table(paths.CLUSTERS)["cluster"]
     kinds = judged_queries.labels(judged.ids, "kind")
     furthest = config.keyphrases_share if _are_offline() else 1.0
     return Inputs(corpus, clusters, passages, judged, kinds, evaluator, before, furthest, bf16)
+
+
+def _evaluator(
+    judged: Judged, corpus: Corpus, part: npt.NDArray[np.int64], bf16: bool, config: TrainConfig
+) -> DevEvaluator:
+    """A measure of the queries against `part`, where a query that is a passage is left out of its own ranking."""
+    own = own_sections(judged, list(files.read_jsonl(paths.PASSAGES)), corpus.sections)
+    return DevEvaluator(judged, own, corpus, part, bf16=bf16, batch_size=config.encode_batch_size)
 
 
 def with_epochs(config: TrainConfig) -> TrainConfig:
@@ -177,7 +186,7 @@ def _ask_real_queries(
         return None
     queries = read_vectors(paths.VECTORS, QUERIES, sample.texts)
     part = part_by_words(sample, inputs.corpus, config.dev_corpus, config.seed)
-    evaluator = DevEvaluator(sample, inputs.corpus, part, inputs.bf16, batch_size=config.encode_batch_size)
+    evaluator = _evaluator(sample, inputs.corpus, part, inputs.bf16, config)
     before = evaluator.measure(queries, inputs.passages[part])
     gains = evaluator.measure_model(model).values - before.values
     return RealEvidence(sample.ids, sample.clusters, second, gains)

@@ -99,10 +99,23 @@ def test_a_query_that_is_not_there_is_named_and_the_others_go_on(folder: Path) -
     files.write_jsonl(folder / "queries.jsonl", [{"_id": "q0", "text": "a"}, {"_id": "empty", "text": " "}])
     files.write_text(folder / "qrels/test.tsv", f"{HEADER}q9\td1\t1\nempty\td1\t1\nq8\td1\t0\nq0\td1\t1\n")
     assert [{key: row[key] for key in row if "query" in key} for _, row in rows(folder)] == [
-        {"unknown_query": "q9"},
-        {"unknown_query": "empty"},
+        {"no_query": "no query has the id q9"},
+        {"no_query": "the query empty has no text"},
         {"query": "a"},
     ]
+
+
+@pytest.mark.parametrize("text", ["a", "b"], ids=["the same text", "another text"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_id_that_two_queries_have_is_refused(text: str, packed: bool, folder: Path) -> None:
+    path = folder / "queries.jsonl"
+    files.write_jsonl(path, [{"_id": "0", "text": "a"}, {"_id": "1", "text": "c"}, {"_id": 0, "text": text}])
+    if packed:
+        (folder / "queries.jsonl.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    files.write_text(folder / "qrels/test.tsv", f"{HEADER}0\td1\t1\n")
+    with pytest.raises(UserError, match=r"queries\.jsonl.*, line 3: an earlier query has the id 0, too"):
+        list(rows(folder))
 
 
 def test_a_score_may_be_written_with_a_point(folder: Path) -> None:

@@ -17,7 +17,7 @@ from tests.tiny_model import WORDS, tiny_model
 
 LENGTHS = (1, 40, 3, 3, 17, 90, 2, 8)  # in words; the model cuts at 64 tokens
 TEXTS = [" ".join(WORDS[(7 * i + j) % 60] for j in range(length)) for i, length in enumerate(LENGTHS)]
-Exported = tuple[SentenceTransformer, Path]  # the folder holds model.onnx and model_int8.onnx
+Exported = tuple[SentenceTransformer, Path]  # the folder holds model.onnx and model_quantized.onnx
 
 
 @pytest.fixture(scope="module", params=["bert-mean", "xlmr-cls", "bert-lasttoken"])
@@ -26,16 +26,16 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     architecture, pooling = request.param.split("-")
     model = tiny_model(folder / "transformer", architecture=architecture, pooling=pooling)
     write_fp32(model, folder / "model.onnx")
-    write_int8(folder / "model.onnx", folder / "model_int8.onnx")
+    write_int8(folder / "model.onnx", folder / "model_quantized.onnx")
     return model, folder
 
 
 def test_it_is_smaller_and_close(exported: Exported) -> None:
     model, folder = exported
-    vectors = OnnxEncoder(folder / "model_int8.onnx", model.tokenizer).encode(TEXTS, batch_size=4)
+    vectors = OnnxEncoder(folder / "model_quantized.onnx", model.tokenizer).encode(TEXTS, batch_size=4)
     assert parity(model.encode(TEXTS), vectors).min >= 0.98
     # The weights alone: most of so small a file is the graph.
-    graphs = [onnx.load(folder / name).graph for name in ("model.onnx", "model_int8.onnx")]
+    graphs = [onnx.load(folder / name).graph for name in ("model.onnx", "model_quantized.onnx")]
     fp32, int8 = (sum(onnx.numpy_helper.to_array(w).nbytes for w in graph.initializer) for graph in graphs)
     assert int8 < 0.5 * fp32
     assert sum(node.op_type == "MatMulIntegerToFloat" for node in graphs[1].node) == 12  # six of each encoder layer
@@ -43,14 +43,14 @@ def test_it_is_smaller_and_close(exported: Exported) -> None:
 
 def test_a_text_has_the_same_vector_in_any_batch(exported: Exported) -> None:
     model, folder = exported
-    encoder = OnnxEncoder(folder / "model_int8.onnx", model.tokenizer)
+    encoder = OnnxEncoder(folder / "model_quantized.onnx", model.tokenizer)
     one_by_one = encoder.encode(TEXTS, batch_size=1)
     np.testing.assert_allclose(encoder.encode(TEXTS, batch_size=8), one_by_one, rtol=0, atol=1e-6)
 
 
 def test_no_path_of_this_machine_is_inside(exported: Exported) -> None:
     _, folder = exported
-    content = (folder / "model_int8.onnx").read_bytes()
+    content = (folder / "model_quantized.onnx").read_bytes()
     assert [leak for leak in (str(folder), str(Path.cwd()), 'File "') if leak.encode() in content] == []
 
 
@@ -80,7 +80,7 @@ def test_one_product_by_hand(tmp_path: Path) -> None:
 def test_the_layer_that_hurts_is_found_and_what_is_kept_stays_as_it_was(tmp_path: Path) -> None:
     model = tiny_model(tmp_path / "transformer")
     spoil(model)
-    fp32, int8 = tmp_path / "model.onnx", tmp_path / "model_int8.onnx"
+    fp32, int8 = tmp_path / "model.onnx", tmp_path / "model_quantized.onnx"
     write_fp32(model, fp32)
     reference = model.encode(TEXTS)
 

@@ -140,7 +140,7 @@ def test_the_model_loads_without_a_network_and_knows_its_prompts(done: Done, mon
     assert not [name for name in ("history.json", "real_evidence.parquet") if (done.out / "model" / name).exists()]
 
 
-@pytest.mark.parametrize(("name", "cosine"), [("model.onnx", 0.99999), ("model_int8.onnx", 0.95)])
+@pytest.mark.parametrize(("name", "cosine"), [("model.onnx", 0.99999), ("model_quantized.onnx", 0.95)])
 def test_the_onnx_folder_needs_nothing_else(done: Done, name: str, cosine: float) -> None:
     folder = done.out / "onnx"
     prompts = files.read_json(folder / "config_sentence_transformers.json")["prompts"]
@@ -177,7 +177,7 @@ def test_the_manifest_lists_every_file_as_it_is(done: Done) -> None:
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in there.items()
     }
     assert list(listed) == sorted(listed)
-    assert {"model/README.md", "onnx/model_int8.onnx", "vectors/passages.parquet", "parity.json"} <= set(listed)
+    assert {"model/README.md", "onnx/model_quantized.onnx", "vectors/passages.parquet", "parity.json"} <= set(listed)
 
 
 def test_the_card_is_one_that_the_hub_reads(done: Done) -> None:
@@ -193,7 +193,7 @@ def test_parity_is_what_the_files_give(done: Done) -> None:
     assert report["texts"] == 8
     assert report["vectors/passages.parquet"]["cosine"]["min"] >= 0.99999
     assert report["onnx/model.onnx"]["cosine"]["min"] >= 0.99999
-    int8 = report["onnx/model_int8.onnx"]
+    int8 = report["onnx/model_quantized.onnx"]
     assert 0.95 <= int8["cosine"]["min"] < int8["cosine"]["mean"] < 0.99999
     loss = int8["ndcg@10"]
     assert (loss["query_set"], loss["queries"], loss["passages"], loss["before"]) == ("real", 50, inputs.PASSAGES, 1.0)
@@ -209,22 +209,22 @@ def test_int8_that_loses_too_much_is_left_out_and_said(
     done: Done, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write_int8(fp32: Path, path: Path, keep: Collection[str] = ()) -> None:
-        shutil.copyfile(done.out / "onnx/model_int8.onnx", path)
+        shutil.copyfile(done.out / "onnx/model_quantized.onnx", path)
 
     # As if nothing that is kept in float32 helped.
     monkeypatch.setattr(onnx_folder, "write_int8", write_int8)
     monkeypatch.setattr(onnx_folder, "by_harm", lambda *_: [["first"], ["second"], ["third"], ["fourth"]])
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.0")
     summary = export.work()
-    int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
+    int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_quantized.onnx"]
     lost = int8["ndcg@10"]["lost"]
     assert lost > 0
     assert (int8["exported"], int8["kept_in_float32"]) == (False, ["first", "second"])
     assert f"no int8: NDCG@10 {-lost:+.4f}" in summary
     assert summary.endswith("more than `export.max_loss` allows (0.0), even with 2 of 4 layers in float32")
     assert (paths.EXPORT / "onnx/model.onnx").is_file()
-    assert not (paths.EXPORT / "onnx/model_int8.onnx").exists()
-    assert "onnx/model_int8.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
+    assert not (paths.EXPORT / "onnx/model_quantized.onnx").exists()
+    assert "onnx/model_quantized.onnx" not in files.read_json(paths.EXPORT / "manifest.json")
 
 
 def test_int8_and_binary_vectors_are_those_that_users_make_of_a_query(workspace: Path) -> None:
@@ -286,10 +286,10 @@ def test_the_layer_that_hurts_is_kept_in_float32_and_said(workspace: Path) -> No
     inputs.configure(workspace, "max_loss: 1.0", "max_loss: 0.1")
     summary = export.work()
     assert summary.endswith(", with encoder.layer.1.output.dense in float32")
-    int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_int8.onnx"]
+    int8 = files.read_json(paths.EXPORT / "parity.json")["onnx/model_quantized.onnx"]
     assert (int8["exported"], int8["kept_in_float32"]) == (True, ["encoder.layer.1.output.dense"])
     assert int8["ndcg@10"]["lost"] <= 0.1
-    assert (paths.EXPORT / "onnx/model_int8.onnx").is_file()
+    assert (paths.EXPORT / "onnx/model_quantized.onnx").is_file()
 
 
 def test_without_onnx_the_rest_is_there(workspace: Path) -> None:

@@ -173,7 +173,7 @@ def test_shorter_vectors_where_the_model_was_trained_for_them_and_fp32_where_int
     service: Running, export: Path, model: SentenceTransformer, tmp_path: Path
 ) -> None:
     shutil.copytree(export, tmp_path / "export")
-    (tmp_path / "export/onnx/model_int8.onnx").unlink()
+    (tmp_path / "export/onnx/model_quantized.onnx").unlink()
     config = tmp_path / "export/model/config.json"
     files.write_json(config, {**files.read_json(config), "matryoshka_dimensions": [8, 16]})
     cut = model.encode_document(TEXTS)[:, :8]

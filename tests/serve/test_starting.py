@@ -42,7 +42,7 @@ def serve(*options: str) -> "subprocess.CompletedProcess[str]":
 
 def break_graph(export: Path) -> None:
     (export / "manifest.json").unlink()
-    (export / "onnx/model_int8.onnx").write_bytes(b"cut off")
+    (export / "onnx/model_quantized.onnx").write_bytes(b"cut off")
 
 
 def break_tokenizer(export: Path) -> None:
@@ -55,7 +55,7 @@ def break_config(export: Path) -> None:
 
 
 def other_graph(export: Path) -> None:
-    shutil.copyfile(export / "onnx/model.onnx", export / "onnx/model_int8.onnx")
+    shutil.copyfile(export / "onnx/model.onnx", export / "onnx/model_quantized.onnx")
 
 
 def break_vectors(export: Path) -> None:
@@ -86,10 +86,10 @@ def no_model(export: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "model", "message"),
     [
-        (break_graph, "auto", r"model_int8\.onnx could not be loaded"),
+        (break_graph, "auto", r"model_quantized\.onnx could not be loaded"),
         (break_tokenizer, "auto", r"onnx/tokenizer\.json could not be loaded"),
         (break_config, "auto", r"config_sentence_transformers\.json could not be read"),
-        (other_graph, "auto", r"onnx/model_int8\.onnx does not match .*manifest\.json: run `dvc repro export`"),
+        (other_graph, "auto", r"onnx/model_quantized\.onnx does not match .*manifest\.json: run `dvc repro export`"),
         (
             break_vectors,
             "auto",
@@ -121,7 +121,7 @@ def test_the_command_ends_with_what_is_wrong(export: Path, tmp_path: Path, worke
     break_graph(tmp_path / "export")
     done = serve(str(tmp_path / "export"), "--port", "0", "--workers", str(workers))
     assert done.returncode == 1
-    assert "model_int8.onnx could not be loaded" in done.stdout
+    assert "model_quantized.onnx could not be loaded" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
