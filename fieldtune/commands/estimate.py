@@ -23,8 +23,8 @@ def estimate(generator: str | None, **values: str) -> str:
     `generator` is a file in conf/generator/; None: the one in params.yaml, or `claude` if that one calls no model.
     `values` stand in for those of params.yaml.
     """
+    from fieldtune.buying.money import USD, usd
     from stages.generate.bought import Bought
-    from stages.generate.money import USD, usd
     from stages.generate.registry import PROVIDERS
     from stages.generate.selection import select_passages
 
