@@ -35,12 +35,12 @@ IN_MODEL_CARD_OF_BASE = IN_MODEL_CARD | {
 CHEAPEST_FIRST = ("base", "bm25", "bm25_fields", "tuned", "hybrid", "tuned_hybrid")
 UNTUNED = ("base", "bm25", "bm25_fields", "hybrid")  # the tuned model is compared with these
 WITHOUT_WORDS = ("base", "tuned")  # those without BM25 in them
-COMPARED = "compare:"  # stands before the name of a model that `evaluate.compare` adds
+RIVAL = "rival:"  # stands before the name of a system of `rivals:`
 
 
 def label(system: str) -> str:
-    """The short name of a system; a model from `evaluate.compare` has its own."""
-    return LABELS.get(system) or system.removeprefix(COMPARED)
+    """The short name of a system; a rival has its own."""
+    return LABELS.get(system) or system.removeprefix(RIVAL)
 
 
 def exports_base(verdict: str, recommend: str) -> bool:
