@@ -1,5 +1,8 @@
 """The systems that are compared, and their names."""
 
+from collections.abc import Mapping
+from typing import Any
+
 LABELS = {
     "base": "base",
     "bm25": "BM25",
@@ -43,6 +46,16 @@ def label(system: str) -> str:
     return LABELS.get(system) or system.removeprefix(RIVAL)
 
 
+def in_sentence(system: str) -> str:
+    """A system as a sentence names it."""
+    return IN_SENTENCES.get(system) or f"the rival {label(system)}"
+
+
+def recommended_of_ours(metrics: Mapping[str, Any]) -> str:
+    """The system to run of those that an export can hold; `metrics` is metrics.json."""
+    return str(metrics.get("recommend_of_ours", metrics["recommend"]))
+
+
 def exports_base(verdict: str, recommend: str) -> bool:
-    """True if the export holds the base model: it is to be kept, or its hybrid is recommended."""
+    """True if the export holds the base model: it is to be kept, or its hybrid is recommended, of our systems."""
     return verdict == "keep_base" or recommend in ("base", "hybrid")

@@ -70,7 +70,6 @@ def _check_what_is_named(config: Config) -> None:
     base_models.locate(config.model)
     for stage in (config.embed, config.train, config.evaluate):
         checks.check_launcher(stage.launcher)
-    checks.check_compared(config.evaluate.compare)
     checks.check_reranker(config.evaluate.reranker)
     if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # a pinned model is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)

@@ -25,7 +25,7 @@ OTHERS = ("mrr@10", "recall@1", "recall@5", "recall@10", "recall@100", "success@
 
 def config(**changes: Any) -> EvaluateConfig:
     usual: dict[str, Any] = {"draws": 1000, "confidence": 0.95, "meaningful": 0.05, "negligible": 0.02, "seed": 0}
-    usual |= {"good_enough": 0.85, "worth_it": 0.7, "forgetting": 0.05, "compare": [], "reranker": None}
+    usual |= {"good_enough": 0.85, "worth_it": 0.7, "forgetting": 0.05, "reranker": None}
     usual |= {"reranker_queries": 100, "real_evidence": 400, "data_curve": False}
     model = ModelConfig(
         name="a/model", package=None, path="m", query_prompt="", passage_prompt="", max_tokens=64, dimension=32,

@@ -56,7 +56,6 @@ worth_it: 0.7
 real_evidence: 400
 forgetting: 0.05
 data_curve: false
-compare: []
 reranker: null
 reranker_queries: 20
 seed: 0
