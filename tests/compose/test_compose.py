@@ -467,12 +467,12 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
         ),
         ("train:", "launcher: no.yaml\ntrain:", "launcher: no.yaml not found: write it with `accelerate config"),
         ("epochs: 3", "launcher: no.yaml", "launcher: no.yaml not found: write it with `accelerate config"),
+        ("rivals: data/none.jsonl", "rivals: nosuch", "params.yaml: rivals: nosuch not found; if you have none, write"),
         (
-            "train:",
-            "evaluate: {compare: [own, gone]}\ntrain:",
-            "evaluate.compare: gone is not a model folder",
+            "rivals: data/none.jsonl",
+            "rivals: docs",
+            "params.yaml: rivals: docs must be a folder with a file",
         ),
-        ("train:", "evaluate: {compare: [docs]}\ntrain:", "evaluate.compare: docs is not a model folder; each must"),
         ("train:", "evaluate: {reranker: docs}\ntrain:", "evaluate.reranker: docs is not a model folder; it must"),
         ("epochs: 3", "matryoshka: [256, 384]", "train.matryoshka: [384] are not below the model's own dimension, 384"),
     ],
@@ -496,7 +496,7 @@ def test_a_model_that_is_not_in_the_hub_cache_keeps_its_prompts_by_path_in_its_o
     model_folders()
     edit("params.yaml", "model: minilm", "model: bge_small")
     edit("conf/model/bge_small.yaml", "path: null", "path: own")
-    assert work().startswith("11 stages configured")
+    assert work().startswith("12 stages configured")
     embed = Path("data/config/embed.yaml").read_text()
     assert "path: own\n" in embed
     assert f"query_prompt: '{BGE}'\n" in embed
@@ -506,8 +506,8 @@ def test_what_is_named_and_there_is_taken(project: Path) -> None:
     model_folders()
     edit("params.yaml", "pin: data/none.jsonl", "pin: own")
     edit("params.yaml", "epochs: 3", "matryoshka: [500]")  # left from another model: what is pinned is not trained
-    edit("params.yaml", "train:", "launcher: two.yaml\nevaluate: {compare: [own], reranker: cross}\ntrain:")
-    assert work().startswith("11 stages configured")
+    edit("params.yaml", "train:", "launcher: two.yaml\nevaluate: {reranker: cross}\ntrain:")
+    assert work().startswith("12 stages configured")
 
 
 def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: Path) -> None:
@@ -515,7 +515,7 @@ def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: 
     edit("params.yaml", "own/real.csv", "made/real.csv")
     edit("pulled/docs.dvc", "", "")
     edit("made/dvc.yaml", "", "")
-    assert work().startswith("11 stages configured")
+    assert work().startswith("12 stages configured")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import numpy as np
 
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.retrieval.significance import Interval
-from fieldtune.retrieval.systems import SYSTEMS, UNTUNED
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.data_curve import DataCurve, ScoredPoint
 from stages.evaluate.deployment import Sizes, deployments
@@ -48,13 +47,11 @@ def scores(
         clusters=clusters,
         means={
             system: {"ndcg@10": means[system], **dict.fromkeys(OTHERS, means[system]), "first_rank": 4.25}
-            for system in SYSTEMS
+            for system in means
         },
-        intervals={
-            s: {metric: Interval(means[s], *ends[s], known=clusters >= 6) for metric in METRICS} for s in SYSTEMS
-        },
-        p={other: dict.fromkeys(METRICS, 0.0123) for other in UNTUNED},
-        _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in SYSTEMS},
+        intervals={s: {metric: Interval(means[s], *ends[s], known=clusters >= 6) for metric in METRICS} for s in means},
+        p={other: dict.fromkeys(METRICS, 0.0123) for other in means if not other.startswith("tuned")},
+        _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in means},
         _confidence=0.95,
     )
 
