@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from stages.rivals.__main__ import work
 from tests.rivals.workspace import ROOT, block, configure, name_rivals
+
+
+def own_model(path: str) -> dict[str, Any]:
+    """A model of conf/model/, at a path."""
+    minilm: dict[str, Any] = yaml.safe_load((ROOT / "conf/model/minilm.yaml").read_text(encoding="utf-8"))
+    return {**minilm, "name": "a/tiny", "package": None, "path": path, "max_tokens": 64, "dimension": 32}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +42,7 @@ from tests.rivals.workspace import ROOT, block, configure, name_rivals
     ],
 )
 def test_a_mistake_in_the_file_is_one_line(folder: Path, text: str, message: str) -> None:
-    configure(folder, tiny={"name": "a/tiny"})
+    configure(folder, tiny=own_model("own"))
     (folder / "rivals/linked").symlink_to(folder / "rivals/last_year")
     files.write_text(folder / "rivals/rivals.yaml", text)
     with pytest.raises(UserError, match=message) as raised:
@@ -44,10 +51,7 @@ def test_a_mistake_in_the_file_is_one_line(folder: Path, text: str, message: str
 
 
 def test_a_model_of_conf_is_a_rival_with_the_prompts_of_its_file(folder: Path) -> None:
-    base: dict[str, Any] = {
-        "name": "a/tiny", "package": None, "path": "rivals/last_year", "query_prompt": "", "passage_prompt": "",
-        "max_tokens": 64, "dimension": 32, "license": "mit", "language": "en",
-    }  # fmt: skip
+    base = own_model("rivals/last_year")
     configure(folder, tiny=base)
     name_rivals(folder, tiny={"base": "tiny"}, last_year={"folder": "last_year"}, prompted={
         "folder": "last_year", "query_prompt": "word1 word2 word3 word4: "})  # fmt: skip

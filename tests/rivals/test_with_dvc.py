@@ -38,6 +38,7 @@ def ranked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Fak
     folder = tmp_path_factory.mktemp("rivals")
     repository.make(folder)
     edit(folder / "params.yaml", {"rivals: data/none.jsonl": "rivals: rivals"})
+    edit(folder / "conf/config.yaml", {"precision: auto #": "precision: fp32 #"})  # as the server computes
     shutil.copytree(folder / "own/model", folder / "rivals/last_year")
     with fake_embeddings.running(encoder.load_folder(folder / "own/model")) as server:
         name_rivals(folder, last_year={"folder": "last_year"}, bought=workspace.api(server.url))
