@@ -25,7 +25,7 @@ from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
 from stages.embed.config import EmbedConfig
 from stages.rivals.config import RivalsConfig
-from stages.rivals.systems import Asked, load_rivals
+from stages.rivals.systems import RetrievalTask, load_rivals
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Systems:
         """Rankings of passages by the rivals; one that cannot rank is left out, which is said."""
         if not (paths.CONFIG / "rivals.yaml").is_file():
             return {}
-        asked = Asked(queries, queries, self._corpus, self._passages)
+        task = RetrievalTask(queries, queries, self._corpus, self._passages)
         rankings = {}
         try:
             rivals = load_rivals(load("rivals", RivalsConfig))
@@ -109,7 +109,7 @@ class Systems:
             return {}
         for rival in rivals:
             try:
-                rankings[rival.name] = rival.rank(asked)
+                rankings[rival.name] = rival.rank(task)
             except UserError as error:
                 note(f"! {rival.name} is not in the pool: {error}")
         return rankings

@@ -117,5 +117,5 @@ def judged_share(inputs: Inputs, rankings: Rankings) -> float | None:
     return round(float(np.mean(shares)), 6) if shares else None
 
 
-def _share(found: Sequence[str], known: set[str]) -> float:
-    return sum(section in known for section in found) / len(found) if found else 1.0
+def _share(ranked: Sequence[str], known: set[str]) -> float:
+    return sum(section in known for section in ranked) / len(ranked) if ranked else 1.0

@@ -30,7 +30,12 @@ class Judgement:
     verdict: str  # ship | marginal | keep_base
     recommend: str  # one of SYSTEMS, or a rival
     reasons: list[str]
-    of_ours: str = ""  # one of SYSTEMS: what `recommend` would be if there were no rivals
+    instead: str = ""  # one of SYSTEMS, if `recommend` is a rival
+
+    @property
+    def of_ours(self) -> str:
+        """The one of SYSTEMS to run: what `recommend` would be if there were no rivals."""
+        return self.instead or self.recommend
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def judge(evidence: Evidence, config: EvaluateConfig) -> Judgement:
     reasons += [*_words_given(evidence), advice]
     if not real:
         reasons.append(_ask_for_real_queries(evidence, config))
-    return Judgement(verdict, recommend, reasons, of_ours)
+    return Judgement(verdict, recommend, reasons, of_ours if recommend != of_ours else "")
 
 
 def _unchanged(evidence: Evidence, config: EvaluateConfig) -> str | None:

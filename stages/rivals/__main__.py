@@ -20,7 +20,7 @@ from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
 from fieldtune.runtime.stage import run_stage
 from stages.rivals.config import RivalsConfig
-from stages.rivals.systems import Asked, Rival, apis, load_rivals
+from stages.rivals.systems import RetrievalTask, Rival, apis, load_rivals
 from stages.rivals.vectors import write_bought
 
 
@@ -34,9 +34,9 @@ def work() -> str:
     passages = list(files.read_jsonl(paths.PASSAGES))
     corpus = Corpus.from_passages(passages)
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
-    asked = Asked(judged.ids, judged.texts, corpus, passages)
+    task = RetrievalTask(judged.ids, judged.texts, corpus, passages)
     own = self_passages.own_sections(judged, passages, corpus.sections)
-    systems = {rival.name: self_passages.leave_out(rival.rank(asked), own) for rival in rivals}
+    systems = {rival.name: self_passages.leave_out(rival.rank(task), own) for rival in rivals}
     blocks = {rival.name: {**rival.facts(), **_scores(rival, systems[rival.name], judged)} for rival in rivals}
     write_rankings(paths.RIVALS_RANKINGS, systems, judged.ids, corpus)
     files.write_json(paths.RIVALS_METRICS, blocks)

@@ -116,7 +116,7 @@ def _rival(file: Path, name: str, value: object) -> Settings:
         raise UserError(f"{where}: a name has up to 40 letters, digits and `_`, `.` or `-`")
     kinds = [kind for kind in _KINDS if isinstance(value, Mapping) and kind in value]
     if len(kinds) != 1:
-        named = f"has {' and '.join(kinds)}" if kinds else "says not what it is"
+        named = f"has {' and '.join(kinds)}" if kinds else "does not say what it is"
         raise UserError(f"{where} {named}: write one of `folder:`, `base:`, `url:` (an embeddings API) and `run:`")
     schema = _KINDS[kinds[0]]
     try:

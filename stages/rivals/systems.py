@@ -20,7 +20,7 @@ from stages.rivals.vectors import VectorLedger
 
 
 @dataclass(frozen=True)
-class Asked:
+class RetrievalTask:
     """The queries to rank, and the passages among which."""
 
     ids: Sequence[str]  # the queries' ids, if they are judged ones; otherwise their texts
@@ -34,7 +34,7 @@ class Rival(Protocol):
 
     name: str
 
-    def rank(self, asked: Asked) -> Rankings:
+    def rank(self, task: RetrievalTask) -> Rankings:
         """Rankings of the queries. Raises UserError if it cannot rank them."""
         ...
 
@@ -52,7 +52,7 @@ class ModelRival:
     config: RivalsConfig
     _facts: dict[str, Any] = field(default_factory=dict)
 
-    def rank(self, asked: Asked) -> Rankings:
+    def rank(self, task: RetrievalTask) -> Rankings:
         from fieldtune.models import encoder
         from fieldtune.models.cached_encoder import CachedEncoder
         from fieldtune.models.precision import use_bf16
@@ -65,13 +65,13 @@ class ModelRival:
             batch_size=self.config.batch_size,
             name=self.model.name,
         )
-        passages = cached.encode(asked.corpus.texts, "document", label=f"encoding passages with {self.name}")
-        queries = cached.encode(asked.texts, "query", label=f"encoding queries with {self.name}")
+        passages = cached.encode(task.corpus.texts, "document", label=f"encoding passages with {self.name}")
+        queries = cached.encode(task.texts, "query", label=f"encoding queries with {self.name}")
         if cached.encoded:
             note(f"rival {self.name}: {cached.encoded:,} texts encoded")
         weights = sorted(folder.rglob("*.safetensors")) or sorted(folder.rglob("*.bin"))
         self._facts = {"model_bytes": files.disk_size(*weights), "dimension": passages.shape[1]}
-        return ranking.dense(queries, passages, asked.corpus)
+        return ranking.dense(queries, passages, task.corpus)
 
     def facts(self) -> dict[str, Any]:
         return {"kind": "model", "model": self.model.name, **self._facts}
@@ -86,16 +86,16 @@ class ApiRival:
     _facts: dict[str, Any] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)  # of the vectors behind the last ranking
 
-    def rank(self, asked: Asked) -> Rankings:
-        of = self.embeddings
-        vectors = of.embed({"document": asked.corpus.texts, "query": asked.texts})
-        self.keys = [*of.keys("document", asked.corpus.texts), *of.keys("query", asked.texts)]
+    def rank(self, task: RetrievalTask) -> Rankings:
+        api, passages = self.embeddings, task.corpus.texts
+        vectors = api.embed({"document": passages, "query": task.texts})
+        self.keys = [*api.keys("document", passages), *api.keys("query", task.texts)]
         self._facts = {
             "dimension": vectors["document"].shape[1],
-            "tokens_per_query": round(of.tokens("query", asked.texts), 3),
-            "tokens_per_passage": round(of.tokens("document", asked.corpus.texts), 3),
+            "tokens_per_query": round(api.tokens("query", task.texts), 3),
+            "tokens_per_passage": round(api.tokens("document", passages), 3),
         }
-        return ranking.dense(vectors["query"], vectors["document"], asked.corpus)
+        return ranking.dense(vectors["query"], vectors["document"], task.corpus)
 
     def facts(self) -> dict[str, Any]:
         settings = self.embeddings.settings
@@ -110,13 +110,13 @@ class RunRival:
     name: str
     run: runs.RunFile
 
-    def rank(self, asked: Asked) -> Rankings:
-        ranked, unknown = runs.rank(self.run, asked.ids, asked.texts, asked.corpus, asked.passages)
+    def rank(self, task: RetrievalTask) -> Rankings:
+        ranked, unknown = runs.rank(self.run, task.ids, task.texts, task.corpus, task.passages)
         without = int((ranked.sections[:, 0] < 0).sum())
         if unknown:
             note(f"rival {self.name}: {unknown:,} places of {self.run.path} are not in the documents, and are left out")
         if without:
-            note(f"rival {self.name}: {without:,} of {len(asked.texts):,} queries have no results in {self.run.path}")
+            note(f"rival {self.name}: {without:,} of {len(task.texts):,} queries have no results in {self.run.path}")
         return ranked
 
     def facts(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from fieldtune.commands import clean, estimate
 from fieldtune.corpus import files
+from fieldtune.corpus.passages import passage_text
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from stages.rivals.__main__ import work
@@ -181,9 +182,15 @@ def test_a_key_comes_from_the_environment_and_is_in_no_output(
 
 def test_the_estimate_counts_the_vectors(folder: Path, server: Fake) -> None:
     name_rivals(folder, bought=api(server.url, price=1000.0, budget_usd=0.01))
-    lines = estimate._rivals(list(files.read_jsonl(paths.PASSAGES)))
-    assert lines[0].startswith("rival bought: 54 texts: 0 in the store, 54 to embed; about 1,")
-    assert lines[0].endswith("(tiny-embed, price of 2026-11-24)")
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    lines = estimate._rivals(passages)
+    queries = [row["query"] for row in (*files.read_jsonl(paths.QUERIES), *files.read_jsonl(paths.REAL))]
+    texts = [*map(passage_text, passages), *(f"query: {query}" for query in queries)]
+    tokens = sum(len(text) // 4 + 2 for text in texts)
+    assert lines[0] == (
+        f"rival bought: 54 texts: 0 in the store, 54 to embed; about {tokens} tokens: ${tokens / 1000:.4f} "
+        "(tiny-embed, price of 2026-11-24)"
+    )
     assert "more than its budget of $0.0100" in lines[1]
     assert server.requests == 0
     name_rivals(folder, bought=api(server.url))

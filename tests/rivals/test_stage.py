@@ -27,7 +27,7 @@ def own_model(path: str) -> dict[str, Any]:
         ("- a\n", "must be a mapping of names to rivals"),
         ("a: [\n", r"rivals\.yaml, line \d: not valid YAML"),
         ("a b: {folder: last_year}\n", "a b: a name has up to 40 letters"),
-        ("a: last_year\n", "a says not what it is: write one of `folder:`, `base:`, `url:`"),
+        ("a: last_year\n", "a does not say what it is: write one of `folder:`, `base:`, `url:`"),
         ("a: {folder: x, run: y}\n", "a has folder and run: write one of"),
         ("a: {folder: gone}\n", "a: rivals/gone is not a model folder"),
         ("a: {folder: ../elsewhere}\n", "must be inside rivals, and not by a link"),
