@@ -84,8 +84,11 @@ class Evidence:
     def winner(self) -> tuple[str, Interval] | None:
         """The best of the rivals that beat every system with the tuned model beyond luck, and its lead."""
         leads = self.scores.beyond_luck(self.rivals, self.best_tuned)
-        ahead = {rival: lead for rival, lead in leads.items() if lead.low > 0}
-        return max(ahead.items(), key=lambda item: item[1].mean) if ahead else None
+        ahead = [rival for rival, lead in leads.items() if lead.low > 0]
+        if not ahead:
+            return None
+        best = max(ahead, key=lambda rival: leads[rival].mean)
+        return best, self.scores.lead(best, self.best_tuned)
 
     @cached_property
     def kind_gains(self) -> dict[str, Interval]:

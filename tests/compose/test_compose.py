@@ -22,6 +22,7 @@ model: minilm
 model_path: data/none.jsonl
 pin: data/none.jsonl
 style: data/none.jsonl
+rivals: data/none.jsonl
 generator: recorded
 experiment: null
 
