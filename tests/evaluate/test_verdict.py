@@ -288,8 +288,8 @@ def test_a_rival_that_beats_all_that_has_the_tuned_model_in_it_is_named_and_reco
     answer = against(tuned(0.1, 0.05, 0.15, **{"rival:api": 0.88}), "rival:api")
     assert (answer.verdict, answer.recommend, answer.of_ours) == ("marginal", "rival:api", "tuned")
     assert answer.reasons[1] == (
-        "The rival api scores higher than every system with the tuned model, by +0.080 (95% interval +0.030 to +0.130) over the "
-        "tuned model: tuning helps, but what you could run instead is better."
+        "The rival api scores higher than every system with the tuned model, by +0.080 (95% interval +0.030 to "
+        "+0.130) over the tuned model: tuning helps, but what you could run instead is better."
     )
     assert any(reason.startswith("Run the rival api (NDCG@10 0.880): it beats") for reason in answer.reasons)
 
