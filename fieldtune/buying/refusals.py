@@ -78,7 +78,7 @@ def shown(url: str) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a server's settings stand, for messages."""
+    """The names of a server's settings and of the file that they stand in, for messages."""
 
     file: str = "conf/generator/"
     url: str = "messages.base_url"

@@ -52,7 +52,7 @@ def evaluate(
     judged = inputs.judged
 
     def scores(rows: Rows) -> SetScores:
-        return score(ranked.of(rows), rows, judged.clusters, config)
+        return score(ranked.values_of(rows), rows, judged.clusters, config)
 
     sets = {name: scores(rows) for name, rows in set_rows.items()}
     kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
@@ -130,7 +130,7 @@ def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: Evaluat
     count = min(config.reranker_queries, len(main_rows))
     sample = np.sort(np.random.default_rng(config.seed).choice(main_rows, count, replace=False))
     queries = judged.at(sample)
-    of_sample = ranked.of(sample)
+    of_sample = ranked.values_of(sample)
     systems = rerank(
         reranker,
         queries.texts,

@@ -29,7 +29,7 @@ class Ranked:
     tuned_queries: Vectors  # [queries, dimension]
     tuned_passages: Vectors
 
-    def of(self, rows: npt.NDArray[np.int64]) -> dict[str, dict[str, Values]]:
+    def values_of(self, rows: npt.NDArray[np.int64]) -> dict[str, dict[str, Values]]:
         """The values of the systems that rank any of these queries: a rival may rank none of a set."""
         there = (system for system, rankings in self.systems.items() if (rankings.sections[rows, 0] >= 0).any())
         ranks = {*SYSTEMS, *there}

@@ -85,7 +85,7 @@ def rival_scores(inputs: Inputs, ranked: Ranked, scores: SetScores) -> list[Riva
 
 
 def cost(facts: Mapping[str, Any], passages: int) -> Cost:
-    """What a system costs to run among so many passages; `facts`: its block of the rivals' metrics.json."""
+    """The running costs of a system among so many passages; `facts`: its block of the rivals' metrics.json."""
     vector = 4 * facts.get("dimension", 0)  # bytes
     if facts["kind"] == "model":
         return Cost(

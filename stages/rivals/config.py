@@ -12,6 +12,7 @@ from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from fieldtune.corpus import files
 from fieldtune.models.base_models import ModelConfig
+from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import between, one_of
 
@@ -46,7 +47,7 @@ class Base:
 
 @dataclass
 class Run:
-    """What a search of one's own finds."""
+    """The results of a search of one's own."""
 
     run: str = MISSING  # a file beside rivals.yaml: TREC's format, or JSONL of `query` and `results`
 
@@ -94,7 +95,7 @@ def read_rivals(place: Path) -> dict[str, Settings]:
     if not file.is_file():
         raise UserError(
             f"params.yaml: rivals: {place} must be a folder with a file {FILE}, which names the rivals beside it; for "
-            "none, write data/none.jsonl"
+            f"none, write {paths.NONE}"
         )
     try:
         loaded = OmegaConf.load(file)

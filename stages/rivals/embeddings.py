@@ -30,7 +30,7 @@ _MORE_TOKENS = 8  # at most, that a server adds to a text
 
 @dataclass(frozen=True)
 class Plan:
-    """What a rival has to buy."""
+    """The vectors that a rival has to buy, and their expected cost."""
 
     name: str
     texts: int

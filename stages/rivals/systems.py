@@ -105,18 +105,18 @@ class ApiRival:
 
 @dataclass
 class RunRival:
-    """What a search of one's own found."""
+    """The results of a search of one's own."""
 
     name: str
     run: runs.RunFile
 
     def rank(self, task: RetrievalTask) -> Rankings:
         ranked, unknown = runs.rank(self.run, task.ids, task.texts, task.corpus, task.passages)
-        without = int((ranked.sections[:, 0] < 0).sum())
+        empty = int((ranked.sections[:, 0] < 0).sum())
         if unknown:
             note(f"rival {self.name}: {unknown:,} places of {self.run.path} are not in the documents, and are left out")
-        if without:
-            note(f"rival {self.name}: {without:,} of {len(task.texts):,} queries have no results in {self.run.path}")
+        if empty:
+            note(f"rival {self.name}: {empty:,} of {len(task.texts):,} queries have no results in {self.run.path}")
         return ranked
 
     def facts(self) -> dict[str, Any]:
