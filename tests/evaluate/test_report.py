@@ -410,7 +410,7 @@ def rival(name: str, **changes: Any) -> RivalScore:
 def rivals() -> dict[str, Any]:
     """An evaluation with three rivals, of which one ranks none of the generated queries."""
     wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
-    three = {"rival:old": 0.75, "rival:api": 0.85, "rival:search": 0.7}
+    three: dict[str, Any] = {"rival:old": 0.75, "rival:api": 0.85, "rival:search": 0.7}
     sets = {name: scores(n, drawn=wide, **three) for name, n in (("real", 2378), ("real_hard", 478))}
     dollars = Cost(
         dollars_per_1000_queries=0.0002, dollars_per_million_passages=2.5, bytes_per_million_passages=6 * 10**9

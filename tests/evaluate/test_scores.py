@@ -1,6 +1,7 @@
 """The block of metrics.json for one query set."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,8 @@ def test_several_comparisons_are_corrected_by_holm() -> None:
 
 def test_one_rival_is_apart_at_a_level_at_which_one_of_five_is_not() -> None:
     rivals = [f"rival:{name}" for name in "abcde"]
-    made = scores(clusters=100_000, **dict.fromkeys(rivals, 0.8))
+    equal: dict[str, Any] = dict.fromkeys(rivals, 0.8)
+    made = scores(clusters=100_000, **equal)
     spread = norm.ppf((np.arange(2000) + 0.5) / 2000)
     # Of the lead over `tuned`: in standard errors 2.1 of one, 3.5 of another, 0 of the rest
     draws = {system: {"ndcg@10": np.full(2000, 0.8)} for system in made.means}

@@ -296,11 +296,8 @@ def test_a_rival_that_beats_all_that_has_the_tuned_model_in_it_is_named_and_reco
 
 def test_a_rival_changes_nothing_unless_it_wins_beyond_luck() -> None:
     for rival, drawn in ((0.79, (0.79, 0.79)), (0.9, (0.7, 0.95))):
-        set_scores = scores(
-            tuned=0.8,
-            drawn={"tuned": (0.75, 0.85), "rival:api": drawn},
-            **{"bm25": 0.5, "bm25_fields": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5, "rival:api": rival},
-        )
+        far: dict[str, Any] = {"bm25": 0.5, "bm25_fields": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5, "rival:api": rival}
+        set_scores = scores(tuned=0.8, drawn={"tuned": (0.75, 0.85), "rival:api": drawn}, **far)
         answer = against(set_scores, "rival:api")
         assert (answer.verdict, answer.recommend, answer.of_ours) == ("ship", "tuned", "tuned")
         assert not any("rival" in reason for reason in answer.reasons)
@@ -311,8 +308,10 @@ def test_a_rival_that_the_queries_cannot_judge_decides_nothing() -> None:
 
 
 def test_a_rival_is_recommended_where_the_base_is_kept_too_unless_a_system_of_ours_is_better() -> None:
-    kept = {"tuned": 0.7, "bm25": 0.5, "bm25_fields": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5}
-    answer = against(scores(**kept, **{"rival:api": 0.8}), "rival:api")
+    kept: dict[str, Any] = {
+        "tuned": 0.7, "bm25": 0.5, "bm25_fields": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5, "rival:api": 0.8,
+    }  # fmt: skip
+    answer = against(scores(**kept), "rival:api")
     assert (answer.verdict, answer.recommend, answer.of_ours) == ("keep_base", "rival:api", "base")
-    answer = against(scores(**{**kept, "hybrid": 0.85}, **{"rival:api": 0.8}), "rival:api")
+    answer = against(scores(**{**kept, "hybrid": 0.85}), "rival:api")
     assert (answer.verdict, answer.recommend) == ("keep_base", "hybrid")
