@@ -257,7 +257,7 @@ MISTAKES = {
         "params.yaml: experiment: 'fast' is not a file in conf/experiment/; available: data_curve, few_passages, "
         "sweep, two_rounds",
     ),
-    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 13: not valid YAML: "),
+    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 14: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "rounds: 1", "rounds: [1", "conf/config.yaml, line "),
     "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must be a mapping of keys to values"),
     "a reference to nothing": (
@@ -531,7 +531,7 @@ def test_what_a_preset_overrules_is_reported(project: Path, preset: str, overrul
     edit("params.yaml", "experiment: null", "experiment: mine")
     edit("conf/experiment/mine.yaml", "", preset)
     end = f"; the preset overrides params.yaml: {overruled}" if overruled else ""
-    assert work() == f"11 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
+    assert work() == f"12 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
 
 
 def test_compose_imports_nothing_heavy(project: Path) -> None:
