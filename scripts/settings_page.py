@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 from omegaconf import OmegaConf
 
 from fieldtune.models.base_models import ModelConfig
-from stages.compose.schema import STAGES, Config
+from stages.compose.schema import STAGES, Config, section
 from stages.generate.config import GeneratorConfig
 
 ROOT = Path(__file__).parents[1]
@@ -166,7 +166,7 @@ def page() -> str:
             table(settings(schema, _group_file(group, _EXAMPLE[group]))),
         ]
     for stage in STAGES:
-        parts += [f"## {stage}", table(settings(hints[stage], config[stage]))]
+        parts += [f"## {stage}", table(settings(hints[section(stage)], config[section(stage)]))]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 

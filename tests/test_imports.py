@@ -7,6 +7,7 @@ from tests.imports import ROOT, imported, modules, package, reached
 # What each package of fieldtune/ may import; stages stand above the first five, commands and serve above stages.
 BELOW = {
     "runtime": set[str](),
+    "buying": {"runtime"},
     "corpus": {"runtime"},
     "models": {"runtime", "corpus"},
     "retrieval": {"runtime", "corpus"},

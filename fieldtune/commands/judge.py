@@ -14,6 +14,7 @@ from fieldtune.commands.keyboard import Keyboard, open_keyboard
 from fieldtune.commands.preconditions import check_ranking
 from fieldtune.commands.query_rows import has_answer, one_line, query_of
 from fieldtune.corpus import files, tables
+from fieldtune.corpus.passages import section_id
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, note, printable
 from fieldtune.runtime.errors import UserError
@@ -26,7 +27,7 @@ _AT_ONCE = 100  # queries ranked before the first of them is judged
 _FRAME = 11  # lines of the screen around the passage's text
 _KEYS = "y answers it   n does not   s skip the query   q quit"
 
-Row = dict[str, str]
+Row = dict[str, Any]
 
 
 ABOUT = "build a test set: judge the results of all systems with two keys"
@@ -171,7 +172,9 @@ def _ask(
             return key
         if key == "y":
             rows.append({"query": query, **_place(candidate, passages)})
-    return rows or [{"query": query}]
+    first, *rest = rows or [{"query": query}]
+    judged = [section_id(candidate.source, candidate.section) for candidate in pool]
+    return [{**first, "judged": judged}, *rest]
 
 
 def _place(candidate: "Candidate", passages: Sequence[Mapping[str, Any]]) -> Row:

@@ -24,6 +24,8 @@ from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import load
 from stages.embed.config import EmbedConfig
+from stages.rivals.config import RivalsConfig
+from stages.rivals.systems import RetrievalTask, load_rivals
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Candidate:
 
 
 class Systems:
-    """The base model, BM25 and, if `dvc repro` has got that far, the tuned model, over the passages."""
+    """The base model, BM25, the rivals and, if `dvc repro` has got that far, the tuned model, over the passages."""
 
     def __init__(self, passages: Sequence[dict[str, Any]]) -> None:
         """`passages`: rows of passages.jsonl.
@@ -66,7 +68,7 @@ class Systems:
 
     def pools(self, queries: Sequence[str], top: int) -> list[list[Candidate]]:
         """The sections per query that are among the first `top` of any system, in the order of a hash."""
-        rankings = self._rank(queries)
+        rankings = self._rank(queries) | self._rivals(queries)
         return [
             self._pool(query, [system[row] for system in rankings.values()], top) for row, query in enumerate(queries)
         ]
@@ -92,6 +94,24 @@ class Systems:
         for name, (model, vectors) in self._models.items():
             query_vectors = model.encode(queries, "query", label="encoding queries")
             rankings[name] = ranking.dense(query_vectors, vectors, self._corpus)
+        return rankings
+
+    def _rivals(self, queries: Sequence[str]) -> dict[str, Rankings]:
+        """Rankings of passages by the rivals; one that cannot rank is left out, which is said."""
+        if not (paths.CONFIG / "rivals.yaml").is_file():
+            return {}
+        task = RetrievalTask(queries, queries, self._corpus, self._passages)
+        rankings = {}
+        try:
+            rivals = load_rivals(load("rivals", RivalsConfig))
+        except UserError as error:
+            note(f"! the rivals are not in the pool: {error}")
+            return {}
+        for rival in rivals:
+            try:
+                rankings[rival.name] = rival.rank(task)
+            except UserError as error:
+                note(f"! {rival.name} is not in the pool: {error}")
         return rankings
 
     def _sections(self, passages: npt.NDArray[np.int64], top: int) -> dict[tuple[str, str], int]:

@@ -1,7 +1,7 @@
 """The real queries as stage `real` matched them: what people typed, with the sections that answer it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fieldtune.corpus import files
@@ -19,6 +19,7 @@ class RealQuery:
     sections: list[str]  # ids (`source#section`), at least one
     passages: list[str]  # the passage of each section that fits the query best
     overlap: float  # the highest share of an answer's heading that the query repeats, 0 to 1
+    judged: list[str] = field(default_factory=list)  # sections that a person judged; empty: unknown
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "RealQuery":
@@ -26,7 +27,8 @@ class RealQuery:
 
     def row(self) -> dict[str, Any]:
         """The row of queries.jsonl, where `split` is the column `group`."""
-        return {"group" if name == "split" else name: value for name, value in asdict(self).items()}
+        values = {name: value for name, value in asdict(self).items() if name != "judged" or value}
+        return {"group" if name == "split" else name: value for name, value in values.items()}
 
 
 def read() -> list[RealQuery]:

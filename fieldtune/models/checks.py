@@ -2,7 +2,6 @@
 stage before it reads them. No heavy imports.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from fieldtune.corpus import files
@@ -39,16 +38,6 @@ def pinned_model(place: str) -> Path | None:
     if not pin.is_file() or not files.is_blank(pin):
         raise UserError(f"params.yaml: pin: {pin} is not a model folder; to pin nothing, set `pin: {paths.NONE}`")
     return None
-
-
-def check_compared(folders: Sequence[str]) -> None:
-    """Raise UserError if `evaluate.compare` names a folder without a model."""
-    for folder in folders:
-        if not holds_model(Path(folder)):
-            raise UserError(
-                f"evaluate.compare: {folder} is not a model folder; each must hold a Sentence Transformers model: "
-                "correct it in params.yaml"
-            )
 
 
 def check_reranker(folder: str | None) -> None:

@@ -121,6 +121,17 @@ def reordered(rankings: Rankings, scores: Sequence[Mapping[int, float]], corpus:
     return _ranked(rows(), len(rankings.sections), corpus)
 
 
+def of_results(results: Iterable[ScoredSections], count: int, table: SectionTable) -> Rankings:
+    """Rank sections by what a search gave for each of `count` queries: passages [k] with their scores [k]."""
+
+    def rows() -> Iterator[ScoredSections]:
+        for passages, scores in results:
+            order = np.argsort(-scores, kind="stable")
+            yield from _collapsed(passages[order][None], scores[order][None], table)
+
+    return _ranked(rows(), count, table)
+
+
 def bm25(queries: Sequence[str], corpus: Corpus) -> Rankings:
     """Rank sections by BM25 (Lucene's form, k1 1.5, b 0.75) with English stems and stop words, using bm25s.
 

@@ -1,5 +1,8 @@
 """The systems that are compared, and their names."""
 
+from collections.abc import Mapping
+from typing import Any
+
 LABELS = {
     "base": "base",
     "bm25": "BM25",
@@ -35,14 +38,24 @@ IN_MODEL_CARD_OF_BASE = IN_MODEL_CARD | {
 CHEAPEST_FIRST = ("base", "bm25", "bm25_fields", "tuned", "hybrid", "tuned_hybrid")
 UNTUNED = ("base", "bm25", "bm25_fields", "hybrid")  # the tuned model is compared with these
 WITHOUT_WORDS = ("base", "tuned")  # those without BM25 in them
-COMPARED = "compare:"  # stands before the name of a model that `evaluate.compare` adds
+RIVAL = "rival:"  # stands before the name of a system of `rivals:`
 
 
 def label(system: str) -> str:
-    """The short name of a system; a model from `evaluate.compare` has its own."""
-    return LABELS.get(system) or system.removeprefix(COMPARED)
+    """The short name of a system; a rival has its own."""
+    return LABELS.get(system) or system.removeprefix(RIVAL)
+
+
+def in_sentence(system: str) -> str:
+    """A system as a sentence names it."""
+    return IN_SENTENCES.get(system) or f"the rival {label(system)}"
+
+
+def recommended_of_ours(metrics: Mapping[str, Any]) -> str:
+    """The system to run of those that an export can hold; `metrics` is metrics.json."""
+    return str(metrics.get("recommend_of_ours", metrics["recommend"]))
 
 
 def exports_base(verdict: str, recommend: str) -> bool:
-    """True if the export holds the base model: it is to be kept, or its hybrid is recommended."""
+    """True if the export holds the base model: it is to be kept, or its hybrid is recommended, of our systems."""
     return verdict == "keep_base" or recommend in ("base", "hybrid")

@@ -37,6 +37,9 @@ DATASET_REPORT = DATASET / "report.json"
 BASELINE_METRICS = DATA / "baseline/metrics.json"
 BASELINE_RANKINGS = DATA / "baseline/rankings.parquet"
 
+RIVALS_METRICS = DATA / "rivals/metrics.json"
+RIVALS_RANKINGS = DATA / "rivals/rankings.parquet"
+
 MODEL = DATA / "model"
 
 CURVE = DATA / "curve"

@@ -5,19 +5,22 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 import subprocess
 from pathlib import Path
+from typing import cast
 
 from omegaconf import OmegaConf
 
 from fieldtune.corpus import files, overlaps
 from fieldtune.models import base_models, checks
+from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.hub import HubConfig
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.stage import run_stage
 from stages.compose.compose import compose, stage_yaml
-from stages.compose.layers import overruled, read_layers
+from stages.compose.layers import available_choices, overruled, read_layers
 from stages.compose.messages import NONE
 from stages.compose.schema import PLACES, STAGES, Config
+from stages.rivals.config import read_rivals
 from stages.train.config import refuse_too_large
 
 _REMEDIES = {  # for `pin:` see `checks.pinned_model`
@@ -26,6 +29,7 @@ _REMEDIES = {  # for `pin:` see `checks.pinned_model`
     "pairs": NONE,
     "model_path": f"set it to the folder of a model; {NONE}",
     "style": f"create it with `fieldtune style`; {NONE}",
+    "rivals": NONE,
 }
 
 
@@ -40,6 +44,7 @@ def work() -> str:
             f"{error}\n  This experiment runs in a copy of the repository, which has only what git and DVC know: "
             "commit what is missing, or add it with `fieldtune use`"
         ) from error
+    config.rivals_stage.bases = _bases(config)
     for stage in STAGES:
         files.write_text(paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
     hub = OmegaConf.structured(HubConfig(config.offline))
@@ -69,10 +74,30 @@ def _check_what_is_named(config: Config) -> None:
     base_models.locate(config.model, offline=config.offline, choice=choice)
     for stage in (config.embed, config.train, config.evaluate):
         checks.check_launcher(stage.launcher)
-    checks.check_compared(config.evaluate.compare)
     checks.check_reranker(config.evaluate.reranker)
     if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # a pinned model is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)
+
+
+def _bases(config: Config) -> dict[str, ModelConfig]:
+    """All base models of conf/model/ with files of their own, for rivals to name; none if there are no rivals.
+
+    Raises UserError if the file of the rivals is wrong, as far as it is here: it may come by DVC.
+    """
+    place = Path(config.rivals)
+    if place == paths.NONE:
+        return {}
+    if place.exists():
+        read_rivals(place)
+    schema = OmegaConf.structured(ModelConfig)
+    names = available_choices(paths.CONF, "model")
+    files_of = {name: OmegaConf.load(paths.CONF / f"model/{name}.yaml") for name in names}
+    bases = {
+        name: OmegaConf.to_object(OmegaConf.merge(schema, values))
+        for name, values in files_of.items()
+        if not OmegaConf.is_interpolation(values, "path")  # the model of `model_path:`
+    }
+    return cast(dict[str, ModelConfig], bases)
 
 
 def _is_copy(folder: Path) -> bool:

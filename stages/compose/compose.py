@@ -17,7 +17,7 @@ from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import violations
 from stages.compose.layers import Layers, leaves, read_layers
 from stages.compose.messages import explain, no_value
-from stages.compose.schema import CHOICES, STAGES, Config, known_keys
+from stages.compose.schema import CHOICES, STAGES, Config, known_keys, section
 
 _NOT_ABOVE = (
     ("dataset.negatives.first_rank", "dataset.negatives.last_rank"),
@@ -42,14 +42,15 @@ def compose(params_file: Path, conf: Path, values: Mapping[str, Any] | None = No
     _refuse(_unresolved(config, layers))
     settings = OmegaConf.to_object(config)
     assert isinstance(settings, Config)
-    out_of_range = [problem for stage in STAGES for problem in violations(getattr(settings, stage), stage)]
+    sections = map(section, STAGES)
+    out_of_range = [problem for name in sections for problem in violations(getattr(settings, name), name)]
     _refuse(_sentence(layers, key, problem) for key, problem in [*out_of_range, *_contradictions(settings)])
     return settings
 
 
 def stage_yaml(config: Config, stage: str) -> str:
     """The YAML text of one stage's settings, keys in the order of its dataclass."""
-    return OmegaConf.to_yaml(OmegaConf.structured(getattr(config, stage)))
+    return OmegaConf.to_yaml(OmegaConf.structured(getattr(config, section(stage))))
 
 
 def _in_hydra(conf: Path, choices: dict[str, Path]) -> DictConfig:

@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fieldtune.runtime.errors import UserError
 from stages.compose.messages import explain, no_value
-from stages.compose.schema import CHOICES, PLACES, STAGES, known_keys
+from stages.compose.schema import CHOICES, PLACES, STAGES, known_keys, section
 
 
 class Layer(NamedTuple):
@@ -166,7 +166,7 @@ def _refuse_misplaced(layers: Layers) -> None:
         for key, value in leaves(values):
             stage, _, rest = key.partition(".")
             name = rest.partition(".")[0]
-            if stage in STAGES and name in (*PLACES, *CHOICES) and value != f"${{{name}}}":
+            if stage in map(section, STAGES) and name in (*PLACES, *CHOICES) and value != f"${{{name}}}":
                 instead = f"set `{name}:` instead"
                 if name in CHOICES:
                     instead = f"edit {layers.choices[name]}, or set `{name}:` to another file there"

@@ -17,6 +17,7 @@ from stages.export.config import ExportConfig
 from stages.generate.config import GenerateConfig, GeneratorConfig
 from stages.ingest.config import IngestConfig
 from stages.real.config import RealConfig
+from stages.rivals.config import RivalsConfig
 from stages.sample.config import SampleConfig
 from stages.train.config import TrainConfig
 
@@ -28,6 +29,7 @@ STAGES = (
     "embed",
     "dataset",
     "baseline",
+    "rivals",
     "train",
     "curve",
     "evaluate",
@@ -36,7 +38,14 @@ STAGES = (
 # Keys whose value is a choice: the name of a file in conf/<key>/
 CHOICES = ("model", "generator")
 # Keys of places, which DVC reads from params.yaml as dependencies
-PLACES = ("documents", "queries", "pairs", "model_path", "pin", "style")
+PLACES = ("documents", "queries", "pairs", "model_path", "pin", "style", "rivals")
+# A stage's section of the settings, if a place has the stage's name
+_SECTIONS = {"rivals": "rivals_stage"}
+
+
+def section(stage: str) -> str:
+    """The key under which the settings of a stage stand."""
+    return _SECTIONS.get(stage, stage)
 
 
 @dataclass
@@ -49,6 +58,7 @@ class Config:
     model_path: str = MISSING
     pin: str = MISSING
     style: str = MISSING
+    rivals: str = MISSING
     precision: str = MISSING
     launcher: str | None = MISSING
     offline: bool = MISSING
@@ -61,6 +71,7 @@ class Config:
     embed: EmbedConfig = MISSING
     dataset: DatasetConfig = MISSING
     baseline: BaselineConfig = MISSING
+    rivals_stage: RivalsConfig = MISSING
     train: TrainConfig = MISSING
     curve: CurveConfig = MISSING
     evaluate: EvaluateConfig = MISSING

@@ -47,7 +47,7 @@ def work() -> str:
     if forgetting.forgot:
         note(forgetting.message)
 
-    ranked = rank(inputs, models, config)
+    ranked = rank(inputs, config)
     facts = query_facts.describe(
         inputs.judged, inputs.corpus, inputs.passages, inputs.generated, inputs.real, set(inputs.trained)
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from omegaconf import MISSING
 
 from fieldtune.models.base_models import ModelConfig
-from fieldtune.runtime.settings import any_words, between, one_of
+from fieldtune.runtime.settings import between, one_of
 
 
 @dataclass
@@ -25,8 +25,6 @@ class EvaluateConfig:
     real_evidence: int = between(0, 1_000_000)  # as in `baseline`
     forgetting: float = between(0.0, 1.0)  # loss in NDCG@10 on general queries that causes a warning
     data_curve: bool = MISSING  # measure, in the stage `curve`, whether more queries would help
-    # Folders of models. DVC does not track them: after a change inside one, `dvc repro --single-item --force evaluate`
-    compare: list[str] = any_words()  # noqa: RUF009 (it is a dataclasses.field): scored beside base and tuned
     reranker: str | None = MISSING  # a cross-encoder that re-ranks each system's first 100; null: none
     reranker_queries: int = between(1, 1_000_000)  # queries of the main set to rerank; about 200 passages each
     seed: int = between(0, 2**31)  # draws for the bootstrap, the randomisation test and the re-ranked queries

@@ -44,6 +44,16 @@ class Deployment:
         return {**asdict(self), "files": list(self.files)}
 
 
+def dense_ms(model: int, vectors: int) -> float:
+    """About how many milliseconds a query takes: `model` bytes encode it, and `vectors` bytes are searched."""
+    return model / _MODEL_BYTES * _MODEL_MS + vectors / 1e9 * _VECTORS_MS
+
+
+def dense_memory(model: int, vectors: int) -> int:
+    """Bytes of memory for a model of so many bytes in float32, which is held in int8, and for vectors."""
+    return model // _INT8 + vectors
+
+
 def deployments(
     means: Mapping[str, Mapping[str, float]], sizes: Sizes, shares: Mapping[str, float], heading_share: float
 ) -> list[Deployment]:
@@ -56,7 +66,7 @@ def deployments(
         index = (sizes.whole + (sizes.headings if headings else 0)) if share < 1 else 0
         vectors = sizes.vectors if share > 0 else 0
         model = sizes.model // _INT8 if share > 0 else 0
-        ms = model * _INT8 / _MODEL_BYTES * _MODEL_MS + vectors / 1e9 * _VECTORS_MS + index / 1e9 * _INDEX_MS
+        ms = dense_ms(model * _INT8, vectors) + index / 1e9 * _INDEX_MS
         files = (*((MODEL, VECTORS) if share > 0 else ()), SEARCH)
         rows.append(Deployment(system, means[system]["ndcg@10"], model + vectors + index, round(ms, 1), files))
     return rows

@@ -9,6 +9,7 @@ from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.deployment import Deployment
 from stages.evaluate.examples import Example
 from stages.evaluate.probe import Probe
+from stages.evaluate.rivals import RivalScore
 from stages.evaluate.scores import SetScores
 from stages.evaluate.vectors import VectorScore
 from stages.evaluate.verdict import Judgement
@@ -51,6 +52,7 @@ class Evaluation:
     confidence: float
     reranker: str | None = None
     deployments: Sequence[Deployment] = ()
+    rivals: Sequence[RivalScore] = ()  # with the tuned model at the end, for comparison; empty: there are none
     # Optional parts
     chosen_by: str | None = None  # real | dev; None: the model was not trained here
     crossfitted: Interval | None = None  # the gain on real queries, of a tuned model that they chose or let pass

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fieldtune.retrieval.formatting import count, difference_ends, percent, signed
-from fieldtune.retrieval.systems import LABELS, SYSTEMS
+from fieldtune.retrieval.systems import SYSTEMS, label
 from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.scores import SetScores
 
@@ -54,21 +54,23 @@ def systems_svg(sets: Mapping[str, SetScores], titles: Mapping[str, str]) -> str
     def draw(figure: Figure) -> None:
         panels = figure.subplots(len(sets), 1, sharex=True, squeeze=False)[:, 0]
         for panel, (name, scores) in zip(panels, sets.items(), strict=True):
-            for place, system in enumerate(SYSTEMS):
+            systems = [*SYSTEMS, *scores.rivals]
+            for place, system in enumerate(systems):
                 interval = scores.intervals[system]["ndcg@10"]
                 colour = _TUNED if system.startswith("tuned") else _OTHERS
                 if interval.known:
                     ends = [interval.low, interval.high]
                     panel.plot(ends, [place, place], color=colour, linewidth=2, solid_capstyle="round")
                 panel.plot([interval.mean], [place], marker="o", color=colour, markersize=5)
-            panel.set_yticks(range(len(SYSTEMS)), [LABELS[system] for system in SYSTEMS])
-            panel.set_ylim(len(SYSTEMS) - 0.5, -0.5)
+            panel.set_yticks(range(len(systems)), [label(system) for system in systems])
+            panel.set_ylim(len(systems) - 0.5, -0.5)
             panel.set_title(f"{titles[name]} ({count(scores.n)})", loc="left", fontsize=9, fontweight="bold")
             panel.grid(axis="x", color=_INK, alpha=0.15)
             _plain(panel)
         panels[-1].set_xlabel("NDCG@10")
 
-    return _svg("systems", draw, 0.5 + 1.25 * len(sets))
+    rows = sum(len(SYSTEMS) + len(scores.rivals) for scores in sets.values())
+    return _svg("systems", draw, 0.5 + 1.25 / len(SYSTEMS) * rows)
 
 
 def curves_svg(loss: Sequence[tuple[float, float]], dev: Sequence[tuple[float, float]]) -> str:

@@ -19,7 +19,6 @@ from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.judged_queries import Judged
 from fieldtune.runtime import paths
 from stages.evaluate import reranker
-from stages.evaluate.comparison import named_models
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.reranker import Reranker
 
@@ -35,6 +34,7 @@ class Inputs:
     judged: Judged
     trained: list[str]  # the passage of each training pair
     baseline: dict[str, Any]  # its metrics.json
+    rivals: dict[str, Any]  # the facts about each of them, by name
     history: dict[str, Any]  # the training's
     evidence: dict[str, list[Any]]  # the real queries that took part in the choice, with half and gain; empty: none
 
@@ -48,7 +48,6 @@ class Models:
     base: SentenceTransformer
     tuned: SentenceTransformer
     encode_tuned: CachedEncoder  # with the tuned one
-    others: dict[str, CachedEncoder]  # those of `evaluate.compare`, by name
     reranker: Reranker | None
 
 
@@ -64,6 +63,7 @@ def read_inputs() -> Inputs:
         judged=judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus),
         trained=files.read_table(paths.TRAIN_IDS)["positive_id"],
         baseline=files.read_json(paths.BASELINE_METRICS),
+        rivals=files.read_json(paths.RIVALS_METRICS),
         history=files.read_json(paths.MODEL / HISTORY),
         evidence=files.read_table(evidence) if evidence.is_file() else {},
     )
@@ -76,7 +76,6 @@ def load_models(config: EvaluateConfig) -> Models:
         model = reranker.load(Path(config.reranker))
         reading = Reranker(model, bf16=use_bf16(config.precision), batch_size=config.batch_size)
     bf16 = use_bf16(config.precision)
-    others = named_models(config.compare, bf16=bf16, batch_size=config.batch_size)
     base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
     tuned, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
     encode_tuned = CachedEncoder(
@@ -86,4 +85,4 @@ def load_models(config: EvaluateConfig) -> Models:
         batch_size=config.batch_size,
         tuned="pinned" not in files.read_json(paths.MODEL / HISTORY),
     )
-    return Models(base=base, tuned=tuned, encode_tuned=encode_tuned, others=others, reranker=reading)
+    return Models(base=base, tuned=tuned, encode_tuned=encode_tuned, reranker=reading)

@@ -12,6 +12,7 @@ from fieldtune.retrieval import curve_points, metrics
 from fieldtune.retrieval.curve_points import CurvePoint
 from fieldtune.retrieval.fusion import by_halves
 from fieldtune.retrieval.judged_queries import GIVEN, words_in_answers
+from fieldtune.retrieval.systems import RIVAL
 from fieldtune.runtime import paths
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.crossfit import crossfitted_gain
@@ -25,6 +26,7 @@ from stages.evaluate.query_facts import QueryFacts
 from stages.evaluate.query_keys import hash_test_set, query_key
 from stages.evaluate.rankings import Ranked
 from stages.evaluate.reranker import Reranker, rerank
+from stages.evaluate.rivals import rival_scores
 from stages.evaluate.scores import SetScores, score
 from stages.evaluate.vectors import VectorScore, vector_scores
 from stages.evaluate.verdict import Evidence, judge
@@ -50,7 +52,7 @@ def evaluate(
     judged = inputs.judged
 
     def scores(rows: Rows) -> SetScores:
-        return score(ranked.values, rows, judged.clusters, config)
+        return score(ranked.values_of(rows), rows, judged.clusters, config)
 
     sets = {name: scores(rows) for name, rows in set_rows.items()}
     kinds = {kind: scores(rows) for kind, rows in facts.by_kind(judged.rows(["synthetic"])).items()}
@@ -72,6 +74,7 @@ def evaluate(
         heading_share=inputs.baseline["heading_share"],
         crossfitted_shares={**inputs.baseline["crossfitted_shares"], **by_halves({"tuned_hybrid": ranked.tuned_share})},
         deployments=_deployments(inputs, ranked, sets[judged.main_set]),
+        rivals=rival_scores(inputs, ranked, sets[judged.main_set]),
         wins=wins,
         losses=losses,
         negligible=config.negligible,
@@ -93,6 +96,7 @@ def _evidence(
 ) -> Evidence:
     """The facts for the verdict; `scores` are those of the main set."""
     judged = inputs.judged
+    words_given = _words_given(inputs)
     chosen = _UNKNOWN | inputs.history.get("chosen", {})
     crossfitted = None
     if inputs.evidence and chosen["share"]:
@@ -108,8 +112,15 @@ def _evidence(
         crossfitted=crossfitted,
         real_queries=len(judged.rows(["real"])),
         words="bm25_fields" if inputs.baseline["heading_share"] else "bm25",
-        words_given=_words_given(inputs),
+        words_given=words_given,
+        rivals=_judged_rivals(inputs, scores, words_given),
     )
+
+
+def _judged_rivals(inputs: Inputs, scores: SetScores, words_given: bool) -> list[str]:
+    """The rivals that the main set can judge: a search by words finds queries that are made of passages' words."""
+    kinds = {RIVAL + name: facts["kind"] for name, facts in inputs.rivals.items()}
+    return [system for system in scores.rivals if kinds[system] != "run" or not words_given]
 
 
 def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: EvaluateConfig) -> SetScores:
@@ -119,12 +130,13 @@ def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: Evaluat
     count = min(config.reranker_queries, len(main_rows))
     sample = np.sort(np.random.default_rng(config.seed).choice(main_rows, count, replace=False))
     queries = judged.at(sample)
+    of_sample = ranked.values_of(sample)
     systems = rerank(
         reranker,
         queries.texts,
         read_vectors(paths.VECTORS, QUERIES, queries.texts),
         read_vectors(paths.VECTORS, PASSAGES, inputs.corpus.texts),
-        {system: rankings[sample] for system, rankings in ranked.systems.items()},
+        {system: rankings[sample] for system, rankings in ranked.systems.items() if system in of_sample},
         inputs.corpus,
     )
     values = {system: metrics.per_query(rankings, queries.relevant) for system, rankings in systems.items()}

@@ -30,6 +30,7 @@ def write(evaluation: Evaluation) -> None:
 
 def metrics(evaluation: Evaluation) -> dict[str, Any]:
     """metrics.json: every number of the scores, and how similar the corpus is before and after tuning."""
+    judgement = evaluation.judgement
     blocks: dict[str, Any] = {name: scores.json() for name, scores in evaluation.sets.items()}
     if evaluation.kinds:
         blocks["synthetic"]["kinds"] = {kind: scores.json() for kind, scores in evaluation.kinds.items()}
@@ -47,12 +48,14 @@ def metrics(evaluation: Evaluation) -> dict[str, Any]:
         "hybrid_weight": dict(evaluation.weights),
         "heading_share": evaluation.heading_share,
         "crossfitted_shares": dict(evaluation.crossfitted_shares),
+        **({"rivals": [row.json() for row in evaluation.rivals]} if evaluation.rivals else {}),
         "deployments": [row.json() for row in evaluation.deployments],
         "vectors": [row.json() for row in evaluation.vectors],
         "similarity_to_base": round(evaluation.similarity, 6),
         "test_set": evaluation.test_set,
         "verdict": evaluation.judgement.verdict,
-        "recommend": evaluation.judgement.recommend,
+        "recommend": judgement.recommend,
+        **({"recommend_of_ours": judgement.of_ours} if judgement.of_ours != judgement.recommend else {}),
         "chosen_by": evaluation.chosen_by,
         "reasons": evaluation.judgement.reasons,
     }

@@ -1,12 +1,9 @@
 """Rankings of the judged queries by every system, and each query's scores."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
 from fieldtune.retrieval import fusion, metrics, ranking, self_passages
@@ -14,18 +11,17 @@ from fieldtune.retrieval.fusion import Choice
 from fieldtune.retrieval.metrics import Values
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.retrieval.stored_rankings import read_rankings
-from fieldtune.retrieval.systems import COMPARED, SYSTEMS
+from fieldtune.retrieval.systems import RIVAL, SYSTEMS
 from fieldtune.runtime import paths
-from stages.evaluate.comparison import same_model
 from stages.evaluate.config import EvaluateConfig
-from stages.evaluate.inputs import Inputs, Models
+from stages.evaluate.inputs import Inputs
 
 Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """Rankings in the order of the judged queries: by SYSTEMS, and by the models of `evaluate.compare`."""
+    """Rankings in the order of the judged queries: by SYSTEMS, and by the rivals."""
 
     systems: dict[str, Rankings]
     values: dict[str, dict[str, Values]]  # system → metric → [queries]
@@ -33,9 +29,15 @@ class Ranked:
     tuned_queries: Vectors  # [queries, dimension]
     tuned_passages: Vectors
 
+    def values_of(self, rows: npt.NDArray[np.int64]) -> dict[str, dict[str, Values]]:
+        """The values of the systems that rank any of these queries: a rival may rank none of a set."""
+        there = (system for system, rankings in self.systems.items() if (rankings.sections[rows, 0] >= 0).any())
+        ranks = {*SYSTEMS, *there}
+        return {system: values for system, values in self.values.items() if system in ranks}
 
-def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
-    """Rank with the tuned model's vectors, its hybrid, whose share queries choose, and the compared models."""
+
+def rank(inputs: Inputs, config: EvaluateConfig) -> Ranked:
+    """Rank with the tuned model, and its hybrid, whose share queries choose; the others are ranked already."""
     judged, corpus = inputs.judged, inputs.corpus
     passages = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
     queries = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
@@ -46,24 +48,7 @@ def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
     share = fusion.choose_hybrid(tuned, words, judged, corpus, deciding)
     systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, words, corpus, share.share)}
     systems = {system: systems[system] for system in SYSTEMS}
-    compared = _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)])
-    systems |= {name: self_passages.leave_out(rankings, own) for name, rankings in compared.items()}
+    rivals = read_rankings(paths.RIVALS_RANKINGS, judged.ids, corpus)
+    systems |= {RIVAL + name: rankings for name, rankings in rivals.items()}
     values = {system: metrics.per_query(rankings, judged.relevant) for system, rankings in systems.items()}
     return Ranked(systems, values, share, queries, passages)
-
-
-def _compared(
-    inputs: Inputs, models: Models, known: Sequence[tuple[SentenceTransformer, Rankings]]
-) -> dict[str, Rankings]:
-    """Rankings by the models of `evaluate.compare`; a copy of a `known` model is not encoded again."""
-    seen = list(known)
-    systems: dict[str, Rankings] = {}
-    for name, encoder in models.others.items():
-        rankings = next((rankings for other, rankings in seen if same_model(other, encoder.model)), None)
-        if rankings is None:
-            encode = partial(encoder.encode, label=f"encoding with {name}")
-            queries, passages = encode(inputs.judged.texts, "query"), encode(inputs.corpus.texts, "document")
-            rankings = ranking.dense(queries, passages, inputs.corpus)
-            seen.append((encoder.model, rankings))
-        systems[COMPARED + name] = rankings
-    return systems

@@ -12,10 +12,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from fieldtune.corpus import files
 from fieldtune.retrieval import formatting
 from fieldtune.retrieval.judged_queries import TITLES as SET_TITLES
-from fieldtune.retrieval.systems import IN_SENTENCES, UNTUNED, label
+from fieldtune.retrieval.systems import UNTUNED, exports_base, in_sentence, label
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.figure import curves_svg, data_curve_svg, gains_svg, systems_svg
 from stages.evaluate.query_facts import TITLES as PART_TITLES
+from stages.evaluate.rivals import RivalScore
 
 _HERE = Path(__file__).parent
 TITLES = SET_TITLES | PART_TITLES
@@ -81,8 +82,7 @@ def html(evaluation: Evaluation) -> str:
             data_curve=None if evaluation.curve is None else data_curve_svg(evaluation.curve),
             kinds_of_examples=sorted({example.kind for example in [*evaluation.wins, *evaluation.losses]}),
             read=_read(evaluation.background.ingest),
-            exports_base=evaluation.judgement.verdict == "keep_base"
-            or evaluation.judgement.recommend in ("base", "hybrid"),
+            exports_base=exports_base(evaluation.judgement.verdict, evaluation.judgement.of_ours),
             bars=_bars,
             histograms=_histograms,
             dropped=_DROPPED,
@@ -121,8 +121,26 @@ def _environment(autoescape: bool) -> Environment:
         "size": files.human_size,
         "capital": formatting.capitalized,
         "label": label,
+        "queries_cost": _queries_cost,
+        "passages_cost": _passages_cost,
     }
     return environment
+
+
+def _queries_cost(row: RivalScore) -> str:
+    cost = row.cost
+    if cost.dollars_per_1000_queries is not None:
+        return f"${cost.dollars_per_1000_queries:.4f}"
+    return "unknown" if cost.seconds_per_1000_queries is None else f"{cost.seconds_per_1000_queries:,.1f} s"
+
+
+def _passages_cost(row: RivalScore) -> str:
+    cost = row.cost
+    if cost.bytes_per_million_passages is None:
+        return "unknown"
+    dollars = cost.dollars_per_million_passages
+    bought = f"${dollars:,.2f} and " if dollars is not None else ""
+    return f"{bought}{files.human_size(cost.bytes_per_million_passages)}"
 
 
 def _shared(evaluation: Evaluation) -> dict[str, Any]:
@@ -131,10 +149,10 @@ def _shared(evaluation: Evaluation) -> dict[str, Any]:
         "evaluation": evaluation,
         "background": evaluation.background,
         "headline": _HEADLINES[evaluation.judgement.verdict],
-        "recommended": IN_SENTENCES[evaluation.judgement.recommend],
+        "recommended": in_sentence(evaluation.judgement.recommend),
         "titles": TITLES,
         "systems": list(evaluation.main.means),
-        "against": UNTUNED,
+        "against": (*UNTUNED, *evaluation.main.rivals),
         "main": evaluation.main,
         "gain": evaluation.main.lead("tuned", "base"),
     }

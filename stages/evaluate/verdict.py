@@ -7,7 +7,7 @@ Numbers are those of metrics.json, to six decimals. With fewer clusters of queri
 interval reaches down to -1 here, and is null there; the reasons say that there are too few groups.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,7 +15,7 @@ from fieldtune.corpus.providers import STYLED
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval.formatting import capitalized, difference, signed
 from fieldtune.retrieval.significance import Interval, fewest_clusters
-from fieldtune.retrieval.systems import CHEAPEST_FIRST, IN_SENTENCES, SYSTEMS, WITHOUT_WORDS
+from fieldtune.retrieval.systems import CHEAPEST_FIRST, IN_SENTENCES, SYSTEMS, WITHOUT_WORDS, in_sentence
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.scores import SetScores
 
@@ -28,8 +28,14 @@ class Judgement:
     """The two answers, and the reasons, one sentence each."""
 
     verdict: str  # ship | marginal | keep_base
-    recommend: str  # one of SYSTEMS
+    recommend: str  # one of SYSTEMS, or a rival
     reasons: list[str]
+    instead: str = ""  # one of SYSTEMS, if `recommend` is a rival
+
+    @property
+    def of_ours(self) -> str:
+        """The one of SYSTEMS to run: what `recommend` would be if there were no rivals."""
+        return self.instead or self.recommend
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Evidence:
     real_queries: int = 0  # may be too few to be the main set
     words: str = "bm25"  # the better BM25 by the queries that choose shares: bm25 | bm25_fields
     words_given: bool = False  # the main set's queries are made of their passages' words: BM25 cannot be judged
+    rivals: Sequence[str] = ()  # that can be judged on the main set
 
     @property
     def real(self) -> bool:
@@ -74,6 +81,16 @@ class Evidence:
         return self.scores.lead(self.best_untuned, self.best_tuned)
 
     @cached_property
+    def winner(self) -> tuple[str, Interval] | None:
+        """The best of the rivals that beat every system with the tuned model beyond luck, and its lead."""
+        leads = self.scores.beyond_luck(self.rivals, self.best_tuned)
+        ahead = [rival for rival, lead in leads.items() if lead.low > 0]
+        if not ahead:
+            return None
+        best = max(ahead, key=lambda rival: leads[rival].mean)
+        return best, self.scores.lead(best, self.best_tuned)
+
+    @cached_property
     def kind_gains(self) -> dict[str, Interval]:
         """Gains by kind of generated query; none if there are real queries, which decide alone. If some imitate typed
         queries, only those count.
@@ -97,11 +114,12 @@ def judge(evidence: Evidence, config: EvaluateConfig) -> Judgement:
         _detectable(scores, evidence.gain, config),
     ]
     reasons += _choice_by_real_queries(evidence, config)
-    recommend, advice = _recommend(evidence, verdict, config)
+    of_ours, advice = _recommend(evidence, verdict, config)
+    recommend, advice = _rival(evidence, of_ours, config) or (of_ours, advice)
     reasons += [*_words_given(evidence), advice]
     if not real:
         reasons.append(_ask_for_real_queries(evidence, config))
-    return Judgement(verdict, recommend, reasons)
+    return Judgement(verdict, recommend, reasons, of_ours if recommend != of_ours else "")
 
 
 def _unchanged(evidence: Evidence, config: EvaluateConfig) -> str | None:
@@ -151,6 +169,18 @@ def _of_no_use(evidence: Evidence, config: EvaluateConfig) -> str | None:
         f"{capitalized(IN_SENTENCES[evidence.best_untuned])} scores higher than every system with the tuned model, by "
         f"{difference(evidence.beaten, config.confidence)} over {IN_SENTENCES[evidence.best_tuned]}: tuning beats the "
         "base model, but is of no use here."
+    )
+
+
+def _below_rival(evidence: Evidence, config: EvaluateConfig) -> str | None:
+    """A rival beats tuned and hybrid(tuned) beyond luck."""
+    if evidence.winner is None:
+        return None
+    rival, lead = evidence.winner
+    return (
+        f"{capitalized(in_sentence(rival))} scores higher than every system with the tuned model, by "
+        f"{difference(lead, config.confidence)} over {IN_SENTENCES[evidence.best_tuned]}: tuning helps, but what you "
+        "could run instead is better."
     )
 
 
@@ -238,6 +268,7 @@ _RULES: tuple[tuple[str, Callable[[Evidence, EvaluateConfig], str | None]], ...]
     ("keep_base", _luck),
     ("keep_base", _good_enough),
     ("keep_base", _of_no_use),
+    ("marginal", _below_rival),
     ("marginal", _negligible),
     ("marginal", _small),
     ("marginal", _below_bm25),
@@ -355,6 +386,21 @@ def _recommend(evidence: Evidence, verdict: str, config: EvaluateConfig) -> tupl
     return (
         system,
         f"Run {IN_SENTENCES[system]}: it scores highest ({score}), beyond luck above every cheaper system.",
+    )
+
+
+def _rival(evidence: Evidence, of_ours: str, config: EvaluateConfig) -> tuple[str, str] | None:
+    """A rival that beats every system with the tuned model beyond luck, and that none of our systems reaches."""
+    if evidence.winner is None:
+        return None
+    rival, lead = evidence.winner
+    score = evidence.scores.means[rival]["ndcg@10"]
+    if score <= max(evidence.ndcg.values()):
+        return None
+    return rival, (
+        f"Run {in_sentence(rival)} (NDCG@10 {score:.3f}): it beats every system with the tuned model beyond luck, "
+        f"{IN_SENTENCES[evidence.best_tuned]} by {difference(lead, config.confidence)}. Of the systems here, "
+        f"{IN_SENTENCES[of_ours]} is the one to run ({evidence.ndcg[of_ours]:.3f})."
     )
 
 

@@ -32,7 +32,7 @@ from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import exported_search, judged_queries, ranking
 from fieldtune.retrieval.self_passages import own_sections
-from fieldtune.retrieval.systems import exports_base
+from fieldtune.retrieval.systems import exports_base, recommended_of_ours
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
@@ -125,7 +125,8 @@ def _write_corpus(
     )
     hybrid = "tuned_hybrid" if model == "tuned" else "hybrid"
     systems = exported_search.systems_of(model, metrics["hybrid_weight"][hybrid], metrics["heading_share"])
-    exported_search.write(folder / exported_search.FOLDER, passages, systems, metrics["recommend"], texts=config.texts)
+    recommended = recommended_of_ours(metrics)
+    exported_search.write(folder / exported_search.FOLDER, passages, systems, recommended, texts=config.texts)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def choose_model(metrics: Mapping[str, Any], base: ModelConfig) -> Exported:
 
     `metrics` is the evaluation's metrics.json.
     """
-    keeps_base = exports_base(metrics["verdict"], metrics["recommend"])
+    keeps_base = exports_base(metrics["verdict"], recommended_of_ours(metrics))
     if keeps_base and metrics["similarity_to_base"] <= UNCHANGED:
         load = partial(encoder.load_base, base, device="cpu")
         return Exported("base", base_models.locate(base), paths.VECTORS, load)
@@ -156,9 +157,9 @@ def not_to_deploy(metrics: Mapping[str, Any]) -> str | None:
     if metrics["verdict"] == "keep_base":
         return (
             "The verdict is keep_base, and the export is the base model, with "
-            f"{metrics['recommend']} as the recommended system."
+            f"{recommended_of_ours(metrics)} as the recommended system."
         )
-    if metrics["recommend"] == "hybrid":
+    if recommended_of_ours(metrics) == "hybrid":
         return "The hybrid of base model and BM25 is recommended, so the export is the base model."
     return None
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stages.generate.refusals import UnclearError
+from fieldtune.buying.refusals import UnclearError
 from stages.generate.reply import ONLY_THOUGHT, without_halves
 
 

@@ -13,12 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
-from fieldtune.runtime.console import note
-from fieldtune.runtime.errors import UserError
-from stages.generate import money
-from stages.generate.answers import Answer, answer
-from stages.generate.buying import Buying
-from stages.generate.refusals import (
+from fieldtune.buying.refusals import (
     MESSAGES,
     BrokenError,
     NotThereError,
@@ -30,6 +25,11 @@ from stages.generate.refusals import (
     refusal,
     shown,
 )
+from fieldtune.runtime.console import note
+from fieldtune.runtime.errors import UserError
+from stages.generate import pricing
+from stages.generate.answers import Answer, answer
+from stages.generate.buying import Buying
 
 _CLOCKS_DIFFER = 600.0  # seconds, at most, between this machine's clock and the server's
 _MISSES = 3  # batches in which a request may expire or fail before its passage is given up
@@ -125,11 +125,11 @@ class Batches:
     def _open(self, part: dict[str, dict[str, Any]]) -> tuple[int, dict[str, object]]:
         """Inside a transaction: note a batch and reserve its money. Its number, and why requests are left out."""
         buying = self.buying
-        price = money.price(buying.config, batch=True)
+        price = pricing.price(buying.config, batch=True)
         number = buying.store.open_batch(buying.api.server.url)
         refused: dict[str, object] = {}
         for key, request in part.items():
-            amount = money.most(_size(request), buying.config.max_tokens, price)
+            amount = pricing.most(_size(request), buying.config.max_tokens, price)
             outcome = buying.store.reserve(key, buying.prompt.scope, amount, buying.budget, number)
             if not isinstance(outcome, int):
                 refused[key] = outcome
@@ -240,7 +240,7 @@ class Batches:
                 reply = Answer("", "", 0, 0)
             item = buying.todo.get(key)
             passage = {"text": ""} if item is None else buying.passages[item.passage]
-            usable, kept = buying.settle(reservation, key, passage, reply, money.price(buying.config, batch=True))
+            usable, kept = buying.settle(reservation, key, passage, reply, pricing.price(buying.config, batch=True))
             await kept
             if item is None:
                 return

@@ -7,10 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from fieldtune.buying import money
+from fieldtune.buying.refusals import bare_url
 from fieldtune.corpus.style import Style, read_style
 from fieldtune.runtime.console import note, progress
 from fieldtune.runtime.errors import UserError
-from stages.generate import cached_replies, money
+from stages.generate import cached_replies, pricing
 from stages.generate.batches import Batches
 from stages.generate.buying import Buying
 from stages.generate.config import GenerateConfig, MessagesConfig
@@ -18,7 +20,6 @@ from stages.generate.one_by_one import OneByOne
 from stages.generate.plan import Plan, allowed_failures, plan
 from stages.generate.prompt import Prompt
 from stages.generate.provider import Provider, Query
-from stages.generate.refusals import bare_url
 from stages.generate.store import Store
 
 _REMEDIES = {
@@ -87,7 +88,7 @@ class Bought(Provider):
         server, key = api.access(self.config, own=not self.traits.paid)
         if server.url != bare_url(self.config.base_url):
             note(f"requests go to {server}, as ANTHROPIC_BASE_URL says")
-        price = money.price(self.config, batch=False) if self.traits.paid else money.FREE
+        price = pricing.price(self.config, batch=False) if self.traits.paid else money.FREE
 
         async def buy() -> Buying:
             async with api.connect(server, key, self.config.timeout, self.config.protocol) as connection:

@@ -1,29 +1,27 @@
 """One run that buys replies: what its ways, one by one and in batches, have in common."""
 
 import asyncio
-import random
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fieldtune.buying.ledger import Committer
+from fieldtune.buying.money import USD, Price, usd
+from fieldtune.buying.patience import Patience
+from fieldtune.buying.refusals import RefusedError, RejectedError
 from fieldtune.runtime.console import Bar, note
 from fieldtune.runtime.errors import UserError
 from stages.generate.answers import Answer
-from stages.generate.money import USD, Price, usd
 from stages.generate.plan import Plan, allowed_failures
 from stages.generate.prompt import Prompt
-from stages.generate.refusals import LONGEST_WAIT, RefusedError, RejectedError
 from stages.generate.reply import UnusableError, read_queries
-from stages.generate.store import Committer, Reply, Store
+from stages.generate.store import Reply, Store
 
 if TYPE_CHECKING:
     from stages.generate.api import Api
 
 _FIRST = 3  # requests; if the server takes none of so many, and there is no reply yet, it takes none at all
-_LONG_WAIT = 5.0  # seconds that a server asks for; one that is longer is said
-_LONGEST_BACKOFF = 60.0  # seconds
 _LOOK_AGAIN = 0.5  # seconds, while another run buys the same
 
 
@@ -42,6 +40,7 @@ class Buying:
         self.todo = dict(plan.todo)
         self.api = api
         self.bar = bar
+        self.patience = Patience(api.server, config.backoff)
         self.budget = round(config.budget_usd * USD)
         self.stop: UserError | None = None
         self.without_reply: dict[str, str] = {}  # why requests that were given up have no reply, by key
@@ -50,8 +49,6 @@ class Buying:
         self._rejections: Counter[str] = Counter()
         # Of the first: 0 if others have been answered before
         self._first = min(_FIRST, len(plan.todo)) if len(plan.todo) == len(set(plan.keys)) else 0
-        self._long_waits = 0
-        self._wait_ends = 0.0
         self._waits = False
         self._allowed = allowed_failures(config, len(passages))
 
@@ -94,23 +91,13 @@ class Buying:
             self.stop = UserError("")  # the provider says how many and why
 
     async def wait(self, failures: int, retry_after: float | None = None) -> None:
-        """Wait after so many failures in a row, as long as the server says or ever longer, each task a little other."""
-        longest = min(_LONGEST_BACKOFF, self.config.backoff * 2 ** (failures - 1))
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0) if retry_after is None else retry_after)
+        """Wait after so many failures in a row, or as long as the server says."""
+        await self.patience.wait(failures, retry_after)
 
     def heed(self, error: RefusedError) -> None:
         """Say how long the server asks to wait. If it is too long for the second time, `stop` is set."""
-        seconds = error.retry_after or 0.0
-        if seconds >= LONGEST_WAIT:
-            self._long_waits += 1
-            if self._long_waits > 1:
-                longest = _duration(LONGEST_WAIT)
-                asks = f"{self.api.server} asks to wait longer than {longest} ({error}): run again later"
-                self.stop = self.stop or UserError(asks)
-                return
-        if seconds >= _LONG_WAIT and time.monotonic() >= self._wait_ends:
-            self._wait_ends = time.monotonic() + seconds
-            note(f"{self.api.server} asks to wait {_duration(seconds)} ({error})")
+        too_long = self.patience.heed(error)
+        self.stop = self.stop or too_long
 
     async def wait_for_others(self) -> None:
         """Wait before looking again whether another run has got what is left to do."""
@@ -126,11 +113,3 @@ class Buying:
             f"the budget is reached: {usd(settled)} spent on this prompt{unclear}, of "
             f"budget_usd {self.config.budget_usd:g}"
         )
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as people say them: 7 s, 10 min, 2 min 05 s."""
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{rest} s"
-    return f"{minutes} min {rest:02} s" if rest else f"{minutes} min"

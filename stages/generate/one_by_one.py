@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from fieldtune.buying import money
+from fieldtune.buying.refusals import BrokenError, RefusedError, RejectedError, UnclearError
+from fieldtune.buying.window import Window
 from fieldtune.runtime.errors import UserError
-from stages.generate import money
+from stages.generate import pricing
 from stages.generate.answers import Answer
 from stages.generate.buying import Buying
 from stages.generate.plan import Todo
-from stages.generate.refusals import BrokenError, RefusedError, RejectedError, UnclearError
-from stages.generate.window import Window
 
 _LOOK_AGAIN = 0.1  # seconds, while what is in flight is to end first
 
@@ -68,7 +69,7 @@ class OneByOne:
         """Ask until there is a reply. False if it is not usable."""
         buying = self.buying
         request = json.dumps(buying.prompt.request(buying.passages[passage])).encode()
-        amount = money.most(len(request), buying.config.max_tokens, self.price)
+        amount = pricing.most(len(request), buying.config.max_tokens, self.price)
         failures, answered = 0, self._answered
         while (reservation := await self._reserve(key, amount)) is not None:
             try:

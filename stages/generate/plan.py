@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.generate import money
+from fieldtune.buying import money
+from stages.generate import pricing
 from stages.generate.config import MessagesConfig
 from stages.generate.prompt import Prompt
 from stages.generate.store import Store
@@ -62,11 +63,11 @@ def plan(prompt: Prompt, store: Store, passages: Sequence[Mapping[str, Any]], *,
         if ok or tries <= 0 or key in todo:
             continue
         todo[key] = Todo(number, tries)
-        expected = money.expected_tokens(prompt.request(passages[number]), config.queries_per_passage)
+        expected = pricing.expected_tokens(prompt.request(passages[number]), config.queries_per_passage)
         input_tokens += expected[0]
         output_tokens += expected[1]
     now, batch = (
-        (money.price(config, batch=batch) if paid else money.FREE).cost(input_tokens, output_tokens)
+        (pricing.price(config, batch=batch) if paid else money.FREE).cost(input_tokens, output_tokens)
         for batch in (False, True)
     )
     prices = f"{config.model}, prices of {config.prices_date}"

@@ -35,6 +35,7 @@ class _Query:
     where: str  # the row that names the split
     answers: dict[str, int] = field(default_factory=dict)  # section → its passage that fits best
     overlap: float | None = None
+    judged: set[str] = field(default_factory=set)  # sections
     without_place: bool = False
 
 
@@ -60,6 +61,8 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
             query.answers |= _answers(query.text, hits, places, passages)
         else:
             _add_unmatched(matched, where, row, places)
+        if isinstance(judged := row.get("judged"), list):  # as `fieldtune judge` writes it
+            query.judged |= set(map(str, judged))
         if overlap := cell(row, "overlap"):
             query.overlap = max(query.overlap or 0.0, _share(overlap, f"{where}: overlap"))
     for query in queries.values():
@@ -115,6 +118,7 @@ def _real_query(query: _Query, passages: Sequence[Mapping[str, Any]]) -> RealQue
         sections=list(query.answers),
         passages=[answer["id"] for answer in answers],
         overlap=heading_overlap(query.text, answers) if query.overlap is None else query.overlap,
+        judged=sorted(query.judged),
     )
 
 

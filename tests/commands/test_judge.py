@@ -163,6 +163,23 @@ def test_the_pool_is_the_best_five_sections_of_each_system(team: Path) -> None:
             }
 
 
+def test_the_rivals_are_in_the_pool_and_one_that_fails_is_left_out(
+    team: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passages = list(files.read_jsonl(paths.PASSAGES))
+    before = set(sections(Systems(passages).pools(QUERIES[:1], 5)[0]))
+    new = next(row for row in passages if f"{row['source']}#{row['section']}" not in before)
+    results = [{"source": new["source"], "section": new["section"]}]
+    files.write_jsonl(Path("rivals/found.jsonl"), [{"query": QUERIES[0], "results": results}])
+    url = {"url": "http://127.0.0.1:9", "model": "m", "price": 0, "key_env": "NOT_SET_HERE"}
+    files.write_text(Path("rivals/rivals.yaml"), json.dumps({"api": url, "search": {"run": "found.jsonl"}}))
+    settings = {"rivals": "rivals", "bases": {}, "precision": "fp32", "batch_size": 8}
+    files.write_text(paths.CONFIG / "rivals.yaml", json.dumps(settings))
+    after = set(sections(Systems(passages).pools(QUERIES[:1], 5)[0]))
+    assert after == before | {f"{new['source']}#{new['section']}"}
+    assert "! api is not in the pool: NOT_SET_HERE, which rivals/rivals.yaml names for api" in capsys.readouterr().out
+
+
 def test_the_order_tells_nothing_of_the_systems(team: Path) -> None:
     passages = list(files.read_jsonl(paths.PASSAGES))
     three = Systems(passages)
@@ -185,7 +202,9 @@ def test_yes_is_a_row_no_is_none_and_skipped_is_asked_again(team: Path, person: 
     rows = out_rows()
     assert [row["query"] for row in rows] == [QUERIES[0], QUERIES[0], QUERIES[1]]
     assert [f"{row['source']}#{row['section']}" for row in rows[:2]] == [first[0], first[-1]]
-    assert rows[2] == {"query": QUERIES[1]}
+    assert rows[2] == {"query": QUERIES[1], "judged": pool_of(QUERIES[1])}
+    assert rows[0]["judged"] == first
+    assert "judged" not in rows[1]
     assert printed.splitlines()[-3:] == [
         "2 queries judged, 1 of them with an answer",
         "real.jsonl has 1 queries with answers: 99 more needed for a verdict on what people type",

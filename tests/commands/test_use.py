@@ -23,6 +23,7 @@ pairs: data/none.jsonl
 model: minilm
 model_path: data/none.jsonl
 pin: data/none.jsonl
+rivals: data/none.jsonl
 style: data/sample/style.yaml
 
 generator: sample                 # a file in conf/generator/

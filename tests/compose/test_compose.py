@@ -22,6 +22,7 @@ model: minilm
 model_path: data/none.jsonl
 pin: data/none.jsonl
 style: data/none.jsonl
+rivals: data/none.jsonl
 generator: recorded
 experiment: null
 
@@ -265,7 +266,7 @@ MISTAKES = {
         "params.yaml: experiment: 'fast' is not a file in conf/experiment/; available: data_curve, few_passages, "
         "quick, sweep, two_rounds",
     ),
-    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 13: not valid YAML: "),
+    "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 14: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "rounds: 1", "rounds: [1", "conf/config.yaml, line "),
     "no keys": ("params.yaml", PARAMS, "- a list", "params.yaml must be a mapping of keys to values"),
     "a reference to nothing": (
@@ -480,12 +481,12 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
         ),
         ("train:", "launcher: no.yaml\ntrain:", "launcher: no.yaml not found: write it with `accelerate config"),
         ("epochs: 3", "launcher: no.yaml", "launcher: no.yaml not found: write it with `accelerate config"),
+        ("rivals: data/none.jsonl", "rivals: nosuch", "params.yaml: rivals: nosuch not found; if you have none, write"),
         (
-            "train:",
-            "evaluate: {compare: [own, gone]}\ntrain:",
-            "evaluate.compare: gone is not a model folder",
+            "rivals: data/none.jsonl",
+            "rivals: docs",
+            "params.yaml: rivals: docs must be a folder with a file",
         ),
-        ("train:", "evaluate: {compare: [docs]}\ntrain:", "evaluate.compare: docs is not a model folder; each must"),
         ("train:", "evaluate: {reranker: docs}\ntrain:", "evaluate.reranker: docs is not a model folder; it must"),
         ("epochs: 3", "matryoshka: [256, 384]", "train.matryoshka: [384] are not below the model's own dimension, 384"),
     ],
@@ -509,7 +510,7 @@ def test_a_model_that_is_not_in_the_hub_cache_keeps_its_prompts_by_path_in_its_o
     model_folders()
     edit("params.yaml", "model: minilm", "model: bge_small")
     edit("conf/model/bge_small.yaml", "path: null", "path: own")
-    assert work().startswith("11 stages configured")
+    assert work().startswith("12 stages configured")
     embed = Path("data/config/embed.yaml").read_text()
     assert "path: own\n" in embed
     assert f"query_prompt: '{BGE}'\n" in embed
@@ -519,8 +520,8 @@ def test_what_is_named_and_there_is_taken(project: Path) -> None:
     model_folders()
     edit("params.yaml", "pin: data/none.jsonl", "pin: own")
     edit("params.yaml", "epochs: 3", "matryoshka: [500]")  # left from another model: what is pinned is not trained
-    edit("params.yaml", "train:", "launcher: two.yaml\nevaluate: {compare: [own], reranker: cross}\ntrain:")
-    assert work().startswith("11 stages configured")
+    edit("params.yaml", "train:", "launcher: two.yaml\nevaluate: {reranker: cross}\ntrain:")
+    assert work().startswith("12 stages configured")
 
 
 def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: Path) -> None:
@@ -528,7 +529,7 @@ def test_a_place_that_dvc_brings_or_a_stage_makes_may_not_be_there_yet(project: 
     edit("params.yaml", "own/real.csv", "made/real.csv")
     edit("pulled/docs.dvc", "", "")
     edit("made/dvc.yaml", "", "")
-    assert work().startswith("11 stages configured")
+    assert work().startswith("12 stages configured")
 
 
 @pytest.mark.parametrize(
@@ -543,7 +544,7 @@ def test_what_a_preset_overrules_is_reported(project: Path, preset: str, overrul
     edit("params.yaml", "experiment: null", "experiment: mine")
     edit("conf/experiment/mine.yaml", "", preset)
     end = f"; the preset overrides params.yaml: {overruled}" if overruled else ""
-    assert work() == f"11 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
+    assert work() == f"12 stages configured; base model sentence-transformers/all-MiniLM-L6-v2{end}"
 
 
 def test_compose_imports_nothing_heavy(project: Path) -> None:

@@ -26,6 +26,7 @@ from stages.compose.compose import compose
 from stages.compose.schema import STAGES, known_keys
 from stages.dataset import guidance
 from stages.evaluate import verdict
+from stages.rivals.config import read_rivals
 from tests import pages
 from tests.conftest import TIERS
 from tests.imports import ROOT
@@ -150,6 +151,10 @@ def test_settings_that_a_page_shows_can_be_composed(block: pages.Block, folder: 
     values: dict[str, Any] = yaml.safe_load(block.text)
     if block.title == "params.yaml":
         composed(folder, values)
+    elif block.title == "rivals/rivals.yaml":
+        (folder / "rivals").mkdir(exist_ok=True)
+        (folder / block.title).write_text(block.text, encoding="utf-8")
+        assert set(read_rivals(folder / "rivals")) == set(values)
     else:  # a file of a choice, which has more keys
         shutil.copytree(ROOT / "conf", folder / "conf", dirs_exist_ok=True)
         file = folder / block.title

@@ -7,7 +7,6 @@ import numpy as np
 
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.retrieval.significance import Interval
-from fieldtune.retrieval.systems import SYSTEMS, UNTUNED
 from stages.evaluate.config import EvaluateConfig
 from stages.evaluate.data_curve import DataCurve, ScoredPoint
 from stages.evaluate.deployment import Sizes, deployments
@@ -25,7 +24,7 @@ OTHERS = ("mrr@10", "recall@1", "recall@5", "recall@10", "recall@100", "success@
 
 def config(**changes: Any) -> EvaluateConfig:
     usual: dict[str, Any] = {"draws": 1000, "confidence": 0.95, "meaningful": 0.05, "negligible": 0.02, "seed": 0}
-    usual |= {"good_enough": 0.85, "worth_it": 0.7, "forgetting": 0.05, "compare": [], "reranker": None}
+    usual |= {"good_enough": 0.85, "worth_it": 0.7, "forgetting": 0.05, "reranker": None}
     usual |= {"reranker_queries": 100, "real_evidence": 400, "data_curve": False}
     model = ModelConfig(
         name="a/model", package=None, path="m", query_prompt="", passage_prompt="", max_tokens=64, dimension=32,
@@ -48,13 +47,11 @@ def scores(
         clusters=clusters,
         means={
             system: {"ndcg@10": means[system], **dict.fromkeys(OTHERS, means[system]), "first_rank": 4.25}
-            for system in SYSTEMS
+            for system in means
         },
-        intervals={
-            s: {metric: Interval(means[s], *ends[s], known=clusters >= 6) for metric in METRICS} for s in SYSTEMS
-        },
-        p={other: dict.fromkeys(METRICS, 0.0123) for other in UNTUNED},
-        _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in SYSTEMS},
+        intervals={s: {metric: Interval(means[s], *ends[s], known=clusters >= 6) for metric in METRICS} for s in means},
+        p={other: dict.fromkeys(METRICS, 0.0123) for other in means if not other.startswith("tuned")},
+        _draws={s: dict.fromkeys(METRICS, np.repeat(ends[s], 50)) for s in means},
         _confidence=0.95,
     )
 

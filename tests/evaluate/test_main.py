@@ -18,6 +18,7 @@ from sentence_transformers import SentenceTransformer
 import stages.baseline.__main__ as baseline
 import stages.dataset.__main__ as dataset
 import stages.evaluate.__main__ as evaluate
+import stages.rivals.__main__ as rivals
 from fieldtune.commands import compare
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import passage_text
@@ -56,7 +57,6 @@ worth_it: 0.7
 real_evidence: 400
 forgetting: 0.05
 data_curve: false
-compare: []
 reranker: null
 reranker_queries: 20
 seed: 0
@@ -71,9 +71,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SentenceTransf
 
 
 def evaluated(
-    folder: Path, base: SentenceTransformer, tuned: SentenceTransformer, real: bool = True, text: str = EVALUATE
+    folder: Path,
+    base: SentenceTransformer,
+    tuned: SentenceTransformer,
+    real: bool = True,
+    text: str = EVALUATE,
+    rivals_folder: str = "data/none.jsonl",
 ) -> Numbers:
-    """Run the three stages in `folder`, the working directory; returns metrics.json."""
+    """Run the four stages in `folder`, the working directory; returns metrics.json."""
     made = Workspace()
     for number in range(60):
         words = [WORDS[(7 * number + 11 * place) % 60] for place in range(number % 9 + 8)]
@@ -102,7 +107,10 @@ def evaluated(
     files.write_json(paths.COST, {})
     files.write_json(paths.PASSAGES_REPORT, {})
     files.write_json(paths.REAL_REPORT, {})
-    for module in (dataset, baseline, evaluate):
+    files.write_text(Path("data/none.jsonl"), "")
+    settings = f"rivals: {rivals_folder}\nbases: {{}}\nprecision: fp32\nbatch_size: 16\n"
+    files.write_text(paths.CONFIG / "rivals.yaml", settings)
+    for module in (dataset, baseline, rivals, evaluate):
         module.work()
     metrics: Numbers = json.loads(paths.METRICS.read_text(encoding="utf-8"))
     return metrics
@@ -384,34 +392,75 @@ def test_the_data_curve_is_told_with_the_tuned_model_as_its_end(
     assert plotted[3] == (len(set(of_train)), round(real["tuned"]["ndcg@10"], 4))
 
 
-def test_a_reranker_and_other_models_are_scored_beside(
+def test_a_reranker_and_rivals_are_scored_beside(
     models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    encoder.save(models["bert"], Path("copies/same"))
-    tiny_model(tmp_path / "made", pooling="cls").save("other", create_model_card=False)
-    changed = {
-        "compare: []": "compare: [copies/same, other]",
-        "reranker: null": f"reranker: {cross_encoder(tmp_path / 'reranker')}",
-    }
-    text = EVALUATE
-    for old, new in changed.items():
-        assert old in text
-        text = text.replace(old, new)
-    metrics = evaluated(tmp_path, models["bert"], models["xlmr"], text=text)
-    assert metrics["real"]["compare:same"] == metrics["real"]["base"]
-    other = metrics["real"]["compare:other"]["ndcg@10"]
+    encoder.save(models["bert"], Path("rivals/same"))
+    tiny_model(tmp_path / "made", pooling="cls").save("rivals/other", create_model_card=False)
+    files.write_text(Path("rivals/rivals.yaml"), "same: {folder: same}\nother: {folder: other}\n")
+    assert "reranker: null" in EVALUATE
+    text = EVALUATE.replace("reranker: null", f"reranker: {cross_encoder(tmp_path / 'reranker')}")
+    metrics = evaluated(tmp_path, models["bert"], models["xlmr"], text=text, rivals_folder="rivals")
+    assert metrics["real"]["rival:same"] == metrics["real"]["base"]
+    other = metrics["real"]["rival:other"]["ndcg@10"]
     assert other not in (metrics["real"]["base"]["ndcg@10"], metrics["real"]["tuned"]["ndcg@10"])
     rows = pq.read_table(paths.PER_QUERY).to_pylist()
-    column = [row["compare:other_ndcg@10"] for row in rows if "real" in row["sets"]]
+    column = [row["rival:other_ndcg@10"] for row in rows if "real" in row["sets"]]
     assert sum(column) / len(column) == pytest.approx(other, abs=1e-6)
+    gain = metrics["real"]["gain"]["vs_rival:other"]["ndcg@10"]
+    assert gain["mean"] == pytest.approx(metrics["real"]["tuned"]["ndcg@10"] - other, abs=2e-6)
+    base_p = metrics["real"]["gain"]["vs_base"]["ndcg@10"]["p"]
+    assert metrics["real"]["gain"]["vs_rival:same"]["ndcg@10"]["p"] >= base_p  # corrected for two
     assert metrics["reranked"]["n"] == 20
-    assert set(metrics["reranked"]) >= {*SYSTEMS, "compare:other", "gain"}
+    assert set(metrics["reranked"]) >= {*SYSTEMS, "rival:other", "gain"}
     page = paths.REPORT.read_text(encoding="utf-8")
     assert "Does the gain survive a reranker?" in page
     assert ">other</th>" in page or ">other<" in page
+    assert "Against what you run today" in page
     # Whatever finds all sixty sections is the same behind the reranker.
-    assert metrics["reranked"]["base"] == metrics["reranked"]["tuned"] == metrics["reranked"]["compare:same"]
+    assert metrics["reranked"]["base"] == metrics["reranked"]["tuned"] == metrics["reranked"]["rival:same"]
+    same, _, tuned = metrics["rivals"]
+    assert [row["system"] for row in metrics["rivals"]] == ["rival:same", "rival:other", "tuned"]
+    assert same["judged"] is None
+    # The same architecture, so the same memory and time.
+    assert same["cost"]["bytes_per_million_passages"] == pytest.approx(128_000_000, rel=0.01)
+    assert tuned["cost"]["seconds_per_1000_queries"] == pytest.approx(same["cost"]["seconds_per_1000_queries"], abs=0.1)
+
+
+def test_the_share_that_was_judged_is_of_the_first_ten(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six of the base model's first ten were judged, and of the rival's what both have, and the answers."""
+    monkeypatch.chdir(tmp_path)
+    tiny_model(tmp_path / "made", pooling="cls").save("rivals/other", create_model_card=False)
+    files.write_text(Path("rivals/rivals.yaml"), "other: {folder: other}\n")
+    evaluated(tmp_path, models["bert"], models["xlmr"], rivals_folder="rivals")
+    base = {row["query_id"]: row["sections"][:10] for row in _rankings(paths.BASELINE_RANKINGS, "base")}
+    other = {row["query_id"]: row["sections"][:10] for row in _rankings(paths.RIVALS_RANKINGS, "other")}
+    real = real_queries.read()
+    pools = {f"r{number:06d}": base[f"r{number:06d}"][:6] for number in range(0, len(real), 2)}  # half were judged
+    rows = [
+        {**query.row(), **({"judged": pools[f"r{number:06d}"]} if f"r{number:06d}" in pools else {})}
+        for number, query in enumerate(real)
+    ]
+    files.write_jsonl(paths.REAL, rows)
+    evaluate.work()
+    metrics = json.loads(paths.METRICS.read_text(encoding="utf-8"))
+
+    def share(ranked: dict[str, list[str]]) -> float:
+        known = {name: {*pool, *real[int(name[1:])].sections} for name, pool in pools.items()}
+        return sum(section in known[name] for name in pools for section in ranked[name]) / 10 / len(pools)
+
+    assert metrics["rivals"][0]["judged"] == pytest.approx(share(other), abs=1e-6)
+    assert metrics["rivals"][0]["unfair"] == (share(other) < share(base) - 0.1)
+    assert ("clearly fewer results were judged" in paths.REPORT.read_text(encoding="utf-8")) == (
+        metrics["rivals"][0]["unfair"]
+    )
+
+
+def _rankings(path: Path, system: str) -> list[Numbers]:
+    return [row for row in pq.read_table(path).to_pylist() if row["system"] == system]
 
 
 def test_a_base_model_with_other_weights_than_embed_had_is_not_measured(

@@ -14,6 +14,7 @@ from fieldtune.retrieval.significance import Interval
 from stages.evaluate.output_files import metrics
 from stages.evaluate.probe import Probe
 from stages.evaluate.report import markdown
+from stages.evaluate.rivals import Cost, RivalScore
 from stages.evaluate.verdict import Evidence, Judgement, judge
 from tests.evaluate.made_up import (
     config,
@@ -395,3 +396,45 @@ def test_a_page_of_many_examples_stays_small() -> None:
     place = "folder/" * 12
     many = [example("copy an image to another region " * 4, section=f"{place}guide.md#S{n}") for n in range(100)]
     assert len(page(sets={"real": scores()}, wins=many, losses=many).encode()) < 1_000_000  # of 2 MB
+
+
+def rival(name: str, **changes: Any) -> RivalScore:
+    usual: dict[str, Any] = {
+        "system": f"rival:{name}", "kind": "model", "model": f"someone/{name}", "ndcg": 0.75,
+        "gain": Interval(0.05, 0.01, 0.09), "p": 0.021, "judged": None, "unfair": False,
+        "cost": Cost(seconds_per_1000_queries=7.4, bytes_per_million_passages=1_560_000_000),
+    }  # fmt: skip
+    return RivalScore(**{**usual, **changes})
+
+
+def rivals() -> dict[str, Any]:
+    """An evaluation with three rivals, of which one ranks none of the generated queries."""
+    wide = {"tuned": (0.77, 0.83), "base": (0.66, 0.74)}
+    three: dict[str, Any] = {"rival:old": 0.75, "rival:api": 0.85, "rival:search": 0.7}
+    sets = {name: scores(n, drawn=wide, **three) for name, n in (("real", 2378), ("real_hard", 478))}
+    dollars = Cost(
+        dollars_per_1000_queries=0.0002, dollars_per_million_passages=2.5, bytes_per_million_passages=6 * 10**9
+    )
+    rows = [
+        rival("old"),
+        rival("api", ndcg=0.85, kind="api", cost=dollars, judged=0.42, unfair=True),
+        rival("search", ndcg=0.7, kind="run", model=None, cost=Cost(), judged=0.8),
+        rival("tuned", system="tuned", ndcg=0.8, model=None, gain=None, p=None, judged=0.9),
+    ]
+    judgement = Judgement("marginal", "rival:api", ["The rival api scores higher."], "tuned")
+    return {"sets": {**sets, "synthetic": scores(333, drawn=wide)}, "rivals": rows, "judgement": judgement}
+
+
+def test_rivals_have_a_table_with_what_they_cost_and_how_much_was_judged() -> None:
+    for text in (page(**rivals()), markdown(evaluation(**rivals()))):
+        for words in ("7.4 s", "1.56 GB", "$0.0002", "$2.50 and 6 GB", "unknown", "0.021", "42% !", "80%", "–"):
+            assert words in text, words
+        assert "clearly fewer" in text
+    assert "recommended system <code>rival:api</code>" in page(**rivals())
+    assert "The export holds the tuned model" in page(**rivals())
+
+
+def test_without_rivals_nothing_is_said_of_them() -> None:
+    for text in (page(), markdown(evaluation())):
+        assert "rival" not in text.lower()
+        assert "Holm" not in text

@@ -278,3 +278,40 @@ def test_the_rival_is_the_better_bm25_of_the_choosing_queries() -> None:
     assert plain.verdict == "ship"
     assert fields.verdict == "marginal"
     assert any("BM25 with headings as a field of their own alone scores higher" in reason for reason in fields.reasons)
+
+
+def against(tuned_scores: SetScores, *rivals: str) -> Judgement:
+    return judge(Evidence("real", tuned_scores, {}, 0.9, rivals=rivals), config())
+
+
+def test_a_rival_that_beats_all_that_has_the_tuned_model_in_it_is_named_and_recommended() -> None:
+    answer = against(tuned(0.1, 0.05, 0.15, **{"rival:api": 0.88}), "rival:api")
+    assert (answer.verdict, answer.recommend, answer.of_ours) == ("marginal", "rival:api", "tuned")
+    assert answer.reasons[1] == (
+        "The rival api scores higher than every system with the tuned model, by +0.080 (95% interval +0.030 to "
+        "+0.130) over the tuned model: tuning helps, but what you could run instead is better."
+    )
+    assert any(reason.startswith("Run the rival api (NDCG@10 0.880): it beats") for reason in answer.reasons)
+
+
+def test_a_rival_changes_nothing_unless_it_wins_beyond_luck() -> None:
+    for rival, drawn in ((0.79, (0.79, 0.79)), (0.9, (0.7, 0.95))):
+        far: dict[str, Any] = {"bm25": 0.5, "bm25_fields": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5, "rival:api": rival}
+        set_scores = scores(tuned=0.8, drawn={"tuned": (0.75, 0.85), "rival:api": drawn}, **far)
+        answer = against(set_scores, "rival:api")
+        assert (answer.verdict, answer.recommend, answer.of_ours) == ("ship", "tuned", "tuned")
+        assert not any("rival" in reason for reason in answer.reasons)
+
+
+def test_a_rival_that_the_queries_cannot_judge_decides_nothing() -> None:
+    assert against(tuned(0.1, 0.05, 0.15, **{"rival:search": 0.99})).verdict == "ship"
+
+
+def test_a_rival_is_recommended_where_the_base_is_kept_too_unless_a_system_of_ours_is_better() -> None:
+    kept: dict[str, Any] = {
+        "tuned": 0.7, "bm25": 0.5, "bm25_fields": 0.5, "hybrid": 0.5, "tuned_hybrid": 0.5, "rival:api": 0.8,
+    }  # fmt: skip
+    answer = against(scores(**kept), "rival:api")
+    assert (answer.verdict, answer.recommend, answer.of_ours) == ("keep_base", "rival:api", "base")
+    answer = against(scores(**{**kept, "hybrid": 0.85}), "rival:api")
+    assert (answer.verdict, answer.recommend) == ("keep_base", "hybrid")

@@ -10,11 +10,12 @@ from pathlib import Path
 import anthropic
 import pytest
 
+from fieldtune.buying import api as official_api
+from fieldtune.buying.refusals import BrokenError, UnclearError
 from fieldtune.runtime.errors import UserError
 from stages.generate import api
 from stages.generate.answers import Answer, answer
 from stages.generate.prompt import Prompt
-from stages.generate.refusals import BrokenError, UnclearError
 from tests.generate import workspace
 from tests.generate.fake_anthropic import Fake, Server
 
@@ -129,9 +130,9 @@ def test_the_proxy_of_the_environment_is_used_and_its_exceptions_too(
     [(None, None), ("3", 3.0), ("0.5", 0.5), ("-1", 0.0), ("100000", 600.0), ("soon", None)],
 )
 def test_retry_after_is_read_as_seconds(header: str | None, seconds: float | None) -> None:
-    assert api._retry_after(header) == seconds
+    assert official_api.retry_after(header) == seconds
 
 
 def test_retry_after_may_be_a_date() -> None:
-    assert api._retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    assert api._retry_after("Wed, 21 Oct 2099 07:28:00 GMT") == 600.0
+    assert official_api.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert official_api.retry_after("Wed, 21 Oct 2099 07:28:00 GMT") == 600.0

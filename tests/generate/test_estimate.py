@@ -30,7 +30,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(ROOT / "conf", "conf")
     Path("params.yaml").write_text(
         "documents: docs\nqueries: data/none.jsonl\npairs: data/none.jsonl\nmodel: minilm\n"
-        "model_path: data/none.jsonl\npin: data/none.jsonl\nstyle: data/none.jsonl\ngenerator: claude\n"
+        "model_path: data/none.jsonl\npin: data/none.jsonl\nstyle: data/none.jsonl\nrivals: data/none.jsonl\n"
+        "generator: claude\n"
         "generate: {passages: null}\n"
     )
     files.write_text(Path("data/none.jsonl"), "")

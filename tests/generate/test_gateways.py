@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from fieldtune.buying.refusals import UnclearError
 from fieldtune.runtime.errors import UserError
 from stages.generate import api
-from stages.generate.refusals import UnclearError
 from tests.generate import gateway as gateways
 from tests.generate.gateway import Gateway
 from tests.generate.workspace import KEY, SECRET, covered, environment, prepare, report, run

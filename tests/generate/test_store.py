@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fieldtune.buying.ledger import Committer, Outcome
 from fieldtune.runtime.errors import UserError
-from stages.generate.store import Committer, Outcome, Reply, Store
+from stages.generate.store import Reply, Store
 from tests.generate.workspace import ROOT
 
 RESERVES = """

@@ -19,6 +19,7 @@ STAGES = (
     "embed",
     "dataset",
     "baseline",
+    "rivals",
     "train",
     "curve",
     "evaluate",

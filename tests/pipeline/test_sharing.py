@@ -83,7 +83,7 @@ WRONG: dict[str, str] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", ["documents", "queries", "pairs", "model_path", "pin", "style"])
+@pytest.mark.parametrize("key", ["documents", "queries", "pairs", "model_path", "pin", "style", "rivals"])
 def test_what_dvc_reads_first_is_checked_by_compose(clone: Path, key: str) -> None:
     path = clone / "params.yaml"
     before = path.read_text(encoding="utf-8")

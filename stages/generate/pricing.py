@@ -1,39 +1,16 @@
-"""Tokens and dollars. Amounts are whole nanodollars, so that sums are exact."""
+"""Tokens and prices of a request for queries. Amounts are whole nanodollars."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from fieldtune.buying.money import CHARACTERS_PER_TOKEN, Price
 from fieldtune.runtime.errors import UserError
 from stages.generate.config import MessagesConfig
 
-USD = 1_000_000_000
-CHARACTERS_PER_TOKEN = 4  # of English text, as a rule of thumb
 # A query in JSON with its kind has 102 characters on the mean of the sample's recorded queries.
 _TOKENS_PER_QUERY = 25
 _TOKENS_AROUND = 15  # the JSON around the queries; in the request, what stands around the messages
 _TOKENS_OF_SCHEMA = 1000  # at most, for what the server adds of its own to a request with a schema
-
-
-def usd(amount: int) -> str:
-    """Dollars, with more digits where they are few."""
-    return f"${amount / USD:,.{2 if amount >= USD else 4}f}"
-
-
-@dataclass(frozen=True)
-class Price:
-    """Nanodollars per token."""
-
-    input: float
-    output: float
-
-    def cost(self, input_tokens: int, output_tokens: int) -> int:
-        """Nanodollars, rounded up."""
-        return math.ceil(round(input_tokens * self.input + output_tokens * self.output, 3))
-
-
-FREE = Price(0, 0)
 
 
 def price(config: MessagesConfig, *, batch: bool) -> Price:

@@ -11,6 +11,7 @@ from typing import Any
 from fieldtune.runtime.errors import UserError
 
 MESSAGES = "/v1/messages"
+EMBEDDINGS = "/embeddings"  # after a base URL that ends in /v1
 LONGEST_WAIT = 600.0  # seconds; a server that asks for more is asked again after it
 _LIMITS = re.compile(
     r"You have reached your (?:\w+ ){0,3}API usage limits\.(?: You will regain access on [\d-]+ at [\d:]+ UTC\.)?"
@@ -76,6 +77,17 @@ def shown(url: str) -> str:
 
 
 @dataclass(frozen=True)
+class Settings:
+    """The names of a server's settings and of the file that they stand in, for messages."""
+
+    file: str = "conf/generator/"
+    url: str = "messages.base_url"
+    key: str = "messages.key_variable"
+    model: str = "messages.model"
+    other_protocol: str = "; if it speaks OpenAI's API only, set messages.protocol to openai"  # a remedy for 404
+
+
+@dataclass(frozen=True)
 class Server:
     """A server as messages name it."""
 
@@ -83,6 +95,7 @@ class Server:
     key_variable: str | None = None  # the environment variable with its key; None: it is asked without one
     own: bool = False  # `local`
     model: str = ""
+    settings: Settings = Settings()
 
     def __str__(self) -> str:
         return shown(self.url)
@@ -111,7 +124,7 @@ def refusal(
         return RefusedError(code, retry_after)
     if status >= 500 or status in (408, 409):
         return BrokenError(code)
-    return _stopping(server, path, status, code, error) or _rejection(code, error)
+    return _stopping(server, path, status, code, error) or _rejection(server, code, error)
 
 
 def _stopping(server: Server, path: str, status: int, code: str, error: _Error) -> UserError | None:
@@ -132,12 +145,12 @@ def _stopping(server: Server, path: str, status: int, code: str, error: _Error) 
     return None
 
 
-def _rejection(code: str, error: _Error) -> RejectedError:
+def _rejection(server: Server, code: str, error: _Error) -> RejectedError:
     if error.field:
         name = error.field.partition(".")[0]
         remedy = _WITHOUT.get(name, f"change `{error.field}`")
         return RejectedError(
-            code, error.field, "" if name in ("messages", "system") else f"{remedy} in conf/generator/"
+            code, error.field, "" if name in ("messages", "system") else f"{remedy} in {server.settings.file}"
         )
     if _TOO_LONG.search(error.message):
         return RejectedError(code, "longer than the model's context", "raise the server's context length")
@@ -156,8 +169,8 @@ def page_in_reply(server: Server, body: bytes) -> UserError | None:
     if not re.match(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|\?xml)", body[:200], re.IGNORECASE):
         return None
     return UserError(
-        f"{server} answers with a web page, not as an API: check messages.base_url in conf/generator/, and that no "
-        "login page of the network stands between"
+        f"{server} answers with a web page, not as an API: check {server.settings.url} in {server.settings.file}, and "
+        "that no login page of the network stands between"
     )
 
 
@@ -214,7 +227,7 @@ def _known(path: str, fields: Collection[str]) -> str:
 def _key_refused(server: Server, path: str, code: str, message: str) -> UserError:
     if server.key_variable is None:
         return UserError(
-            f"{server} wants a key ({code}): set messages.key_variable in conf/generator/ to the name of an "
+            f"{server} wants a key ({code}): set {server.settings.key} in {server.settings.file} to the name of an "
             "environment variable that holds it"
         )
     gateway = "" if server.own else ", and ANTHROPIC_CUSTOM_HEADERS if a gateway wants other headers"
@@ -247,12 +260,13 @@ def _not_there(server: Server, path: str, code: str, message: str) -> UserError:
         return NotThereError(
             f"{server} does not know the model {server.model} ({code}): "
             + ("pull it there, or set" if server.own else "set")
-            + " messages.model in conf/generator/"
+            + f" {server.settings.model} in {server.settings.file}"
         )
-    other = "; if it speaks OpenAI's API only, set messages.protocol to openai" if server.own else ""
+    settings = server.settings
+    other = settings.other_protocol if server.own else ""
     return NotThereError(
-        f"{server} does not know the model, or is not a server of the {_api(path)} ({code}): check messages.model "
-        f"and messages.base_url in conf/generator/{other}"
+        f"{server} does not know the model, or is not a server of the {_api(path)} ({code}): check "
+        f"{settings.model} and {settings.url} in {settings.file}{other}"
     )
 
 
@@ -264,4 +278,5 @@ def _proxy_wants_credentials(server: Server, path: str, code: str, message: str)
 
 
 def _api(path: str) -> str:
-    return "Messages API" if path.startswith(MESSAGES) else "chat completions API"
+    names = {MESSAGES: "Messages API", EMBEDDINGS: "embeddings API"}
+    return next((name for start, name in names.items() if path.startswith(start)), "chat completions API")

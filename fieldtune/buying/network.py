@@ -7,14 +7,15 @@ import ssl
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 
 import aiohttp
 import certifi
 import httpx2
 from anthropic import DefaultAioHttpClient
 
+from fieldtune.buying.refusals import BrokenError, Server, UnclearError, bare_url, shown
 from fieldtune.runtime.errors import UserError
-from stages.generate.refusals import BrokenError, UnclearError, bare_url, shown
 
 CONNECT = 30.0  # seconds until there is a connection, at most
 _LOOPBACK = re.compile(r"localhost|0\.0\.0\.0|.*\.localhost|127(\.\d{1,3}){3}|::1|\[::1\]")
@@ -60,22 +61,22 @@ def custom_headers() -> dict[str, str]:
     return headers
 
 
-def http_client(url: str, timeouts: httpx2.Timeout) -> httpx2.AsyncClient:
+def http_client(server: Server, timeouts: httpx2.Timeout) -> httpx2.AsyncClient:
     """The HTTP client for a server: over aiohttp, through the environment's proxies, which loopback never is.
 
     Raises UserError if a proxy of the environment is not one that aiohttp can use.
     """
     trusted = ssl.create_default_context()
     trusted.load_verify_locations(certifi.where())  # some Pythons know no authorities of their own
-    host = urllib.parse.urlsplit(url).hostname or ""
+    host = urllib.parse.urlsplit(server.url).hostname or ""
     through_proxy = not _LOOPBACK.fullmatch(host)
     if through_proxy:
-        _check_proxy(url)
+        _check_proxy(server.url)
     return DefaultAioHttpClient(
         trust_env=through_proxy,
         verify=trusted,
         timeout=timeouts,
-        event_hooks={"response": [_refuse_redirect]},
+        event_hooks={"response": [partial(_refuse_redirect, server)]},
     )
 
 
@@ -97,7 +98,7 @@ def _check_proxy(url: str) -> None:
         raise UserError(f"{variables} names a proxy of {at.scheme}, which is not supported: set one of http://")
 
 
-async def _refuse_redirect(response: httpx2.Response) -> None:
+async def _refuse_redirect(server: Server, response: httpx2.Response) -> None:
     """Raise UserError for a redirect by which the documents would go elsewhere, or the request would change."""
     if not response.has_redirect_location:
         return
@@ -107,7 +108,7 @@ async def _refuse_redirect(response: httpx2.Response) -> None:
         where = f"{to.scheme}://{to.host}" + (f":{to.port}" if to.port else "")
         raise UserError(
             f"{response.url.scheme}://{response.url.host} redirects requests to {where} ({response.status_code}): set "
-            "messages.base_url in conf/generator/ to where they are answered"
+            f"{server.settings.url} in {server.settings.file} to where they are answered"
         )
 
 
