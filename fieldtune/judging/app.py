@@ -4,7 +4,7 @@ import hmac
 import importlib.resources
 import ipaddress
 import logging
-import socket
+import platform
 from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -167,7 +167,7 @@ class Guard:
 
 def _hosts(listening: str) -> frozenset[str]:
     """The names, in small letters, that the machine may be asked by; addresses are always right."""
-    names = {"localhost", listening, socket.gethostname(), f"{socket.gethostname()}.local"}
+    names = {"localhost", listening, platform.node(), f"{platform.node()}.local"}
     return frozenset(name.lower() for name in names)
 
 

@@ -1,6 +1,7 @@
 """The process that a judging runs in: a link to open, a server until Ctrl-C."""
 
 import os
+import platform
 import secrets
 import signal
 import socket
@@ -48,7 +49,7 @@ def token() -> str:
 
 def link(host: str, port: int, secret: str, person: str) -> str:
     """The page's address. What stands behind the `#` stays in the browser: it is in no log."""
-    shown = socket.gethostname() if host in ("0.0.0.0", "::") else host
+    shown = platform.node() if host in ("0.0.0.0", "::") else host
     name = f"&name={quote(person)}" if person else ""
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/#token={quote(secret)}{name}"
 

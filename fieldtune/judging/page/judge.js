@@ -101,7 +101,7 @@ function showCounts() {
 }
 
 function showTyping() {
-  const input = make("input", { id: "typed", type: "text", class: "typed", maxlength: "2000", autocomplete: "off" });
+  const input = make("input", { id: "typed", type: "text", maxlength: "2000", autocomplete: "off" });
   const form = make("form", {
     submit: (event) => {
       event.preventDefault();
