@@ -62,13 +62,7 @@ def summary(counts: Counter[str], out: Path, now: Path) -> str:
         )
     if not out.is_file():
         return message
-    number = len(
-        {
-            query_of(where, row)
-            for where, row in tables.read(out)
-            if has_answer(row) and tables.cell(row, "relevance") != "1"
-        }
-    )
+    number = len({query_of(where, row) for where, row in tables.read(out) if has_answer(row)})
     enough = f"{_ENOUGH - number:,} more needed for" if number < _ENOUGH else "enough for"
     lines = [message, f"{out} has {number:,} queries with answers: {enough} a verdict on what people type"]
     if now.resolve() == out.resolve():

@@ -85,27 +85,27 @@ def create_app(session: Session, token: str, host: str) -> ASGIApp:
         return _json(session.view(parse(_Asked, await _body(request)).person))
 
     async def press(request: Request) -> Response:
-        asked = parse(_Pressed, await _body(request))
+        body = parse(_Pressed, await _body(request))
         try:
-            session.press(asked.person, Press(asked.action, asked.query, asked.passage_id, asked.relevance))
+            session.press(body.person, Press(body.action, body.query, body.passage_id, body.relevance))
         except Refused as refused:
-            return _json(session.view(asked.person) | {"message": str(refused)}, 409)
-        return _json(session.view(asked.person))
+            return _json(session.view(body.person) | {"message": str(refused)}, 409)
+        return _json(session.view(body.person))
 
     async def queries(request: Request) -> Response:
-        asked = parse(_Typed, await _body(request))
+        body = parse(_Typed, await _body(request))
         try:
-            session.add_queries(asked.person, asked.queries)
+            session.add_queries(body.person, body.queries)
         except Refused as refused:
-            return _json(session.view(asked.person) | {"message": str(refused)}, 409)
-        if asked.start:
-            session.start(asked.person)
-        return _json(session.view(asked.person))
+            return _json(session.view(body.person) | {"message": str(refused)}, 409)
+        if body.start:
+            session.start(body.person)
+        return _json(session.view(body.person))
 
     async def search(request: Request) -> Response:
-        asked = parse(_Searched, await _body(request))
+        body = parse(_Searched, await _body(request))
         try:
-            return _json({"hits": await session.search(asked.text, asked.by, asked.query)})
+            return _json({"hits": await session.search(body.text, body.by, body.query)})
         except Refused as refused:
             return _json({"hits": [], "message": str(refused)}, 409)
 
@@ -212,7 +212,7 @@ async def _api_error(_: Request, error: Exception) -> Response:
 
 
 async def _not_saved(_: Request, error: Exception) -> Response:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
     log.error("not saved", extra={"fields": {"reason": reason}})
     return _error(507, f"not saved: {reason}. Make room on the disk, then press the key again")
 

@@ -28,7 +28,7 @@ _LEAST_TOKEN = 16  # characters
 
 @dataclass(frozen=True)
 class Judging:
-    """What is judged, and where it is written."""
+    """The queries to judge, and the files of their judgements."""
 
     queries: list[str]  # in the order of judging
     typed: Path | None  # the file of typed queries; None: no query is typed

@@ -33,7 +33,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Press:
-    """What a person presses."""
+    """A key that a person presses."""
 
     action: str  # as in the journal
     query: str = ""
@@ -43,7 +43,7 @@ class Press:
 
 @dataclass
 class _Person:
-    """What is remembered of a person until the server ends."""
+    """The memory of a person until the server ends."""
 
     query: str = ""  # the one that was shown last
     at: float = 0.0  # seconds, when

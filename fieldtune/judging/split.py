@@ -52,7 +52,7 @@ def propose(queries: Sequence[JudgedQuery], cluster_of: Mapping[str, int], examp
 
     `cluster_of` is of `linked_sections`; `examples` are those of the style file. Queries with a section or a copy of
     it in common, or with nearly the same words, are one cluster, and have one split. Style comes first. With fewer than
-    150 answered queries all others are test; otherwise clusters become test, in the order of a hash, until it has 150,
+    150 answered queries the rest is test; otherwise clusters become test, in the order of a hash, until it has 150,
     and the rest train. A query without an answer has a use as style only.
     """
     unit_of = _units(queries, cluster_of)
@@ -113,10 +113,10 @@ def _style(queries: Sequence[JudgedQuery], examples: Sequence[str]) -> tuple[set
         equal = {each.query for each in queries if equals_example(each.query, examples)}
         return equal, "they are the examples of the style file, which generated queries imitate"
     free = [each for each in queries if not each.split]
-    without = [each.query for each in free if not each.sections]
-    if len(without) >= FEWEST:
+    unanswered = [each.query for each in free if not each.sections]
+    if len(unanswered) >= FEWEST:
         return set(
-            choose_examples(without, EXAMPLES)
+            choose_examples(unanswered, EXAMPLES)
         ), "queries without an answer show a style and cost the test nothing"
     answered = [each.query for each in free if each.answered]
     spare = min(EXAMPLES, len(answered) - _LEAST_TEST)

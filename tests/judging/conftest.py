@@ -18,7 +18,7 @@ from tests.evaluate.test_report_browser import chromium
 from tests.imports import ROOT
 
 TOKEN = "a-token-of-the-test-0123"
-WAIT = 120  # seconds, on a machine that is busy
+WAIT = 300  # seconds, on a machine that is busy
 
 
 class Server:

@@ -16,7 +16,7 @@ from fieldtune.runtime import paths
 from tests.commands.test_judge import QUERIES, sections
 from tests.commands.test_judge import template as template
 from tests.imports import ROOT
-from tests.judging.conftest import TOKEN, Judge, Server
+from tests.judging.conftest import TOKEN, WAIT, Judge, Server
 
 pytestmark = pytest.mark.integrations
 
@@ -68,7 +68,7 @@ def test_models_that_cannot_be_loaded_end_the_command_with_their_message(templat
     server.write_log(QUERIES)
     server.run(*COMMAND, "0")
     assert server._process is not None
-    assert server._process.wait(timeout=120) == 1
+    assert server._process.wait(timeout=WAIT) == 1
     printed = (server.folder / "printed.txt").read_text()
     assert "✗ the base model, someone/tiny, is not in own/model." in printed
     assert "Traceback" not in printed
@@ -80,6 +80,7 @@ def test_splits_are_proposed_with_reasons_and_written_on_demand(
     shutil.copytree(template, tmp_path / "team")
     monkeypatch.chdir(tmp_path / "team")
     shutil.copy(ROOT / "data/config/dataset.yaml", "data/config")
+    files.write_text(paths.NONE, "\n")
     answered = [{"query": f"{a} {b}", "source": f"doc{n % 4}.md", "section": f"Part {n % 24 // 6 * 6}", "relevance": 2}
                 for n, (a, b) in enumerate(pairwise(QUERIES))]  # fmt: skip
     unanswered = [{"query": f"{word} missing", "answered": False} for word in ("lamp", "door", "vent", "pump", "fan")]
