@@ -11,6 +11,7 @@ from typing import Any
 from fieldtune.commands import judge_terminal, params
 from fieldtune.commands.judged_table import check_out, not_in, queries_of, summary, to_judge, typed_queries
 from fieldtune.commands.preconditions import check_ranking
+from fieldtune.commands.query_rows import has_answer
 from fieldtune.commands.style import style_in_use
 from fieldtune.corpus import files, tables
 from fieldtune.runtime import paths
@@ -153,11 +154,12 @@ def _judged(out: Path, passages: list[dict[str, Any]], documents: str) -> Any:
     from stages.real.matching import match
 
     rows = list(tables.read(out))
-    partly, full = set(), set()
+    full: set[str] = set()  # queries with a row that answers in full
     splits = {}
     for _, row in rows:
         query = normalised(cell(row, "query"))
-        (partly if cell(row, "relevance") == "1" else full).add(query)
+        if has_answer(row):
+            full.add(query)
         splits[query] = cell(row, "split") or cell(row, "group")
     matched = match(rows, passages, documents)
     return [

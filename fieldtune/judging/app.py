@@ -208,7 +208,7 @@ def _error(status: int, message: str) -> Response:
 
 async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return _error(error.status, error.body["error"]["message"])
+    return _error(error.status, str(error))
 
 
 async def _not_saved(_: Request, error: Exception) -> Response:
