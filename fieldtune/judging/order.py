@@ -20,7 +20,10 @@ def order(queries: Sequence[str]) -> list[str]:
     words (`choose_examples`); the others follow in the order of a hash, so that whenever a person stops, a sample of
     the log is judged. Fewer stay in the order of the table.
     """
-    distinct = list({normalised(query): query for query in reversed(queries)}.values())[::-1]
+    first_spelling: dict[str, str] = {}
+    for query in queries:
+        first_spelling.setdefault(normalised(query), query)
+    distinct = list(first_spelling.values())
     cluster_of = clusters(len(distinct), near_copies(distinct))
     kept = [query for number, query in enumerate(distinct) if cluster_of[number] == number]
     if len(kept) <= FIRST:

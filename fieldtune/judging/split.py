@@ -115,9 +115,8 @@ def _style(queries: Sequence[JudgedQuery], examples: Sequence[str]) -> tuple[set
     free = [each for each in queries if not each.split]
     unanswered = [each.query for each in free if not each.sections]
     if len(unanswered) >= FEWEST:
-        return set(
-            choose_examples(unanswered, EXAMPLES)
-        ), "queries without an answer show a style and cost the test nothing"
+        chosen = choose_examples(unanswered, EXAMPLES)
+        return set(chosen), "queries without an answer show a style and cost the test nothing"
     answered = [each.query for each in free if each.answered]
     spare = min(EXAMPLES, len(answered) - _LEAST_TEST)
     if spare >= FEWEST:

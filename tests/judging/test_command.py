@@ -88,7 +88,7 @@ def test_splits_are_proposed_with_reasons_and_written_on_demand(
     Path("real.jsonl").write_text(before)
     cli.main(["judge", "--split"])
     printed = capsys.readouterr().out
-    assert "style 5: without an answer they show how users type" in printed
+    assert "style 5: queries without an answer show a style" in printed
     assert re.search(r"test \d: with fewer than 150 answers", printed)
     assert printed.endswith("add `--yes`.\nnothing was written\n")
     assert Path("real.jsonl").read_text() == before

@@ -8,7 +8,17 @@ from fieldtune.judging.order import FIRST, near_copies, order
 
 def test_near_copies_are_judged_once_and_a_short_table_keeps_its_order() -> None:
     long = " ".join(f"word{number}" for number in range(40))
-    queries = ["reset the lamp", "Reset  the LAMP", "lamps: reset", "reset the door", long, f"{long} more", "?", "!"]
+    queries = [
+        "reset the lamp",
+        "Reset  the LAMP",
+        "lamps: reset",
+        "reset the door",
+        long,
+        f"{long} more",
+        "?",
+        "!",
+        "RESET the lamp",
+    ]
     assert order(queries) == ["reset the lamp", "reset the door", long, "?", "!"]
     assert near_copies([]).tolist() == []
 
