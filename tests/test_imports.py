@@ -13,7 +13,7 @@ BELOW = {
     "retrieval": {"runtime", "corpus"},
     "sources": {"runtime", "corpus", "models", "retrieval"},
 }
-ABOVE_STAGES = ("commands", "serve")
+ABOVE_STAGES = ("commands", "judging", "serve")
 
 
 def test_each_package_of_the_library_has_its_place() -> None:

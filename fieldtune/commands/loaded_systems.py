@@ -6,7 +6,6 @@ what, and a section that no system ranks high counts as not an answer.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,12 @@ import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus, passage_text, section_id
 from fieldtune.corpus.vectors import PASSAGES, MissingVectorsError, read_vectors, shards
+from fieldtune.judging.candidates import Candidate, SearchBy
 from fieldtune.models import base_models, encoder
 from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import ranking
+from fieldtune.retrieval.bm25 import temporary_index
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
@@ -26,15 +27,6 @@ from fieldtune.runtime.settings import load
 from stages.embed.config import EmbedConfig
 from stages.rivals.config import RivalsConfig
 from stages.rivals.systems import RetrievalTask, load_rivals
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A section that may answer a query."""
-
-    source: str
-    section: str
-    passages: list[int]  # the best one of each system that ranked the section, as rows of passages.jsonl
 
 
 class Systems:
@@ -50,6 +42,8 @@ class Systems:
         # Each passage is a section of its own here, since the best passage of a section is what is shown.
         ids = [row["id"] for row in passages]
         self._corpus = Corpus(ids, np.arange(len(ids)), [passage_text(row) for row in passages])
+        with temporary_index(self._corpus.texts) as index:
+            self._bm25 = index  # what is mapped into memory outlives its file
         options: dict[str, Any] = {"bf16": use_bf16(config.precision), "batch_size": config.batch_size}
         try:
             base = read_vectors(paths.VECTORS, PASSAGES, self._corpus.texts)
@@ -88,13 +82,21 @@ class Systems:
                 hits[name] = [(row, scores[row]) for row in best.values()]
         return hits
 
+    def search(self, text: str, by: SearchBy, top: int) -> list[int]:
+        """The best passage of each of the first `top` sections by BM25, or by the tuned or else the base model."""
+        name = "bm25" if by == "words" else "tuned" if "tuned" in self._models else "base"
+        return list(self._sections(self._rank_by(name, [text]).sections[0], top).values())
+
     def _rank(self, queries: Sequence[str]) -> dict[str, Rankings]:
         """Rankings of passages by each system."""
-        rankings = {"bm25": ranking.bm25(queries, self._corpus)}
-        for name, (model, vectors) in self._models.items():
-            query_vectors = model.encode(queries, "query", label="encoding queries")
-            rankings[name] = ranking.dense(query_vectors, vectors, self._corpus)
-        return rankings
+        return {name: self._rank_by(name, queries) for name in ("bm25", *self._models)}
+
+    def _rank_by(self, name: str, queries: Sequence[str]) -> Rankings:
+        if name == "bm25":
+            return ranking.by_fields(self._bm25, queries, self._corpus, (0.0,))[0.0]
+        model, vectors = self._models[name]
+        label = "encoding queries" if len(queries) > 1 else None
+        return ranking.dense(model.encode(queries, "query", label=label), vectors, self._corpus)
 
     def _rivals(self, queries: Sequence[str]) -> dict[str, Rankings]:
         """Rankings of passages by the rivals; one that cannot rank is left out, which is said."""

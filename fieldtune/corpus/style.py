@@ -139,15 +139,18 @@ def choose_examples(queries: Iterable[str], count: int) -> list[str]:
     opening = _openings(candidates, count)
     wanted = {word: count * number / len(candidates) for word, number in Counter(opening.values()).items()}
     chosen: list[str] = []
-    while len(chosen) < min(count, len(candidates)):
+    nearest = dict.fromkeys(candidates, 0.0)  # of those that remain, the highest overlap with a chosen one
+    while len(chosen) < count and nearest:
         of_quarter = Counter(quarter[text] for text in chosen)
         of_opening = Counter(opening[text] for text in chosen)
 
-        def misfit(text: str, of_quarter: Counter[int] = of_quarter, of_opening: Counter[str] = of_opening) -> Any:
-            missing = wanted[opening[text]] - of_opening[opening[text]]
-            return of_quarter[quarter[text]], -missing, max((word_overlap(text, o) for o in chosen), default=0.0)
-
-        chosen.append(min((text for text in candidates if text not in chosen), key=misfit))
+        misfit = {
+            text: (of_quarter[quarter[text]], of_opening[opening[text]] - wanted[opening[text]], highest)
+            for text, highest in nearest.items()
+        }
+        chosen.append(min(nearest, key=misfit.__getitem__))
+        del nearest[chosen[-1]]
+        nearest = {text: max(highest, word_overlap(text, chosen[-1])) for text, highest in nearest.items()}
     return sorted(chosen, key=candidates.index)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fieldtune.corpus.scripts import LETTERS, MARKS, NO_BLANKS
 
-_STOP_WORDS = frozenset(
+STOP_WORDS = frozenset(
     ("a", "an", "the", "to", "of", "for", "in", "on", "and", "or", "with", "from", "by", "your", "that", "is", "are")
 )
 _WITHOUT_BLANKS = re.compile(f"[{NO_BLANKS}]")
@@ -75,7 +75,7 @@ def stem(word: str) -> str:
 def overlap(query: str, heading: str) -> float:
     """The share of a heading's word stems (stop words aside) that the query repeats, 0 to 1."""
     in_heading, in_query = (
-        {stem(word) for word in _WORD.findall(paired(text).lower().replace("_", " ")) if word not in _STOP_WORDS}
+        {stem(word) for word in _WORD.findall(paired(text).lower().replace("_", " ")) if word not in STOP_WORDS}
         for text in (heading, query)
     )
     return len(in_heading & in_query) / len(in_heading) if in_heading else 0.0

@@ -56,7 +56,7 @@ def serve(settings: ServeSettings, host: str, port: int) -> None:
     else:
         backends.choose(exported.read(settings.folder), settings.model)  # a mistake is reported once, not per worker
         app = partial(_in_worker, settings)
-    listening = _listen(host, port)
+    listening = listen(host, port)
     config = uvicorn.Config(
         app,
         factory=not one,
@@ -104,7 +104,8 @@ def _in_worker(settings: ServeSettings) -> ASGIApp:
         sys.exit(STARTUP_FAILURE)  # the supervisor ends instead of restarting it
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises UserError if the address cannot be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)

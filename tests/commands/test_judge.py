@@ -1,4 +1,4 @@
-"""`fieldtune judge` with real, tiny models: what is shown, what is kept, by lines and at a real terminal."""
+"""`fieldtune judge --terminal` with real, tiny models: what is shown, what is kept, by lines and at a real terminal."""
 
 import fcntl
 import io
@@ -24,10 +24,11 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.commands import cli
-from fieldtune.commands.loaded_systems import Candidate, Systems
+from fieldtune.commands.loaded_systems import Systems
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.passages import Corpus, passage_text, section_hash, section_id
 from fieldtune.corpus.vectors import PASSAGES, read_vectors, write_vectors
+from fieldtune.judging.candidates import Candidate
 from fieldtune.models import encoder
 from fieldtune.retrieval import ranking
 from fieldtune.runtime import paths
@@ -94,7 +95,7 @@ def person(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
 
 
 class Person:
-    """Runs `fieldtune judge` and gives lines as answers."""
+    """Runs `fieldtune judge --terminal` and gives lines as answers."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self._monkeypatch = monkeypatch
@@ -103,7 +104,7 @@ class Person:
     def judges(self, lines: str, *arguments: str) -> str:
         """All that is printed; each character of `lines` but line ends is a line of its own."""
         self._monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-        cli.main(["judge", *arguments])
+        cli.main(["judge", "--terminal", *arguments])
         return self._capsys.readouterr().out
 
     def refused(self, *arguments: str) -> str:
@@ -287,7 +288,7 @@ def test_typed_queries_outlive_control_c_and_models_that_do_not_load(
     shutil.rmtree("own/model")
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{QUERIES[1]}\n\n"))
     with pytest.raises(SystemExit, match="1"):
-        cli.main(["judge"])
+        cli.main(["judge", "--terminal"])
     assert out_rows("real.queries.jsonl") == [{"query": QUERIES[0]}, {"query": QUERIES[1]}]
 
 
@@ -336,7 +337,7 @@ class Terminal:
         self._inner = inner
         kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fieldtune.commands.cli", "judge", *arguments],
+            [sys.executable, "-m", "fieldtune.commands.cli", "judge", "--terminal", *arguments],
             env={**kept, "PYTHONPATH": str(ROOT), "TERM": "xterm", "OMP_NUM_THREADS": "1"},
             stdin=inner,
             stdout=inner,
