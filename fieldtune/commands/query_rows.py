@@ -22,8 +22,8 @@ def query_of(where: str, row: Mapping[str, Any]) -> str:
 
 
 def has_answer(row: Mapping[str, Any]) -> bool:
-    """Tell if a row gives the place of its query's answer."""
-    return any(cell(row, name) for name in NAMES)
+    """Tell if a row gives the place of its query's answer, and not of a partial one."""
+    return any(cell(row, name) for name in NAMES) and cell(row, "relevance").removesuffix(".0") not in ("0", "1")
 
 
 def one_line(text: str) -> str:

@@ -43,9 +43,9 @@ def warnings_of(folder: Path) -> tuple[str, ...]:
 
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each judgement above 0 as a row of real queries: `query`, `passage_id` and `split`, named for its file:
-    qrels/train.tsv, qrels/dev.tsv, any other is test. A row whose query is not in queries.jsonl has no `query`, but
-    `unknown_query`, its id. Raises UserError for a line that is not a judgement.
+    """Each judgement above 0 as a row of real queries: `query`, `passage_id`, `beir_score` and `split`, named for its
+    file: qrels/train.tsv, qrels/dev.tsv, any other is test. A row whose query is not in queries.jsonl has no `query`,
+    but `unknown_query`, its id. Raises UserError for a line that is not a judgement.
     """
     texts = _queries(folder)
     for path in _qrels(folder):
@@ -62,7 +62,7 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise UserError(f"{place}: the score is not an integer")
             if float(score) > 0:
                 question = {"query": texts[query]} if texts.get(query) else {"unknown_query": query}
-                yield place, {**question, "passage_id": passage, "split": split}
+                yield place, {**question, "passage_id": passage, "beir_score": int(float(score)), "split": split}
 
 
 def _packed_or_not(path: Path) -> Path | None:

@@ -89,7 +89,7 @@ def _score(judged: Judged, corpus: Corpus, batch_size: int, bf16: bool, model: P
         queries = encode(judged.texts, "query")
         passages = encode(corpus.texts, "document", label="encoding passages")
     ranked = ranking.dense(queries, passages, corpus)
-    values: list[float] = metrics.per_query(ranked, judged.relevant)["ndcg@10"].tolist()
+    values: list[float] = metrics.per_query(ranked, judged.grades)["ndcg@10"].tolist()
     return values
 
 

@@ -48,7 +48,7 @@ def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
     systems = {system: systems[system] for system in SYSTEMS}
     compared = _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)])
     systems |= {name: self_passages.leave_out(rankings, own) for name, rankings in compared.items()}
-    values = {system: metrics.per_query(rankings, judged.relevant) for system, rankings in systems.items()}
+    values = {system: metrics.per_query(rankings, judged.grades) for system, rankings in systems.items()}
     return Ranked(systems, values, share, queries, passages)
 
 

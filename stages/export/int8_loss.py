@@ -21,7 +21,7 @@ class Check:
     query_set: str
     queries: list[str]
     passages: Corpus
-    _relevant: list[set[int]]
+    _grades: list[dict[int, float]]
     _query_vectors: Vectors
     _passage_vectors: Vectors
 
@@ -40,7 +40,7 @@ class Check:
         )
 
     def _ndcg(self, queries: Vectors, passages: Vectors) -> metrics.Values:
-        return metrics.per_query(ranking.dense(queries, passages, self.passages), self._relevant)["ndcg@10"]
+        return metrics.per_query(ranking.dense(queries, passages, self.passages), self._grades)["ndcg@10"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def draw(
         query_set=judged.main_set,
         queries=drawn.texts,
         passages=Corpus(corpus.sections, corpus.section_of[part], [corpus.texts[row] for row in part]),
-        _relevant=drawn.relevant,
+        _grades=drawn.grades,
         _query_vectors=queries[rows],
         _passage_vectors=passages[part],
     )

@@ -49,13 +49,16 @@ def work() -> str:
     of_splits = Counter(query.split for query in matched.queries)
     counts = {split: of_splits[split] for split in SPLITS}
     _write(paths.REAL, (query.row() for query in matched.queries))
-    _write(paths.REAL_LOG, ({"query": query} for query in matched.log))
+    unanswered = set(matched.unanswered)
+    said = {"answered": False}
+    _write(paths.REAL_LOG, ({"query": query, **(said if query in unanswered else {})} for query in matched.log))
     files.write_json(
         paths.REAL_REPORT,
         {
             "queries": len(matched.queries),
             **counts,
             "log": len(matched.log),
+            **_of_log(matched),
             "unmatched_rows": matched.unmatched_rows,
             "unmatched": matched.unmatched,
         },
@@ -68,7 +71,17 @@ def work() -> str:
         return "no real queries: the verdict will rest on held-out generated ones"
     parts = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
     log = f"; {len(matched.log):,} without an answer" if matched.log else ""
+    if matched.unanswered:
+        log += f", {len(matched.unanswered):,} of them not answered by these documents"
+    if matched.partly:
+        log += f", {matched.partly:,} of them answered partly"
     return f"{len(matched.queries):,} real queries with answers ({parts or 'none'}){log}"
+
+
+def _of_log(matched: Matched) -> dict[str, int]:
+    """The counts of the queries in the log that were judged, if there are any."""
+    counts = {"unanswered": len(matched.unanswered), "partly": matched.partly}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _none_matched(config: RealConfig, matched: Matched, passage: Mapping[str, Any]) -> str:

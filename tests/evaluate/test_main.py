@@ -113,8 +113,9 @@ def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float
     qrels: dict[str, dict[str, int]] = {}
     for row in pq.read_table(paths.QRELS).to_pylist():
         if row["set"] == of_set:
-            qrels.setdefault(row["query_id"], {})[row["section"]] = row["relevance"]
-    measures = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"})
+            qrels.setdefault(row["query_id"], {})[row["section"]] = int(2 * row["relevance"])  # from 2 on it answers
+    names = {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"}
+    measures = pytrec_eval.RelevanceEvaluator(qrels, names, relevance_level=2)
     scores: dict[str, dict[str, float]] = {}
     for system in {row["system"] for row in rankings}:
         run = {
