@@ -14,7 +14,13 @@ CORPUS = Corpus([f"s{number:03}" for number in range(ROWS // 2)], np.arange(ROWS
 
 
 def judged(*relevant: set[int]) -> Judged:
-    return Judged(["q"] * len(relevant), [""] * len(relevant), [dict.fromkeys(answers, 1) for answers in relevant], np.arange(len(relevant)), {})
+    return Judged(
+        ["q"] * len(relevant),
+        [""] * len(relevant),
+        [dict.fromkeys(answers, 1) for answers in relevant],
+        np.arange(len(relevant)),
+        {},
+    )
 
 
 def test_answers_are_in_then_the_nearest_then_others() -> None:
