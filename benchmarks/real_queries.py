@@ -7,9 +7,9 @@
 A `<folder>` is laid out as for `benchmarks.domains`, with styled_queries.jsonl and style_examples.json. Its human
 queries are dealt into two halves by their answers' clusters, another deal in each draw. One half is the test and
 nothing else (`train.real_evidence: 0`); of the other, the first N queries in the draw's order are training data: as
-`pairs:` alone, of which the pipeline keeps a tenth or more for dev, or as real queries of the split `train` beside the
-styled ones. So the queries of 12 are among those of 50. 0 of them beside the styled ones is always run: what the others
-add is a gain over that.
+`pairs:` alone, each with its first answer, of which the pipeline keeps a fifth or more for dev and a test of its own;
+or as real queries of the split `train` beside the styled ones. So the queries of 12 are among those of 50. 0 of them
+beside the styled ones is always run: what the others add is a gain over that.
 
 Each cell (a folder, a draw, N, alone or styled) is one run of the pipeline, and a line of `<results.jsonl>` once it is
 done; cells that are in the file are not run again, so that a killed run goes on where it was, and several may share the
@@ -102,8 +102,8 @@ def write_set(documents: Path, folder: Path, halves: Halves, cell: Cell) -> Path
             shutil.copyfile(documents / name, folder.parent / name)
         return folder.parent / STYLED
     pairs = folder.parent / HUMAN
-    rows = [{"query": query, "passage_id": passage} for query, passages in learnt.items() for passage in passages]
-    files.write_jsonl(pairs, rows)
+    # One each: the data set drops a query that was written for two passages.
+    files.write_jsonl(pairs, ({"query": query, "passage_id": passages[0]} for query, passages in learnt.items()))
     return pairs
 
 

@@ -42,7 +42,7 @@ def work() -> str:
     if warning := misnamed(row for _, row in rows):
         note(f"! {config.queries}: {warning}")
     matched = match(rows, passages, config.documents)
-    if matched.unmatched_rows and not matched.queries:
+    if matched.unmatched_rows and not matched.matched_rows:
         raise UserError(_none_matched(config, matched, passages[0]))
     style = read_style(Path(config.style))
     matched.queries = style_apart(matched.queries, style.examples if style else [])

@@ -26,6 +26,7 @@ class Matched:
     log: list[str] = field(default_factory=list)  # distinct queries without one
     unanswered: list[str] = field(default_factory=list)  # those of the log that these documents are said not to answer
     partly: int = 0  # other queries of the log, with answers that all are partial
+    matched_rows: int = 0  # that name a place which was found
     unmatched: list[dict[str, Any]] = field(default_factory=list)  # rows: where, query, place, reason, candidates
     unmatched_rows: int = 0
 
@@ -63,6 +64,7 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
         if hits is None:
             query.in_log = True
         elif hits:
+            matched.matched_rows += 1
             _add_answers(query, grade, _answers(query.text, hits, places, passages))
         else:
             _add_unmatched(matched, where, row, places)

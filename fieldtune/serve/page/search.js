@@ -64,7 +64,7 @@ async function start() {
     }
     say("");
     const query = new URLSearchParams(location.hash.slice(1)).get("q");
-    if (query) {
+    if (query && about.systems.length > 0) {
       box.value = query;
       search();
     } else if (!$("search").hidden) {
