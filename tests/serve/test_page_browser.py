@@ -118,9 +118,21 @@ def test_a_passage_is_text_and_cannot_run(shown: Running, tab: Page) -> None:
     arabic = tab.locator('#systems p.text[lang="ar"]').first
     assert arabic.evaluate("e => [e.textContent, getComputedStyle(e).direction]") == [ARABIC, "rtl"]
     assert english.evaluate("e => getComputedStyle(e).direction") == "ltr"
-    # And if a script forgot itself, the policy would stop it.
-    forgot = "(() => { try { document.body.innerHTML = '<b>x</b>'; return 'ran' } catch { return 'refused' } })()"
-    assert tab.evaluate(forgot) == "refused"
+
+
+def test_a_script_that_forgets_itself_is_stopped(shown: Running, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(shown.url)
+    for wrong in (
+        "document.body.innerHTML = '<b>x</b>'",
+        "document.body.append(Object.assign(document.createElement('script'), {text: 'window.ran = 1'}))",
+    ):
+        assert (
+            page.evaluate(f"(() => {{ try {{ {wrong}; return 'ran' }} catch {{ return 'refused' }} }})()") == "refused"
+        )
+    assert page.evaluate("fetch('http://127.0.0.2:1/').then(() => 'sent', () => 'refused')") == "refused"
+    assert page.evaluate("window.ran") is None
+    page.close()
 
 
 def test_by_keys_alone(shown: Running, tab: Page) -> None:

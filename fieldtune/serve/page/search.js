@@ -89,7 +89,8 @@ async function search() {
     const found = await ask({ method: "POST", body, signal: running.signal });
     show(found);
     const cut = found.truncated ? " The query is longer than the model reads, and was cut." : "";
-    say(`${found.systems.length} systems in ${Math.round(performance.now() - began)} ms.${cut}`);
+    const systems = found.systems.length === 1 ? "1 system" : `${found.systems.length} systems`;
+    say(`${systems} in ${Math.round(performance.now() - began)} ms.${cut}`);
   } catch (error) {
     if (error.name !== "AbortError") $("systems").replaceChildren();
     failed(error);
