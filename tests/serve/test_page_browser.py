@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fieldtune.corpus import files
 from fieldtune.corpus.real_queries import RealQuery
@@ -137,7 +137,7 @@ def test_a_script_that_forgets_itself_is_stopped(shown: Running, browser: Browse
 
 def test_by_keys_alone(shown: Running, tab: Page) -> None:
     tab.goto(shown.url)
-    tab.wait_for_function("document.activeElement.id === 'query'")  # where a person begins
+    expect(tab.get_by_label("Query")).to_be_focused()  # where a person begins
     tab.keyboard.type("word2")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#systems li")
@@ -204,7 +204,7 @@ def test_with_a_key_the_page_asks_for_it(export: Path, browser: Browser) -> None
         page.goto(service.url)
         page.get_by_label("API key of this service").fill("wrong")
         page.keyboard.press("Enter")
-        page.wait_for_function("document.getElementById('status').textContent === 'wrong API key'")
+        expect(page.get_by_role("status")).to_have_text("wrong API key")
         page.get_by_label("API key of this service").fill("a-key")
         page.keyboard.press("Enter")
         page.wait_for_selector("#key", state="hidden")
@@ -214,5 +214,5 @@ def test_with_a_key_the_page_asks_for_it(export: Path, browser: Browser) -> None
         page.wait_for_selector("#systems li")
         service.process.kill()
         search_box.press("Enter")
-        page.wait_for_function("document.getElementById('status').textContent.includes('still running?')")
+        expect(page.get_by_role("status")).to_contain_text("is `fieldtune serve` still running?")
         page.close()
