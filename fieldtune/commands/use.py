@@ -10,8 +10,8 @@ from fieldtune.commands import generators, params, style, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.commands.version_control import Out, shown
 from fieldtune.corpus import beir, files, overlaps, tables
+from fieldtune.corpus.judgements import grade_of, is_answered
 from fieldtune.corpus.providers import TRAITS, Traits
-from fieldtune.corpus.real_queries import grade_of, is_answered
 from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError

@@ -1,21 +1,13 @@
-"""The real queries as stage `real` matched them: what people typed, with the sections that answer it; and what a row
-of their table says of the answer.
-"""
+"""The real queries as stage `real` matched them: what people typed, with the sections that answer it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fieldtune.corpus import files
-from fieldtune.corpus.tables import cell
 from fieldtune.runtime import paths
-from fieldtune.runtime.errors import UserError
 
 SPLITS = ("test", "dev", "train", "style")  # the one use that a query has; style: shows how people type
-ANSWER = 1  # the least grade of a section that answers
-PARTLY = 0.5  # the grade of a section that answers partly: half the gain of one that answers
-_GRADES = {"": ANSWER, "2": ANSWER, "1": PARTLY, "0": 0}  # by the column `relevance`
-_ANSWERED = {"": True, "true": True, "false": False}
 
 
 @dataclass(frozen=True)
@@ -51,29 +43,3 @@ class RealQuery:
 def read() -> list[RealQuery]:
     """All real queries with answers; `judged_queries.real_id` names them by row."""
     return [RealQuery.from_row(row) for row in files.read_jsonl(paths.REAL)]
-
-
-def grade_of(where: str, row: Mapping[str, Any]) -> float:
-    """The grade of a row's place by its `relevance`: 1 for 2 (answers) or nothing, 0.5 for 1 (partly), 0 for 0 (not).
-
-    A row of BEIR qrels has its `beir_score` as grade. Raises UserError that names the row for any other relevance.
-    """
-    if "beir_score" in row:
-        return int(row["beir_score"])
-    relevance = cell(row, "relevance").removesuffix(".0")  # of a spreadsheet
-    if relevance not in _GRADES:
-        raise UserError(
-            f"{where}: relevance is {relevance}: it must be 2 (answers the query), 1 (partly), 0 (does not), or empty"
-        )
-    return _GRADES[relevance]
-
-
-def is_answered(where: str, row: Mapping[str, Any]) -> bool:
-    """False if a row says `answered: false`: someone looked, and these documents do not answer its query.
-
-    Raises UserError that names the row for anything but true, false and nothing.
-    """
-    answered = cell(row, "answered")
-    if answered.casefold() not in _ANSWERED:
-        raise UserError(f"{where}: answered is {answered}: it must be true or false, or empty")
-    return _ANSWERED[answered.casefold()]

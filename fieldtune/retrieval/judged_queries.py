@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.judgements import ANSWER
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.real_queries import ANSWER
 from fieldtune.retrieval.significance import fewest_clusters
 from fieldtune.retrieval.words import overlap
 from fieldtune.runtime import paths

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fieldtune.corpus.real_queries import ANSWER
+from fieldtune.corpus.judgements import ANSWER
 from fieldtune.retrieval.ranking import Rankings
 
 Values = npt.NDArray[np.float64]

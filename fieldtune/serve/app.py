@@ -392,7 +392,7 @@ async def _query(
 
 @_v1.get("/compare", responses=openapi.read_responses(openapi.Compared, "The systems that can be compared"))
 async def compared(request: Request) -> Response:
-    """What the search page needs to know before the first query."""
+    """Name the systems, as the search page needs them before the first query."""
     service: Service = request.app.state.service
     index = service.index
     return _json(

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fieldtune.corpus import files
-from fieldtune.corpus.real_queries import ANSWER, RealQuery
+from fieldtune.corpus.judgements import ANSWER
+from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.corpus.unicode import normalised
 from fieldtune.runtime import paths
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from fieldtune.corpus import tables
-from fieldtune.corpus.real_queries import ANSWER, grade_of
+from fieldtune.corpus.judgements import ANSWER, grade_of
 from fieldtune.corpus.tables import cell
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note

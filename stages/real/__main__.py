@@ -50,8 +50,8 @@ def work() -> str:
     counts = {split: of_splits[split] for split in SPLITS}
     _write(paths.REAL, (query.row() for query in matched.queries))
     unanswered = set(matched.unanswered)
-    said = {"answered": False}
-    _write(paths.REAL_LOG, ({"query": query, **(said if query in unanswered else {})} for query in matched.log))
+    mark = {"answered": False}
+    _write(paths.REAL_LOG, ({"query": query, **(mark if query in unanswered else {})} for query in matched.log))
     files.write_json(
         paths.REAL_REPORT,
         {

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldtune.corpus.judgements import ANSWER, grade_of, is_answered
 from fieldtune.corpus.passages import section_id
-from fieldtune.corpus.real_queries import ANSWER, RealQuery, grade_of, is_answered
+from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.corpus.tables import Row, cell
 from fieldtune.corpus.unicode import normalised
 from fieldtune.retrieval.words import heading_overlap
