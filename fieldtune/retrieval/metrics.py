@@ -1,4 +1,4 @@
-"""Retrieval metrics per query, as trec_eval computes them: graded relevance in NDCG, binary in all others."""
+"""Retrieval metrics per query, as trec_eval computes them: graded relevance in NDCG, binary in the rest."""
 
 from collections.abc import Mapping, Sequence
 

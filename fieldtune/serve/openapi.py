@@ -202,7 +202,7 @@ def watched_responses(description: str, *others: tuple[int, str]) -> Responses:
 
 
 def root_responses() -> Responses:
-    """Describe the answers of `/`: a page for browsers, JSON for all others."""
+    """Describe the answers of `/`: a page for browsers, JSON for the rest."""
     described = read_responses(Root, "The service and its paths, or the search page")
     described[200] = {**described[200], "content": {"text/html": {"schema": {"type": "string"}}}}
     return described
