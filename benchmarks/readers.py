@@ -30,13 +30,12 @@ import argparse
 import contextlib
 import importlib.util
 import io
-import os
 import re
 import subprocess
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -167,19 +166,6 @@ LIBRARIES: dict[str, Callable[[Path], str]] = {
 }  # fmt: skip
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what libraries print of files that they cannot read."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere, contextlib.redirect_stdout(io.StringIO()):
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
 def _good_checks(folder: Path) -> list[Check]:
     """Of each format of the tests a file that says the same: nothing of it may be lost, nor a heading."""
     made_files.write(folder, made_files.good(), "good")
@@ -209,7 +195,7 @@ def measure(names: list[str], only: list[str]) -> dict[str, dict[str, tuple[int,
                 texts, seconds = {}, 0.0
                 for file in files:
                     started = time.monotonic()
-                    with _quiet():
+                    with legacy.silenced_stderr(), contextlib.redirect_stdout(io.StringIO()):
                         try:
                             texts[file] = LIBRARIES[name](_INPUTS / file)
                         except BaseException as error:  # a panic of Rust is no Exception

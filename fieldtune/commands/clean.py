@@ -65,8 +65,8 @@ def _models_in_use() -> set[str]:
     if paths.PARAMS.is_file():
         folders.append(Path(str(params.read()[1].get("pin"))))
     if (paths.CONFIG / "embed.yaml").is_file():
-        with suppress(UserError):  # it may not be here
-            folders.append(base_models.locate(load("embed", EmbedConfig).model))
+        with suppress(UserError):  # settings of an older version
+            folders += filter(None, [base_models.find(load("embed", EmbedConfig).model)])
     return {kept_vectors.fingerprint(folder) for folder in folders if checks.holds_model(folder)}
 
 

@@ -94,12 +94,15 @@ def _machine() -> dict[str, Any]:
 
     from fieldtune.models.precision import use_bf16
 
-    gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    cuda = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    gpus = [{"name": gpu.name, "memory": gpu.total_memory} for gpu in cuda]
+    if torch.backends.mps.is_available():  # Apple's, which shares the CPU's memory
+        gpus.append({"name": torch.backends.mps.get_name(), "memory": psutil.virtual_memory().total})
     return {
         "processor": _processor(),
         "cores": cores(),
         "memory": psutil.virtual_memory().total,
-        "gpus": [{"name": gpu.name, "memory": gpu.total_memory} for gpu in gpus],
+        "gpus": gpus,
         "arithmetic": "bf16" if use_bf16("auto") else "fp32",
     }
 
@@ -113,12 +116,14 @@ def _processor() -> str:
 
 def _settings() -> dict[str, Any]:
     """The choices of params.yaml. Raises UserError as composing does."""
+    from fieldtune.models import base_models
     from stages.compose.compose import compose
 
     params.refuse_unreadable_places(params.read()[1])
     config = compose(paths.PARAMS, paths.CONF)
     return {
         "model": config.model.name,
+        "downloaded": not config.model.on_hub or base_models.find(config.model) is not None,
         "providers": list(config.generate.generator.providers),
         "pinned": config.pin != str(paths.NONE),
     }
@@ -141,7 +146,9 @@ def _model() -> dict[str, int]:
     from fieldtune.models import base_models
     from stages.compose.compose import compose
 
-    folder = base_models.locate(compose(paths.PARAMS, paths.CONF).model)
+    folder = base_models.find(compose(paths.PARAMS, paths.CONF).model)
+    if folder is None:
+        return {}
     weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     width = files.read_json(folder / "config.json").get("hidden_size", 384)
     return {"parameters": max(1, weights // _WEIGHTS), "dimension": int(width)}
@@ -173,7 +180,8 @@ def _speed() -> float:
 
     from fieldtune.models.precision import use_bf16
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    mps = "mps" if torch.backends.mps.is_available() else "cpu"
+    device = "cuda" if torch.cuda.is_available() else mps
     kind = torch.bfloat16 if use_bf16("auto") else torch.float32
     left = torch.randn(1024, 1024, device=device, dtype=kind)
     (left @ left).sum().item()
@@ -195,6 +203,8 @@ def _stages() -> dict[str, str]:
 def _next(stages: Mapping[str, str], checked: Mapping[str, Any]) -> str:
     if "error" in checked:
         return f"correct {paths.PARAMS}"
+    if not checked.get("downloaded", True):
+        return f"fieldtune use --model {checked['model']}"
     if "error" in stages:
         return "dvc status"
     if any(state != "done" for state in stages.values()):

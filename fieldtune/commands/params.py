@@ -1,8 +1,9 @@
-"""Edits to params.yaml that keep a person's comments."""
+"""Edits to params.yaml, and other files of settings, that keep a person's comments."""
 
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,7 +26,7 @@ def read() -> tuple[str, dict[str, Any]]:
         text = paths.PARAMS.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise UserError(f"{paths.PARAMS} is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    return text, _values(text)
+    return text, _values(text, paths.PARAMS)
 
 
 def refuse_unreadable_places(values: Mapping[str, Any]) -> None:
@@ -40,12 +41,12 @@ def refuse_unreadable_places(values: Mapping[str, Any]) -> None:
             raise UserError(f"{paths.PARAMS}: {key} is {value!r}: it must be text: a path, in quotes if need be")
 
 
-def edited(text: str, values: Mapping[str, str]) -> str:
-    """`text` with other values for some top-level keys; no other byte of it changes.
+def edited(text: str, values: Mapping[str, str], file: Path = paths.PARAMS) -> str:
+    """`text`, that of `file`, with other values for some top-level keys; no other byte of it changes.
 
     Raises UserError if that is impossible, as with a value that spans several lines.
     """
-    before = _values(text)
+    before = _values(text, file)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     nodes = {key.value: node for key, node in root.value} if root else {}
     changes = {key: value for key, value in values.items() if before.get(key) != value}
@@ -58,28 +59,28 @@ def edited(text: str, values: Mapping[str, str]) -> str:
     if missing and new and not new.endswith("\n"):
         new += "\n"
     new += "".join(missing)
-    if not _reads(new, {**before, **values}):
+    if not _reads(new, {**before, **values}, file):
         settings = ", ".join(f"`{key}: {_scalar(value)}`" for key, value in changes.items())
-        raise UserError(f"{paths.PARAMS} cannot be edited automatically as it is written; set there: {settings}")
+        raise UserError(f"{file} cannot be edited automatically as it is written; set there: {settings}")
     return new
 
 
-def _reads(text: str, values: Mapping[str, Any]) -> bool:
+def _reads(text: str, values: Mapping[str, Any], file: Path) -> bool:
     try:
-        return _values(text) == values
+        return _values(text, file) == values
     except UserError:
         return False
 
 
-def _values(text: str) -> dict[str, Any]:
+def _values(text: str, file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{paths.PARAMS}{where}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        raise UserError(f"{file}{where}: not valid YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(values or {}, dict):
-        raise UserError(f"{paths.PARAMS} must be a mapping of keys to values")
+        raise UserError(f"{file} must be a mapping of keys to values")
     return values or {}
 
 

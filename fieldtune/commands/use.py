@@ -1,4 +1,4 @@
-"""`fieldtune use`: a team's own documents and queries in params.yaml, tracked by git or DVC."""
+"""`fieldtune use`: a team's own documents, queries and base model in params.yaml, tracked by git or DVC."""
 
 import argparse
 import shlex
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fieldtune.commands import generators, params, style, version_control
+from fieldtune.commands import base_model, generators, params, style, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.commands.version_control import Out, shown
 from fieldtune.corpus import beir, files, overlaps, tables
@@ -23,12 +23,14 @@ from stages.real.splits import split_of
 _FALLBACK = next(name for name, traits in TRAITS.items() if traits.offline)  # needs nothing but documents
 
 
-ABOUT = "point params.yaml at your documents and queries, and track them with DVC"
+ABOUT = "point params.yaml at your documents and queries, and track them with DVC; download a base model"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("documents", type=Path, metavar="folder", help="the folder of documents, in any format")
+    parser.add_argument(
+        "documents", type=Path, nargs="?", metavar="folder", help="the folder of documents, in any format"
+    )
     parser.add_argument(
         "queries",
         type=Path,
@@ -36,16 +38,49 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="real queries with their answers: JSONL, CSV, TSV or XLSX (default: unchanged for the same documents)",
     )
     parser.add_argument("--generator", help="a file in conf/generator/ (default: the present one if it fits)")
+    parser.add_argument(
+        "--model", help="a base model to download: a file in conf/model/, or owner/name on the hub; @revision if wanted"
+    )
     parser.add_argument("--pairs", type=Path, help="existing queries to train on, in a table like `queries`")
     parser.add_argument("--yes", action="store_true", help="use the style of a search log (see `style`) without asking")
 
 
-def use(documents: Path, queries: Path | None, generator: str | None, pairs: Path | None, yes: bool = False) -> str:
+def use(
+    documents: Path | None,
+    queries: Path | None = None,
+    generator: str | None = None,
+    pairs: Path | None = None,
+    yes: bool = False,
+    model: str | None = None,
+) -> str:
+    """Set documents, queries, pairs, generator and base model in params.yaml, and track or download what is new.
+
+    Without `documents` only the base model changes. Returns what was set and what to type next. Raises UserError for a
+    model that cannot be had, and as `_use_documents` does.
+    """
+    if documents is None and (model is None or any((queries, generator, pairs))):
+        raise UserError("name the folder of your documents: fieldtune use <folder>; or only a model: --model <name>")
+    lines, written = base_model.choose(model) if model is not None else ([], [])
+    paid = False
+    if documents is not None:
+        more_lines, more_written, paid = _use_documents(documents, queries, generator, pairs, yes)
+        lines, written = [*lines, *more_lines], [*written, *more_written]
+    if changed := version_control.uncommitted(list(dict.fromkeys([paths.PARAMS.as_posix(), *written]))):
+        lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
+    if paid:
+        lines.append("estimate the cost of its queries: dvc repro ingest && fieldtune estimate")
+    return "\n".join([*lines, "next: dvc repro"])
+
+
+def _use_documents(
+    documents: Path, queries: Path | None, generator: str | None, pairs: Path | None, yes: bool
+) -> tuple[list[str], list[str], bool]:
     """Set documents, queries, pairs and generator in params.yaml, and `dvc add` what neither git nor DVC tracks.
 
     Tables that are not given stay as they are if the documents do. Everything is checked before anything is written.
-    Returns what was set and what to type next. Raises UserError for a place that is not found or that the pipeline
-    writes, a table without its columns, and a generator that has no file or cannot write queries for these documents.
+    Returns lines to show, the files that may have been written, and whether the generator's queries cost money. Raises
+    UserError for a place that is not found or that the pipeline writes, a table without its columns, and a generator
+    that has no file or cannot write queries for these documents.
     """
     text, now = params.read()
     known = version_control.outs()
@@ -90,13 +125,7 @@ def use(documents: Path, queries: Path | None, generator: str | None, pairs: Pat
         files.write_text(paths.PARAMS, new)
     written = [f"{shown(place)}.dvc" for place in places] + [shown(place.parent / ".gitignore") for place in places]
     inside = [name for name in written if not Path(name).is_absolute()]
-    if changed := version_control.uncommitted(
-        [paths.PARAMS.as_posix(), *([style.FILE.as_posix()] if new_style else []), *inside]
-    ):
-        lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
-    if paid:
-        lines.append("estimate the cost of its queries: dvc repro ingest && fieldtune estimate")
-    return "\n".join([*lines, "next: dvc repro"])
+    return lines, [*([style.FILE.as_posix()] if new_style else []), *inside], paid
 
 
 def _style(settings: Mapping[str, Any], queries: Path, yes: bool) -> tuple[str, Style | None]:

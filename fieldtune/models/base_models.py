@@ -7,9 +7,10 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from fieldtune.corpus import files
-from fieldtune.models import checks, model_folder
+from fieldtune.models import checks, hub, model_folder
+from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
-from fieldtune.runtime.settings import between
+from fieldtune.runtime.settings import between, commit
 
 WEIGHTS = "weights.txt"  # in a folder of vectors: the digest of the weights of the model that made them
 
@@ -28,20 +29,48 @@ class ModelConfig:
     dimension: int | None = MISSING  # of its vectors; null: whatever the model says
     license: str = MISSING  # of the weights, for the model card
     language: str | None = MISSING  # ISO 639-1, of a model for one language only; null: several, or unknown
+    # The commit on the model hub that is downloaded; `fieldtune use --model` writes it. null: the newest one that
+    # is in the local hub cache
+    revision: str | None = commit()
+
+    @property
+    def on_hub(self) -> bool:
+        """Tell if the files come from the model hub."""
+        return self.path is None and self.package is None
 
 
-def locate(model: ModelConfig) -> Path:
-    """The folder of the model's files on this machine.
+def find(model: ModelConfig) -> Path | None:
+    """The folder of the model's files on this machine; None if there is none."""
+    if model.path is not None:
+        folder: Path | None = Path(model.path)
+    elif model.package is not None:
+        folder = _in_package(model.package)
+    else:
+        folder = hub.cached(model.name, model.revision)
+    return folder if folder is not None and checks.holds_model(folder) else None
 
-    Raises UserError, with the three ways to get the model, if it is not found.
+
+def locate(model: ModelConfig, *, offline: bool | None = None, choice: str | None = None) -> Path:
+    """The folder of the model's files on this machine, downloaded from the hub if its config names a revision.
+
+    `offline` forbids the download; None: as `data/config/hub.yaml` says. `choice`: the name of the model's file in
+    conf/model/, for the message. Raises UserError, with the three ways to get the model, if it is not found.
     """
-    for folder in _candidates(model):
-        if checks.holds_model(folder):
-            model_folder.refuse_others(folder)
-            return folder
-    looked, ways = _ways_to_get(model)
-    steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
-    raise UserError(f"the base model, {model.name}, is not in {looked}. Three ways to get it:{steps}")
+    forbidden = None
+    folder = find(model)
+    if folder is None and model.on_hub and model.revision is not None:
+        forbidden = hub.forbidden() if offline is None else hub.forbidden_by(offline)
+        if forbidden is None:
+            repository = hub.resolve(model.name, model.revision)
+            note(f"downloading {hub.summary(repository)}")
+            folder = hub.download(repository)
+    if folder is None:
+        looked, ways = _ways_to_get(model, choice)
+        steps = "".join(f"\n  {number}. {way}" for number, way in enumerate(ways, start=1))
+        why = f", and is not downloaded, since {forbidden}" if forbidden else ""
+        raise UserError(f"the base model, {model.name}, is not in {looked}{why}. Three ways to get it:{steps}")
+    model_folder.refuse_others(folder)
+    return folder
 
 
 def weights(model: ModelConfig) -> str:
@@ -63,22 +92,15 @@ def refuse_others_than_embedded(model: ModelConfig, vectors: Path) -> None:
         )
 
 
-def _candidates(model: ModelConfig) -> list[Path]:
-    if model.path is not None:
-        return [Path(model.path)]
-    if model.package is not None:
-        package, _, folder = model.package.partition("/")
-        spec = importlib.util.find_spec(package)
-        return [Path(place) / folder for place in (spec.submodule_search_locations or [])] if spec else []
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    # The layout that `hf download` writes; the library's own look-up takes longer to import than all of compose.
-    cached = Path(HF_HUB_CACHE, f"models--{model.name.replace('/', '--')}")
-    newest = cached / "refs/main"
-    return [cached / "snapshots" / newest.read_text().strip()] if newest.is_file() else []
+def _in_package(place: str) -> Path | None:
+    """The folder inside an installed Python package: `<package>/<folder>`."""
+    package, _, folder = place.partition("/")
+    spec = importlib.util.find_spec(package)
+    places = [Path(parent) / folder for parent in (spec.submodule_search_locations or [])] if spec else []
+    return next(filter(checks.holds_model, places), None)
 
 
-def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
+def _ways_to_get(model: ModelConfig, choice: str | None) -> tuple[str, tuple[str, str, str]]:
     """The place where the model was looked for, and three ways to get it."""
     installed = "use the model that comes with this project: `model: minilm` in params.yaml"
     own = "set `path: <folder>` in its file in conf/model/"  # where its prompts are, too
@@ -95,8 +117,9 @@ def _ways_to_get(model: ModelConfig) -> tuple[str, tuple[str, str, str]]:
             f"download it: hf download {model.name} --local-dir <folder>, then {own}",
             f"copy its folder here from another machine, then {own}",
         )
-    return "the local model hub cache", (
-        f"download it once: hf download {model.name}",
+    revision = f" at revision {model.revision}" if model.revision else ""
+    return f"the local model hub cache{revision}", (
+        f"download it: fieldtune use --model {choice or model.name}",
         f"copy its folder here from another machine, then {own}",
         installed,
     )

@@ -122,6 +122,8 @@ def _processor(device: torch.device) -> list[str]:
     """The processor that computes, as far as its arithmetic depends on it: a folder may be used by several machines."""
     if device.type == "cuda":
         return [device.type, torch.cuda.get_device_name(device)]
+    if device.type == "mps":
+        return [device.type, torch.backends.mps.get_name()]
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "flags", "Features"))]

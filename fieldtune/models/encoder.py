@@ -14,9 +14,7 @@ from fieldtune.models.base_models import ModelConfig
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 
-# Before the libraries are imported: they ask the hub for updates and draw progress bars of their own.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+# Before the libraries are imported.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # set explicitly, or it warns at each new process
 
 import torch
@@ -89,7 +87,7 @@ def load_base(model: ModelConfig, **options: Any) -> SentenceTransformer:
         )
     positions = _positions(loaded)
     if model.max_tokens is None:
-        loaded.max_seq_length = min((limit for limit in (loaded.max_seq_length, positions) if limit), default=None)
+        loaded.max_seq_length = own_limit(loaded)
         return loaded
     if positions is not None and model.max_tokens > positions:
         raise UserError(
@@ -112,10 +110,16 @@ _PROMPT_NAMES: dict[Kind, tuple[str, ...]] = {
 
 def _rename_prompts(loaded: SentenceTransformer, model: ModelConfig) -> None:
     """Take the folder's own prompts by their other names, unless the settings have prompts."""
-    for kind, setting in (("query", model.query_prompt), ("document", model.passage_prompt)):
-        if setting is None and not loaded.prompts.get(kind):
-            names = _PROMPT_NAMES["query" if kind == "query" else "document"]
-            loaded.prompts[kind] = next((loaded.prompts[name] for name in names if loaded.prompts.get(name)), "")
+    settings: dict[Kind, str | None] = {"query": model.query_prompt, "document": model.passage_prompt}
+    for kind, setting in settings.items():
+        if setting is None:
+            loaded.prompts[kind] = own_prompt(loaded, kind)
+
+
+def own_prompt(loaded: SentenceTransformer, kind: Kind) -> str:
+    """The prompt that a folder has for queries or passages, by whatever name; empty if it has none."""
+    prompts = (loaded.prompts.get(name) for name in (kind, *_PROMPT_NAMES[kind]))
+    return next(filter(None, prompts), "")
 
 
 def assumptions(loaded: SentenceTransformer, model: ModelConfig) -> list[str]:
@@ -137,6 +141,11 @@ def assumptions(loaded: SentenceTransformer, model: ModelConfig) -> list[str]:
                 "none is used; set query_prompt and passage_prompt in the model's file in conf/model/"
             )
     return lines
+
+
+def own_limit(loaded: SentenceTransformer) -> int | None:
+    """The most tokens that a model as its folder describes it reads; None if nothing says so."""
+    return min((limit for limit in (loaded.max_seq_length, _positions(loaded)) if limit), default=None)
 
 
 def _positions(model: SentenceTransformer) -> int | None:

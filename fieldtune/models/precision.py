@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 _CPU_FLAGS = {"amx_bf16", "bf16"}  # x86 with AMX, ARM
-# Twice as fast as fp32 on AMD's; Intel's, without AMX, reach .16 TFLOP/s in bf16 and .24 in fp32 on two cores.
+# Twice as fast as fp32 on AMD's; Intel's, without AMX, reach 0.16 TFLOP/s in bf16 and 0.24 in fp32 on two cores.
 _AMD, _AMD_FLAG = "AuthenticAMD", "avx512_bf16"
 _MAX_ERROR = 0.02  # relative, of a bf16 product against fp32; bf16 keeps 8 bits, so 0.004 is usual
 

@@ -14,6 +14,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Otherwise onnxruntime reports to Microsoft, and stores an identifier of the machine for that. Read when it loads.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
+# An operation that Apple's GPU lacks runs on the CPU. Read when torch loads.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+
 if "DVC_STAGE" in os.environ or "FIELDTUNE_LAUNCHED" in os.environ:
     import itertools
     import signal

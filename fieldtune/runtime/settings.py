@@ -26,10 +26,13 @@ Settings = TypeVar("Settings")
 _LANGUAGE_TAG = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?(-([a-z0-9]{5,8}|\d[a-z0-9]{3}))*")
 
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
 class _Rule(NamedTuple):
     """A test for a value that is not None, and the words that end the message about a value that fails it."""
 
-    holds: Callable[[Any], bool]
+    holds: Callable[[Any], object]
     words: str
 
 
@@ -68,6 +71,12 @@ def language_tags() -> Any:
         lambda values: len(set(values)) == len(values) and all(map(_LANGUAGE_TAG.fullmatch, values)),
         "it must list language tags such as de, pt-BR or zh-Hant, each once",
     )
+    return dataclasses.field(default=None, metadata={"rule": rule})
+
+
+def commit() -> Any:
+    """A commit, 40 hexadecimal digits, or null."""
+    rule = _Rule(_COMMIT.fullmatch, "it must be a commit, 40 hexadecimal digits")
     return dataclasses.field(default=None, metadata={"rule": rule})
 
 

@@ -41,9 +41,9 @@ class Places:
     `passage_id` (or a record's own id), `passage` (a text taken from the documents), or `source`, a file, with
     `section` (a heading or its slug; without one the whole file). A file may be named with the documents folder
     in front of it, in other case or without its suffix, and with the heading behind a `#`; a heading in other case, by
-    its id, or under those above it (`FAQ > Seals`). A heading without a text of its own stands for all sections below
-    it. What fits two places fits none. Of a text, three words are the least, and it may stand in three different
-    sections at most.
+    its id, or under those above it (`FAQ > Seals`), and if there is none a line of text. A heading without text of its
+    own stands for all sections below it. What fits two places fits none. Of a text, three words are the least; it
+    may stand in three different sections at most, and run over three that follow each other.
     """
 
     def __init__(self, passages: Sequence[Mapping[str, Any]], documents: str = "") -> None:
@@ -184,7 +184,16 @@ class Places:
             for end in range(len(wanted), len(slugs) + 1):
                 if slugs[end - 1] == wanted[-1] and _are_within(wanted, slugs[:end]):
                     fitting.setdefault(slugs[:end], headings[:end])
-        return fitting
+        return fitting or self._with_line(source, wanted)
+
+    def _with_line(self, source: str, wanted: _Place) -> dict[_Place, _Place]:
+        """The headings of a file that stand above a line of these words: what a reader takes for a heading, and a text
+        file, a page of a PDF or a bold line is none.
+        """
+        rows = [self._passages[row] for row in self._rows.get(("source", source), ())]
+        (line, *above) = wanted
+        names = {row["section"] for row in rows if not above and line in map(slug, row["text"].splitlines())}
+        return {slugs: headings for slugs, headings, name in self._outlines.get(source, ()) if name in names}
 
     def _below(self, source: str, section: str) -> list[int]:
         """The passages of the one heading that a name fits: its own, or if it has none those of all sections below."""
@@ -210,12 +219,41 @@ class Places:
             place = self._all_texts.find(wanted, place + 1)
         if not places:
             shingles = _shingles(wanted)
-            for row in self._similar(text):
-                whole = " ".join(self._passages[piece]["text"] for piece in self._section_of(row))
-                if len(shingles & _shingles(_bare(whole))) >= _SAME_TEXT * len(shingles):
-                    places.append(row)
-                    break
+            runs = (self._run_with(shingles, row) for row in self._similar(text))
+            places = next(filter(None, runs), [])
         return list(dict.fromkeys(piece for row in places for piece in self._section_of(row)))
+
+    def _run_with(self, shingles: set[tuple[str, ...]], row: int) -> list[int]:
+        """The first passages of the fewest sections in a row, this passage's among them, that have most of a text with
+        the headings between them; [] if they do not, or would be more than three.
+        """
+        source = _source_of(self._passages[row])
+        starts = [self._rows["section", source, name][0] for _, _, name in self._outlines[source]]
+        at = starts.index(self._section_of(row)[0])
+
+        def shared(first: int, last: int) -> int:
+            return len(shingles & _shingles(_bare(self._read_on(source, first, last))))
+
+        first, last, most = at, at, shared(at, at)
+        while most < _SAME_TEXT * len(shingles):
+            wider = [(first - 1, last)] * (first > 0) + [(first, last + 1)] * (last + 1 < len(starts))
+            counts = {run: shared(*run) for run in wider}
+            if last - first + 1 == _MOST_TEXTS or max(counts.values(), default=0) <= most:
+                return []
+            first, last = max(counts, key=lambda run: counts[run])
+            most = counts[first, last]
+        return starts[first : last + 1]
+
+    def _read_on(self, source: str, first: int, last: int) -> str:
+        """The sections of a file from one number to another as they are read: each under its headings that are new."""
+        parts: list[str] = []
+        outline = self._outlines[source]
+        for number in range(first, last + 1):
+            _, headings, name = outline[number]
+            above = outline[number - 1][1] if number else ()
+            parts += [words for words in headings if words not in above]
+            parts += [self._passages[piece]["text"] for piece in self._rows["section", source, name]]
+        return " ".join(parts)
 
     def _unclear(self, text: str, hits: Sequence[int]) -> str:
         if len(_bare(text).split()) < _FEWEST_WORDS:

@@ -6,13 +6,16 @@ import fieldtune.runtime.environment  # noqa: F401
 import subprocess
 from pathlib import Path
 
+from omegaconf import OmegaConf
+
 from fieldtune.corpus import files, overlaps
 from fieldtune.models import base_models, checks
+from fieldtune.models.hub import HubConfig
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.stage import run_stage
 from stages.compose.compose import compose, stage_yaml
-from stages.compose.layers import overruled
+from stages.compose.layers import overruled, read_layers
 from stages.compose.messages import NONE
 from stages.compose.schema import PLACES, STAGES, Config
 from stages.train.config import refuse_too_large
@@ -39,6 +42,8 @@ def work() -> str:
         ) from error
     for stage in STAGES:
         files.write_text(paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
+    hub = OmegaConf.structured(HubConfig(config.offline))
+    files.write_text(paths.CONFIG / "hub.yaml", OmegaConf.to_yaml(hub))
     summary = f"{len(STAGES)} stages configured; base model {config.model.name}"
     if stronger := overruled(paths.PARAMS, paths.CONF):
         summary += f"; the preset overrides {paths.PARAMS}: {', '.join(stronger)}"
@@ -60,7 +65,8 @@ def _check_what_is_named(config: Config) -> None:
     overlaps.refuse_among_documents(
         places["documents"], named | {name: Path(place) for name, place in models.items() if place}
     )
-    base_models.locate(config.model)
+    choice = read_layers(paths.PARAMS, paths.CONF, {}).choices["model"].stem
+    base_models.locate(config.model, offline=config.offline, choice=choice)
     for stage in (config.embed, config.train, config.evaluate):
         checks.check_launcher(stage.launcher)
     checks.check_compared(config.evaluate.compare)

@@ -51,6 +51,7 @@ class Config:
     style: str = MISSING
     precision: str = MISSING
     launcher: str | None = MISSING
+    offline: bool = MISSING
     model: ModelConfig = MISSING
     generator: GeneratorConfig = MISSING
     sample: SampleConfig = MISSING

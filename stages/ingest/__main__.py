@@ -5,7 +5,7 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from fieldtune.corpus import files
@@ -18,8 +18,8 @@ from stages.ingest import boilerplate, readers
 from stages.ingest.config import IngestConfig
 from stages.ingest.documents import list_documents
 from stages.ingest.formats import Fields
-from stages.ingest.report import Totals, counts_lines, list_counts, list_unreadable, make_report, summary
-from stages.ingest.steps import Read, Rules
+from stages.ingest.report import counts_lines, list_unreadable, make_report, summary
+from stages.ingest.steps import Cut, Read, Rules
 from stages.ingest.workers import Workers
 
 _SHOWN = 5  # files that cannot be read, or of which something was left out, at the terminal
@@ -33,22 +33,21 @@ def work() -> str:
     )
     for warning in documents.warnings:
         note(warning)
+    sources = [path.relative_to(folder).as_posix() for path in documents.readable]
     workers = Workers(_rules(config, folder))
     try:
         reads = _read(workers, documents.readable)
-        unreadable = list_unreadable(documents.readable, reads, folder)
+        unreadable = list_unreadable(sources, reads)
         _check_unreadable(unreadable, len(reads), config.strict)
         with files.replace_file(paths.PASSAGES) as temporary:
-            totals = _write_passages(temporary, workers, documents.readable, reads, _repeated(reads, config))
-            if not totals.passages:
+            cuts = _write_passages(temporary, workers, documents.readable, reads, _repeated(reads, config))
+            if not any(cut.passages for cut in cuts):
                 parts = f"{len(unreadable):,} cannot be read, {sum(read.empty for read in reads):,} have no text"
                 raise UserError(f"documents: {len(reads):,} files in {folder}, none with any text ({parts})")
     finally:
         workers.close()
-    sources = [path.relative_to(folder).as_posix() for path in documents.readable]
-    counts = list_counts(sources, reads, totals.by_file)
-    _note_some(list(counts_lines(counts)))
-    report = make_report(reads, unreadable, documents.skipped, totals, counts)
+    report = make_report(sources, reads, cuts, documents.skipped)
+    _note_some(list(counts_lines(report["by_file"])))
     files.write_json(paths.PASSAGES_REPORT, report)
     return summary(report)
 
@@ -113,14 +112,15 @@ def _repeated(reads: Sequence[Read], config: IngestConfig) -> frozenset[int]:
 
 def _write_passages(
     path: Path, workers: Workers, readable: Sequence[Path], reads: Sequence[Read], repeated: frozenset[int]
-) -> Totals:
-    totals = Totals()
+) -> list[Cut]:
+    """Write the rows of all files; what was counted in each is returned without them."""
+    cuts = []
     with path.open("wb") as file, progress("cutting passages", len(reads)) as bar:
         for cut in workers.cut(readable, reads, repeated):
             file.write(cut.rows)
-            totals.add(cut)
+            cuts.append(replace(cut, rows=b""))
             bar.advance()
-    return totals
+    return cuts
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ block, a paragraph, a list item, a sentence.
 Why not semchunk 4.1 or chonkie 1.7 alone: in 2.1 MB of the Node.js manual, cut at 256 tokens, they (chonkie's recursive
 chunker) cut 469 and 656 of 1,583 code blocks that fit, and 4% of their pieces have under 32 tokens; here none, and
 0.5%. Of Chinese text, 1 of 24 and 7 of 21 pieces end where a sentence ends; here 22 of 22. A section of 1 MB takes
-semchunk 38 s; here 1.2 s.
+semchunk 38 s; here 1.2 s. semantic-text-splitter 0.33 cuts none of 233 code blocks of FastAPI's manual, and 7% of its
+pieces have under 32 tokens; here 0.3%.
 """
 
 import bisect

@@ -43,7 +43,7 @@ SUFFIXES: Mapping[str, Reader] = {
     **dict.fromkeys((".html", ".htm", ".xhtml"), html.read),
     ".pdf": pdf.read,
     **dict.fromkeys((".docx", ".docm"), docx.read),
-    **dict.fromkeys((".odt", ".rtf", ".org", ".tex", ".adoc", ".asciidoc"), pandoc.read),
+    **dict.fromkeys(pandoc.FORMATS, pandoc.read),
     **dict.fromkeys((".doc", ".ppt", ".msg"), legacy.read),
     **dict.fromkeys((".pptx", ".pptm", ".ppsx"), pptx.read),
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), excel.read),

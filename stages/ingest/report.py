@@ -2,8 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from stages.ingest.documents import describe_skipped
@@ -15,48 +13,15 @@ _WORDS = {
     "repeated_page_lines": "lines that repeat at the edges of pages",
     "pages_without_text": f"pages without text ({HINT})",
     "boilerplate_blocks": "blocks of boilerplate",
+    "row_spans_of_tables": "cells' spans over rows: what is below them may stand a column to the left",
 }
 
 
-@dataclass
-class Totals:
-    """Sums over the files that were cut."""
-
-    passages: int = 0
-    sections: int = 0
-    sections_cut: int = 0
-    boilerplate: int = 0  # blocks dropped
-    by_file: list[int] = field(default_factory=list)  # blocks dropped, in the order of the files
-    languages: Counter[str] = field(default_factory=Counter)  # passages by language
-
-    def add(self, cut: Cut) -> None:
-        self.passages += cut.passages
-        self.sections += cut.sections
-        self.sections_cut += cut.sections_cut
-        self.boilerplate += cut.boilerplate
-        self.by_file.append(cut.boilerplate)
-        self.languages.update(cut.languages)
-
-
-def list_unreadable(readable: Sequence[Path], reads: Sequence[Read], folder: Path) -> list[dict[str, str]]:
+def list_unreadable(sources: Sequence[str], reads: Sequence[Read]) -> list[dict[str, str]]:
     """List the files that gave no text because something is wrong with them, each with its `reason`."""
     return [
-        {"source": path.relative_to(folder).as_posix(), "reason": read.problem}
-        for path, read in zip(readable, reads, strict=True)
-        if read.problem
+        {"source": source, "reason": read.problem} for source, read in zip(sources, reads, strict=True) if read.problem
     ]
-
-
-def list_counts(sources: Sequence[str], reads: Sequence[Read], cuts: Sequence[int]) -> dict[str, dict[str, int]]:
-    """The counts of each file that has any: what was left out of it, and its rows that are passages.
-
-    `cuts`: the blocks of boilerplate dropped from each file.
-    """
-    counts = {
-        source: {**read.counts, **({"boilerplate_blocks": dropped} if dropped else {})}
-        for source, read, dropped in zip(sources, reads, cuts, strict=True)
-    }
-    return {source: count for source, count in counts.items() if count}
 
 
 def counts_lines(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
@@ -71,31 +36,33 @@ def counts_lines(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
 
 def make_report(
-    reads: Sequence[Read],
-    unreadable: list[dict[str, str]],
-    skipped: Mapping[str, int],
-    totals: Totals,
-    counts: Mapping[str, Mapping[str, int]],
+    sources: Sequence[str], reads: Sequence[Read], cuts: Sequence[Cut], skipped: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Make report.json of what reading and cutting gave; `skipped` has counts of the files that are not read, `counts`
-    those of what was left out, by file.
-    """
+    """Make report.json of what reading and cutting gave for each file; `skipped` counts the files that are not read."""
+    by_file = {
+        source: {**read.counts, **({"boilerplate_blocks": cut.boilerplate} if cut.boilerplate else {})}
+        for source, read, cut in zip(sources, reads, cuts, strict=True)
+    }
     left_out: Counter[str] = Counter()
-    for read in reads:
+    languages: Counter[str] = Counter()  # passages
+    for read, cut in zip(reads, cuts, strict=True):
         left_out.update({name: count for name, count in read.counts.items() if name != _ROWS})
-    languages = sorted(totals.languages.items(), key=lambda count: (-count[1], count[0]))
+        languages.update(cut.languages)
     return {
         "documents": len(reads),
-        "unreadable": unreadable,
+        "unreadable": list_unreadable(sources, reads),
         "empty": sum(read.empty for read in reads),
         "skipped": dict(skipped),
-        "sections": totals.sections,
-        "passages": totals.passages,
-        "sections_cut": totals.sections_cut,
-        "boilerplate_blocks": totals.boilerplate,
+        "sections": sum(cut.sections for cut in cuts),
+        "passages": sum(cut.passages for cut in cuts),
+        "sections_cut": sum(cut.sections_cut for cut in cuts),
+        "boilerplate_blocks": sum(cut.boilerplate for cut in cuts),
         "left_out": dict(sorted(left_out.items())),
-        "by_file": {source: dict(of_file) for source, of_file in counts.items()},
-        "languages": {code or "unknown": count for code, count in languages},
+        "by_file": {source: counts for source, counts in by_file.items() if counts},
+        "languages": {
+            code or "unknown": count
+            for code, count in sorted(languages.items(), key=lambda entry: (-entry[1], entry[0]))
+        },
     }
 
 

@@ -348,9 +348,9 @@ def _arguments(
         metric_for_best_model=_METRIC,
         logging_steps=max(1, steps // 50),
         logging_nan_inf_filter=False,  # it waits for the GPU at every step
-        dataloader_pin_memory=model.device.type != "cpu",
+        dataloader_pin_memory=model.device.type == "cuda",  # Apple's GPU shares the CPU's memory
         accelerator_config={
-            "non_blocking": model.device.type != "cpu",  # otherwise each batch waits for the one before
+            "non_blocking": model.device.type == "cuda",  # otherwise each batch waits for the one before
             "even_batches": False,  # `Shares` gives each process its part of every batch
         },
         dataloader_drop_last=processes.count() > 1,  # the library requires it; `Shares` leaves out nothing

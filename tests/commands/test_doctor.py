@@ -102,3 +102,14 @@ def test_too_little_memory_or_disk_is_said() -> None:
 )
 def test_the_next_command_goes_by_the_stages(states: list[str], command: str) -> None:
     assert _next({str(row): state for row, state in enumerate(states)}, {}) == command
+
+
+def test_a_model_of_the_hub_that_is_not_here_is_downloaded_first(
+    repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(repository / "empty"))
+    path = repository / "params.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("model: minilm", "model: bge_small"), encoding="utf-8")
+    printed = doctor(capsys)
+    assert "settings: model BAAI/bge-small-en-v1.5, downloaded False, " in printed
+    assert printed.rstrip().endswith("next: fieldtune use --model BAAI/bge-small-en-v1.5")

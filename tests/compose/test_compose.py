@@ -30,6 +30,7 @@ train:
   batch_size: 64
 """
 BGE = "Represent this sentence for searching relevant passages: "
+WEB_SEARCH = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"
 MODELS = {  # query prompt, passage prompt, maximum length, dimension, as the models' cards have them
     "minilm": ("", "", 256, 384),
     "bge_small": (BGE, "", 512, 384),
@@ -37,9 +38,17 @@ MODELS = {  # query prompt, passage prompt, maximum length, dimension, as the mo
     "e5_large": ("query: ", "passage: ", 512, 1024),
     "e5_multilingual": ("query: ", "passage: ", 512, 768),
     "bge_m3": ("", "", 8192, 1024),
+    "arctic_xs": (BGE, "", 512, 384),
+    "arctic_s": (BGE, "", 512, 384),
+    "arctic_m": (BGE, "", 512, 768),
+    "leaf_ir": (BGE, "", 512, 768),
+    "gte_modernbert": ("", "", 8192, 768),
+    "e5_multilingual_small": ("query: ", "passage: ", 512, 384),
+    "qwen3": (WEB_SEARCH, "", 8192, 1024),
+    "embeddinggemma": ("task: search result | query: ", "title: none | text: ", 2048, 768),
     "path": (None, None, None, None),  # the folder's own
 }
-MODEL_FILES = "bge_base, bge_m3, bge_small, e5_large, e5_multilingual, minilm, path"
+MODEL_FILES = ", ".join(sorted(MODELS))
 
 
 @pytest.fixture
@@ -254,7 +263,7 @@ MISTAKES = {
     "preset without a file": (
         *("params.yaml", "experiment: null", "experiment: fast"),
         "params.yaml: experiment: 'fast' is not a file in conf/experiment/; available: data_curve, few_passages, "
-        "sweep, two_rounds",
+        "quick, sweep, two_rounds",
     ),
     "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 13: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "rounds: 1", "rounds: [1", "conf/config.yaml, line "),
@@ -313,6 +322,10 @@ MISTAKES = {
     "out of range in a choice": (
         *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: 2"),
         "conf/model/minilm.yaml: model.max_tokens is 2: it must lie between 8 and 32768",
+    ),
+    "a branch as a revision": (
+        *("conf/model/minilm.yaml", "max_tokens: 256", "max_tokens: 256\nrevision: main"),
+        "conf/model/minilm.yaml: model.revision is 'main': it must be a commit, 40 hexadecimal digits",
     ),
 }
 PRESET_MISTAKES = {
@@ -413,7 +426,7 @@ def configs() -> dict[str, bytes]:
 def test_the_stage_writes_a_config_for_each_stage_and_leaves_all_as_they_were_after_a_mistake(project: Path) -> None:
     assert run("-m", "stages.compose").returncode == 0
     before = configs()
-    assert set(before) == {f"{stage}.yaml" for stage in STAGES}
+    assert set(before) == {f"{stage}.yaml" for stage in (*STAGES, "hub")}
     edit("params.yaml", "batch_size: 64", "batch_size: 32\n  epoch: 1")
     failed = run("-m", "stages.compose")
     assert failed.returncode == 1

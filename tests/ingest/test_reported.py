@@ -3,6 +3,8 @@
 A kind of fault has inputs of its own beside the reported one.
 """
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from stages.ingest import boilerplate, readers
 from stages.ingest.formats import Content, Fields, UnreadableError
 from stages.ingest.sections import Section
-from tests.ingest.made_files import docx, epub, pdf, pptx, word, xlsx, zipped
+from tests.ingest.made_files import by_pandoc, docx, epub, pdf, pptx, word, xlsx, zipped
 from tests.ingest.reading import Reading
 
 INPUTS = Path(__file__).parent / "inputs"
@@ -178,9 +180,6 @@ def test_styles_of_any_name_may_be_headings(read: Reading, names: tuple[str, str
     levels = ['<w:pPr><w:outlineLvl w:val="0"/></w:pPr>', '<w:pPr><w:outlineLvl w:val="1"/></w:pPr>']
     styles = style.format(0, names[0], levels[0]) + style.format(1, names[1], levels[1])
     styles += style.format(2, "Based on it", '<w:basedOn w:val="s1"/>')
-    import io
-    import zipfile
-
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         parts = {name: archive.read(name).decode() for name in archive.namelist()}
     parts["word/styles.xml"] = parts["word/styles.xml"].replace("</w:styles>", f"{styles}</w:styles>")
@@ -495,9 +494,6 @@ def test_a_missing_chapter_costs_that_alone(read: Reading) -> None:
     assert [section.title for section in found] == ["The Sea Wind", "The Sea Rain"]
     assert left_out == {"missing chapter OEBPS/gone.xhtml": 1}
     made = epub("T", {"a.xhtml": "<body><h1>One</h1><p>a</p></body>", "b.xhtml": "<body><h1>Two</h1><p>b</p></body>"})
-    import io
-    import zipfile
-
     with zipfile.ZipFile(io.BytesIO(made)) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     slashed = {name.replace("OEBPS/a.", "OEBPS\\a."): data for name, data in parts.items()}
@@ -595,11 +591,41 @@ def test_a_message_is_read_under_its_subject(read: Reading) -> None:
     assert left_out == {"attachments": 1}
 
 
+# What pandoc leaves out.
+
+
+def test_formulas_and_text_boxes_of_opendocument_are_text(read: Reading) -> None:
+    with zipfile.ZipFile(io.BytesIO(by_pandoc("# Pump\n\nThe flow is $Q = A v$ per second.", "odt"))) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    box = "<draw:frame><draw:text-box><text:p>Seal the lid.</text:p></draw:text-box></draw:frame>"
+    end = f"<text:p>Below{box} it.</text:p></office:text>"
+    parts["content.xml"] = parts["content.xml"].replace("</office:text>", end)
+    assert read.text("a.odt", zipped(parts)).split("\n\n") == [
+        *("The flow is $$Q = Av$$ per second.", "Below it.", "Seal the lid."),
+    ]
+
+
+@pytest.mark.parametrize("footnote", [r"\footnote", r"\*\footnote"])  # as Word and as LibreOffice write it
+def test_footnotes_of_rtf_are_text(read: Reading, footnote: str) -> None:
+    rtf = rf"{{\rtf1\ansi Seal it{{\super\chftn}}{{{footnote}\pard\plain\chftn Up to 42 bar.}}\par Next.\par}}"
+    assert read.text("a.rtf", rtf).split("\n\n") == ["Seal it[1]", "Next.", "1. Up to 42 bar."]
+
+
+def test_rows_that_a_cell_of_latex_spans_keep_their_columns(read: Reading) -> None:
+    rows = r"Day & From & To \\ \multirow{2}{*}{Weekend} & 9 & 12 \\ & 10 & 11 \\"
+    text = read.text("a.tex", rf"\begin{{document}}\begin{{tabular}}{{lll}}{rows}\end{{tabular}}\end{{document}}")
+    assert text.split("\n")[2:] == ["| Weekend | 9 | 12 |", "| Weekend | 10 | 11 |"]
+
+
+def test_rows_that_a_cell_of_asciidoc_spans_are_named(read: Reading) -> None:
+    table = "|===\n|Day |From\n\n.2+|Weekend |9\n|10\n\n|Monday .3+^s|8\n|===\n"
+    assert read.counted("a.adoc", table)[1] == {"row_spans_of_tables": 2}
+    assert read.counted("b.adoc", "Version .2+ is new.\n\n|===\n2+|Both\n|1 |2\n|===\n")[1] == {}
+
+
 @pytest.mark.slow
 def test_a_scanned_page_is_read(read: Reading) -> None:
     """Half a minute on two cores that do other work."""
-    import io
-
     from PIL import Image, ImageDraw, ImageFont
 
     picture = Image.new("RGB", (1100, 300), "white")

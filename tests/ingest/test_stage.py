@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +186,44 @@ def test_only_what_changed_is_read_again(docs: Path, monkeypatch: pytest.MonkeyP
     configure(max_tokens=32)
     work()
     assert (len(read), sorted(cut[2:])) == (2, ["0.md", "1.md", "2.md", "3.md", "4.md"])
+
+
+KILLED = """
+import os, signal
+from stages.ingest import readers
+from stages.ingest.__main__ import work
+
+real = readers.read
+
+def read(path, *rest):
+    if path.name == "3.md":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(path, *rest)
+
+readers.read = read
+work()
+"""
+
+
+def test_what_was_read_before_the_process_was_killed_is_not_read_again(
+    docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        (docs / f"{number}.md").write_text(f"# Guide {number}\n\nText of number {number}.")
+    killed = subprocess.run([sys.executable, "-c", KILLED], check=False, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL
+    assert not os.path.lexists(paths.PASSAGES)
+    read: list[str] = []
+    real_read = readers.read
+
+    def reading(path: Path, *rest: Any) -> Any:
+        read.append(path.name)
+        return real_read(path, *rest)
+
+    monkeypatch.setattr(readers, "read", reading)
+    work()
+    assert read == ["3.md", "4.md", "5.md"]
+    assert [row["source"] for row in rows()] == [f"{number}.md" for number in range(6)]
 
 
 def test_a_newer_program_reads_again(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

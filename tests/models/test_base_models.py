@@ -1,12 +1,13 @@
 """The places where a base model is looked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fieldtune.corpus import files
-from fieldtune.models import base_models
-from fieldtune.models.base_models import ModelConfig, locate, refuse_others_than_embedded, weights
+from fieldtune.models import base_models, hub
+from fieldtune.models.base_models import ModelConfig, find, locate, refuse_others_than_embedded, weights
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
@@ -45,6 +46,40 @@ def test_a_download_is_found_as_the_hub_library_finds_it(tmp_path: Path, monkeyp
     assert config == str(newest / "config.json")
 
 
+def test_of_several_downloads_the_one_that_is_named_is_taken_if_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    cached = tmp_path / "models--org--model"
+    first, second = "a" * 40, "b" * 40
+    for commit in (first, second):
+        write_model(cached / "snapshots" / commit)
+    files.write_text(cached / "refs/main", second)
+    named = replace(model(), revision=first)
+    assert find(named) == cached / "snapshots" / first
+    # The library's record of a download that was killed after the small files.
+    listed = {name: {"size": 2, "blob_id": "0"} for name in ("config.json", "model.safetensors")}
+    files.write_json(cached / "trees" / f"{first}.json", {"format_version": 1, "files": listed})
+    assert find(named) is None
+    (cached / "snapshots" / first / "model.safetensors").touch()
+    assert find(named) == cached / "snapshots" / first
+    assert find(model()) == cached / "snapshots" / second
+
+
+def test_of_a_repository_only_what_torch_reads_is_needed() -> None:
+    listed = [
+        *("README.md", ".gitattributes", "config.json", "modules.json", "vocab.txt", "tokenizer.json", "spiece.model"),
+        *("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"),
+        *("pytorch_model.bin", "tf_model.h5", "training_args.bin", "onnx/config.json", "onnx/model.onnx"),
+        *("1_Pooling/config.json", "2_Dense/config.json", "2_Dense/pytorch_model.bin", "openvino/openvino_model.bin"),
+    ]
+    assert hub.needed_files(listed) == [
+        *("1_Pooling/config.json", "2_Dense/config.json", "2_Dense/pytorch_model.bin", "config.json"),
+        *("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"),
+        *("modules.json", "spiece.model", "tokenizer.json", "vocab.txt"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin"])
 def test_other_weights_than_those_that_were_embedded_with_are_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -68,7 +103,7 @@ def test_other_weights_than_those_that_were_embedded_with_are_refused(
         (
             model(),
             "the local model hub cache",
-            ("hf download org/model", "`path: <folder>` in its file", "model: minilm"),
+            ("fieldtune use --model org/model", "`path: <folder>` in its file", "model: minilm"),
         ),
         (
             model(package="no_such_package/model"),

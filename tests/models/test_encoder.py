@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import passage_text
-from fieldtune.models import encoder
+from fieldtune.models import cached_encoder, encoder
 from fieldtune.models.encoder import Kind, encode, load_base, load_folder, tokenize
 from fieldtune.runtime.errors import UserError
 from tests.tiny_model import DIMENSION, WORDS, tiny_model
@@ -202,3 +202,18 @@ def test_an_xlm_roberta_reads_two_tokens_less_than_it_has_positions(tmp_path: Pa
 
 def test_the_text_of_a_passage_begins_with_its_title() -> None:
     assert passage_text(json.loads('{"title": "EC2 Copy Image", "text": "Copies."}')) == ("EC2 Copy Image\nCopies.")
+
+
+def test_apples_gpu_is_taken_if_torch_has_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name only: on a machine without one the model cannot go there, which torch says."""
+    if torch.cuda.is_available():
+        pytest.skip("a CUDA GPU comes first")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(UserError, match=r"(?i)\bmps\b"):
+        load_folder(folder)
+
+
+def test_vectors_of_apples_gpu_are_kept_apart_from_those_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mps, "get_name", lambda: "Apple M4")
+    assert cached_encoder._processor(torch.device("mps")) == ["mps", "Apple M4"]
+    assert cached_encoder._processor(torch.device("cpu"))[0] == "cpu"

@@ -82,7 +82,7 @@ def test_stages_run_in_the_order_of_the_file_with_baseline_before_train() -> Non
 def test_compose_keeps_a_config_of_every_stage_in_git() -> None:
     outs = {name: options for out in declared("compose")["outs"] for name, options in out.items()}
     assert outs == {
-        f"data/config/{stage}.yaml": {"cache": False, "persist": True} for stage in ALL if stage != "compose"
+        f"data/config/{stage}.yaml": {"cache": False, "persist": True} for stage in (*ALL, "hub") if stage != "compose"
     }
 
 

@@ -267,3 +267,41 @@ def test_a_name_that_two_files_may_have_is_no_place() -> None:
     places = Places([*outlined("a/Guide.md"), *outlined("a/guide.html")])
     assert places.find({"source": "a/guide", "section": "FAQ"}) == []
     assert places.find({"source": "A/GUIDE.HTML", "section": "FAQ"}) == [8, 9]
+
+
+def plain(source: str, *sections: tuple[str, str]) -> list[dict[str, Any]]:
+    """Passages under a document's title, given as section and text."""
+    return [{**passage(source, name, text), "headings": ["Guide", name]} for name, text in sections]
+
+
+RUNNING = plain(
+    "guide.md",
+    ("How often do I change it?", "Once a year."),
+    ("What about the seal?", "Every second year, or when it drips."),
+    ("Where is it sold?", "In any shop that has pumps, and by post from the works."),
+    ("Storage", "Keep it in the dark.\nSeals of rubber\nTalcum keeps them dry."),
+    ("Page 5", "**Spare parts**\nOrder them by number.\nSeals of rubber"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("Once a year. What about the seal? Every second year, or when it drips.", [0, 1]),
+        ("What about the seal? Every second year, or when it drips. Where is it sold? In any shop that has", [1, 2]),
+        ("How often do I change it? Once a year.", [0]),  # with its heading
+        ("Once a year. Every second year, or when it drips. Seals of rubber are kept elsewhere by the works", []),
+        (" ".join(f"{row['section']} {row['text']}" for row in RUNNING), []),  # more than three sections
+    ],
+)
+def test_a_text_may_run_over_sections(text: str, rows: list[int]) -> None:
+    assert Places(RUNNING).find({"passage": text}) == rows
+
+
+def test_a_line_that_looks_like_a_heading_names_its_section() -> None:
+    places = Places(RUNNING)
+    assert places.find({"source": "guide.md", "section": "spare parts"}) == [4]
+    assert places.find({"source": "guide.md#talcum-keeps-them-dry"}) == [3]
+    row = {"source": "guide.md", "section": "Seals of rubber"}  # in two sections
+    assert places.find(row) == []
+    assert places.nearest(row) == ["guide.md#Guide > Storage", "guide.md#Guide > Page 5"]

@@ -329,3 +329,13 @@ def test_rounds_are_joined_one_behind_the_other() -> None:
     assert trainer.join(rounds) == (Outcome(losses, dev, best=9, steps=9), 2)
     # A last round that is worse is not what is kept.
     assert trainer.join([*rounds[:2], Outcome([], [(3, 0.8)], best=3, steps=3)])[0].best == 5
+
+
+def test_on_apples_gpu_memory_is_neither_pinned_nor_copied_meanwhile(tmp_path: Path) -> None:
+    class OnApple:  # the name of a device that this machine lacks
+        device = torch.device("mps")
+
+    arguments = trainer._arguments(OnApple(), tmp_path, train_config(), bf16=False, steps=10)  # type: ignore[arg-type]
+    assert not arguments.use_cpu
+    assert not arguments.dataloader_pin_memory
+    assert vars(arguments.accelerator_config)["non_blocking"] is False

@@ -85,10 +85,11 @@ def _chapter(data: bytes, book: str, names: list[str]) -> str:
 def _is_contents(soup: BeautifulSoup, names: list[str]) -> bool:
     """Tell if a page is a table of contents: nearly all of its words are links to chapters."""
     files = {posixpath.basename(name) for name in names}
-    links = [link for link in soup.find_all("a", href=True)
-             if posixpath.basename(unquote(str(link["href"])).partition("#")[0]) in files]  # fmt: skip
-    heading = soup.find(["h1", "h2", "h3"])
-    words = (
-        len(soup.body.get_text(strip=True)) - len(heading.get_text(strip=True) if heading else "") if soup.body else 0
-    )
-    return len(links) > 1 and sum(len(link.get_text(strip=True)) for link in links) >= 0.8 * words
+    links = [
+        link.get_text(strip=True)
+        for link in soup.find_all("a", href=True)
+        if posixpath.basename(unquote(str(link["href"])).partition("#")[0]) in files
+    ]
+    body, heading = soup.body, soup.find(["h1", "h2", "h3"])
+    words, title = (len(tag.get_text(strip=True)) if tag else 0 for tag in (body, heading))
+    return len(links) > 1 and sum(map(len, links)) >= 0.8 * (words - title)

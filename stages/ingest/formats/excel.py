@@ -3,14 +3,14 @@
 import io
 import itertools
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import ZipFile
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, number_formats, ole, records, writing
+from stages.ingest.formats import Content, Fields, archives, number_formats, records, writing
 from stages.ingest.sections import Part, Section, outlined
 
 _MERGED = re.compile(rb"<mergeCell ref=\"([A-Z]+)(\d+):([A-Z]+)(\d+)\"")
@@ -18,11 +18,9 @@ _MERGED = re.compile(rb"<mergeCell ref=\"([A-Z]+)(\d+):([A-Z]+)(\d+)\"")
 _NO_VALUE = re.compile(rb"<f\b[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
 
 
-@dataclass(frozen=True)
-class _Sheet:
+class _Sheet(NamedTuple):
     title: str
-    rows: Iterator[list[str]]
-    merged: list[tuple[int, int, int]] = field(default_factory=list)  # of one column: it, first and last row, from 0
+    rows: list[list[str]]  # those with something in them: a sheet may be formatted down to its last row, the millionth
     without_value: int = 0  # formulas
 
 
@@ -33,25 +31,17 @@ def read(path: Path, source: str, fields: Fields) -> Content:
     name = repair(path.stem)
     parts: list[Part] = []
     rows_as_sections: list[Section] = []
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     sheets = list(_new(path) if is_new else _old(path))
     for sheet in sheets:
-        # Only rows with something in them: a sheet may be formatted down to its last row, the millionth.
-        rows = dict(row for row in enumerate(sheet.rows) if any(row[1]))
-        for column, first, last in sheet.merged:
-            for number in range(first + 1, last + 1):
-                if number in rows and column < len(rows[number]) and first in rows and column < len(rows[first]):
-                    rows[number][column] = rows[number][column] or rows[first][column]
-        if sheet.without_value:
-            counts["formulas_without_value"] = counts.get("formulas_without_value", 0) + sheet.without_value
-        table = list(rows.values())
+        counts["formulas_without_value"] += sheet.without_value
         prefix = f"{sheet.title}/" if len(sheets) > 1 else ""
-        if content := records.table_records(table, source, fields, prefix):
+        if content := records.table_records(sheet.rows, source, fields, prefix):
             rows_as_sections += content[0]
-            counts = {key: counts.get(key, 0) + content[1].get(key, 0) for key in {**counts, **content[1]}}
+            counts.update(content[1])
         else:
-            parts.append(Part(2, repair(sheet.title), _text(table)))
-    return outlined(source, name, name, "", parts) + rows_as_sections, counts
+            parts.append(Part(2, repair(sheet.title), _text(sheet.rows)))
+    return outlined(source, name, name, "", parts) + rows_as_sections, dict(+counts)
 
 
 def _text(rows: list[list[str]]) -> str:
@@ -65,20 +55,29 @@ def _text(rows: list[list[str]]) -> str:
 
 def _new(path: Path) -> Iterator[_Sheet]:
     import openpyxl
-    from openpyxl.utils import column_index_from_string
 
     with path.open("rb") as file, ZipFile(path) as archive:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # some programs write wrong ones
-            rows = (list(map(_shown, row)) for row in sheet.iter_rows())
+            numbered = enumerate(list(map(_shown, row)) for row in sheet.iter_rows())
+            rows = {number: row for number, row in numbered if any(row)}
             data = archive.read(sheet._worksheet_path.lstrip("/"))
-            merged = [
-                (column_index_from_string(a.decode()) - 1, int(first) - 1, int(last) - 1)
-                for a, first, b, last in _MERGED.findall(data)
-                if a == b
-            ]
-            yield _Sheet(sheet.title, iter(list(rows)), merged, len(_NO_VALUE.findall(data)))
+            _fill_merged(rows, data)
+            yield _Sheet(sheet.title, list(rows.values()), len(_NO_VALUE.findall(data)))
+
+
+def _fill_merged(rows: Mapping[int, list[str]], sheet: bytes) -> None:
+    """Repeat what stands in a cell that is merged downwards in each of its rows, which are counted from 0."""
+    from openpyxl.utils import column_index_from_string
+
+    for letters, first, last_letters, last in _MERGED.findall(sheet):
+        column, above = column_index_from_string(letters.decode()) - 1, rows.get(int(first) - 1, [])
+        if letters != last_letters or column >= len(above):
+            continue
+        for number in range(int(first), int(last)):
+            if column < len(row := rows.get(number, [])):
+                row[column] = row[column] or above[column]
 
 
 def _shown(cell: Any) -> str:
@@ -92,7 +91,7 @@ def _old(path: Path) -> Iterator[_Sheet]:
     import xlrd  # type: ignore[import-untyped]
 
     if path.suffix.lower() != ".xls":
-        ole.refuse(path)
+        archives.refuse_old(path)
 
     def value(cell: Any) -> Any:
         if cell.ctype == xlrd.XL_CELL_DATE:
@@ -101,4 +100,5 @@ def _old(path: Path) -> Iterator[_Sheet]:
 
     book = xlrd.open_workbook(str(path), logfile=io.StringIO())
     for sheet in book.sheets():
-        yield _Sheet(sheet.name, ([writing.cell(value(cell)) for cell in row] for row in sheet.get_rows()))
+        rows = ([writing.cell(value(cell)) for cell in row] for row in sheet.get_rows())
+        yield _Sheet(sheet.name, list(filter(any, rows)))

@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -23,11 +24,11 @@ _USUAL = {"title", "description", "date", "layout", "slug", "id", "tags", "weigh
 def split_front_matter(text: str) -> tuple[str, str]:
     """The title that the front matter gives ("" if none), and the text below it."""
     if match := _YAML.match(text):
-        keys = _yaml(match["text"])
+        keys = _keys(match["text"], yaml.safe_load)
         if match["blank"] is None or (isinstance(keys, dict) and not _USUAL.isdisjoint(keys)):
             return _title(keys), text[match.end() :]
     elif match := _TOML.match(text):
-        return _title(_toml(match["text"])), text[match.end() :]
+        return _title(_keys(match["text"], tomllib.loads)), text[match.end() :]
     elif text.lstrip().startswith("{"):
         start = len(text) - len(text.lstrip())
         try:
@@ -39,17 +40,10 @@ def split_front_matter(text: str) -> tuple[str, str]:
     return "", text
 
 
-def _yaml(text: str) -> Any:
+def _keys(text: str, load: Callable[[str], Any]) -> Any:
     try:
-        return yaml.safe_load(text)
+        return load(text)
     except (yaml.YAMLError, ValueError):  # other tools' templates, impossible dates
-        return None
-
-
-def _toml(text: str) -> Any:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
         return None
 
 

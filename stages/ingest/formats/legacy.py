@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, UnreadableError, markdown, pandoc
-from stages.ingest.sections import marked_sections
+from stages.ingest.formats import Content, Fields, UnreadableError, html, markdown, pandoc
 
 _ESCAPED = re.compile(r"\\([<>*_#.()\[\]-])")
 _BETWEEN_SLIDES = re.compile(r"^-{5}$", re.MULTILINE)
@@ -25,13 +24,13 @@ def read(path: Path, source: str, _: Fields) -> Content:
     except ImportError:
         raise UnreadableError(f"needs xberg: {pandoc.EXTRA}") from None
 
-    with _silenced_stderr():
+    with silenced_stderr():
         results = extract(path).results
     if not results:
         raise UnreadableError(f"broken, or no {path.suffix[1:].upper()} file")
     text = _ESCAPED.sub(r"\1", repair(results[0].content))
     if subject := _SUBJECT.match(text):
-        return marked_sections(source, repair(path.stem), subject[1], _FIELD.sub(r"\1:", text[subject.end() :])), {}
+        return html.sections(path, source, subject[1], _FIELD.sub(r"\1:", text[subject.end() :])), {}
     return markdown.sections(path, source, _BETWEEN_SLIDES.sub("", text)), {}
 
 
@@ -53,7 +52,7 @@ def extract(path: Path, **options: Any) -> Any:
 
 
 @contextmanager
-def _silenced_stderr() -> Iterator[None]:
+def silenced_stderr() -> Iterator[None]:
     """Keep what a failing library prints, which may quote the text, out of the log."""
     kept = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:

@@ -5,9 +5,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
-from fieldtune.corpus.unicode import repair
 from stages.ingest.formats import Content, Fields, UnreadableError, html
-from stages.ingest.sections import marked_sections
 
 _HEADERS = ("From", "To", "Date")
 
@@ -25,5 +23,4 @@ def read(path: Path, source: str, _: Fields) -> Content:
     subject = " ".join(str(message["Subject"] or "").split())
     lost = sum(1 for _ in message.iter_attachments())
     text = "\n".join([*head, "", text]) if text.strip() else ""
-    sections = marked_sections(source, repair(path.stem), repair(subject), repair(text))
-    return sections, {"attachments": lost} if lost else {}
+    return html.sections(path, source, subject, text), {"attachments": lost} if lost else {}

@@ -4,55 +4,64 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
-from zipfile import ZipFile
 
 from bs4 import BeautifulSoup
+from lxml import etree  # type: ignore[import-untyped]
 
-from stages.ingest.formats import Content, Fields, UnreadableError, html
+from stages.ingest.formats import Content, Fields, UnreadableError, archives, html
 from stages.ingest.formats.text import text_of
 
 EXTRA = "pip install -e '.[documents]'"
-_FORMATS = {".odt": "odt", ".rtf": "rtf", ".org": "org", ".tex": "latex", ".adoc": "asciidoc", ".asciidoc": "asciidoc"}
-_TEXTS = ("org", "latex", "asciidoc")  # which pandoc takes in UTF-8 alone
+FORMATS = {".odt": "odt", ".rtf": "rtf", ".org": "org", ".tex": "latex", ".adoc": "asciidoc", ".asciidoc": "asciidoc"}
 _RTF_HEADING = re.compile(rb"\{\\s(\d+)\b[^{};]*\bheading ([1-9]);\}", re.IGNORECASE)
 _RTF_STYLE = re.compile(rb"\\s(\d+)(?!\d)")
+_ADDRESS = "{http://www.w3.org/1999/xlink}href"
+# Of AsciiDoc's tables, which pandoc reads as if each cell were in one row.
+_ROW_SPAN = re.compile(r"(?:^|(?<=\s))\d*\.\d+\+[<>^.]*[a-z]?\|", re.MULTILINE)
 _SECONDS = 120  # a file that takes longer is broken in a way that pandoc does not see
 
 
 def read(path: Path, source: str, _: Fields) -> Content:
-    format = _FORMATS[path.suffix.lower()]
-    title = ""
-    if format in _TEXTS:
-        if not (text := text_of(path)).strip():
-            return [], {}
-        data = text.encode()
+    format = FORMATS[path.suffix.lower()]
+    title, lost = "", {}
+    if format == "odt":
+        title, data = _odt(path)
+    elif format == "rtf":
+        data = _rtf(path.read_bytes())
     else:
-        data = path.read_bytes()
-        if format == "rtf" and not data.lstrip().startswith(b"{\\rtf"):
-            raise UnreadableError("broken, or no RTF file")
-        if format == "rtf":
-            data = _with_outline(data)
-        else:
-            title = _odt_title(path)
-    return html.sections(path, source, title, html.marked(page(data, format))), {}
+        text = text_of(path)
+        data = text.encode()  # pandoc takes text in UTF-8 alone
+        if format == "asciidoc" and (spans := len(_ROW_SPAN.findall(text))):
+            lost = {"row_spans_of_tables": spans}
+    return html.sections(path, source, title, html.marked(page(data, format))), lost
 
 
-def _with_outline(rtf: bytes) -> bytes:
-    """RTF whose paragraphs have the outline level of their style: LibreOffice leaves it to the style's name."""
-    levels = {number: int(level) - 1 for number, level in _RTF_HEADING.findall(rtf)}
-    start = max((match.end() for match in _RTF_HEADING.finditer(rtf)), default=0)
+def _odt(path: Path) -> tuple[str, bytes]:
+    """The title, which pandoc leaves out, and the file with its text boxes and formulas where pandoc looks for them."""
+    parts = archives.read_parts(path)
+    text = archives.parsed(parts["content.xml"])
+    archives.free_text_boxes(text, "text-box", ("frame",))
+    for formula in text.iter("{*}object"):
+        formula.set(_ADDRESS, formula.get(_ADDRESS, "").rstrip("/"))
+    parts["content.xml"] = etree.tostring(text)
+    title = BeautifulSoup(parts.get("meta.xml", b""), "xml").find("title")
+    return title.get_text() if title else "", archives.packed(parts)
+
+
+def _rtf(data: bytes) -> bytes:
+    """RTF whose footnotes are not marked as text to skip, and whose paragraphs have the outline level of their style:
+    LibreOffice leaves it to the style's name.
+    """
+    if not data.lstrip().startswith(b"{\\rtf"):
+        raise UnreadableError("broken, or no RTF file")
+    levels = {number: int(level) - 1 for number, level in _RTF_HEADING.findall(data)}
+    start = max((match.end() for match in _RTF_HEADING.finditer(data)), default=0)
 
     def levelled(match: re.Match[bytes]) -> bytes:
         return b"%b\\outlinelevel%d" % (match[0], levels[match[1]]) if match[1] in levels else match[0]
 
-    return rtf[:start] + _RTF_STYLE.sub(levelled, rtf[start:])
-
-
-def _odt_title(path: Path) -> str:
-    with ZipFile(path) as archive:
-        about = archive.read("meta.xml") if "meta.xml" in archive.namelist() else b""
-    title = BeautifulSoup(about, "xml").find("title")
-    return title.get_text() if title else ""
+    text = _RTF_STYLE.sub(levelled, data[start:])
+    return data[:start] + text.replace(b"{\\*\\footnote", b"{\\footnote")
 
 
 def page(data: bytes, format: str) -> BeautifulSoup:
@@ -61,7 +70,7 @@ def page(data: bytes, format: str) -> BeautifulSoup:
     Pandoc runs in its sandbox: it reads no other file and fetches nothing.
     """
     options = ["--from", format, "--to", "html", "--standalone", "--mathjax", "--wrap=none", "--sandbox"]
-    options += ["--metadata=pagetitle:-", "--no-highlight", "+RTS", "-M1g", "-RTS"]
+    options += ["--metadata=pagetitle:-", "--syntax-highlighting=none", "+RTS", "-M1g", "-RTS"]
     try:
         run = subprocess.run([_program(), *options], input=data, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:

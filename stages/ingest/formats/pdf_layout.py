@@ -6,8 +6,7 @@ import math
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 _LINE_HYPHEN = "\ufffe"  # PDFium's mark for a hyphen and the line's end behind it
 _ENDS = re.compile(rf"\r\n|(?<={_LINE_HYPHEN})")
@@ -20,8 +19,7 @@ _PARAGRAPH = 3.5  # of the usual distance of lines: what is farther apart is not
 _NO_BOX = (0.0, 0.0, 0.0, 0.0)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """Letters that stand on one line, in the page's frame turned so that they run to the right and down."""
 
     text: str
@@ -88,6 +86,8 @@ def _box(text_page: Any, number: int) -> tuple[float, float, float, float]:
 
 def _turned(box: tuple[float, float, float, float], angle: float) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of a box in the frame of letters that are turned by `angle`, growing downwards."""
+    if not angle:
+        return box[0], -box[3], box[2], -box[1]
     cosine, sine = math.cos(angle), math.sin(angle)
     corners = [(x * cosine + y * sine, y * cosine - x * sine) for x in box[::2] for y in box[1::2]]
     along, up = [x for x, _ in corners], [y for _, y in corners]
@@ -125,15 +125,15 @@ def _split(text_page: Any, line: Line) -> list[Line]:
     for number, letter in enumerate(text):
         gap = gaps.get(number, 0.0)
         if gap > _GUTTER * height and words.strip() and text[number - 1].isspace():
-            parts.append(replace(line, text=words.strip(), left=boxes[begin][0], right=boxes[number][0] - gap))
+            parts.append(line._replace(text=words.strip(), left=boxes[begin][0], right=boxes[number][0] - gap))
             begin, words = number, ""
         elif (gap > max(0.22 * height, 2.5 * usual) or gap < -0.25 * height) and number - 1 in shown:
             # Words that are placed one by one, without a blank; back to the left run Arabic's letters, too.
             words += " " if words[-1:].isalnum() and letter.isalnum() and letter.isascii() else ""
         words += letter
     if not parts:
-        return [replace(line, text=line.text[:offset] + words)]
-    return [*parts, replace(line, text=words, left=boxes[begin][0])]
+        return [line._replace(text=line.text[:offset] + words)]
+    return [*parts, line._replace(text=words, left=boxes[begin][0])]
 
 
 def _downwards(lines: Sequence[Line]) -> list[Line]:
@@ -156,7 +156,7 @@ def _in_columns(lines: Sequence[Line]) -> list[Line]:
         if in_two and gutter and len(block) > 2:
             result += [row[0] for row in block] + [row[1] for row in block]
         else:
-            result += [_joined(row) for row in block]
+            result += [_joined(row) if len(row) > 1 else row[0] for row in block]
     return result
 
 
@@ -165,7 +165,7 @@ def _is_in_two(row: Sequence[Line]) -> bool:
 
 
 def _joined(row: Sequence[Line]) -> Line:
-    return replace(row[0], text=" ".join(line.text for line in row), right=row[-1].right)
+    return row[0]._replace(text=" ".join(line.text for line in row), right=row[-1].right)
 
 
 def _indented(line: Line, margin: float) -> str:

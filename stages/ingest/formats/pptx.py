@@ -9,7 +9,7 @@ from typing import Any
 from bs4 import BeautifulSoup
 
 from fieldtune.corpus.unicode import repair
-from stages.ingest.formats import Content, Fields, ole
+from stages.ingest.formats import Content, Fields, archives
 from stages.ingest.formats.repeated_lines import strip_repeated_lines
 from stages.ingest.formats.writing import cell, table
 from stages.ingest.sections import Part, outlined
@@ -21,7 +21,7 @@ def read(path: Path, source: str, _: Fields) -> Content:
     """A section a slide: its title, its texts from top to bottom, its notes."""
     from pptx.package import Package
 
-    ole.refuse(path)
+    archives.refuse_old(path)
     # The library's own function refuses shows (.ppsx), which are the same except for a name.
     slides = list(Package.open(str(path)).main_document_part.presentation.slides)
     for slide in slides:
@@ -46,11 +46,8 @@ def _mend(slide: Any) -> None:
         paragraph = equation.getparent()
         run = paragraph.makeelement(f"{{{_DRAWING}}}r")
         text = run.makeelement(f"{{{_DRAWING}}}t")
-        before = equation.getprevious()
-        apart = (
-            before is not None and "".join(before.itertext()).strip() and not "".join(before.itertext())[-1].isspace()
-        )
-        text.text = " " * bool(apart) + _formula(equation)
+        before = "".join(equation.getprevious().itertext()) if equation.getprevious() is not None else ""
+        text.text = " " * bool(before.strip() and not before[-1].isspace()) + _formula(equation)
         run.append(text)
         paragraph.replace(equation, run)
 
