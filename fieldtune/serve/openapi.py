@@ -97,7 +97,7 @@ class ComparedReply(BaseModel):
 
 
 class Compared(BaseModel):
-    """What there is to compare. `texts`: results have titles and texts; `examples`: some judged queries."""
+    """The systems to compare. `texts`: results have titles and texts; `examples`: some judged queries."""
 
     systems: list[SystemInfo]
     texts: bool
