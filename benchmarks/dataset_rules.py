@@ -119,14 +119,14 @@ def split_at_random(config: Config) -> None:
     )
     passage_row = {passage["id"]: row for row, passage in enumerate(passages)}
     before = files.read_table(paths.QRELS)
-    names = ("set", "query_id", "section", "group")
+    names = ("set", "query_id", "section", "relevance", "group")
     judged = [row for row in zip(*(before[name] for name in names), strict=True) if row[0] in ("real", "real_hard")]
     for name, side in (("dev", "dev"), ("synthetic", "test")):
         for row in dealt[side]:
             passage = passage_row[ids["positive_id"][row]]
             own = section_of[passage]
             for section in sorted(copies.alike[own] | copies.holding[passage]):
-                judged.append((name, ids["query_id"][row], corpus.sections[section], own))
+                judged.append((name, ids["query_id"][row], corpus.sections[section], 1, own))
     files.write_table(paths.QRELS, dict(zip(names, map(list, zip(*judged, strict=True)), strict=True)))
 
 
@@ -148,8 +148,8 @@ def score(config: Config) -> Scores:
     base_queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
     base_passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     values = {
-        "base": metrics.per_query(ranking.dense(base_queries, base_passages, corpus), judged.relevant),
-        "tuned": metrics.per_query(ranking.dense(queries, passages, corpus), judged.relevant),
+        "base": metrics.per_query(ranking.dense(base_queries, base_passages, corpus), judged.grades),
+        "tuned": metrics.per_query(ranking.dense(queries, passages, corpus), judged.grades),
     }
     return {
         name: {system: metrics.means(measured, rows)["ndcg@10"] for system, measured in values.items()}

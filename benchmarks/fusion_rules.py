@@ -61,7 +61,7 @@ def scores(data: Path) -> dict[str, npt.NDArray[np.generic]]:
             queries = read_vectors(vectors, QUERIES, judged.texts)
             dense = ranking.dense(queries, read_vectors(vectors, PASSAGES, corpus.texts), corpus)
             fused = (ranking.fuse(dense, words, corpus, share) for share in fusion.SHARES)
-            tables[model] = np.stack([metrics.per_query(each, judged.relevant)["ndcg@10"] for each in fused])
+            tables[model] = np.stack([metrics.per_query(each, judged.grades)["ndcg@10"] for each in fused])
     return tables
 
 

@@ -83,7 +83,7 @@ class Domain:
         }
 
     def _scores(self, name: str, judged: Judged, queries: Any, passages: Any) -> dict[str, float]:
-        values = metrics.per_query(ranking.dense(queries, passages, self.corpus), judged.relevant)["ndcg@10"]
+        values = metrics.per_query(ranking.dense(queries, passages, self.corpus), judged.grades)["ndcg@10"]
         scores = {f"{name}/{part}": float(values[rows].mean()) for part, rows in judged.sets.items() if len(rows)}
         kinds = self.kinds[name]
         for kind in sorted(set(kinds.values())):

@@ -293,10 +293,10 @@ def parity(arguments: argparse.Namespace) -> None:
     rows = sorted(drawn.sample(range(len(passages)), min(arguments.texts, len(passages))))
     real = judged.sets["real"].tolist()
     real_rows = sorted(drawn.sample(real, min(arguments.texts, len(real))))
-    relevant = [judged.relevant[row] for row in real_rows]
+    grades = [judged.grades[row] for row in real_rows]
 
     def ndcg(queries: Vectors) -> float:
-        return float(metrics.per_query(ranking.dense(queries, vectors, corpus), relevant)["ndcg@10"].mean())
+        return float(metrics.per_query(ranking.dense(queries, vectors, corpus), grades)["ndcg@10"].mean())
 
     def served(service: Running, texts: Sequence[str], input_type: str) -> Vectors:
         batches = [texts[start : start + 50] for start in range(0, len(texts), 50)]

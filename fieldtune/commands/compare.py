@@ -138,8 +138,13 @@ def changed(queries: Sequence[str], change: Values, top: int) -> list[int]:
 
 def _rows(table: Columns, name: str) -> dict[QueryKey, int]:
     """The rows of a query set, by their keys."""
-    columns = zip(table["query"], table["answers"], table["sets"], strict=True)
-    return {query_key(query, answers): row for row, (query, answers, sets) in enumerate(columns) if name in sets}
+    graded = table.get("graded") or [[]] * len(table["query"])
+    columns = zip(table["query"], table["answers"], graded, table["sets"], strict=True)
+    return {
+        query_key(query, [*answers, *grades]): row
+        for row, (query, answers, grades, sets) in enumerate(columns)
+        if name in sets
+    }
 
 
 def _describe(keys: Collection[QueryKey]) -> str:

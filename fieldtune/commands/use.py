@@ -10,6 +10,7 @@ from fieldtune.commands import base_model, generators, params, style, version_co
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.commands.version_control import Out, shown
 from fieldtune.corpus import beir, files, overlaps, tables
+from fieldtune.corpus.judgements import grade_of, is_answered
 from fieldtune.corpus.providers import TRAITS, Traits
 from fieldtune.corpus.style import Style, style_yaml
 from fieldtune.runtime import paths
@@ -217,6 +218,8 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[s
         query_of(where, row)
         if name == "queries":
             split_of(where, row)
+            grade_of(where, row)
+            is_answered(where, row)
         columns |= dict.fromkeys(row)
         placed = has_answer(row)
         if name == "pairs" and not placed:

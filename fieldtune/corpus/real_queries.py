@@ -20,15 +20,23 @@ class RealQuery:
     passages: list[str]  # the passage of each section that fits the query best
     overlap: float  # the highest share of an answer's heading that the query repeats, 0 to 1
     judged: list[str] = field(default_factory=list)  # sections that a person judged; empty: unknown
+    # Section → its grade: 1 answers, more (the score of BEIR qrels) answers better, less answers partly and is not in
+    # `sections`. Empty if all have the grade 1.
+    grades: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "RealQuery":
         return cls(split=row["group"], **{name: value for name, value in row.items() if name != "group"})
 
     def row(self) -> dict[str, Any]:
-        """The row of queries.jsonl, where `split` is the column `group`."""
-        values = {name: value for name, value in asdict(self).items() if name != "judged" or value}
+        """The row of queries.jsonl, where `split` is the column `group`; no `grades` or `judged` if there are none."""
+        values = {name: value for name, value in asdict(self).items() if value or name not in {"grades", "judged"}}
         return {"group" if name == "split" else name: value for name, value in values.items()}
+
+    @property
+    def graded(self) -> dict[str, float]:
+        """The grades of all sections, first those that answer."""
+        return dict.fromkeys(self.sections, 1) | self.grades
 
 
 def read() -> list[RealQuery]:

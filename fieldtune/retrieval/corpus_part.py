@@ -23,7 +23,7 @@ def part_of_corpus(
     """Rows of the passages to rank against, sorted: all answers, the nearest others by their vectors, random ones.
 
     `queries` and `passages` are unit vectors of all queries and passages by an existing model. At most `size` rows, but
-    always all answers.
+    always all answers, partial ones too.
     """
     if len(passages) <= size:
         return np.arange(len(passages))
@@ -41,7 +41,7 @@ def part_by_words(judged: Judged, corpus: Corpus, size: int, seed: int) -> npt.N
 
 def _part(judged: Judged, corpus: Corpus, near: npt.NDArray[np.int64], size: int, seed: int) -> npt.NDArray[np.int64]:
     """`near` [queries, k]: rows of passages, the best first; -1 if there are no more."""
-    answers = set().union(*judged.relevant)
+    answers = set[int]().union(*judged.grades)
     chosen = {row for row, section in enumerate(corpus.section_of.tolist()) if section in answers}
     for column in near.T.tolist():
         for row in column:

@@ -2,7 +2,7 @@
 
 search.json        the systems with their shares, the recommended one, and how words are made of a text
 bm25/              the index, one folder a field, in bm25s's files
-passages.parquet   `id`, `source`, `section` of each passage; `title` and `text` if they were asked for
+passages.parquet   `id`, `source`, `section` of each passage; `title`, `text` and `language` if they were asked for
 
 The functions that rank here are those of `evaluate`, so that a system scores what its report says.
 """
@@ -29,7 +29,7 @@ _ROWS = (
     512  # int8 vectors that are made float32 at once: in the processor's cache, and too few for BLAS to start threads
 )
 _READ = 65_536  # rows of a Parquet file that are read at once
-_COLUMNS = ("id", "source", "section", "title", "text")
+_COLUMNS = ("id", "source", "section", "title", "text", "language")
 _FIX = "run `dvc repro export`"
 
 Floats = npt.NDArray[np.float32]
@@ -64,6 +64,7 @@ class Hit:
     score: float
     title: str | None  # None: texts were not exported
     text: str | None
+    language: str | None  # of both; None: unknown, or not exported
 
 
 def systems_of(model: str, model_share: float, heading_share: float) -> dict[str, System]:
@@ -84,6 +85,7 @@ def write(
     columns["section"] = [section_id(row["source"], row["section"]) for row in passages]
     if texts:
         columns |= {name: [row[name] for row in passages] for name in ("title", "text")}
+        columns["language"] = [row.get("language") or None for row in passages]
     files.write_table(folder / PASSAGES, columns)
     settings = {
         "recommended": recommended,
@@ -155,6 +157,11 @@ class ExportedSearch:
 
     def __len__(self) -> int:
         return len(self.section_of)
+
+    @property
+    def has_texts(self) -> bool:
+        """True if hits have titles and texts."""
+        return "text" in self._passages.column_names
 
     def search(self, system: str, query: str, vector: Floats | None, top: int, source: str = "") -> list[Hit]:
         """The first `top` sections (100 at most) whose source begins with `source`, best first.

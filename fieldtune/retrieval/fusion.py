@@ -72,21 +72,21 @@ def deciding(judged: Judged, corpus: Corpus, *, real: bool) -> Deciding:
 
 def choose_hybrid(dense: Rankings, words: Rankings, judged: Judged, corpus: Corpus, queries: Deciding) -> Choice:
     """The model's share of a hybrid with BM25. The rankings are of all judged queries."""
-    relevant = [judged.relevant[row] for row in queries.rows]
+    grades = [judged.grades[row] for row in queries.rows]
     left, right = dense[queries.rows], words[queries.rows]
     fused = [ranking.fuse(left, right, corpus, share) for share in SHARES]
-    return choose_share(_ndcg(fused, relevant), queries)
+    return choose_share(_ndcg(fused, grades), queries)
 
 
 def choose_fields(fields: Mapping[float, Rankings], judged: Judged, queries: Deciding) -> Choice:
     """The headings' share of BM25's score. `fields`: the rankings of all judged queries by each of HEADING_SHARES."""
-    relevant = [judged.relevant[row] for row in queries.rows]
+    grades = [judged.grades[row] for row in queries.rows]
     ranked = [fields[share][queries.rows] for share in HEADING_SHARES]
-    return choose_heading_share(_ndcg(ranked, relevant), queries)
+    return choose_heading_share(_ndcg(ranked, grades), queries)
 
 
-def _ndcg(rankings: Sequence[Rankings], relevant: Sequence[set[int]]) -> npt.NDArray[np.float64]:
-    return np.stack([metrics.per_query(each, relevant)["ndcg@10"] for each in rankings])
+def _ndcg(rankings: Sequence[Rankings], grades: Sequence[metrics.Grades]) -> npt.NDArray[np.float64]:
+    return np.stack([metrics.per_query(each, grades)["ndcg@10"] for each in rankings])
 
 
 def choose_share(ndcg: npt.NDArray[np.float64], queries: Deciding) -> Choice:

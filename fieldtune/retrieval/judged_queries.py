@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files, real_queries
+from fieldtune.corpus.judgements import ANSWER
 from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval.significance import fewest_clusters
 from fieldtune.retrieval.words import overlap
@@ -28,10 +30,15 @@ class Judged:
 
     ids: list[str]  # `q<row of queries.jsonl>` or `r<row of the distinct real queries>`
     texts: list[str]
-    relevant: list[set[int]]  # sections, as indices into the corpus
+    grades: list[dict[int, float]]  # by section, as index into the corpus; `metrics.Grades` says what they mean
     clusters: npt.NDArray[np.int64]  # the split unit of the first answer: queries of one cluster are not independent
     sets: dict[str, npt.NDArray[np.int64]]  # set name → rows
     main_set: str = ""  # the test set that the verdict rests on; empty if no test set has queries
+
+    @cached_property
+    def relevant(self) -> list[set[int]]:
+        """[queries]: the sections that answer each, without those that answer partly."""
+        return [{section for section, grade in graded.items() if grade >= ANSWER} for graded in self.grades]
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
         """The rows of the queries in any of the sets, sorted."""
@@ -41,8 +48,7 @@ class Judged:
     def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
         """The queries in these rows, in their order; they belong to no set."""
         ids, texts = [self.ids[row] for row in rows], [self.texts[row] for row in rows]
-        relevant = [self.relevant[row] for row in rows]
-        return Judged(ids, texts, relevant, self.clusters[rows], {})
+        return Judged(ids, texts, [self.grades[row] for row in rows], self.clusters[rows], {})
 
 
 def generated_id(row: int) -> str:
@@ -66,19 +72,19 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
     qrels = files.read_table(paths.QRELS)
     section_index = {section: number for number, section in enumerate(corpus.sections)}
     rows: dict[str, int] = {}
-    relevant: list[set[int]] = []
+    grades: list[dict[int, float]] = []
     cluster_ids: list[int] = []
     in_set: dict[str, list[int]] = {name: [] for name in names}
-    columns = (qrels[name] for name in ("set", "query_id", "section", "group"))
-    for name, query, section, cluster in zip(*columns, strict=True):
+    columns = (qrels[name] for name in ("set", "query_id", "section", "relevance", "group"))
+    for name, query, section, grade, cluster in zip(*columns, strict=True):
         if name not in in_set:
             continue
         if query not in rows:
             rows[query] = len(rows)
-            relevant.append(set())
+            grades.append({})
             cluster_ids.append(cluster)
         row = rows[query]
-        relevant[row].add(section_index[section])
+        grades[row][section_index[section]] = grade
         if not in_set[name] or in_set[name][-1] != row:
             in_set[name].append(row)
     texts = _texts(list(rows))
@@ -87,7 +93,7 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
     main_set = _main_set(sets, clusters)
     if main_set == "synthetic":
         sets = {name: sets[name] for name in sorted(sets, key=lambda name: name.startswith("real"))}
-    return Judged(list(rows), texts, relevant, clusters, sets, main_set)
+    return Judged(list(rows), texts, grades, clusters, sets, main_set)
 
 
 def _main_set(sets: Mapping[str, npt.NDArray[np.int64]], clusters: npt.NDArray[np.int64]) -> str:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -22,17 +23,21 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fieldtune.retrieval import ranking
 from fieldtune.retrieval.exported_search import ExportedSearch, Hit
-from fieldtune.serve import backends, exported, metrics, openapi, routes, schema, tokens
+from fieldtune.retrieval.systems import label
+from fieldtune.serve import backends, exported, metrics, openapi, page, routes, schema, tokens
 from fieldtune.serve.backends import Vectors
 from fieldtune.serve.batching import Batcher, QueueFull
 from fieldtune.serve.exported import Kind
-from fieldtune.serve.schema import ApiError, EmbeddingsRequest, SearchRequest
+from fieldtune.serve.judged import JudgedQueries, answer_rank
+from fieldtune.serve.schema import ApiError, CompareRequest, EmbeddingsRequest, SearchRequest
 from fieldtune.serve.settings import API_KEY as API_KEY
 from fieldtune.serve.settings import ServeSettings, api_key
 
 _UPLOAD = 30.0  # seconds that a request's body may take
 _BODIES = 32  # of the largest size that may be in memory at once
+_NO_INDEX = "the export has no vectors/ and search/ to search in"
 _TAG = {"query": "query", "passage": "document"}  # `<name>:<tag>`, for clients that cannot send `input_type`
 
 log = logging.getLogger(__name__)
@@ -54,6 +59,7 @@ class Service:
         self.index = None
         if export.vectors.is_file() and export.search.is_dir():
             self.index = ExportedSearch(export.folder, self.backend.dimension, settings.vectors)
+        self.judged = JudgedQueries(export.folder)
         self.batcher = Batcher(
             self.backend,
             batch_tokens=settings.batch_tokens or self.backend.batch_tokens,
@@ -246,10 +252,21 @@ def create_app(settings: ServeSettings) -> ASGIApp:
 _watched = APIRouter()
 
 
-@_watched.get("/", responses=openapi.read_responses(openapi.Root, "The service and its paths"))
-async def root() -> Response:
-    """The page that load balancers ask for by default."""
-    return _json({"service": "fieldtune", "paths": routes.ALL})
+@_watched.get("/", responses=openapi.root_responses())
+async def root(request: Request) -> Response:
+    """The search page for browsers; for load balancers, which ask for this path by default, what there is."""
+    service: Service = request.app.state.service
+    if page.is_wanted(request.headers.get("accept", "")):
+        return page.file(page.PAGE, service.settings.prefix)
+    return _json({"service": "fieldtune", "paths": routes.ALL}, headers={"Vary": "Accept"})
+
+
+@_watched.get("/page/{name}", include_in_schema=False)
+async def page_file(name: str) -> Response:
+    """A file of the search page."""
+    if name not in page.NAMES:
+        raise HTTPException(404)
+    return page.file(name)
 
 
 @_watched.get("/health", responses=openapi.watched_responses("The process is alive"))
@@ -335,19 +352,14 @@ async def find(request: Request) -> Response:
     service: Service = request.app.state.service
     index = service.index
     if index is None:
-        raise ApiError(404, "the export has no vectors/ and search/ to search in")
+        raise ApiError(404, _NO_INDEX)
     async with service.body(request) as body, service.in_hand():
         payload = schema.parse(SearchRequest, body)
         service.kind(payload.model, None, searches=True)
         system = payload.system or index.recommended
         if system not in index.systems:
             raise ApiError(400, f"no such system; available: {', '.join(index.systems)}", param="system")
-        if not payload.query:
-            raise ApiError(400, "`query` is empty", param="query")
-        read, vector = None, None
-        if index.systems[system].needs_model:
-            read = await service.read([payload.query], "query")
-            vector = (await service.encode(request, read))[0]
+        read, vector = await _query(request, payload.query, [system])
         hits = await asyncio.to_thread(
             index.search, system, payload.query, vector, payload.top_k or 10, payload.source or ""
         )
@@ -362,6 +374,77 @@ async def find(request: Request) -> Response:
                 "truncated": bool(read and read.truncated),
             }
         )
+
+
+async def _query(
+    request: Request, query: str, systems: Sequence[str]
+) -> tuple[tokens.Tokens | None, npt.NDArray[np.float32] | None]:
+    """A query's tokens and vector; None if no system needs them. Raises ApiError if it is empty."""
+    service: Service = request.app.state.service
+    assert service.index is not None
+    if not query:
+        raise ApiError(400, "`query` is empty", param="query")
+    if not any(service.index.systems[system].needs_model for system in systems):
+        return None, None
+    read = await service.read([query], "query")
+    return read, (await service.encode(request, read))[0]
+
+
+@_v1.get("/compare", responses=openapi.read_responses(openapi.Compared, "The systems that can be compared"))
+async def compared(request: Request) -> Response:
+    """Name the systems, as the search page needs them before the first query."""
+    service: Service = request.app.state.service
+    index = service.index
+    return _json(
+        {
+            "systems": [] if index is None else _systems(index),
+            "texts": index is not None and index.has_texts,
+            "examples": service.judged.examples(),
+        }
+    )
+
+
+@_v1.post(
+    "/compare",
+    openapi_extra=openapi.body(CompareRequest),
+    responses=openapi.responses(openapi.ComparedReply, "The sections that each system ranks first"),
+)
+async def compare(request: Request) -> Response:
+    """Answer with the sections that each system of the export ranks first for a query."""
+    service: Service = request.app.state.service
+    index = service.index
+    if index is None:
+        raise ApiError(404, _NO_INDEX)
+    async with service.body(request) as body, service.in_hand():
+        payload = schema.parse(CompareRequest, body)
+        service.kind(payload.model, None, searches=True)
+        read, vector = await _query(request, payload.query, list(index.systems))
+        grades = service.judged.grades(payload.query)
+        systems = []
+        for about in _systems(index):
+            arguments = (about["system"], payload.query, vector, ranking.DEPTH, payload.source or "")
+            hits = await asyncio.to_thread(index.search, *arguments)
+            rank = answer_rank([hit.section for hit in hits], grades)
+            data = [{**_result(hit), "language": hit.language} for hit in hits[: payload.top_k or 10]]
+            systems.append({**about, "answer_rank": rank, "data": data})
+        count = read.count if read else 0
+        return _json(
+            {
+                "object": "list",
+                "model": service.settings.name,
+                "judged": grades is not None,
+                "answers": [{"section": section, "grade": grade} for section, grade in (grades or {}).items()],
+                "systems": systems,
+                "usage": {"prompt_tokens": count, "total_tokens": count},
+                "truncated": bool(read and read.truncated),
+            }
+        )
+
+
+def _systems(index: ExportedSearch) -> list[dict[str, Any]]:
+    """The systems of an export, the recommended one first."""
+    names = sorted(index.systems, key=lambda name: name != index.recommended)
+    return [{"system": name, "label": label(name), "recommended": name == index.recommended} for name in names]
 
 
 def _result(hit: Hit) -> dict[str, Any]:

@@ -56,6 +56,54 @@ class SearchReply(BaseModel):
     truncated: bool
 
 
+class ComparedHit(SearchHit):
+    """The same, with the language of the texts if it is known."""
+
+    language: str | None = None
+
+
+class SystemInfo(BaseModel):
+    """A system of the export, by its name in requests and its label in the report."""
+
+    system: str
+    label: str
+    recommended: bool
+
+
+class ComparedSystem(SystemInfo):
+    """The results of a system, best first. `answer_rank`: of the first answer among 100; null: none, or not judged."""
+
+    answer_rank: int | None
+    data: list[ComparedHit]
+
+
+class Grade(BaseModel):
+    """A section that answers a judged query: 1, or above if it answers better, below if it does so partly."""
+
+    section: str
+    grade: float
+
+
+class ComparedReply(BaseModel):
+    """The answer of `POST /v1/compare`. `judged`: the query is one of the real queries, and has `answers`."""
+
+    object: Literal["list"]
+    model: str
+    judged: bool
+    answers: list[Grade]
+    systems: list[ComparedSystem]
+    usage: Usage
+    truncated: bool
+
+
+class Compared(BaseModel):
+    """The systems to compare. `texts`: results have titles and texts; `examples`: some judged queries."""
+
+    systems: list[SystemInfo]
+    texts: bool
+    examples: list[str]
+
+
 class Model(BaseModel):
     """A model as it is served. `matryoshka`: the shorter sizes of its vectors."""
 
@@ -153,6 +201,13 @@ def watched_responses(description: str, *others: tuple[int, str]) -> Responses:
     return _with({200: {"model": Status, "description": description}, **described}, _WATCHED)
 
 
+def root_responses() -> Responses:
+    """Describe the answers of `/`: a page for browsers, JSON for the rest."""
+    described = read_responses(Root, "The service and its paths, or the search page")
+    described[200] = {**described[200], "content": {"text/html": {"schema": {"type": "string"}}}}
+    return described
+
+
 def metrics_responses() -> Responses:
     """Describe the answers of /metrics."""
     content = {"text/plain": {"schema": {"type": "string"}}}
@@ -172,7 +227,7 @@ def body(kind: type[BaseModel]) -> dict[str, Any]:
 def describe(app: FastAPI, models: list[str], dimensions: list[int], *, key: bool, ids: bool) -> dict[str, Any]:
     """The document: of this service's `models` and sizes of vectors; with `key` asked for, with token `ids` taken."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    for path in ("/v1/embeddings", "/v1/search"):
+    for path in ("/v1/embeddings", "/v1/search", "/v1/compare"):
         request = document["paths"][path]["post"]["requestBody"]
         _narrow(request["content"]["application/json"]["schema"], models, dimensions, ids)
     (name,) = document["paths"]["/v1/models/{name}"]["get"]["parameters"]

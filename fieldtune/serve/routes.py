@@ -2,7 +2,7 @@
 
 import re
 
-V1 = ("/v1/embeddings", "/v1/search", "/v1/models")
+V1 = ("/v1/embeddings", "/v1/search", "/v1/compare", "/v1/models")
 WATCHED = ("/health", "/ready", "/metrics")  # polled every few seconds by machines: not in the log
 ALL = (*V1, *WATCHED, "/openapi.json")
 

@@ -74,6 +74,15 @@ class SearchRequest(WithoutEffect):
     model: StrictStr | None = None
 
 
+class CompareRequest(WithoutEffect):
+    """The body of `POST /v1/compare`."""
+
+    query: StrictStr = Field(json_schema_extra={"minLength": 1})
+    top_k: Annotated[int, Field(strict=True, ge=1, le=100)] | None = Field(None, description="Default: 10.")
+    source: StrictStr | None = Field(None, description="Only passages whose `source` begins with this.")
+    model: StrictStr | None = None
+
+
 class ApiError(Exception):
     """A request that cannot be answered, with the status and the body of OpenAI's errors."""
 

@@ -47,7 +47,7 @@ def work() -> str:
         "bm25_fields": words,
         "hybrid": ranking.fuse(base, words, corpus, hybrid.share),
     }
-    values = {name: metrics.per_query(rankings, judged.relevant) for name, rankings in systems.items()}
+    values = {name: metrics.per_query(rankings, judged.grades) for name, rankings in systems.items()}
     sets = {name: rows for name, rows in judged.sets.items() if name != judged_queries.DEV}
     scores = {
         name: {system: metrics.means(metrics_of, rows) for system, metrics_of in values.items()}

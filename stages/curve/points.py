@@ -93,7 +93,7 @@ def _score(
         queries = encode(judged.texts, "query")
         passages = encode(corpus.texts, "document", label="encoding passages")
     ranked = leave_out(ranking.dense(queries, passages, corpus), own)
-    values: list[float] = metrics.per_query(ranked, judged.relevant)["ndcg@10"].tolist()
+    values: list[float] = metrics.per_query(ranked, judged.grades)["ndcg@10"].tolist()
     return values
 
 

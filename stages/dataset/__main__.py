@@ -77,12 +77,12 @@ def work() -> str:
 
 
 def _answers_of_one_query(inputs: Inputs) -> set[tuple[int, int]]:
-    """Pairs of sections that answer one query of the training set: never negatives of the others there."""
+    """Pairs of sections that answer one query of the training set, even partly: never negatives of the others there."""
     return {
         pair
-        for query, sections in zip(inputs.real, inputs.real_answers, strict=True)
+        for query, grades in zip(inputs.real, inputs.real_grades, strict=True)
         if query.split == "train"
-        for pair in pairwise(sections)
+        for pair in pairwise(grades)
     }
 
 

@@ -66,8 +66,17 @@ class Inputs:
     @cached_property
     def real_answers(self) -> list[list[int]]:
         """[real queries]: the sections that each names as answers."""
-        section_row = {section: row for row, section in enumerate(self.corpus.sections)}
-        return [[section_row[section] for section in query.sections] for query in self.real]
+        return [[self._section_rows[section] for section in query.sections] for query in self.real]
+
+    @cached_property
+    def real_grades(self) -> list[dict[int, float]]:
+        """[real queries]: the grades of the sections that answer each, even partly; first `real_answers`."""
+        rows = self._section_rows
+        return [{rows[section]: grade for section, grade in query.graded.items()} for query in self.real]
+
+    @cached_property
+    def _section_rows(self) -> dict[str, int]:
+        return {section: row for row, section in enumerate(self.corpus.sections)}
 
 
 def read_inputs() -> Inputs:

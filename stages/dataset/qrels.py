@@ -20,16 +20,19 @@ class Judgement:
     set_name: str
     query_id: str
     section: int  # the one that it was written for: its split unit is the query's cluster
-    answers: set[int]  # all sections that answer it
+    grades: dict[int, float]  # of all sections that answer it, even partly (`metrics.Grades`)
 
 
 def real_judgements(inputs: Inputs, alike: Sequence[set[int]]) -> Iterator[Judgement]:
     """Judgements of the real queries of the test and dev sets: all copies of an answer, `alike`, answer too."""
     for row, (query, sections) in enumerate(zip(inputs.real, inputs.real_answers, strict=True)):
         sets = {"test": ["real", "real_hard"] if query.overlap <= HARD else ["real"], "dev": [DEV]}
-        answers = {copy for section in sections for copy in alike[section]}
+        grades: dict[int, float] = {}
+        for section, grade in inputs.real_grades[row].items():
+            for copy in alike[section]:
+                grades[copy] = max(grade, grades.get(copy, 0))
         for name in sets.get(query.split, []):
-            yield Judgement(name, real_id(row), sections[0], answers)
+            yield Judgement(name, real_id(row), sections[0], grades)
 
 
 def generated_judgements(queries: SplitQueries) -> Iterator[Judgement]:
@@ -37,26 +40,29 @@ def generated_judgements(queries: SplitQueries) -> Iterator[Judgement]:
     for name, split in (("synthetic", "test"), (DEV, "dev")):
         for row in queries.rows[split]:
             query = queries.candidates.all[row]
-            yield Judgement(name, query.id, query.section, query.answers)
+            yield Judgement(name, query.id, query.section, dict.fromkeys(query.answers, 1))
 
 
 def qrels_columns(
     judgements: Iterable[Judgement], passages: Sequence[Mapping[str, Any]], corpus: Corpus, unit_of: Sequence[int]
 ) -> dict[str, list[Any]]:
-    """Columns of qrels.parquet: a row per passage of each answer; `unit_of` [sections] is the split unit."""
+    """Columns of qrels.parquet: a row per passage of each answer, partial ones too; `relevance` is its grade.
+
+    `unit_of` [sections] is the split unit.
+    """
     passages_of: dict[int, list[str]] = defaultdict(list)
     for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
         passages_of[section].append(passage["id"])
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for query in judgements:
-        for section in sorted(query.answers):
+        for section, grade in sorted(query.grades.items()):
             for passage_id in passages_of[section]:
                 cells = (
                     query.set_name,
                     query.query_id,
                     corpus.sections[section],
                     passage_id,
-                    1,
+                    grade,
                     unit_of[query.section],
                 )
                 for column, value in zip(columns.values(), cells, strict=True):

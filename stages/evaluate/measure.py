@@ -23,7 +23,7 @@ from stages.evaluate.examples import Example, Results, beginnings, most_changed,
 from stages.evaluate.inputs import Inputs
 from stages.evaluate.probe import Probe
 from stages.evaluate.query_facts import QueryFacts
-from stages.evaluate.query_keys import hash_test_set, query_key
+from stages.evaluate.query_keys import graded_answers, hash_test_set, query_key
 from stages.evaluate.rankings import Ranked
 from stages.evaluate.reranker import Reranker, rerank
 from stages.evaluate.rivals import rival_scores
@@ -139,7 +139,7 @@ def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: Evaluat
         {system: rankings[sample] for system, rankings in ranked.systems.items() if system in of_sample},
         inputs.corpus,
     )
-    values = {system: metrics.per_query(rankings, queries.relevant) for system, rankings in systems.items()}
+    values = {system: metrics.per_query(rankings, queries.grades) for system, rankings in systems.items()}
     return score(values, np.arange(count), queries.clusters, config)
 
 
@@ -172,9 +172,10 @@ def _words_given(inputs: Inputs) -> bool:
 def _test_set(inputs: Inputs) -> str:
     """The hash of the main set's queries and answers."""
     main, sections = inputs.judged.at(inputs.judged.sets[inputs.judged.main_set]), inputs.corpus.sections
+    named = [{sections[section]: grade for section, grade in graded.items()} for graded in main.grades]
     return hash_test_set(
-        query_key(query, (sections[section] for section in answers))
-        for query, answers in zip(main.texts, main.relevant, strict=True)
+        query_key(query, [*(sections[section] for section in answers), *graded_answers(grades)])
+        for query, answers, grades in zip(main.texts, main.relevant, named, strict=True)
     )
 
 
@@ -203,7 +204,7 @@ def _vectors(inputs: Inputs, ranked: Ranked) -> list[VectorScore]:
     judged = inputs.judged
     main = judged.at(judged.sets[judged.main_set])
     queries = ranked.tuned_queries[judged.sets[judged.main_set]]
-    return vector_scores(queries, ranked.tuned_passages, inputs.corpus, main.relevant)
+    return vector_scores(queries, ranked.tuned_passages, inputs.corpus, main.grades)
 
 
 def _background(inputs: Inputs, ranked: Ranked, config: EvaluateConfig) -> Background:

@@ -16,6 +16,7 @@ from stages.evaluate.data_curve import DataCurve
 from stages.evaluate.evaluation import Evaluation
 from stages.evaluate.inputs import Inputs
 from stages.evaluate.query_facts import QueryFacts
+from stages.evaluate.query_keys import graded_answers
 from stages.evaluate.rankings import Ranked
 from stages.evaluate.scores import SetScores
 
@@ -85,6 +86,8 @@ def write_per_query(
     for name, members in set_rows.items():
         for row in members.tolist():
             in_sets[row].append(name)
+    sections = inputs.corpus.sections
+    graded = [graded_answers({sections[n]: grade for n, grade in judged.grades[row].items()}) for row in rows]
     columns: dict[str, list[Any]] = {
         "query_id": [judged.ids[row] for row in rows],
         "query": [judged.texts[row] for row in rows],
@@ -93,7 +96,8 @@ def write_per_query(
         **({"language": [facts.languages[row] for row in rows]} if any(facts.languages) else {}),
         "seen": facts.seen[rows].tolist(),
         "overlap": facts.overlaps[rows].round(6).tolist(),
-        "answers": [sorted(inputs.corpus.sections[section] for section in judged.relevant[row]) for row in rows],
+        "answers": [sorted(sections[section] for section in judged.relevant[row]) for row in rows],
+        **({"graded": graded} if any(graded) else {}),
         "group": judged.clusters[rows].tolist(),
     }
     for system, metrics_of in ranked.values.items():

@@ -61,6 +61,6 @@ def probe(base: SentenceTransformer, tuned: SentenceTransformer, limit: float, b
         queries = encoder.encode(model, [row["query"] for row in rows], "query", bf16=bf16, batch_size=batch_size)
         passages = encoder.encode(model, corpus.texts, "document", bf16=bf16, batch_size=batch_size)
         ranked = ranking.dense(queries, passages, corpus)
-        return metrics.means(metrics.per_query(ranked, [{row} for row in range(len(rows))]))["ndcg@10"]
+        return metrics.means(metrics.per_query(ranked, [{row: 1} for row in range(len(rows))]))["ndcg@10"]
 
     return Probe(len(rows), ndcg(base), ndcg(tuned), limit)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from fieldtune.corpus.unicode import normalised
 
@@ -10,8 +10,13 @@ QueryKey = tuple[str, tuple[str, ...]]  # the normalised words, the ids of the a
 
 
 def query_key(query: str, answers: Iterable[str]) -> QueryKey:
-    """The key of a query. `answers` are ids of sections, in any order."""
+    """The key of a query. `answers` are ids of sections, and `graded_answers`, in any order."""
     return normalised(query), tuple(sorted(answers))
+
+
+def graded_answers(grades: Mapping[str, float]) -> list[str]:
+    """The grades other than 1 as further answers of a key: other grades are another test. `grades`: by section."""
+    return sorted(f"{grade:g} {section}" for section, grade in grades.items() if grade != 1)
 
 
 def hash_test_set(keys: Iterable[QueryKey]) -> str:

@@ -50,5 +50,5 @@ def rank(inputs: Inputs, config: EvaluateConfig) -> Ranked:
     systems = {system: systems[system] for system in SYSTEMS}
     rivals = read_rankings(paths.RIVALS_RANKINGS, judged.ids, corpus)
     systems |= {RIVAL + name: rankings for name, rankings in rivals.items()}
-    values = {system: metrics.per_query(rankings, judged.relevant) for system, rankings in systems.items()}
+    values = {system: metrics.per_query(rankings, judged.grades) for system, rankings in systems.items()}
     return Ranked(systems, values, share, queries, passages)

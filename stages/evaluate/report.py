@@ -47,6 +47,8 @@ _USES = {
     "dev": "dev: choose the checkpoint",
     "train": "train: the model learns from them",
     "log": "without an answer: only for comparison",
+    "unanswered": "of these, not answered by these documents, as someone judged",
+    "partly": "of these, answered partly",
 }
 _SHOWN = 10  # wins, and losses, until the reader asks for more
 _LISTED = 10  # files, and rows of real queries, that are listed on the page

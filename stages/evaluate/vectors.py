@@ -36,7 +36,7 @@ class VectorScore:
 
 
 def vector_scores(
-    queries: Vectors, passages: Vectors, corpus: Corpus, relevant: Sequence[set[int]]
+    queries: Vectors, passages: Vectors, corpus: Corpus, grades: Sequence[metrics.Grades]
 ) -> list[VectorScore]:
     """NDCG@10 of the queries with vectors of all, half, a quarter … of the numbers, in each precision.
 
@@ -53,7 +53,7 @@ def vector_scores(
             "binary": _binary(short, table, corpus),
         }
         for precision, ranked in rankings.items():
-            ndcg = metrics.means(metrics.per_query(ranked, relevant))["ndcg@10"]
+            ndcg = metrics.means(metrics.per_query(ranked, grades))["ndcg@10"]
             size = int(1_000_000 * dimension * PRECISIONS[precision])
             rows.append(VectorScore(dimension, precision, ndcg, size))
     return rows

@@ -22,7 +22,7 @@ class Check:
     query_set: str
     queries: list[str]
     passages: Corpus
-    _relevant: list[set[int]]
+    _grades: list[dict[int, float]]
     _own: OwnSections
     _query_vectors: Vectors
     _passage_vectors: Vectors
@@ -43,7 +43,7 @@ class Check:
 
     def _ndcg(self, queries: Vectors, passages: Vectors) -> metrics.Values:
         ranked = leave_out(ranking.dense(queries, passages, self.passages), self._own)
-        return metrics.per_query(ranked, self._relevant)["ndcg@10"]
+        return metrics.per_query(ranked, self._grades)["ndcg@10"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def draw(
         query_set=judged.main_set,
         queries=drawn.texts,
         passages=Corpus(corpus.sections, corpus.section_of[part], [corpus.texts[row] for row in part]),
-        _relevant=drawn.relevant,
+        _grades=drawn.grades,
         _own=own[rows],
         _query_vectors=queries[rows],
         _passage_vectors=passages[part],

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from fieldtune.corpus import tables
+from fieldtune.corpus.judgements import ANSWER, grade_of
 from fieldtune.corpus.tables import cell
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
@@ -17,7 +18,8 @@ from stages.generate.provider import KINDS, Provider, Query
 class Pairs(Provider):
     """Reads `query`, a place as `fieldtune.sources.places` finds it, and perhaps `kind`, from JSONL, CSV or XLSX.
 
-    A query whose place is not in the documents, or whose section has changed since, is dropped. A query of a section
+    A query whose place is not in the documents, or whose section has changed since, is dropped, and so is a row with a
+    `relevance` of 1 or 0, which does not answer its query. A query of a section
     that was cut goes to the piece that shares most words with it (by BM25).
     """
 
@@ -45,6 +47,8 @@ class Pairs(Provider):
                 raise UserError(f"{where}: `query` and its answer's place are needed: {', '.join(NAMES)}")
             if kind not in KINDS:
                 raise UserError(f"{where}: kind is {kind}: it must be one of {', '.join(KINDS)}, or nothing")
+            if grade_of(where, row) < ANSWER:
+                continue
             if matches:
                 queries.append(Query(passages[places.best(text, matches)]["id"], text, kind, self.name))
             else:

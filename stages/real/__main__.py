@@ -42,20 +42,23 @@ def work() -> str:
     if warning := misnamed(row for _, row in rows):
         note(f"! {config.queries}: {warning}")
     matched = match(rows, passages, config.documents)
-    if matched.unmatched_rows and not matched.queries:
+    if matched.unmatched_rows and not matched.matched_rows:
         raise UserError(_none_matched(config, matched, passages[0]))
     style = read_style(Path(config.style))
     matched.queries = style_apart(matched.queries, style.examples if style else [])
     of_splits = Counter(query.split for query in matched.queries)
     counts = {split: of_splits[split] for split in SPLITS}
     _write(paths.REAL, (query.row() for query in matched.queries))
-    _write(paths.REAL_LOG, ({"query": query} for query in matched.log))
+    unanswered = set(matched.unanswered)
+    mark = {"answered": False}
+    _write(paths.REAL_LOG, ({"query": query, **(mark if query in unanswered else {})} for query in matched.log))
     files.write_json(
         paths.REAL_REPORT,
         {
             "queries": len(matched.queries),
             **counts,
             "log": len(matched.log),
+            **_of_log(matched),
             "unmatched_rows": matched.unmatched_rows,
             "unmatched": matched.unmatched,
         },
@@ -68,7 +71,17 @@ def work() -> str:
         return "no real queries: the verdict will rest on held-out generated ones"
     parts = ", ".join(f"{count:,} {split}" for split, count in counts.items() if count)
     log = f"; {len(matched.log):,} without an answer" if matched.log else ""
+    if matched.unanswered:
+        log += f", {len(matched.unanswered):,} of them not answered by these documents"
+    if matched.partly:
+        log += f", {matched.partly:,} of them answered partly"
     return f"{len(matched.queries):,} real queries with answers ({parts or 'none'}){log}"
+
+
+def _of_log(matched: Matched) -> dict[str, int]:
+    """The counts of the queries in the log that were judged, if there are any."""
+    counts = {"unanswered": len(matched.unanswered), "partly": matched.partly}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _none_matched(config: RealConfig, matched: Matched, passage: Mapping[str, Any]) -> str:

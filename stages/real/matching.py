@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fieldtune.corpus.judgements import ANSWER, grade_of, is_answered
 from fieldtune.corpus.passages import section_id
 from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.corpus.tables import Row, cell
@@ -23,7 +24,10 @@ class Matched:
     """The rows whose place was found, and those that name none or one that was not."""
 
     queries: list[RealQuery] = field(default_factory=list)  # those with an answer in the documents
-    log: list[str] = field(default_factory=list)  # distinct queries that name no answer
+    log: list[str] = field(default_factory=list)  # distinct queries without one
+    unanswered: list[str] = field(default_factory=list)  # those of the log that these documents are said not to answer
+    partly: int = 0  # other queries of the log, with answers that all are partial
+    matched_rows: int = 0  # that name a place which was found
     unmatched: list[dict[str, Any]] = field(default_factory=list)  # rows: where, query, place, reason, candidates
     unmatched_rows: int = 0
 
@@ -34,17 +38,20 @@ class _Query:
     split: str
     where: str  # the row that names the split
     answers: dict[str, int] = field(default_factory=dict)  # section → its passage that fits best
+    grades: dict[str, float] = field(default_factory=dict)  # section → grade, of partial answers too
     overlap: float | None = None
     judged: set[str] = field(default_factory=set)  # sections
-    without_place: bool = False
+    in_log: bool = False  # if it has no answer
+    answered: str = ""  # a row with an answer
+    unanswered: str = ""  # a row that says that there is none
 
 
 def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: str = "") -> Matched:
     """Join the rows of each query and find their places; `documents` is the folder that the passages came from.
 
-    Raises UserError that names the row: without a query, with an unknown split, with an overlap that is not a share,
-    and if a query has another split than in an earlier row, since a query has only one use. Queries that differ only in
-    case or white space are the same.
+    Raises UserError that names the row: without a query, with an unknown split or relevance, with an overlap that is
+    not a share, if a query has another split than in an earlier row, since a query has only one use, and if it has an
+    answer and `answered: false`. Queries that differ only in case or white space are the same.
     """
     places = Places(passages, documents)
     queries: dict[str, _Query] = {}
@@ -54,22 +61,25 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
             _add_unmatched(matched, where, row, places, reason)
             continue
         query = _query(queries, where, row)
-        hits = places.find(row)
+        grade = grade_of(where, row)
+        hits = places.find(row) if grade else None
         if hits is None:
-            query.without_place = True
+            query.in_log = True
         elif hits:
-            query.answers |= _answers(query.text, hits, places, passages)
+            matched.matched_rows += 1
+            _add_answers(query, grade, _answers(query.text, hits, places, passages))
         else:
             _add_unmatched(matched, where, row, places)
         if isinstance(judged := row.get("judged"), list):  # as `fieldtune judge` writes it
             query.judged |= set(map(str, judged))
+        _check_answered(query, where, is_answered(where, row), hits is not None and grade >= ANSWER)
         if overlap := cell(row, "overlap"):
             query.overlap = max(query.overlap or 0.0, _share(overlap, f"{where}: overlap"))
     for query in queries.values():
         if query.answers:
             matched.queries.append(_real_query(query, passages))
-        elif query.without_place:
-            matched.log.append(query.text)
+        elif query.in_log or query.grades:
+            _add_to_log(matched, query)
     return matched
 
 
@@ -110,6 +120,35 @@ def _answers(query: str, hits: Sequence[int], places: Places, passages: Sequence
     return {section: places.best(query, rows) for section, rows in pieces.items()}
 
 
+def _add_answers(query: _Query, grade: float, best: Mapping[str, int]) -> None:
+    """Add the sections of a row, by their best passages; of several grades of a section the highest counts."""
+    for section, passage in best.items():
+        query.grades[section] = max(grade, query.grades.get(section, 0))
+        if grade >= ANSWER:
+            query.answers[section] = passage
+
+
+def _check_answered(query: _Query, where: str, answered: bool, names_answer: bool) -> None:
+    """Note what a row says of its query: that nothing answers it, or where its answer is. Raises UserError for both."""
+    if not answered:
+        query.unanswered = where
+    if names_answer:
+        query.answered = where
+    if query.answered and query.unanswered:
+        raise UserError(
+            f"{where}: this query has an answer at {query.answered}, but `answered: false` at {query.unanswered}: "
+            "remove one of the two"
+        )
+
+
+def _add_to_log(matched: Matched, query: _Query) -> None:
+    matched.log.append(query.text)
+    if query.unanswered:
+        matched.unanswered.append(query.text)
+    elif query.grades:
+        matched.partly += 1
+
+
 def _real_query(query: _Query, passages: Sequence[Mapping[str, Any]]) -> RealQuery:
     answers = [passages[row] for row in query.answers.values()]
     return RealQuery(
@@ -119,6 +158,7 @@ def _real_query(query: _Query, passages: Sequence[Mapping[str, Any]]) -> RealQue
         passages=[answer["id"] for answer in answers],
         overlap=heading_overlap(query.text, answers) if query.overlap is None else query.overlap,
         judged=sorted(query.judged),
+        grades=query.grades if any(grade != 1 for grade in query.grades.values()) else {},
     )
 
 

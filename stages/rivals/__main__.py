@@ -51,7 +51,7 @@ def _scores(rival: Rival, ranked: Rankings, judged: Judged) -> Mapping[str, Any]
 
     Raises UserError if that is the set on which the verdict rests.
     """
-    values = metrics.per_query(ranked, judged.relevant)
+    values = metrics.per_query(ranked, judged.grades)
     there = {name: rows for name, rows in judged.sets.items() if (ranked.sections[rows, 0] >= 0).any()}
     if judged.main_set not in there:
         raise UserError(

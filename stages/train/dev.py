@@ -71,7 +71,7 @@ class DevEvaluator(BaseEvaluator):
     def measure(self, queries: npt.NDArray[np.float32], passages: npt.NDArray[np.float32]) -> Measured:
         """Measure unit vectors of the dev queries and of the chosen passages."""
         ranked = leave_out(ranking.dense(queries, passages, self._part), self._own)
-        return Measured(passages, metrics.per_query(ranked, self._judged.relevant)["ndcg@10"])
+        return Measured(passages, metrics.per_query(ranked, self._judged.grades)["ndcg@10"])
 
     def _encode(self, model: SentenceTransformer, texts: Sequence[str], kind: encoder.Kind) -> npt.NDArray[np.float32]:
         return encoder.encode(model, texts, kind, bf16=self._bf16, batch_size=self._batch_size)

@@ -121,7 +121,7 @@ def test_a_share_is_what_the_training_makes_of_those_rows_alone(
     texts = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
     queries = [row["query"] for row in files.read_jsonl(paths.REAL)]
     ranked = ranking.dense(model.encode_query(queries), model.encode_document(texts), corpus)
-    expected = metrics.per_query(ranked, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
+    expected = metrics.per_query(ranked, [{row: 1} for row in range(workspace.PASSAGES)])["ndcg@10"]
     folder_of_done, _ = done
     assert files.read_json(folder_of_done / paths.CURVE / curve_points.POINTS)[2]["base_kept"] == (tuned.share == 0)
     measured = files.read_table(folder_of_done / paths.CURVE / curve_points.PER_QUERY)["0.5"]
@@ -192,7 +192,7 @@ def test_where_the_base_is_kept_its_vectors_score(folder: Path, monkeypatch: pyt
     passages = read_rows(Path(), paths.VECTORS, "passages")
     corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
     ranked = ranking.dense(read_rows(Path(), paths.VECTORS, "real"), passages, corpus)
-    expected = metrics.per_query(ranked, [{row} for row in range(workspace.PASSAGES)])["ndcg@10"]
+    expected = metrics.per_query(ranked, [{row: 1} for row in range(workspace.PASSAGES)])["ndcg@10"]
     assert table["0.125"] == expected.tolist()
 
 

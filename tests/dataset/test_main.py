@@ -159,6 +159,26 @@ def test_a_near_copy_answers_where_the_titles_agree(tmp_path: Path, monkeypatch:
     assert answers("real") == {"r000000": {"a.md#asked", "b.md#same"}}
 
 
+def test_what_answers_partly_is_judged_and_neither_trained_on_nor_a_negative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = documents(60)
+    whole, part, copy = (made.passage(f"{name}.md", "Place") for name in ("whole", "part", "other"))
+    text, vector = part[1:]
+    made.passage("copy.md", "Place", text, made.near(vector, 0.99))
+    for query, split in (("tested", "test"), ("trained on", "train")):
+        made.ask(query, "whole.md", "Place", split=split, relevance=2)
+        made.ask(query, "part.md", "Place", split=split, relevance=1)
+    made._vectors["real"][1] = made.near(vector, 0.9)  # what answers partly is the nearest of all
+    build(made, tmp_path, monkeypatch)
+    graded = {row["passage_id"]: row["relevance"] for row in table("qrels") if row["set"] == "real"}
+    assert graded == {whole[0]: 1, part[0]: 0.5, "copy.md#place": 0.5}
+    (pair,) = [row for row in table("train_ids") if row["query_id"] == "r000001"]
+    assert pair["positive_id"] == whole[0]
+    assert {part[0], "copy.md#place"}.isdisjoint(pair.values())
+    assert copy[0] not in graded
+
+
 def test_columns_are_aligned_and_load_as_sentence_transformers_expects(
     leak_proof: tuple[Workspace, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

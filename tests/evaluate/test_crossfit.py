@@ -17,7 +17,7 @@ def crossfitted(gains: list[float], clusters: list[int]) -> Interval:
     """Of five real queries; r0 and r3 are the first half, r1 and r2 the second. Training measured these `gains`."""
     ids = ["q000000", *(f"r{row:06d}" for row in range(5))]
     sets = {"synthetic": np.array([0]), "real": np.arange(1, 6)}
-    judged = Judged(ids, ids, [{0} for _ in ids], np.array([9, *clusters]), sets)
+    judged = Judged(ids, ids, [{0: 1} for _ in ids], np.array([9, *clusters]), sets)
     sampled: list[Any] = ["r000003", "r000000", "r000001", "r000002"]
     evidence = {"query_id": sampled, "half": [1, 1, 2, 2], "gain": gains}
     return crossfitted_gain(evidence, judged, np.array([GAINS[5], *GAINS[:5]]), config())

@@ -13,7 +13,7 @@ TEXTS = ["text a", "text b", "text c", "text d"]
 JUDGED = Judged(
     ids=[f"r{n}" for n in range(6)],
     texts=[f"query {n}" for n in range(6)],
-    relevant=[{0}, {0}, {1, 2}, {2}, {3}, {3}],
+    grades=[{0: 1}, {0: 1, 1: 0.5}, {1: 1, 2: 1}, {2: 1}, {3: 1}, {3: 1}],
     clusters=np.array([1, 1, 2, 3, 4, 5]),
     sets={},
 )

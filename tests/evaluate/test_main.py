@@ -77,6 +77,7 @@ def evaluated(
     real: bool = True,
     text: str = EVALUATE,
     rivals_folder: str = "data/none.jsonl",
+    partly: bool = False,
 ) -> Numbers:
     """Run the four stages in `folder`, the working directory; returns metrics.json."""
     made = Workspace()
@@ -86,9 +87,10 @@ def evaluated(
         for kind in ("keyword", "question"):
             made.query(passage, f"{words[1]} {kind} {words[4]} {words[6]} {number}", kind)
         if real and number % 2:
-            made.ask(
-                f"{words[2]} {words[5]} real {number}", f"doc{number // 6}.md", f"Part {number}", overlap=number % 3 / 2
-            )
+            query, document = f"{words[2]} {words[5]} real {number}", f"doc{number // 6}.md"
+            made.ask(query, document, f"Part {number}", overlap=number % 3 / 2)
+            if partly and number % 3:
+                made.ask(query, document, f"Part {number - 1}", relevance=1)
     made.write(folder)
     write_encoded(
         base,
@@ -121,8 +123,9 @@ def trec_eval(rankings: list[Numbers], of_set: str) -> dict[str, dict[str, float
     qrels: dict[str, dict[str, int]] = {}
     for row in pq.read_table(paths.QRELS).to_pylist():
         if row["set"] == of_set:
-            qrels.setdefault(row["query_id"], {})[row["section"]] = row["relevance"]
-    measures = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"})
+            qrels.setdefault(row["query_id"], {})[row["section"]] = int(2 * row["relevance"])  # from 2 on it answers
+    names = {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"}
+    measures = pytrec_eval.RelevanceEvaluator(qrels, names, relevance_level=2)
     scores: dict[str, dict[str, float]] = {}
     for system in {row["system"] for row in rankings}:
         run = {
@@ -223,6 +226,24 @@ def test_every_number_is_trec_evals(
     }  # fmt: skip
     assert [(row["dimension"], row["precision"]) for row in rest] == [(32, "int8"), (32, "binary")]
     assert metrics["forgetting"]["n"] == 60
+
+
+def test_graded_numbers_are_trec_evals(
+    models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    metrics = evaluated(tmp_path, models["bert"], models["xlmr"], partly=True)
+    assert set(files.read_table(paths.QRELS)["relevance"]) == {1, 0.5}
+    for name in ("real", "real_hard"):
+        for system, values in trec_eval(pq.read_table(paths.BASELINE_RANKINGS).to_pylist(), name).items():
+            assert metrics[name][system] == pytest.approx(values, abs=1e-6)
+    rows = pq.read_table(paths.PER_QUERY).to_pylist()
+    real = [row for row in rows if "real" in row["sets"]]
+    assert sum(bool(row["graded"]) for row in real) == 20
+    assert all(len(row["answers"]) == 1 for row in real)
+    assert metrics["test_set"] != hash_of(rows, "real")  # with binary relevance it is another test
+    table = files.read_table(paths.PER_QUERY)
+    assert compare.describe_test_sets(table, table, table, ("a", "b"))[0].endswith(f"({metrics['test_set']})")
 
 
 def test_evaluate_depends_on_the_settings_whose_hash_it_tells_and_on_no_others() -> None:

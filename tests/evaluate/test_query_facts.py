@@ -18,7 +18,7 @@ GENERATED = [{"kind": "task"}, {"kind": "keyword"}, {"kind": "task"}]
 JUDGED = Judged(
     ids=["r000001", "r000000", "q000002", "q000001"],
     texts=["real 1", "real 0", "share my disks", "image"],
-    relevant=[{0}, {1, 2}, {1}, {0, 2}],
+    grades=[{0: 1}, {1: 1, 2: 0.5}, {1: 1}, {0: 1, 2: 2}],
     clusters=np.arange(4),
     sets={"real": np.array([0, 1]), "synthetic": np.array([2, 3])},
 )
@@ -42,7 +42,7 @@ def test_the_heading_is_that_of_which_real_queries_are_measured() -> None:
     ]
     passages = [{"id": str(number), "text": "", **passage} for number, passage in enumerate(passages)]
     queries = ["the setup", "stop it", "anything"]
-    judged = Judged([f"q00000{n}" for n in range(3)], queries, [{0}, {1}, {2}], np.arange(3), {})
+    judged = Judged([f"q00000{n}" for n in range(3)], queries, [{0: 1}, {1: 1}, {2: 1}], np.arange(3), {})
     facts = describe(judged, Corpus.from_passages(passages), passages, [{"kind": "task"}] * 3, [], set())
     assert facts.overlaps.tolist() == [1.0, 0.5, 1.0]  # a record without a title has nothing to repeat
 

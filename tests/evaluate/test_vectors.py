@@ -20,11 +20,11 @@ NUMBERS = np.random.default_rng(0)
 PASSAGES = unit(NUMBERS.normal(size=(300, 128)))
 QUERIES = unit(PASSAGES[:40] + 0.15 * NUMBERS.normal(size=(40, 128)))
 CORPUS = Corpus.from_passages([{"source": "d", "section": str(n), "title": "", "text": ""} for n in range(300)])
-RELEVANT = [{row} for row in range(40)]
+GRADES = [{row: 1} for row in range(40)]
 
 
 def test_every_size_and_precision_with_its_storage() -> None:
-    result = vector_scores(QUERIES, PASSAGES, CORPUS, RELEVANT)
+    result = vector_scores(QUERIES, PASSAGES, CORPUS, GRADES)
     assert [(row.dimension, row.precision, row.bytes_per_million) for row in result] == [
         (128, "float32", 512_000_000),
         (128, "int8", 128_000_000),
@@ -36,7 +36,7 @@ def test_every_size_and_precision_with_its_storage() -> None:
         (32, "int8", 32_000_000),
         (32, "binary", 4_000_000),
     ]
-    whole = metrics.means(metrics.per_query(ranking.dense(QUERIES, PASSAGES, CORPUS), RELEVANT))["ndcg@10"]
+    whole = metrics.means(metrics.per_query(ranking.dense(QUERIES, PASSAGES, CORPUS), GRADES))["ndcg@10"]
     assert result[0].ndcg == whole
     assert result[1].ndcg == pytest.approx(whole, abs=0.02)
     assert result[0].ndcg > result[3].ndcg > result[6].ndcg > result[8].ndcg  # nothing here was trained to be cut

@@ -15,7 +15,14 @@ NONE = np.full(6, -1)  # no query is a passage itself
 def judged(relevant: list[set[int]], **sets: list[int]) -> Judged:
     names = [f"r{row}" for row in range(len(relevant))]
     rows = {name: np.array(members) for name, members in sets.items()}
-    return Judged(names, names, relevant, np.arange(len(relevant)), rows, main_set="real")
+    return Judged(
+        names,
+        names,
+        [dict.fromkeys(answers, 1) for answers in relevant],
+        np.arange(len(relevant)),
+        rows,
+        main_set="real",
+    )
 
 
 def test_the_loss_is_the_mean_drop_in_ndcg() -> None:

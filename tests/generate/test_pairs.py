@@ -69,6 +69,13 @@ def test_a_query_goes_to_its_place_however_that_is_named(tmp_path: Path) -> None
     )
 
 
+def test_a_row_that_answers_only_partly_is_no_pair(tmp_path: Path) -> None:
+    rows = [row(f"rated {grade}", passage_id="a.md#copy") | {"relevance": grade} for grade in (0, 1, 2)]
+    assert recorded(rows, tmp_path) == (
+        [("rated 2", "a.md#copy")], {"recorded": 1, "recorded_dropped_not_in_the_documents": 0},
+    )  # fmt: skip
+
+
 def test_a_query_whose_section_changed_or_went_is_dropped_and_counted(tmp_path: Path) -> None:
     rows = [
         row("changed", text_sha256=section_hash("Copies an image?"), source="a.md", section="Copy"),

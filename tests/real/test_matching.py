@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from fieldtune.corpus.passages import section_hash
+from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.runtime.errors import UserError
 from stages.real.matching import Matched, match
 from tests.sources.made_passages import PASSAGES, passage
@@ -92,6 +93,65 @@ def test_rows_of_one_query_are_joined_and_the_best_piece_is_chosen() -> None:
     assert query.query == "do snapshots stay"  # case and white space make no other query
     assert query.sections == ["guide.md#Delete Image", "guide.md#Copy Image"]
     assert query.passages == ["guide.md#delete-image-2", "guide.md#copy-image"]
+
+
+COPY, DELETE = ({"source": "guide.md", "section": name} for name in ("Copy Image", "Delete Image"))
+BILLING = {"source": "more/faq.md", "section": "Billing"}
+
+
+def test_what_answers_partly_is_graded_and_no_answer() -> None:
+    graded, plain = matched(
+        {"query": "a", **COPY, "relevance": 1},
+        {"query": "a", **DELETE, "relevance": "2"},
+        {"query": "a", **BILLING, "relevance": 0},
+        {"query": "b", **COPY, "relevance": 2.0},
+        {"query": "b", **COPY, "relevance": 1},  # the higher counts
+    ).queries
+    assert (graded.sections, graded.passages) == (["guide.md#Delete Image"], ["guide.md#delete-image"])
+    assert graded.grades == {"guide.md#Copy Image": 0.5, "guide.md#Delete Image": 1}
+    assert graded.graded == {"guide.md#Delete Image": 1, "guide.md#Copy Image": 0.5}
+    assert (plain.sections, plain.grades) == (["guide.md#Copy Image"], {})
+    assert "grades" not in plain.row()
+    assert RealQuery.from_row(graded.row()) == graded
+
+
+def test_queries_without_a_whole_answer_are_in_the_log_and_counted() -> None:
+    result = matched(
+        {"query": "a", **COPY, "relevance": 1},
+        {"query": "b", "answered": False},
+        {"query": "c", "answered": "FALSE", **BILLING, "relevance": "1.0"},
+        {"query": "d"},
+        {"query": "e", **COPY, "answered": "true"},
+        {"query": "f", **COPY, "relevance": 0},
+        {"query": "g", "source": "gone.md", "relevance": 0},
+    )
+    assert [query.query for query in result.queries] == ["e"]
+    assert result.log == ["a", "b", "c", "d", "f", "g"]
+    assert (result.unanswered, result.partly, result.unmatched_rows) == (["b", "c"], 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [{"query": "a", **COPY, "relevance": 3}],
+            r"line 2: relevance is 3: it must be 2 \(answers the query\), 1",
+        ),
+        ([{"query": "a", **COPY, "relevance": "yes"}], r"q\.csv, line 2: relevance is yes"),
+        (
+            [{"query": "a", "answered": "maybe"}],
+            r"q\.csv, line 2: answered is maybe: it must be true or",
+        ),
+        ([{"query": "a", **COPY, "answered": False}], r"q\.csv, line 2: this query has an answer at q\.csv, line 2"),
+        (
+            [{"query": "A", "answered": False}, {"query": "a", **COPY}],
+            r"line 3: this query has an answer at q\.csv, line 3, but `answered: false` at q\.csv, line 2: remove one",
+        ),
+    ],
+)
+def test_wrong_judgements_are_named(rows: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        matched(*rows)
 
 
 def test_overlap_is_of_the_heading_it_repeats_most_unless_the_file_says_it() -> None:

@@ -127,6 +127,31 @@ def test_text_that_no_file_can_hold_is_mended(folder: Path) -> None:
     assert [query.query for query in real_queries.read()] == ["how to über"]
 
 
+def test_judgements_are_kept_and_counted(folder: Path) -> None:
+    Path("q.csv").write_text(
+        "query,source,section,relevance,answered\n"
+        "a,guide.md,Copy Image,2,\na,more/faq.md,Billing,1,\nb,,,,false\nc,more/faq.md,Billing,1,\nd,,,,\n"
+    )
+    assert ask("q.csv") == (
+        "1 real queries with answers (1 test); 3 without an answer, 1 of them not answered by these documents, "
+        "1 of them answered partly"
+    )
+    assert [query.graded for query in real_queries.read()] == [{"guide.md#Copy Image": 1, "more/faq.md#Billing": 0.5}]
+    assert list(files.read_jsonl(paths.REAL_LOG)) == [{"query": "b", "answered": False}, {"query": "c"}, {"query": "d"}]
+    report = files.read_json(paths.REAL_REPORT)
+    assert [report[name] for name in ("queries", "test", "log", "unanswered", "partly")] == [1, 1, 3, 1, 1]
+
+
+def test_a_table_without_judgements_has_none_in_the_files(folder: Path) -> None:
+    files.write_jsonl(Path("q.jsonl"), [{"query": "a", "source": "more/faq.md"}, {"query": "b"}])
+    ask("q.jsonl")
+    assert list(files.read_json(paths.REAL_REPORT)) == [
+        "queries", "test", "dev", "train", "style", "log", "unmatched_rows", "unmatched",
+    ]  # fmt: skip
+    assert list(next(files.read_jsonl(paths.REAL))) == ["query", "group", "sections", "passages", "overlap"]
+    assert paths.REAL_LOG.read_text() == '{"query": "b"}\n'
+
+
 def test_the_documents_folder_may_stand_before_a_file(folder: Path) -> None:
     files.write_jsonl(Path("q.jsonl"), [{"query": "a", "source": str(folder / "docs/more/faq.md")}])
     ask("q.jsonl")
@@ -158,6 +183,9 @@ def test_a_beir_folder_brings_its_queries_by_group(folder: Path) -> None:
         "query 2": ("dev", ["guide.md#Copy Image"]),
     }
     assert files.read_json(paths.REAL_REPORT)["unmatched_rows"] == 1
+    assert {q.query: q.grades for q in real_queries.read()} == {
+        "query 0": {"more/all.jsonl#r1": 2}, "query 1": {}, "query 2": {},
+    }  # fmt: skip
     for name in ("train", "dev"):
         (folder / f"docs/qrels/{name}.tsv").unlink()
     (folder / "docs/qrels/test.tsv").write_text("q0\tbill\t1\n")

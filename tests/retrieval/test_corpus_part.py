@@ -14,7 +14,13 @@ CORPUS = Corpus([f"s{number:03}" for number in range(ROWS // 2)], np.arange(ROWS
 
 
 def judged(*relevant: set[int]) -> Judged:
-    return Judged(["q"] * len(relevant), [""] * len(relevant), list(relevant), np.arange(len(relevant)), {})
+    return Judged(
+        ["q"] * len(relevant),
+        [""] * len(relevant),
+        [dict.fromkeys(answers, 1) for answers in relevant],
+        np.arange(len(relevant)),
+        {},
+    )
 
 
 def test_answers_are_in_then_the_nearest_then_others() -> None:
@@ -47,7 +53,7 @@ def test_a_small_corpus_is_taken_whole(size: int) -> None:
 def test_by_words_the_sections_that_share_some_with_the_query_come_first() -> None:
     texts = [f"word{row // 2}" for row in range(ROWS)]
     corpus = Corpus(CORPUS.sections, CORPUS.section_of, texts)
-    query = Judged(["q"], ["word70 word5"], [{3}], np.arange(1), {})
+    query = Judged(["q"], ["word70 word5"], [{3: 1}], np.arange(1), {})
     part = part_by_words(query, corpus, 10, 0).tolist()
     assert len(part) == 10
     assert {6, 7, 10, 140} <= set(part)  # section 3's passages, the first of sections 5 and 70

@@ -114,8 +114,8 @@ def judged(real: int, dev_queries: int, texts: str = "something else") -> tuple[
     count = real + dev_queries
     sets = {"real": np.arange(real), "dev": np.arange(real, count)}
     ids = [f"q{n:06}" for n in range(count)]
-    relevant = [{n % 10} for n in range(count)]
-    return Judged(ids, [texts] * count, relevant, np.arange(count), {k: v for k, v in sets.items() if len(v)}), corpus
+    grades: list[dict[int, float]] = [{n % 10: 1} for n in range(count)]
+    return Judged(ids, [texts] * count, grades, np.arange(count), {k: v for k, v in sets.items() if len(v)}), corpus
 
 
 @pytest.mark.parametrize(("real", "asked", "by_real"), [(99, True, False), (100, True, True), (300, False, False)])
@@ -157,7 +157,7 @@ def test_a_hybrid_is_chosen_from_rankings() -> None:
     fused = ranking.fuse(dense, words, corpus, choice.share)
 
     def ndcg(rankings: ranking.Rankings) -> float:
-        return metrics.means(metrics.per_query(rankings, queries.relevant))["ndcg@10"]
+        return metrics.means(metrics.per_query(rankings, queries.grades))["ndcg@10"]
 
     assert 0 < choice.share < 1
     assert ndcg(fused) > max(ndcg(dense), ndcg(words)) + 0.1

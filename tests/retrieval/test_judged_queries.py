@@ -12,14 +12,14 @@ from fieldtune.runtime import paths
 
 CORPUS = Corpus.from_passages([{"source": "d", "section": s, "title": "", "text": ""} for s in ("a", "b", "b", "c")])
 QRELS = [
-    # set, query, section, passage, group
-    ("real", "r000001", "d#b", "d#b", 5),
-    ("real", "r000001", "d#b", "d#b-2", 5),
-    ("real_hard", "r000001", "d#b", "d#b", 5),
-    ("real", "r000000", "d#a", "d#a", 3),
-    ("real", "r000000", "d#c", "d#c", 3),
-    ("synthetic", "q000002", "d#c", "d#c", 3),
-    ("dev", "q000000", "d#a", "d#a", 9),
+    # set, query, section, passage, group, relevance
+    ("real", "r000001", "d#b", "d#b", 5, 1),
+    ("real", "r000001", "d#b", "d#b-2", 5, 1),
+    ("real_hard", "r000001", "d#b", "d#b", 5, 1),
+    ("real", "r000000", "d#a", "d#a", 3, 1),
+    ("real", "r000000", "d#c", "d#c", 3, 0.5),
+    ("synthetic", "q000002", "d#c", "d#c", 3, 1),
+    ("dev", "q000000", "d#a", "d#a", 9, 1),
 ]
 
 
@@ -27,7 +27,7 @@ QRELS = [
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     columns = zip(*QRELS, strict=True)
-    names = ("set", "query_id", "section", "passage_id", "group")
+    names = ("set", "query_id", "section", "passage_id", "group", "relevance")
     files.write_table(paths.QRELS, {name: list(values) for name, values in zip(names, columns, strict=True)})
     files.write_jsonl(
         paths.QUERIES,
@@ -41,7 +41,8 @@ def test_queries_come_with_their_answers_groups_and_sets() -> None:
     judged = judged_queries.read(judged_queries.TEST_SETS, CORPUS)
     assert judged.ids == ["r000001", "r000000", "q000002"]
     assert judged.texts == ["real 1", "real 0", "generated 2"]
-    assert judged.relevant == [{1}, {0, 2}, {2}]
+    assert judged.grades == [{1: 1}, {0: 1, 2: 0.5}, {2: 1}]
+    assert judged.relevant == [{1}, {0}, {2}]  # what answers partly is none
     assert judged.clusters.tolist() == [5, 3, 3]
     assert {name: rows.tolist() for name, rows in judged.sets.items()} == {
         "real": [0, 1],
@@ -64,10 +65,10 @@ def test_sets_come_in_the_order_asked_for_and_only_where_they_have_queries() -> 
 @pytest.mark.parametrize(("places", "first"), [(5, "synthetic"), (6, "real")])
 def test_a_handful_of_real_queries_does_not_carry_the_verdict(places: int, first: str) -> None:
     """Those of one place count as one."""
-    rows = [("real", f"r{n:06d}", "d#b", "d#b", n % places) for n in range(12)] + [
-        ("synthetic", "q000002", "d#b", "d#b", 9)
+    rows = [("real", f"r{n:06d}", "d#b", "d#b", n % places, 1) for n in range(12)] + [
+        ("synthetic", "q000002", "d#b", "d#b", 9, 1)
     ]
-    names = ("set", "query_id", "section", "passage_id", "group")
+    names = ("set", "query_id", "section", "passage_id", "group", "relevance")
     files.write_table(paths.QRELS, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
     rest = {"group": "test", "sections": ["d#b"], "passages": ["d#b"], "overlap": 0.0}
     files.write_jsonl(paths.REAL, [{"query": f"real {n}", **rest} for n in range(12)])
@@ -116,5 +117,5 @@ def test_an_id_names_its_row() -> None:
 def test_the_share_of_words_that_answers_repeat(texts: list[str], expected: float) -> None:
     corpus = Corpus(["s#a", "s#b"], np.array([0, 0, 1]), ["Guide\nmove it", "Guide\ncopy an image", "Guide\nother"])
     ids = [f"q{n}" for n in range(len(texts))]
-    queries = judged_queries.Judged(ids, texts, [{0, 1}] * len(texts), np.arange(len(texts)), {})
+    queries = judged_queries.Judged(ids, texts, [{0: 1, 1: 1}] * len(texts), np.arange(len(texts)), {})
     assert judged_queries.words_in_answers(queries, corpus) == expected

@@ -42,13 +42,13 @@ def rankings(*rows: list[int]) -> Rankings:
     ],
 )
 def test_one_query_by_hand(ranked: list[int], relevant: set[int], expected: tuple[float, ...]) -> None:
-    values = metrics.per_query(rankings(ranked), [relevant])
+    values = metrics.per_query(rankings(ranked), [dict.fromkeys(relevant, 1)])
     assert list(values) == NAMES
     assert [float(column[0]) for column in values.values()] == pytest.approx(expected, abs=1e-6)
 
 
 def test_means_are_over_the_rows_asked_for() -> None:
-    values = metrics.per_query(rankings([1], [2, 1], [3]), [{1}, {1}, {1}])
+    values = metrics.per_query(rankings([1], [2, 1], [3]), [{1: 1}] * 3)
     assert metrics.means(values)["mrr@10"] == 0.5  # (1 + 1/2 + 0) / 3
     assert metrics.means(values, np.array([1, 2]))["mrr@10"] == 0.25
 
@@ -58,9 +58,31 @@ def test_no_queries_have_no_values() -> None:
     assert {column.shape for column in metrics.per_query(empty, []).values()} == {(0,)}
 
 
+@pytest.mark.parametrize(
+    ("ranked", "grades", "ndcg", "rest"),
+    [
+        # partly at 1, the answer at 2: DCG .5 + 1/log2(3) = 1.130930, ideal 1 + .5/log2(3) = 1.315465
+        ([5, 7], {7: 1, 5: 0.5}, 1.130930 / 1.315465, (1 / 2, 0, 1, 1, 1, 0, 2)),
+        # what answers partly and is not found lowers NDCG alone: ideal 1 + .5/log2(3)
+        ([7, 2], {7: 1, 5: 0.5}, 1 / 1.315465, (1, 1, 1, 1, 1, 1, 1)),
+        # a score of 3 after one of 1: DCG 1 + 3/log2(3) = 2.892789, ideal 3 + 1/log2(3) = 3.630930
+        ([4, 9], {9: 3, 4: 1}, 2.892789 / 3.630930, (1, 1 / 2, 1, 1, 1, 1, 1)),
+        # eleven partial answers do not push the whole one, at 11, out of the ideal
+        ([*range(10), 30], {30: 1, **dict.fromkeys(range(11), 0.5)}, 2.271780 / 2.771780, (0, 0, 0, 0, 1, 0, 11)),
+    ],
+)
+def test_graded_queries_by_hand(
+    ranked: list[int], grades: dict[int, float], ndcg: float, rest: tuple[float, ...]
+) -> None:
+    """Partial answers count in NDCG, and nowhere else; the sum of ten discounts is 4.543559."""
+    values = metrics.per_query(rankings(ranked), [grades])
+    assert [float(column[0]) for column in values.values()] == pytest.approx([ndcg, *rest], abs=1e-6)
+
+
+@pytest.mark.parametrize("kinds", [[1], [0.5, 1], [0.5, 1, 2, 5]])
 @pytest.mark.parametrize("sections", [4, 9, 60, 300])
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_agrees_with_trec_eval_ties_included(sections: int, seed: int) -> None:
+@pytest.mark.parametrize("seed", [0, 1])
+def test_agrees_with_trec_eval_ties_included(sections: int, seed: int, kinds: list[float]) -> None:
     random = np.random.default_rng(seed)
     queries, passages = 40, 2 * sections
     # Few distinct numbers, exact in binary, so that many scores are equal; ids sort unlike their numbers.
@@ -70,11 +92,14 @@ def test_agrees_with_trec_eval_ties_included(sections: int, seed: int) -> None:
     section_of = [*range(sections), *random.integers(0, sections, sections).tolist()]
     corpus = Corpus.from_passages([{"source": names[n], "section": "S", "title": "", "text": ""} for n in section_of])
     relevant = [
-        set(random.choice(sections, random.integers(1, min(sections, 15) + 1), replace=False).tolist())
+        random.choice(sections, random.integers(1, min(sections, 15) + 1), replace=False).tolist()
         for _ in range(queries)
     ]
+    grades = [
+        dict(zip(answers, [1, *random.choice(kinds, len(answers) - 1).tolist()], strict=True)) for answers in relevant
+    ]
 
-    ours = metrics.per_query(ranking.dense(vectors, table, corpus), relevant)
+    ours = metrics.per_query(ranking.dense(vectors, table, corpus), grades)
 
     # trec_eval ranks by itself: it gets every section's score, the highest of its passages.
     scores = vectors @ table.T
@@ -85,8 +110,13 @@ def test_agrees_with_trec_eval_ties_included(sections: int, seed: int) -> None:
         }
         for query in range(queries)
     }
-    qrels = {str(query): {corpus.sections[section]: 1 for section in relevant[query]} for query in range(queries)}
-    judged = pytrec_eval.RelevanceEvaluator(qrels, {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"})
+    # trec_eval's grades are whole numbers; from 2 on they answer.
+    qrels = {
+        str(query): {corpus.sections[section]: int(2 * grade) for section, grade in graded.items()}
+        for query, graded in enumerate(grades)
+    }
+    measures = {"ndcg_cut.10", "recall.1,5,10,100", "success.1", "recip_rank"}
+    judged = pytrec_eval.RelevanceEvaluator(qrels, measures, relevance_level=2)
     theirs = judged.evaluate(run)
     ties = sum(len(set(row.values())) < len(row) for row in run.values())
     assert ties > queries / 4  # else the test would say nothing of ties
@@ -111,7 +141,7 @@ def test_agrees_with_sentence_transformers_evaluator(seed: int) -> None:
         for _ in range(queries)
     ]
     ranked = [random.permutation(sections)[: random.integers(0, DEPTH + 1)].tolist() for _ in range(queries)]
-    ours = metrics.means(metrics.per_query(rankings(*ranked), relevant))
+    ours = metrics.means(metrics.per_query(rankings(*ranked), [dict.fromkeys(answers, 1) for answers in relevant]))
     evaluator = InformationRetrievalEvaluator(
         queries={str(query): "" for query in range(queries)},
         corpus=dict.fromkeys(names, ""),

@@ -25,7 +25,7 @@ CORPUS = Corpus.from_passages(PASSAGES)
 def judged(*queries: tuple[str, set[int]]) -> Judged:
     texts = [text for text, _ in queries]
     return Judged(
-        [f"r{row:06d}" for row in range(len(queries))], texts, [answers for _, answers in queries],
+        [f"r{row:06d}" for row in range(len(queries))], texts, [dict.fromkeys(answers, 0.5) for _, answers in queries],
         np.arange(len(queries)), {"real": np.arange(len(queries))},
     )  # fmt: skip
 
@@ -61,7 +61,7 @@ def test_what_stands_below_moves_up() -> None:
     assert left.scores[0, :3].tolist() == [-1, -2, -np.inf]
     assert (left.sections[3] == [*range(3), *range(4, DEPTH), -1]).all()
     # By hand: the answer in second place has 1 / log2(3), in first place 1.
-    before, after = (metrics.per_query(each, [{1}])["ndcg@10"][0] for each in (rankings([0, 1]), left[:1]))
+    before, after = (metrics.per_query(each, [{1: 1}])["ndcg@10"][0] for each in (rankings([0, 1]), left[:1]))
     assert (before, after) == (pytest.approx(0.6309, abs=1e-4), 1.0)
 
 

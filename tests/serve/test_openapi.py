@@ -27,13 +27,13 @@ def document(service: Running) -> dict[str, Any]:
 
 def test_every_status_and_form_is_described(service: Running, keyed: Running) -> None:
     described = document(keyed)
-    for path in ("/v1/embeddings", "/v1/search"):
+    for path in ("/v1/embeddings", "/v1/search", "/v1/compare"):
         assert set(described["paths"][path]["post"]["responses"]) == STATUSES
     for operations in described["paths"].values():
         for operation in operations.values():
             for status, answer in operation["responses"].items():
-                (content,) = answer["content"].values()
-                assert content["schema"], (operation["summary"], status)
+                schemas = [content["schema"] for content in answer["content"].values()]
+                assert schemas and all(schemas), (operation["summary"], status)
     assert described["paths"]["/v1/models"]["get"]["security"] == [{"key": []}]
     assert "text/plain" in described["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
     reply = described["components"]["schemas"]["Embedding"]["properties"]["embedding"]

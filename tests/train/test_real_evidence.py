@@ -13,7 +13,7 @@ DOUBTS = Decision(True, "dev", "on dev it may be luck")
 def judged(real: int, clusters: list[int]) -> Judged:
     ids = [f"r{row:06d}" for row in range(real)] + ["q000000"]
     rows = {"real": np.arange(real), "synthetic": np.array([real])}
-    return Judged(ids, ids, [{0} for _ in ids], np.array([*clusters, 99]), rows)
+    return Judged(ids, ids, [{0: 1} for _ in ids], np.array([*clusters, 99]), rows)
 
 
 def halves(first: list[float], second: list[float], clusters: list[int] | None = None) -> RealEvidence:
