@@ -44,11 +44,14 @@ def qrels_columns(
     judgements: Iterable[Judgement], passages: Sequence[Mapping[str, Any]], corpus: Corpus, unit_of: Sequence[int]
 ) -> dict[str, list[Any]]:
     """Columns of qrels.parquet: a row per passage of each answer; `unit_of` [sections] is the split unit."""
+    judged = list(judgements)
+    answers = set().union(*(query.answers for query in judged))
     passages_of: dict[int, list[str]] = defaultdict(list)
-    for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
-        passages_of[section].append(passage["id"])
+    for row, section in enumerate(corpus.section_of.tolist()):
+        if section in answers:
+            passages_of[section].append(passages[row]["id"])
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    for query in judgements:
+    for query in judged:
         for section in sorted(query.answers):
             for passage_id in passages_of[section]:
                 cells = (

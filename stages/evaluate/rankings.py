@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sentence_transformers import SentenceTransformer
 
-from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, StoredVectors, open_vectors, read_vectors
 from fieldtune.retrieval import fusion, metrics, ranking, self_passages
 from fieldtune.retrieval.fusion import Choice
 from fieldtune.retrieval.metrics import Values
@@ -31,13 +31,13 @@ class Ranked:
     values: dict[str, dict[str, Values]]  # system → metric → [queries]
     tuned_share: Choice  # of the tuned model in its hybrid
     tuned_queries: Vectors  # [queries, dimension]
-    tuned_passages: Vectors
+    tuned_passages: Vectors | StoredVectors
 
 
 def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
     """Rank with the tuned model's vectors, its hybrid, whose share queries choose, and the compared models."""
     judged, corpus = inputs.judged, inputs.corpus
-    passages = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
+    passages = open_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
     queries = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
     own = self_passages.own_sections(judged, inputs.passages, corpus.sections)
@@ -46,7 +46,7 @@ def rank(inputs: Inputs, models: Models, config: EvaluateConfig) -> Ranked:
     share = fusion.choose_hybrid(tuned, words, judged, corpus, deciding)
     systems |= {"tuned": tuned, "tuned_hybrid": ranking.fuse(tuned, words, corpus, share.share)}
     systems = {system: systems[system] for system in SYSTEMS}
-    compared = _compared(inputs, models, [(models.base, systems["base"]), (models.tuned, tuned)])
+    compared = _compared(inputs, models, [(models.base.model, systems["base"]), (models.tuned.model, tuned)])
     systems |= {name: self_passages.leave_out(rankings, own) for name, rankings in compared.items()}
     values = {system: metrics.per_query(rankings, judged.relevant) for system, rankings in systems.items()}
     return Ranked(systems, values, share, queries, passages)

@@ -10,6 +10,7 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.corpus_part import part_of_corpus
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.ranking import Table
 
 Vectors = npt.NDArray[np.float32]
 
@@ -57,7 +58,7 @@ class Loss:
 
 
 def draw(
-    judged: Judged, corpus: Corpus, queries: Vectors, passages: Vectors, *, most: int, size: int, seed: int
+    judged: Judged, corpus: Corpus, queries: Vectors, passages: Table, *, most: int, size: int, seed: int
 ) -> Check:
     """Draw at most `most` queries of the main set of `judged`, and about `size` passages to rank.
 
