@@ -93,7 +93,7 @@ def open_vectors(folder: Path, name: str, texts: Sequence[str]) -> "Vectors | St
 
 
 class StoredVectors:
-    """The vectors of texts in a folder, [texts, dimension], read when they are used; 12 bytes per text are held."""
+    """The vectors of texts in a folder, [texts, dimension], read when they are used; 20 bytes per text are held."""
 
     def __init__(self, folder: Path, name: str, texts: Sequence[str]) -> None:
         """Raises MissingVectorsError if the folder has not all of them."""
@@ -101,6 +101,7 @@ class StoredVectors:
         if not self._files:
             raise MissingVectorsError(f"{folder / name} not found: run `dvc repro`")
         self._shard_of, self._row_of = _places(self._files, _keys(texts), folder / name)
+        self._rows = np.arange(len(texts))
         self.shape = len(texts), int(_mapped(self._files[0]).shape[1])
 
     def __len__(self) -> int:
@@ -117,7 +118,7 @@ class StoredVectors:
 
     def __getitem__(self, rows: Any) -> Vectors:
         """The vectors of a row, of a slice or of an array of rows, as numpy has them."""
-        wanted = np.arange(len(self))[rows]
+        wanted = self._rows[rows]
         read = np.empty((wanted.size, self.shape[1]), dtype=np.float32)
         for places, vectors in self.parts(wanted.reshape(-1)):
             read[places] = vectors

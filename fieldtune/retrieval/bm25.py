@@ -94,7 +94,8 @@ class _StemNumbers(dict[str, int]):
 
         super().__init__(dict.fromkeys(STOPWORDS_EN, _STOP_WORD))
         self._vocabulary = vocabulary
-        self._stem: Callable[[str], str] = Stemmer.Stemmer(STEMMER).stemWord
+        # Its own cache takes longer than stemming.
+        self._stem: Callable[[str], str] = Stemmer.Stemmer(STEMMER, 0).stemWord
 
     def __missing__(self, word: str) -> int:
         number = self[word] = self._vocabulary.setdefault(self._stem(word), len(self._vocabulary))

@@ -172,12 +172,15 @@ def by_fields(
 
 def by_scores(scores: npt.NDArray[np.float32], table: SectionTable, present: float = -np.inf) -> Rankings:
     """Rank the sections of one query by the scores of all passages [passages]; only scores above `present` count."""
-    known = np.where(scores > present, scores, np.float32(-np.inf))
+    known = np.flatnonzero(scores > present)  # for BM25 a part of all, and selecting from fewer is faster
+    values = scores[known]
 
     def search(_: npt.NDArray[np.int64], k: int) -> ScoredPassages:
-        rows = np.argpartition(-known, k - 1)[:k] if k < len(known) else np.arange(len(known))
-        rows = rows[np.argsort(-known[rows], kind="stable")]
-        return rows[None], known[rows][None]
+        best = np.argpartition(-values, k - 1)[:k] if k < len(values) else np.arange(len(values))
+        best = best[np.argsort(-values[best], kind="stable")]
+        rows, found = np.zeros((1, k), dtype=np.int64), np.full((1, k), -np.inf, dtype=np.float32)
+        rows[0, : len(best)], found[0, : len(best)] = known[best], values[best]
+        return rows, found
 
     return _by_section(search, 1, table)
 

@@ -21,6 +21,7 @@ _LAST_CHARACTER = re.compile(f"{_CHARACTER}\\Z")
 _RUN = re.compile(f"(?:{_CHARACTER})+")
 _BM25_WORD = f"[{LETTERS}]{{2,}}|{_CHARACTER}"  # in other scripts no single letters, as in bm25s
 _BM25_WORDS = re.compile(_BM25_WORD)
+_ASCII_WORDS = re.compile(r"\w{2,}", re.ASCII)
 
 
 def words_of(text: str) -> list[str]:
@@ -56,6 +57,8 @@ def joined(words: list[str], text: str) -> list[str]:
 
 def bm25_words_of(text: str) -> list[str]:
     """The words of one text as `bm25_words` has them without stop words and stemmer."""
+    if text.isascii():
+        return _ASCII_WORDS.findall(text.lower())  # the same in half the time
     return _BM25_WORDS.findall(paired(text, singles=True).lower())
 
 
