@@ -93,7 +93,7 @@ def open_vectors(folder: Path, name: str, texts: Sequence[str]) -> "Vectors | St
 
 
 class StoredVectors:
-    """The vectors of texts in a folder, [texts, dimension], read when they are used; 20 bytes per text are held."""
+    """The vectors of texts in a folder, [texts, dimension], read when they are used; 24 bytes per text are held."""
 
     def __init__(self, folder: Path, name: str, texts: Sequence[str]) -> None:
         """Raises MissingVectorsError if the folder has not all of them."""
@@ -154,8 +154,8 @@ def _places(files: Sequence[Path], wanted: Keys, where: Path) -> tuple[npt.NDArr
         with safe_open(file, framework="numpy") as shard:
             tables.append(shard.get_tensor("keys"))
     keys = np.concatenate(tables)
-    shard_of = np.repeat(np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
-    row_of = np.concatenate([np.arange(len(table), dtype=np.int64) for table in tables])
+    shard_of = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    row_of = np.concatenate([np.arange(len(table)) for table in tables])
     # Of equal keys, copies in several shards, any will do.
     order = np.argsort(keys[:, 0], kind="stable")
     places = np.minimum(np.searchsorted(keys[order, 0], wanted[:, 0]), max(0, len(keys) - 1))

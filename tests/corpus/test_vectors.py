@@ -102,6 +102,6 @@ def test_stored_vectors_are_indexed_as_numpy_does(tmp_path: Path) -> None:
 def test_vectors_are_in_memory_if_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_vectors(tmp_path, PASSAGES, TEXTS, VECTORS, DOCUMENTS)
     monkeypatch.setenv(MEMORY_GB, str(VECTORS.nbytes / 1e9))
-    np.testing.assert_array_equal(open_vectors(tmp_path, PASSAGES, TEXTS), VECTORS)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(open_vectors(tmp_path, PASSAGES, TEXTS), VECTORS)
     monkeypatch.setenv(MEMORY_GB, str((VECTORS.nbytes - 1) / 1e9))
     assert isinstance(open_vectors(tmp_path, PASSAGES, TEXTS), StoredVectors)
