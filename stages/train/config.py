@@ -42,7 +42,7 @@ class TrainConfig:
     lora: int = between(0, 1024)  # rank of low-rank adapters trained instead of all weights; 0: all weights
     max_grad_norm: float = between(0.0, 1000.0)  # 0: no clipping
     precision: str = one_of("auto", "bf16", "fp32")  # autocast; weights are always float32
-    # Tokens in one forward pass: as many as suit the caches of a CPU; null: 2,048 on a CPU, 32,768 on a GPU. In bf16 on
+    # Tokens in one forward pass: as many as suit the caches of a CPU; null: 512 on a CPU, 32,768 on a GPU. In bf16 on
     # a GPU, a batch goes through in one pass unless the gradient cache is used.
     microbatch_tokens: int | None = between(64, 1048576)
     gradient_cache: bool = MISSING  # activations of one microbatch at a time, for 50% more time; used if needed

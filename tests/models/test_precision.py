@@ -12,13 +12,17 @@ from fieldtune.models import precision
 INTEL = (
     "processor\t: 0\nmodel name\t: Intel(R) Xeon(R)\nflags\t\t: fpu avx512f amx_bf16 amx_tile\nbugs\t\t: spectre_v2\n"
 )
-AMD = "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx512f avx512_bf16\n"
+INTEL_WITHOUT_AMX = "vendor_id\t: GenuineIntel\nmodel name\t: Intel(R) Xeon(R)\nflags\t\t: fpu avx512f avx512_bf16\n"
+AMD = "vendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx512f avx512_bf16\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd sve bf16\nCPU implementer\t: 0x41\n"
 OLD = "processor\t: 0\nmodel name\t: an old one, without bf16\nflags\t\t: fpu sse4_2 avx2\n"
 
 
-@pytest.mark.parametrize(("cpuinfo", "has"), [(INTEL, True), (AMD, True), (ARM, True), (OLD, False), ("", False)])
-def test_the_flags_say_what_the_cpu_has(cpuinfo: str, has: bool) -> None:
+@pytest.mark.parametrize(
+    ("cpuinfo", "has"),
+    [(INTEL, True), (INTEL_WITHOUT_AMX, False), (AMD, True), (ARM, True), (OLD, False), ("", False)],
+)
+def test_the_flags_say_what_is_fast_on_the_cpu(cpuinfo: str, has: bool) -> None:
     assert precision.cpu_has_bf16(cpuinfo) is has
 
 
@@ -28,8 +32,9 @@ def test_the_flags_say_what_the_cpu_has(cpuinfo: str, has: bool) -> None:
 )
 def test_this_cpu_is_read_as_torch_reads_it() -> None:
     capabilities = torch.cpu.get_capabilities()
-    has = any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16"))
-    assert precision.use_bf16("auto") is has
+    amd = "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    has = capabilities.get("amx_bf16") or (amd and capabilities.get("avx512_bf16"))
+    assert precision.use_bf16("auto") is bool(has)
 
 
 @pytest.mark.parametrize("has", [True, False])
