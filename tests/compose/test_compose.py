@@ -254,7 +254,7 @@ MISTAKES = {
     "preset without a file": (
         *("params.yaml", "experiment: null", "experiment: fast"),
         "params.yaml: experiment: 'fast' is not a file in conf/experiment/; available: data_curve, few_passages, "
-        "sweep, two_rounds",
+        "quick, sweep, two_rounds",
     ),
     "broken YAML": ("params.yaml", "epochs: 3", "epochs: [3", "params.yaml, line 13: not valid YAML: "),
     "broken YAML in conf": ("conf/config.yaml", "rounds: 1", "rounds: [1", "conf/config.yaml, line "),
