@@ -5,8 +5,8 @@
 The corpus is made up: passages of 60 to 140 words, drawn as Zipf has it, one in fifty a copy of another, two thirds of
 those with one word changed; and random unit vectors, near ones for copies. `ingest` reads them as one file of records.
 `embed` encodes 500 of them with the installed model, for the hours that all take; then it runs over all of them with
-the random vectors in its store, as after a change of one document; so does `evaluate`, with a model that is the base
-model but for its weights. Prints for each
+the random vectors in its store, as after a change of one document; so does `evaluate`, with the base model
+and other weights. Prints for each
 stage the seconds, the microseconds for each passage, the most memory that one of its processes held, and the same for
 some of its functions (memory: the most until they returned; `find_copies` includes `words` and `near_copies`).
 

@@ -45,8 +45,8 @@ def numpy_search(folder: Path, backend: str) -> Search:
     def search(query: str) -> Sequence[int]:
         words = bm25.stems(query)
         if backend == "numba":
-            found: list[int] = index.retrieve([words], k=K, show_progress=False, n_threads=1).documents[0].tolist()
-            return found
+            hits: list[int] = index.retrieve([words], k=K, show_progress=False, n_threads=1).documents[0].tolist()
+            return hits
         scores = index.get_scores_from_ids(index.get_tokens_ids(words))
         rows = np.argpartition(-scores, K - 1)[:K]
         best: list[int] = rows[np.argsort(-scores[rows], kind="stable")].tolist()
@@ -72,8 +72,8 @@ def tantivy(texts: Sequence[str], folder: Path) -> Search:
     searcher = index.searcher()
 
     def search(query: str) -> Sequence[int]:
-        hits = searcher.search(index.parse_query(query, ["text"]), K).hits
-        return [searcher.doc(address)["row"][0] for _, address in hits]
+        matches = searcher.search(index.parse_query(query, ["text"]), K).hits
+        return [searcher.doc(address)["row"][0] for _, address in matches]
 
     return search
 

@@ -178,9 +178,9 @@ def by_scores(scores: npt.NDArray[np.float32], table: SectionTable, present: flo
     def search(_: npt.NDArray[np.int64], k: int) -> ScoredPassages:
         best = np.argpartition(-values, k - 1)[:k] if k < len(values) else np.arange(len(values))
         best = best[np.argsort(-values[best], kind="stable")]
-        rows, found = np.zeros((1, k), dtype=np.int64), np.full((1, k), -np.inf, dtype=np.float32)
-        rows[0, : len(best)], found[0, : len(best)] = known[best], values[best]
-        return rows, found
+        rows, best_scores = np.zeros((1, k), dtype=np.int64), np.full((1, k), -np.inf, dtype=np.float32)
+        rows[0, : len(best)], best_scores[0, : len(best)] = known[best], values[best]
+        return rows, best_scores
 
     return _by_section(search, 1, table)
 
