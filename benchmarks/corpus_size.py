@@ -1,11 +1,12 @@
-"""How long the first stages take over a large corpus, and in how much memory.
+"""How long the stages take over a large corpus, and in how much memory; all but the training.
 
-    python -m benchmarks.corpus_size [--passages 1000000] [--queries 2000] [--stages ingest embed dataset]
+    python -m benchmarks.corpus_size [--passages 1000000] [--queries 2000] [--stages ingest embed dataset …]
 
 The corpus is made up: passages of 60 to 140 words, drawn as Zipf has it, one in fifty a copy of another, two thirds of
 those with one word changed; and random unit vectors, near ones for copies. `ingest` reads them as one file of records.
 `embed` encodes 500 of them with the installed model, for the hours that all take; then it runs over all of them with
-the random vectors in its store, as after a change of one document. Prints for each
+the random vectors in its store, as after a change of one document; so does `evaluate`, with the base model
+and other weights. Prints for each
 stage the seconds, the microseconds for each passage, the most memory that one of its processes held, and the same for
 some of its functions (memory: the most until they returned; `find_copies` includes `words` and `near_copies`).
 
@@ -26,6 +27,13 @@ With the vectors in shards and all of them in the store, on cores that many othe
        50,000  dataset    13.8            276   0.97
       100,000  dataset    23.7            237   1.67
 
+With passages that are read as they are used, in CPU seconds:
+
+    passages   stage     CPU s   µs a passage   GB
+      100,000  embed      15.3            153   0.93
+      300,000  dataset    61.1            204   1.61
+      100,000  baseline   22.4            224   0.68
+
 Of the 752 seconds BM25 took 486 (it reads a million texts in Python), the search for copies 156, the nearest passages
 of 2,000 queries 49 (25 ms a query, chunked) and the hard negatives 29. All 20,000 copies were found. The search for
 copies by Python sets took three times as long for 100,000 passages, and 1.8 GB against 0.24 GB.
@@ -44,20 +52,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
-from fieldtune.corpus.passages import passage_text, section_hash
+from fieldtune.corpus.passages import TextsOfRows, passage_text, section_hash
 from fieldtune.corpus.vectors import PASSAGES, QUERIES, iterate, write_vectors
 from fieldtune.models import base_models, encoder
 from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.precision import use_bf16
+from fieldtune.models.tuned_model import HISTORY
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
 from stages.compose.compose import compose, stage_yaml
@@ -80,6 +91,8 @@ pin: none.jsonl
 style: none.jsonl
 generator: sample
 experiment: null
+export:
+  onnx: false
 """
 PARTS = {  # functions that are timed
     "dataset": (
@@ -93,6 +106,19 @@ PARTS = {  # functions that are timed
     ),
     "embed": ("fieldtune.models.corpus_vectors.write_all",),
     "ingest": (),
+    "baseline": (
+        "fieldtune.retrieval.ranking.dense",
+        "fieldtune.retrieval.bm25.build",
+        "fieldtune.retrieval.ranking.by_fields",
+    ),
+    "evaluate": (
+        "stages.evaluate.rankings.rank",
+        "stages.evaluate.measure.vector_scores",
+    ),
+    "export": (
+        "fieldtune.retrieval.bm25.build",
+        "stages.export.passage_vectors.write_passage_vectors",
+    ),
 }
 Row = dict[str, Any]
 Vectors = npt.NDArray[np.float32]
@@ -184,9 +210,9 @@ def make(folder: Path, passages: int, queries: int) -> None:
         files.write_text(folder / name, "")
     noise = unit(draw.standard_normal((len(queries_by_row), DIMENSION), dtype=np.float32))
     near = unit(vectors[list(queries_by_row)] + noise)
-    rows = list(files.read_jsonl(folder / paths.PASSAGES))
-    written = [passage_text(passage) for passage in rows]
-    write_vectors(folder / paths.VECTORS, PASSAGES, written, vectors, [passage["document"] for passage in rows])
+    rows = files.JsonLines(folder / paths.PASSAGES)
+    documents = [sys.intern(passage["document"]) for passage in rows]
+    write_vectors(folder / paths.VECTORS, PASSAGES, TextsOfRows(rows, passage_text), vectors, documents)
     write_vectors(folder / paths.VECTORS, QUERIES, [query["query"] for query in queries_by_row.values()], near)
 
 
@@ -195,7 +221,7 @@ def prepare(folder: Path) -> None:
     files.write_text(folder / ".dvc/config", "")
     files.write_text(folder / paths.PARAMS, SETTINGS)
     config = compose(folder / paths.PARAMS, ROOT / paths.CONF)
-    for stage in PARTS:
+    for stage in (*PARTS, "train"):  # the report has a digest of all settings
         files.write_text(folder / paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
 
 
@@ -266,8 +292,7 @@ def embed(folder: Path, passages: int) -> dict[str, Any]:
         files.write_text(beside / name, "")
     measured = run("embed", beside)
     each = measured["parts"]["write_all"]["seconds"] / len(sample)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        pool.submit(fill_store, folder).result()
+    aside(fill_store, folder)
     return {
         **per_passage(run("embed", folder), passages),
         "encoded": {
@@ -283,19 +308,36 @@ def fill_store(folder: Path) -> None:
     """Keep the vectors of data/vectors as if the base model had made them."""
     os.chdir(folder)
     config = load("embed", EmbedConfig)
-    encode = CachedEncoder(
-        encoder.load_base(config.model),
-        base_models.locate(config.model),
-        bf16=use_bf16(config.precision),
-        batch_size=config.batch_size,
-    )
-    passages = [passage_text(row) for row in files.read_jsonl(paths.PASSAGES)]
+    keep(encoder.load_base(config.model), base_models.locate(config.model), config, noise=0.0)
+
+
+def make_tuned(folder: Path) -> None:
+    """Write data/model, the base model with other weights, and keep vectors as if it had made them."""
+    os.chdir(folder)
+    config = load("embed", EmbedConfig)
+    model = encoder.load_base(config.model)
+    with torch.no_grad():
+        next(model.parameters()).mul_(1.001)
+    encoder.save(model, paths.MODEL)
+    chosen = {"step": 1, "share": 1.0, "by": "dev", "doubt": None}
+    files.write_json(paths.MODEL / HISTORY, {"loss": [], "dev": [], "chosen": chosen})
+    keep(model, paths.MODEL, config, noise=0.3)
+
+
+def keep(model: SentenceTransformer, model_folder: Path, config: EmbedConfig, noise: float) -> None:
+    """Put the vectors of data/vectors, with noise, into the store as if this model had made them."""
+    encode = CachedEncoder(model, model_folder, bf16=use_bf16(config.precision), batch_size=config.batch_size)
+    draw = np.random.default_rng(3)
     queries = [row["query"] for row in files.read_jsonl(paths.QUERIES)]
-    kinds: dict[str, encoder.Kind] = {PASSAGES: "document", QUERIES: "query"}
-    for name, texts in ((PASSAGES, passages), (QUERIES, queries)):
-        keys = encode.keys(texts, kinds[name])
+    every: tuple[tuple[str, encoder.Kind, Sequence[str]], ...] = (
+        (PASSAGES, "document", TextsOfRows(files.JsonLines(paths.PASSAGES), passage_text)),
+        (QUERIES, "query", queries),
+    )
+    for name, kind, texts in every:
+        keys = encode.keys(texts, kind)
         for rows, vectors in iterate(paths.VECTORS, name, texts):
-            encode.store.put([keys[row] for row in rows.tolist()], vectors)
+            other = vectors + noise * unit(draw.standard_normal(vectors.shape, dtype=np.float32)) if noise else vectors
+            encode.store.put([keys[row] for row in rows.tolist()], unit(other) if noise else other)
     encode.store.close()
 
 
@@ -305,11 +347,39 @@ def dataset(folder: Path, passages: int) -> dict[str, Any]:
     return {**measured, "copies_planted": passages // COPIES, "passages_with_copies": copies["passages"]}
 
 
+def baseline(folder: Path, passages: int) -> dict[str, Any]:
+    return per_passage(run("baseline", folder), passages)
+
+
+def evaluate(folder: Path, passages: int) -> dict[str, Any]:
+    aside(make_tuned, folder)
+    for report in (paths.PASSAGES_REPORT, paths.REAL_REPORT, paths.COST):
+        files.write_json(folder / report, {})
+    return per_passage(run("evaluate", folder), passages)
+
+
+def export(folder: Path, passages: int) -> dict[str, Any]:
+    return per_passage(run("export", folder), passages)
+
+
+def aside(work: Callable[..., None], *arguments: Any) -> None:
+    """Work in a process of its own: a process that is started counts its parent's memory as its own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        pool.submit(work, *arguments).result()
+
+
 def per_passage(measured: dict[str, Any], passages: int) -> dict[str, Any]:
     return {**measured, "microseconds_per_passage": round(1e6 * measured["seconds"] / passages)}
 
 
-STAGES = {"ingest": ingest, "embed": embed, "dataset": dataset}
+STAGES = {
+    "ingest": ingest,
+    "embed": embed,
+    "dataset": dataset,
+    "baseline": baseline,
+    "evaluate": evaluate,
+    "export": export,
+}
 
 
 def main() -> None:
@@ -321,9 +391,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        # In a process of its own: a process that is started counts its parent's memory as its own.
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            pool.submit(make, folder, arguments.passages, arguments.queries).result()
+        aside(make, folder, arguments.passages, arguments.queries)
         for stage in arguments.stages:
             print(json.dumps({stage: STAGES[stage](folder, arguments.passages)}))
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import weakref
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from fieldtune.runtime.errors import UserError
 
@@ -96,6 +99,38 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             if line.strip():
                 yield json.loads(line)
+
+
+class JsonLines(Sequence[dict[str, Any]]):
+    """The rows of a JSONL file, each read when it is used, so that 8 bytes per row are held."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+        self._starts = array("q")
+        end = 0
+        with open(self._file, "rb", closefd=False) as lines:
+            for line in lines:
+                if line.strip():
+                    self._starts.append(end)
+                end += len(line)
+        self._starts.append(end)
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, place: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        rows = range(len(self))[place]
+        return self._read(rows) if isinstance(rows, int) else [self._read(row) for row in rows]
+
+    def _read(self, row: int) -> dict[str, Any]:
+        start, end = self._starts[row], self._starts[row + 1]
+        read: dict[str, Any] = json.loads(os.pread(self._file, end - start, start))
+        return read
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,13 +7,16 @@ depend on no order.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.files import replace_dir
+from fieldtune.runtime import memory
 from fieldtune.runtime.errors import UserError
 
 PASSAGES, QUERIES = "passages", "queries"
@@ -68,16 +71,9 @@ def write_vectors(
 def read_vectors(folder: Path, name: str, texts: Sequence[str]) -> Vectors:
     """The vectors of texts, [len(texts), dimension].
 
-    Shards are mapped into memory one by one: what is held is the result. Raises MissingVectorsError if the folder has
-    not all of them.
+    Raises MissingVectorsError if the folder has not all of them.
     """
-    result: Vectors | None = None
-    for rows, vectors in iterate(folder, name, texts):
-        if result is None:
-            result = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
-        result[rows] = vectors
-    assert result is not None  # `iterate` gives one part at least
-    return result
+    return StoredVectors(folder, name, texts)[:]
 
 
 def iterate(folder: Path, name: str, texts: Sequence[str]) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
@@ -85,16 +81,68 @@ def iterate(folder: Path, name: str, texts: Sequence[str]) -> Iterator[tuple[npt
 
     Raises MissingVectorsError if the folder has not all of them.
     """
-    from safetensors import safe_open
+    yield from StoredVectors(folder, name, texts).parts(np.arange(len(texts)))
 
-    files = shards(folder, name)
-    if not files:
-        raise MissingVectorsError(f"{folder / name} not found: run `dvc repro`")
-    shard_of, row_of = _places(files, _keys(texts), folder / name)
-    for number in np.unique(shard_of).tolist() or [0]:
-        rows = np.flatnonzero(shard_of == number)
-        with safe_open(files[number], framework="numpy") as shard:
-            yield rows, shard.get_tensor("vectors")[row_of[rows]]
+
+def open_vectors(folder: Path, name: str, texts: Sequence[str]) -> "Vectors | StoredVectors":
+    """The vectors of texts: in memory if they fit (`memory.limit`), otherwise read from the folder as they are used.
+
+    Raises MissingVectorsError if the folder has not all of them.
+    """
+    return StoredVectors(folder, name, texts).loaded()
+
+
+class StoredVectors:
+    """The vectors of texts in a folder, [texts, dimension], read when they are used; 24 bytes per text are held."""
+
+    def __init__(self, folder: Path, name: str, texts: Sequence[str]) -> None:
+        """Raises MissingVectorsError if the folder has not all of them."""
+        self._files = shards(folder, name)
+        if not self._files:
+            raise MissingVectorsError(f"{folder / name} not found: run `dvc repro`")
+        self._shard_of, self._row_of = _places(self._files, _keys(texts), folder / name)
+        self._rows = np.arange(len(texts))
+        self.shape = len(texts), int(_mapped(self._files[0]).shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all vectors."""
+        return self.shape[0] * self.shape[1] * np.dtype(np.float32).itemsize
+
+    def loaded(self) -> "Vectors | StoredVectors":
+        """All vectors if memory has room for them (`memory.limit`), otherwise this."""
+        return self[:] if self.nbytes <= memory.limit() else self
+
+    def __getitem__(self, rows: Any) -> Vectors:
+        """The vectors of a row, of a slice or of an array of rows, as numpy has them."""
+        wanted = self._rows[rows]
+        read = np.empty((wanted.size, self.shape[1]), dtype=np.float32)
+        for places, vectors in self.parts(wanted.reshape(-1)):
+            read[places] = vectors
+        return read.reshape(*wanted.shape, self.shape[1])
+
+    def parts(self, rows: npt.NDArray[np.int64]) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
+        """The vectors of rows by shard: places in `rows`, and their vectors [n, dimension]; one part at least."""
+        shard_of = self._shard_of[rows]
+        order = np.argsort(shard_of, kind="stable")
+        ends = np.flatnonzero(np.diff(shard_of[order])) + 1
+        for places in np.split(order, ends):
+            number = int(shard_of[places[0]]) if len(places) else 0
+            yield places, np.asarray(_mapped(self._files[number])[self._row_of[rows[places]]])
+
+
+def _mapped(file: Path) -> Vectors:
+    """The vectors of a shard [n, dimension], of which only those that are used are read."""
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        header = json.loads(opened.read(length))["vectors"]
+    shape = tuple(header["shape"])
+    if shape[0] == 0:  # nothing cannot be mapped
+        return np.empty(shape, dtype=np.float32)
+    return np.memmap(file, np.float32, mode="r", offset=8 + length + header["data_offsets"][0], shape=shape)
 
 
 def _places(files: Sequence[Path], wanted: Keys, where: Path) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

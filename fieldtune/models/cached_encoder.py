@@ -57,16 +57,15 @@ class CachedEncoder:
         stage encodes its share, and all have the vectors.
         """
         vectors = np.zeros((len(texts), self.model.get_embedding_dimension() or 0), dtype=np.float32)
-        firsts, copies = _distinct(texts)
-        keys = self.keys([texts[row] for row in firsts], kind)
+        keys = self.keys(texts, kind)
+        firsts, copies = _distinct(keys)
         missing = self._look_up(firsts, keys, vectors, distributed)
-        key_of = dict(zip(firsts, keys, strict=True))
         share = missing[processes.rank() :: processes.count()] if distributed else missing
         with progress(label or "", len(share)) as bar:
 
             def collect(rows: Sequence[int], batch: Vectors) -> None:
                 vectors[rows] = batch
-                self.store.put([key_of[row] for row in rows], batch)
+                self.store.put([keys[row] for row in rows], batch)
                 bar.advance(len(rows))
 
             encoder.encode_rows(self.model, texts, share, kind, collect, bf16=self._bf16, batch_size=self._batch_size)
@@ -83,10 +82,10 @@ class CachedEncoder:
         return [hashlib.sha256(scope + text_key(text)).digest()[:16] for text in texts]
 
     def _look_up(self, rows: Sequence[int], keys: Sequence[bytes], vectors: Vectors, distributed: bool) -> list[int]:
-        """Fill in the vectors that are kept; the rows of the others. Of several processes the first looks them up."""
+        """Fill these rows in if their vectors are kept; the others. Of several processes the first looks them up."""
         known = np.zeros((len(vectors), 1), dtype=np.float32)
         if not distributed or processes.rank() == 0:
-            for place, vector in self.store.get(keys):
+            for place, vector in self.store.get([keys[row] for row in rows]):
                 vectors[rows[place]] = vector
                 known[rows[place]] = 1
         if distributed:
@@ -108,12 +107,12 @@ class CachedEncoder:
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).digest()
 
 
-def _distinct(texts: Sequence[str]) -> tuple[list[int], list[tuple[int, int]]]:
-    """The row at which each text is first, and of the other rows each with its text's first."""
-    first_of: dict[str, int] = {}
+def _distinct(keys: Sequence[bytes]) -> tuple[list[int], list[tuple[int, int]]]:
+    """The row at which each text, by its key, is first, and of the other rows each with its text's first."""
+    first_of: dict[bytes, int] = {}
     copies = []
-    for row, text in enumerate(texts):
-        if (first := first_of.setdefault(text, row)) != row:
+    for row, key in enumerate(keys):
+        if (first := first_of.setdefault(key, row)) != row:
             copies.append((row, first))
     return list(first_of.values()), copies
 

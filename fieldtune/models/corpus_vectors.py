@@ -1,12 +1,13 @@
 """The folder of vectors that a stage writes: those of the corpus and of queries by one model."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from fieldtune.corpus import files
-from fieldtune.corpus.passages import passage_text
+from fieldtune.corpus.passages import TextsOfRows, passage_text
 from fieldtune.corpus.vectors import PASSAGES, QUERIES, write_vectors
 from fieldtune.models import processes
 from fieldtune.models.cached_encoder import CachedEncoder
@@ -25,8 +26,8 @@ def write_all(
     Returns how many passages, and how many queries, were not in the store. Of several processes that run the stage
     together each encodes its share, and the first writes.
     """
-    documents = [row["document"] for row in passages]
-    texts = [passage_text(row) for row in passages]
+    documents = [sys.intern(row["document"]) for row in passages]
+    texts = TextsOfRows(passages, passage_text)
     with files.replace_dir(folder) if processes.rank() == 0 else nullcontext() as temporary:
 
         def write(name: str, kind: Kind, texts: Sequence[str], groups: Sequence[str] | None) -> int:

@@ -4,7 +4,8 @@ There are two fields: the whole text that the encoder sees, and the headings abo
 whole text, or a convex combination of both.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -16,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.retrieval.words import bm25_words
+from fieldtune.retrieval.words import bm25_words_of
 
 K1, B = 1.5, 0.75
 STOP_WORDS, STEMMER = "en", "english"
 WHOLE, HEADINGS = "whole", "headings"  # the fields: a folder each
 _BLOCK = 20_000  # texts whose words are held at once
+_STOP_WORD = -1
 
 Scores = npt.NDArray[np.float32]  # [passages]; 0: no word of the query
 
@@ -52,7 +54,7 @@ class Bm25Index:
 
     def field_scores(self, query: str, headings: bool = True) -> list[Scores]:
         """The scores of the whole texts and, if asked for, of the headings."""
-        words = stems([query])[0]
+        words = stems(query)
         return [self._score(name, words) for name in ((WHOLE, HEADINGS) if headings else (WHOLE,))]
 
     @staticmethod
@@ -75,12 +77,30 @@ def _has_words(field: Path) -> bool:
     return (field / "vocab.index.json").stat().st_size > len("{}")
 
 
-def stems(texts: Sequence[str]) -> list[list[str]]:
-    """The words of each text as the index has them."""
-    import Stemmer
+def stems(text: str) -> list[str]:
+    """The words of a text as the index has them: those of bm25s.tokenize, in half the time."""
+    vocabulary: dict[str, int] = {}
+    numbers = _StemNumbers(vocabulary)
+    of_words = [numbers[word] for word in bm25_words_of(text)]
+    names = list(vocabulary)
+    return [names[number] for number in of_words if number != _STOP_WORD]
 
-    words: list[list[str]] = bm25_words(texts, return_ids=False, stopwords=STOP_WORDS, stemmer=Stemmer.Stemmer(STEMMER))
-    return words
+
+class _StemNumbers(dict[str, int]):
+    """The number of each word's stem in a vocabulary, which new stems are added to; _STOP_WORD for a stop word."""
+
+    def __init__(self, vocabulary: dict[str, int]) -> None:
+        import Stemmer
+        from bm25s.stopwords import STOPWORDS_EN
+
+        super().__init__(dict.fromkeys(STOPWORDS_EN, _STOP_WORD))
+        self._vocabulary = vocabulary
+        # Its own cache takes longer than stemming.
+        self._stem: Callable[[str], str] = Stemmer.Stemmer(STEMMER, 0).stemWord
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = self._vocabulary.setdefault(self._stem(word), len(self._vocabulary))
+        return number
 
 
 def headings(texts: Iterable[str]) -> Iterator[str]:
@@ -130,11 +150,17 @@ def _build_field(texts: Iterable[str], count: int, folder: Path) -> None:
 
 def _postings(texts: Sequence[str], start: int, vocabulary: dict[str, int], lengths: npt.NDArray[np.int32]) -> Postings:
     """Count the words of texts, the first of which is number `start`; new words go into `vocabulary`."""
-    words = stems(texts)
-    lengths[:] = [len(each) for each in words]
-    ids = np.array([vocabulary.setdefault(word, len(vocabulary)) for each in words for word in each], dtype=np.int64)
-    of_text = np.repeat(np.arange(start, start + len(texts), dtype=np.int64), lengths)
-    pairs, counts = np.unique((of_text << 32) | ids, return_counts=True)
+    number_of = _StemNumbers(vocabulary).__getitem__
+    flat, counted = array("i"), array("q")
+    for text in texts:
+        words = bm25_words_of(text)
+        flat.extend(map(number_of, words))
+        counted.append(len(words))
+    ids = np.array(flat, dtype=np.int64)
+    of_text = np.repeat(np.arange(len(texts)), np.array(counted, dtype=np.int64))
+    kept = ids != _STOP_WORD
+    lengths[:] = np.bincount(of_text[kept], minlength=len(texts))
+    pairs, counts = np.unique((start + of_text[kept] << 32) | ids[kept], return_counts=True)
     return Postings((pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.int32), counts.astype(np.int32))
 
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.ranking import Table
 
 _NEAR = 20  # passages per query
 
@@ -16,7 +17,7 @@ def part_of_corpus(
     judged: Judged,
     corpus: Corpus,
     queries: npt.NDArray[np.float32],
-    passages: npt.NDArray[np.float32],
+    passages: Table,
     size: int,
     seed: int,
 ) -> npt.NDArray[np.int64]:

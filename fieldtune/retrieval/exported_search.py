@@ -7,6 +7,7 @@ passages.parquet   `id`, `source`, `section` of each passage; `title`, `text` an
 The functions that rank here are those of `evaluate`, so that a system scores what its report says.
 """
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.passages import passage_text, section_id
+from fieldtune.corpus.passages import TextsOfRows, passage_text, section_id
 from fieldtune.retrieval import bm25, ranking
 from fieldtune.retrieval.ranking import Rankings
 from fieldtune.runtime.errors import UserError
@@ -80,12 +81,19 @@ def write(
 ) -> None:
     """Write the folder. `passages`: rows of passages.jsonl; `texts`: with their titles and texts."""
     folder.mkdir()
-    bm25.build([passage_text(row) for row in passages], folder / BM25)
-    columns = {"id": [row["id"] for row in passages], "source": [row["source"] for row in passages]}
-    columns["section"] = [section_id(row["source"], row["section"]) for row in passages]
+    bm25.build(TextsOfRows(passages, passage_text), folder / BM25)
+    columns: dict[str, list[str]] = {name: [] for name in ("id", "source", "section")}
     if texts:
-        columns |= {name: [row[name] for row in passages] for name in ("title", "text")}
-        columns["language"] = [row.get("language") or None for row in passages]
+        columns |= {"title": [], "text": [], "language": []}
+    for row in passages:
+        values = {
+            **row,
+            "source": sys.intern(row["source"]),
+            "section": section_id(row["source"], row["section"]),
+            "language": row.get("language") or None,
+        }
+        for name, column in columns.items():
+            column.append(values[name])
     files.write_table(folder / PASSAGES, columns)
     settings = {
         "recommended": recommended,

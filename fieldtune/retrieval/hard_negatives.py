@@ -11,6 +11,8 @@ if TYPE_CHECKING:  # compose must be quick, and mines nothing
     import numpy as np
     import numpy.typing as npt
 
+    from fieldtune.retrieval.ranking import Table
+
 
 @dataclass
 class HardNegatives:
@@ -24,7 +26,7 @@ class HardNegatives:
 def mine(
     queries: "npt.NDArray[np.float32]",
     positives: Sequence[int],
-    passages: "npt.NDArray[np.float32]",
+    passages: "Table",
     cluster_of: Sequence[int],
     config: HardNegatives,
     seed: int,
@@ -42,11 +44,12 @@ def mine(
     from fieldtune.retrieval.ranking import nearest
 
     candidates, scores = nearest(queries, passages, config.last_rank)
+    answers = passages[np.array(positives, dtype=np.int64)]
     draw = random.Random(seed)
     mined: list[list[int]] = []
     random_ones = 0
     for row, positive in enumerate(positives):
-        own = float(queries[row] @ passages[positive])
+        own = float(queries[row] @ answers[row])
         ceiling = own - (1 - config.margin) * abs(own)  # below the positive even if that scores below 0
         chosen = [
             passage

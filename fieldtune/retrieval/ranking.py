@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import StoredVectors
 from fieldtune.retrieval.bm25 import Bm25Index, temporary_index
+from fieldtune.runtime import memory
 
 DEPTH = 100  # sections ranked per query
 _PASSAGES = 4 * DEPTH  # passages fetched per query at first; more if their sections do not fill the depth
@@ -47,7 +49,7 @@ class Rankings:
 class DerivedVectors:
     """Vectors that are computed from others as they are read, some rows at a time, and never held all at once."""
 
-    source: npt.NDArray[np.float32]  # [n, …]
+    source: "npt.NDArray[np.float32] | StoredVectors"  # [n, …]
     derive: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]  # [rows, …] → [rows, dimension]
 
     def __len__(self) -> int:
@@ -57,35 +59,56 @@ class DerivedVectors:
         return self.derive(self.source[rows])
 
 
-Table = npt.NDArray[np.float32] | DerivedVectors
+Table = npt.NDArray[np.float32] | StoredVectors | DerivedVectors
 
 
 def nearest(queries: npt.NDArray[np.float32], passages: Table, k: int) -> ScoredPassages:
     """Exact search: the k passages of highest cosine for each query, best first; all of them if there are fewer.
 
-    Chunked over both, so that memory is bounded whatever the sizes.
+    Chunked over both, so that memory is bounded whatever the sizes. Vectors that are stored are read once, as many at a
+    time as `memory.limit` lets this process hold; the rankings do not depend on it. On a GPU if there is one.
     """
     import torch
 
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     k = min(k, len(passages))
     columns = max(1, min(len(passages), _COLUMNS))
     rows = max(1, _CHUNK // columns)
-    rankings, scores = [], []
-    for top in range(0, len(queries), rows):
-        block = torch.from_numpy(np.ascontiguousarray(queries[top : top + rows]))
-        best_scores = torch.empty(len(block), 0)
-        best = torch.empty(len(block), 0, dtype=torch.int64)
-        for left in range(0, len(passages), columns):
-            part = block @ torch.from_numpy(np.ascontiguousarray(passages[left : left + columns])).T
+    starts = range(0, len(queries), rows)
+    scores = [torch.empty(len(queries[top : top + rows]), 0, device=device) for top in starts]
+    best = [torch.empty(len(each), 0, dtype=torch.int64, device=device) for each in scores]
+    for left, block in _blocks(passages, columns):
+        table = torch.from_numpy(block).to(device).T
+        for number, top in enumerate(starts):
+            part = torch.from_numpy(np.ascontiguousarray(queries[top : top + rows])).to(device) @ table
             values, places = part.topk(min(k, part.shape[1]), dim=1)
-            joined = torch.cat([best_scores, values], dim=1)
-            best_scores, chosen = joined.topk(min(k, joined.shape[1]), dim=1)
-            best = torch.cat([best, places + left], dim=1).gather(1, chosen)
-        rankings.append(best.numpy())
-        scores.append(best_scores.numpy())
-    if not rankings:
+            joined = torch.cat([scores[number], values], dim=1)
+            scores[number], chosen = joined.topk(min(k, joined.shape[1]), dim=1)
+            best[number] = torch.cat([best[number], places + left], dim=1).gather(1, chosen)
+    if not starts:
         return np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
-    return np.concatenate(rankings), np.concatenate(scores)
+    return np.concatenate([each.cpu().numpy() for each in best]), np.concatenate(
+        [each.cpu().numpy() for each in scores]
+    )
+
+
+def _blocks(passages: Table, size: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
+    """Blocks of `size` rows, each with its first row's number. Of stored vectors as many are held as may be."""
+    held = len(passages)
+    if isinstance(passages, DerivedVectors):
+        held = size
+    elif isinstance(passages, StoredVectors):
+        bytes_of_block = size * passages.shape[1] * np.dtype(np.float32).itemsize
+        held = size * max(1, memory.limit() // max(1, bytes_of_block))
+    for start in range(0, len(passages), max(1, held)):
+        table = passages[start : start + held]
+        for left in range(0, len(table), size):
+            yield start + left, np.ascontiguousarray(table[left : left + size])
+
+
+def cosines(query: npt.NDArray[np.float32], passages: Table) -> npt.NDArray[np.float32]:
+    """[passages]: of unit vectors."""
+    return np.concatenate([query[:0], *(block @ query for _, block in _blocks(passages, _COLUMNS))])
 
 
 def dense(queries: npt.NDArray[np.float32], passages: Table, corpus: Corpus) -> Rankings:
@@ -160,12 +183,15 @@ def by_fields(
 
 def by_scores(scores: npt.NDArray[np.float32], table: SectionTable, present: float = -np.inf) -> Rankings:
     """Rank the sections of one query by the scores of all passages [passages]; only scores above `present` count."""
-    known = np.where(scores > present, scores, np.float32(-np.inf))
+    known = np.flatnonzero(scores > present)  # for BM25 a part of all, and selecting from fewer is faster
+    values = scores[known]
 
     def search(_: npt.NDArray[np.int64], k: int) -> ScoredPassages:
-        rows = np.argpartition(-known, k - 1)[:k] if k < len(known) else np.arange(len(known))
-        rows = rows[np.argsort(-known[rows], kind="stable")]
-        return rows[None], known[rows][None]
+        best = np.argpartition(-values, k - 1)[:k] if k < len(values) else np.arange(len(values))
+        best = best[np.argsort(-values[best], kind="stable")]
+        rows, best_scores = np.zeros((1, k), dtype=np.int64), np.full((1, k), -np.inf, dtype=np.float32)
+        rows[0, : len(best)], best_scores[0, : len(best)] = known[best], values[best]
+        return rows, best_scores
 
     return _by_section(search, 1, table)
 

@@ -22,15 +22,22 @@ def own_sections(judged: Judged, passages: Sequence[Mapping[str, Any]], sections
 
     `sections` are those of the corpus of these rows of passages.jsonl. White space and case do not matter.
     """
+    longest = max((len(_key(text)) for text in judged.texts), default=0)
     index = {section: number for number, section in enumerate(sections)}
     texts: dict[int, list[str]] = {}
     titles: dict[int, str] = {}
+    longer: set[int] = set()  # sections with a passage that is longer than every query, as most are
     for row in passages:
         number = index[section_id(row["source"], row["section"])]
+        if number in longer or len(_key(row["text"])) > longest:
+            longer.add(number)
+            continue
         texts.setdefault(number, []).append(row["text"])
         titles[number] = row["title"]
     of_text: dict[str, list[int]] = {}
     for number, parts in texts.items():
+        if number in longer:
+            continue
         whole = " ".join(parts)
         for text in {_key(whole), _key(f"{titles[number]} {whole}")}:
             of_text.setdefault(text, []).append(number)

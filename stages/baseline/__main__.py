@@ -10,7 +10,7 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, open_vectors, read_vectors
 from fieldtune.retrieval import fusion, judged_queries, metrics, ranking, self_passages
 from fieldtune.retrieval.bm25 import temporary_index
 from fieldtune.retrieval.stored_rankings import write_rankings
@@ -23,13 +23,13 @@ from stages.baseline.config import BaselineConfig
 
 def work() -> str:
     config = load("baseline", BaselineConfig)
-    passages = list(files.read_jsonl(paths.PASSAGES))
+    passages = files.JsonLines(paths.PASSAGES)
     corpus = Corpus.from_passages(passages)
     judged = judged_queries.read((*judged_queries.TEST_SETS, judged_queries.DEV), corpus)
     own = self_passages.own_sections(judged, passages, corpus.sections)
     base = ranking.dense(
         read_vectors(paths.VECTORS, QUERIES, judged.texts),
-        read_vectors(paths.VECTORS, PASSAGES, corpus.texts),
+        open_vectors(paths.VECTORS, PASSAGES, corpus.texts),
         corpus,
     )
     with temporary_index(corpus.texts) as index:

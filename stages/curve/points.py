@@ -39,7 +39,7 @@ def measure(config: CurveConfig) -> str:
     corpus = inputs.corpus
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
     test = judged.at(judged.sets[judged.main_set])
-    own = own_sections(test, list(files.read_jsonl(paths.PASSAGES)), corpus.sections)
+    own = own_sections(test, files.JsonLines(paths.PASSAGES), corpus.sections)
     score = partial(_score, test, own, corpus, config.batch_size, use_bf16(config.precision))
     measured = _state()
     cluster_of = dict(zip(corpus.texts, inputs.clusters, strict=True))

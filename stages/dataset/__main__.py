@@ -4,10 +4,12 @@ import fieldtune.runtime.environment  # noqa: F401
 
 # isort: split
 from itertools import chain, pairwise
+from operator import itemgetter
 
 from datasets import disable_progress_bars
 
 from fieldtune.corpus import files
+from fieldtune.corpus.passages import TextsOfRows
 from fieldtune.retrieval.near_duplicates import clusters
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import note
@@ -29,10 +31,11 @@ from stages.dataset.style import style_apart, style_sections
 def work() -> str:
     config = load("dataset", DatasetConfig)
     inputs = read_inputs()
-    passages, corpus, vectors = inputs.passages, inputs.corpus, inputs.vectors
+    passages, corpus = inputs.passages, inputs.corpus
 
-    bodies = [row["text"] for row in passages]
-    copies = find_copies(bodies, lambda rows: vectors["passages"][rows], corpus, config.near_duplicates)
+    bodies = TextsOfRows(passages, itemgetter("text"))
+    copies = find_copies(bodies, lambda rows: inputs.passage_vectors[rows], corpus, config.near_duplicates)
+    passage_vectors = inputs.passage_vectors.loaded()
     linked = copies.linked | _answers_of_one_query(inputs)
     cluster_of = clusters(len(corpus.sections), linked)
     passage_clusters = [cluster_of[section] for section in corpus.section_of.tolist()]
@@ -40,7 +43,7 @@ def work() -> str:
     units = split_units(inputs.documents, linked, min(config.dev, config.test))
 
     candidates = training_queries(inputs, copies)
-    round_trip = rank_generated(inputs, config.round_trip)
+    round_trip = rank_generated(inputs, passage_vectors, config.round_trip)
     dropped = drop_reasons(
         candidates.generated,
         [round_trip.dense, round_trip.bm25],
@@ -55,7 +58,7 @@ def work() -> str:
     query_vectors = candidates.vectors(inputs)
     pairs = {
         split: mine_pairs(
-            [candidates.all[row] for row in rows], query_vectors[rows], vectors["passages"], passage_clusters, config
+            [candidates.all[row] for row in rows], query_vectors[rows], passage_vectors, passage_clusters, config
         )
         for split, rows in queries.rows.items()
     }

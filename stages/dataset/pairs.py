@@ -11,6 +11,7 @@ from datasets import Dataset
 
 from fieldtune.corpus import files
 from fieldtune.retrieval import hard_negatives
+from fieldtune.retrieval.ranking import Table
 from stages.dataset.config import DatasetConfig
 from stages.dataset.queries import TrainingQuery
 
@@ -40,7 +41,7 @@ class SplitPairs:
 def mine_pairs(
     queries: Sequence[TrainingQuery],
     query_vectors: npt.NDArray[np.float32],
-    passage_vectors: npt.NDArray[np.float32],
+    passage_vectors: Table,
     passage_clusters: Sequence[int],
     config: DatasetConfig,
 ) -> SplitPairs:

@@ -50,11 +50,14 @@ def qrels_columns(
 
     `unit_of` [sections] is the split unit.
     """
+    judged = list(judgements)
+    answers = set[int]().union(*(query.grades for query in judged))
     passages_of: dict[int, list[str]] = defaultdict(list)
-    for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
-        passages_of[section].append(passage["id"])
+    for row, section in enumerate(corpus.section_of.tolist()):
+        if section in answers:
+            passages_of[section].append(passages[row]["id"])
     columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
-    for query in judgements:
+    for query in judged:
         for section, grade in sorted(query.grades.items()):
             for passage_id in passages_of[section]:
                 cells = (

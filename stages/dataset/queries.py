@@ -39,7 +39,7 @@ class TrainingQueries:
     def vectors(self, inputs: Inputs) -> npt.NDArray[np.float32]:
         """[all queries, dimension]"""
         of_real = [row_of(query.id) for query in self.real]
-        return np.concatenate([inputs.vectors["queries"], inputs.vectors["real"][of_real]])
+        return np.concatenate([inputs.query_vectors, inputs.real_vectors[of_real]])
 
 
 def training_queries(inputs: Inputs, copies: Copies) -> TrainingQueries:

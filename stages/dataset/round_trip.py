@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.retrieval import ranking
+from fieldtune.retrieval.ranking import Table
 from stages.dataset.inputs import Inputs
 from stages.dataset.queries import TrainingQuery
 
@@ -18,7 +19,7 @@ class RoundTrip:
     dense: npt.NDArray[np.int64]  # [queries, depth]: the base model's ranked sections
     bm25: npt.NDArray[np.int64]  # [queries, depth]: BM25's
     query_vectors: npt.NDArray[np.float32]  # [queries, dimension]
-    passage_vectors: npt.NDArray[np.float32]  # [passages, dimension]
+    passage_vectors: Table  # [passages, dimension]
     section_of: npt.NDArray[np.int64]  # [passages]
 
     def explain(self, row: int, query: TrainingQuery) -> str:
@@ -32,16 +33,19 @@ class RoundTrip:
     def _base_rank(self, row: int, answers: set[int]) -> int:
         """The rank of the best answer by cosine; a section scores as high as its best passage."""
         best = np.full(int(self.section_of.max()) + 1, -np.inf, dtype=np.float32)
-        np.maximum.at(best, self.section_of, self.passage_vectors @ self.query_vectors[row])
+        np.maximum.at(best, self.section_of, ranking.cosines(self.query_vectors[row], self.passage_vectors))
         own = list(answers)
         return 1 + int(np.sum(np.delete(best, own) > best[own].max()))
 
 
-def rank_generated(inputs: Inputs, top: int) -> RoundTrip:
-    """Rank all sections for each generated query; if `top` is 0, rank nothing, since nobody reads it."""
-    vectors, corpus = inputs.vectors, inputs.corpus
+def rank_generated(inputs: Inputs, passages: Table, top: int) -> RoundTrip:
+    """Rank all sections for each generated query; if `top` is 0, rank nothing, since nobody reads it.
+
+    `passages`: their unit vectors.
+    """
+    queries, corpus = inputs.query_vectors, inputs.corpus
     dense = bm25 = np.empty((len(inputs.generated), 0), dtype=np.int64)
     if top:
-        dense = ranking.dense(vectors["queries"], vectors["passages"], corpus).sections
+        dense = ranking.dense(queries, passages, corpus).sections
         bm25 = ranking.bm25([query["query"] for query in inputs.generated], corpus).sections
-    return RoundTrip(top, dense, bm25, vectors["queries"], vectors["passages"], corpus.section_of)
+    return RoundTrip(top, dense, bm25, queries, passages, corpus.section_of)

@@ -7,7 +7,8 @@ import fieldtune.runtime.environment  # noqa: F401
 
 # isort: split
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import passage_text
@@ -29,8 +30,8 @@ _FOREIGN = 0.2  # share of the passages; language detection errs on short and te
 def work() -> str:
     config = load("embed", EmbedConfig)
     processes.launch("embed", config.launcher)
-    passages = list(files.read_jsonl(paths.PASSAGES))
-    queries, documents = _queries({row["id"]: row["document"] for row in passages})
+    passages = files.JsonLines(paths.PASSAGES)
+    queries, documents = _queries(passages)
     if warning := foreign_language_warning(config.model, Counter(row["language"] for row in passages)):
         note(warning)
     model = encoder.load_base(config.model)
@@ -56,10 +57,12 @@ def work() -> str:
     )
 
 
-def _queries(document_of: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def _queries(passages: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
     """Generated and real queries, and what each belongs to: the document of its passage, or the query itself."""
     generated = list(files.read_jsonl(paths.QUERIES))
     real = [query.query for query in real_queries.read()]
+    with_queries = {row["passage_id"] for row in generated}
+    document_of = {row["id"]: row["document"] for row in passages if row["id"] in with_queries}
     documents = [document_of[row["passage_id"]] for row in generated]
     return [row["query"] for row in generated] + real, documents + real
 

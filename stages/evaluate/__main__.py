@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import PASSAGES, iterate, read_vectors
+from fieldtune.corpus.vectors import PASSAGES, StoredVectors, iterate
 from fieldtune.models import processes
 from fieldtune.models.corpus_vectors import write_all
 from fieldtune.models.drift import mean_cosine
-from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
 from fieldtune.retrieval.formatting import difference
 from fieldtune.retrieval.judged_queries import Judged
@@ -40,7 +39,7 @@ def work() -> str:
     config = load("evaluate", EvaluateConfig)
     processes.launch("evaluate", config.launcher)
     inputs, models = read_inputs(), load_models(config)
-    forgetting = probe(models.base, models.tuned, config.forgetting, use_bf16(config.precision), config.batch_size)
+    forgetting = probe(models.base, models.tuned, config.forgetting)
     similarity = encode(inputs, models)
     if processes.rank() != 0:
         return ""
@@ -71,22 +70,19 @@ def work() -> str:
 
 def encode(inputs: Inputs, models: Models) -> float:
     """Write the tuned model's vectors; return the mean cosine between the corpus's new and old ones."""
-    if same_model(models.tuned, models.base):  # `embed` has encoded all of it with this very model
+    if same_model(models.tuned.model, models.base.model):  # `embed` has encoded all of it with this very model
         if processes.rank() == 0:
             with files.replace_dir(paths.TUNED_VECTORS) as folder:
                 shutil.copytree(paths.VECTORS, folder, dirs_exist_ok=True)
         return 1.0
     # Of the generated queries those that are scored.
-    new_passages, new_queries = write_all(
-        models.encode_tuned, paths.TUNED_VECTORS, inputs.passages, inputs.judged.texts
-    )
+    new_passages, new_queries = write_all(models.tuned, paths.TUNED_VECTORS, inputs.passages, inputs.judged.texts)
     texts = inputs.corpus.texts
     note(
         f"{new_passages:,} of {len(texts):,} passages and {new_queries:,} of {len(inputs.judged.texts):,} queries "
         "encoded with the tuned model"
     )
-    old = read_vectors(paths.VECTORS, PASSAGES, texts)
-    # Shard by shard: one whole table in memory is enough.
+    old = StoredVectors(paths.VECTORS, PASSAGES, texts)
     parts = iterate(paths.TUNED_VECTORS, PASSAGES, texts)
     return sum(mean_cosine(old[rows], new) * len(rows) for rows, new in parts) / len(texts)
 

@@ -1,12 +1,12 @@
 """The files and models that the stage reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.passages import Corpus
@@ -27,7 +27,7 @@ from stages.evaluate.reranker import Reranker
 class Inputs:
     """The corpus, the judged queries, and the results of earlier stages about them."""
 
-    passages: list[dict[str, Any]]
+    passages: Sequence[dict[str, Any]]
     corpus: Corpus
     generated: list[dict[str, Any]]  # rows of queries.jsonl
     real: list[RealQuery]
@@ -45,14 +45,13 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Models:
-    base: SentenceTransformer
-    tuned: SentenceTransformer
-    encode_tuned: CachedEncoder  # with the tuned one
+    base: CachedEncoder
+    tuned: CachedEncoder
     reranker: Reranker | None
 
 
 def read_inputs() -> Inputs:
-    passages = list(files.read_jsonl(paths.PASSAGES))
+    passages = files.JsonLines(paths.PASSAGES)
     corpus = Corpus.from_passages(passages)
     evidence = paths.MODEL / REAL_EVIDENCE
     return Inputs(
@@ -77,12 +76,18 @@ def load_models(config: EvaluateConfig) -> Models:
         reading = Reranker(model, bf16=use_bf16(config.precision), batch_size=config.batch_size)
     bf16 = use_bf16(config.precision)
     base_models.refuse_others_than_embedded(config.model, paths.VECTORS)
-    tuned, base = encoder.load_folder(paths.MODEL), encoder.load_base(config.model)
-    encode_tuned = CachedEncoder(
-        tuned,
+    tuned = CachedEncoder(
+        encoder.load_folder(paths.MODEL),
         paths.MODEL,
         bf16=bf16,
         batch_size=config.batch_size,
         tuned="pinned" not in files.read_json(paths.MODEL / HISTORY),
     )
-    return Models(base=base, tuned=tuned, encode_tuned=encode_tuned, reranker=reading)
+    base = CachedEncoder(
+        encoder.load_base(config.model),
+        base_models.locate(config.model),
+        bf16=bf16,
+        batch_size=config.batch_size,
+        name=config.model.name,
+    )
+    return Models(base=base, tuned=tuned, reranker=reading)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus import files
-from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, StoredVectors, read_vectors
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import curve_points, metrics
 from fieldtune.retrieval.curve_points import CurvePoint
@@ -135,7 +135,7 @@ def reranked(inputs: Inputs, ranked: Ranked, reranker: Reranker, config: Evaluat
         reranker,
         queries.texts,
         read_vectors(paths.VECTORS, QUERIES, queries.texts),
-        read_vectors(paths.VECTORS, PASSAGES, inputs.corpus.texts),
+        StoredVectors(paths.VECTORS, PASSAGES, inputs.corpus.texts),
         {system: rankings[sample] for system, rankings in ranked.systems.items() if system in of_sample},
         inputs.corpus,
     )

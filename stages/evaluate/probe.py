@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sentence_transformers import SentenceTransformer
-
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.models import encoder
+from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.retrieval import metrics, ranking
 
 PROBE = Path(__file__).parent / "probe.jsonl"
@@ -50,16 +48,18 @@ class Probe:
         return {**asdict(self), "loss": self.loss, "forgot": self.forgot}
 
 
-def probe(base: SentenceTransformer, tuned: SentenceTransformer, limit: float, bf16: bool, batch_size: int) -> Probe:
+def probe(base: CachedEncoder, tuned: CachedEncoder, limit: float) -> Probe:
     """Score both models on the set."""
     rows = list(files.read_jsonl(PROBE))
     corpus = Corpus.from_passages(
         [{"source": "", "section": str(n), "title": row["title"], "text": row["text"]} for n, row in enumerate(rows)]
     )
 
-    def ndcg(model: SentenceTransformer) -> float:
-        queries = encoder.encode(model, [row["query"] for row in rows], "query", bf16=bf16, batch_size=batch_size)
-        passages = encoder.encode(model, corpus.texts, "document", bf16=bf16, batch_size=batch_size)
+    def ndcg(model: CachedEncoder) -> float:
+        queries, passages = (
+            model.encode([row["query"] for row in rows], "query"),
+            model.encode(corpus.texts, "document"),
+        )
         ranked = ranking.dense(queries, passages, corpus)
         return metrics.means(metrics.per_query(ranked, [{row: 1} for row in range(len(rows))]))["ndcg@10"]
 

@@ -68,15 +68,18 @@ def describe(
 
     `passages` are the corpus's, `generated` rows of queries.jsonl, `trained` the ids of the training passages.
     """
-    pieces_of: dict[int, list[Mapping[str, Any]]] = {}
-    for passage, section in zip(passages, corpus.section_of.tolist(), strict=True):
-        pieces_of.setdefault(section, []).append(passage)
-    trained_sections = {
-        section for section, pieces in pieces_of.items() if any(piece["id"] in trained for piece in pieces)
-    }
+    wanted = set().union(*judged.relevant)
+    answers: dict[int, Mapping[str, Any]] = {}  # the first passage of each
+    trained_sections = set()
+    for row, section in enumerate(corpus.section_of.tolist()):
+        if section in wanted:
+            passage = passages[row]
+            answers.setdefault(section, passage)
+            if passage["id"] in trained:
+                trained_sections.add(section)
     kinds, overlaps = [], []
     languages: list[str | None] = []
-    for query_id, text, answers in zip(judged.ids, judged.texts, judged.relevant, strict=True):
+    for query_id, text, relevant in zip(judged.ids, judged.texts, judged.relevant, strict=True):
         if query_id.startswith("r"):
             kinds.append(REAL)
             languages.append(None)
@@ -84,6 +87,6 @@ def describe(
         else:
             kinds.append(generated[row_of(query_id)]["kind"])
             languages.append(generated[row_of(query_id)].get("language"))
-            overlaps.append(heading_overlap(text, (pieces_of[section][0] for section in answers)))
+            overlaps.append(heading_overlap(text, (answers[section] for section in relevant)))
     seen = [not answers.isdisjoint(trained_sections) for answers in judged.relevant]
     return QueryFacts(kinds, np.array(seen, dtype=np.bool_), np.array(overlaps, dtype=np.float64), languages)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, StoredVectors, open_vectors, read_vectors
 from fieldtune.retrieval import fusion, metrics, ranking, self_passages
 from fieldtune.retrieval.fusion import Choice
 from fieldtune.retrieval.metrics import Values
@@ -27,7 +27,7 @@ class Ranked:
     values: dict[str, dict[str, Values]]  # system → metric → [queries]
     tuned_share: Choice  # of the tuned model in its hybrid
     tuned_queries: Vectors  # [queries, dimension]
-    tuned_passages: Vectors
+    tuned_passages: Vectors | StoredVectors
 
     def values_of(self, rows: npt.NDArray[np.int64]) -> dict[str, dict[str, Values]]:
         """The values of the systems that rank any of these queries: a rival may rank none of a set."""
@@ -39,7 +39,7 @@ class Ranked:
 def rank(inputs: Inputs, config: EvaluateConfig) -> Ranked:
     """Rank with the tuned model, and its hybrid, whose share queries choose; the others are ranked already."""
     judged, corpus = inputs.judged, inputs.corpus
-    passages = read_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
+    passages = open_vectors(paths.TUNED_VECTORS, PASSAGES, corpus.texts)
     queries = read_vectors(paths.TUNED_VECTORS, QUERIES, judged.texts)
     systems = read_rankings(paths.BASELINE_RANKINGS, judged.ids, corpus)
     own = self_passages.own_sections(judged, inputs.passages, corpus.sections)

@@ -12,7 +12,7 @@ from sentence_transformers import CrossEncoder
 from fieldtune.corpus.passages import Corpus
 from fieldtune.models import checks
 from fieldtune.retrieval import ranking
-from fieldtune.retrieval.ranking import Rankings
+from fieldtune.retrieval.ranking import Rankings, Table
 from fieldtune.runtime.console import progress
 from fieldtune.runtime.errors import UserError
 
@@ -46,7 +46,7 @@ def rerank(
     reranker: Reranker,
     queries: Sequence[str],
     query_vectors: npt.NDArray[np.float32],
-    passage_vectors: npt.NDArray[np.float32],
+    passage_vectors: Table,
     systems: Mapping[str, Rankings],
     corpus: Corpus,
 ) -> dict[str, Rankings]:
@@ -75,5 +75,5 @@ def rerank(
     return {system: ranking.reordered(rankings, scores, corpus) for system, rankings in systems.items()}
 
 
-def _nearest(query: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32], passages: list[int]) -> int:
+def _nearest(query: npt.NDArray[np.float32], vectors: Table, passages: list[int]) -> int:
     return passages[int((vectors[passages] @ query).argmax())] if len(passages) > 1 else passages[0]

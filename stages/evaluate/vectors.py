@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import StoredVectors
 from fieldtune.models import int8_vectors
 from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.ranking import DerivedVectors, Rankings, Table
@@ -36,7 +37,7 @@ class VectorScore:
 
 
 def vector_scores(
-    queries: Vectors, passages: Vectors, corpus: Corpus, grades: Sequence[metrics.Grades]
+    queries: Vectors, passages: Vectors | StoredVectors, corpus: Corpus, grades: Sequence[metrics.Grades]
 ) -> list[VectorScore]:
     """NDCG@10 of the queries with vectors of all, half, a quarter … of the numbers, in each precision.
 

@@ -25,12 +25,13 @@ from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
-from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, open_vectors, read_vectors
 from fieldtune.models import base_models, encoder, tuned_model
 from fieldtune.models.base_models import ModelConfig
 from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.drift import UNCHANGED
 from fieldtune.retrieval import exported_search, judged_queries, ranking
+from fieldtune.retrieval.ranking import Table
 from fieldtune.retrieval.self_passages import own_sections
 from fieldtune.retrieval.systems import exports_base, recommended_of_ours
 from fieldtune.runtime import paths
@@ -53,11 +54,11 @@ _EXAMPLES = 5  # in the model card
 
 def work() -> str:
     config = load("export", ExportConfig)
-    passages = list(files.read_jsonl(paths.PASSAGES))
+    passages = files.JsonLines(paths.PASSAGES)
     corpus = Corpus.from_passages(passages)
     metrics = files.read_json(paths.METRICS)
     exported = choose_model(metrics, config.model)
-    vectors = read_vectors(exported.vectors, PASSAGES, corpus.texts)
+    vectors = open_vectors(exported.vectors, PASSAGES, corpus.texts)
     judged = judged_queries.read(judged_queries.TEST_SETS, corpus)
     query_vectors = read_vectors(exported.vectors, QUERIES, judged.texts)
     check = draw(
@@ -108,7 +109,7 @@ def _write_corpus(
     folder: Path,
     passages: Sequence[Mapping[str, Any]],
     corpus: Corpus,
-    vectors: Vectors,
+    vectors: Table,
     model: str,
     metrics: Mapping[str, Any],
     config: ExportConfig,
@@ -189,7 +190,7 @@ def _examples(
     queries: Vectors,
     passages: Sequence[Mapping[str, Any]],
     corpus: Corpus,
-    vectors: Vectors,
+    vectors: Table,
     seed: int,
 ) -> list[Example]:
     """Queries of the main test set, drawn at random, with the model's first result for each."""

@@ -10,6 +10,7 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.retrieval import metrics, ranking
 from fieldtune.retrieval.corpus_part import part_of_corpus
 from fieldtune.retrieval.judged_queries import Judged
+from fieldtune.retrieval.ranking import Table
 from fieldtune.retrieval.self_passages import OwnSections, leave_out
 
 Vectors = npt.NDArray[np.float32]
@@ -63,7 +64,7 @@ def draw(
     judged: Judged,
     own: OwnSections,
     corpus: Corpus,
-    vectors: tuple[Vectors, Vectors],
+    vectors: tuple[Vectors, Table],
     *,
     most: int,
     size: int,

@@ -2,21 +2,25 @@
 
 import hashlib
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from fieldtune.models import int8_vectors
+from fieldtune.retrieval.ranking import Table
 
 RANGES = "int8_ranges.npy"
+_ROWS = 1 << 20  # passages that are written at once: a row group, as pyarrow cuts a table
+_RANGES = 65_536  # passages whose ranges are found at once
 
 
 def write_passage_vectors(
     path: Path,
     ids: Sequence[str],
     texts: Sequence[str],
-    vectors: npt.NDArray[np.float32],
+    vectors: Table,
     *,
     int8: bool = False,
     binary: bool = False,
@@ -37,17 +41,30 @@ def write_passage_vectors(
     def column(numbers: npt.NDArray[np.generic]) -> pa.Array:
         return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(numbers).reshape(-1)), numbers.shape[1])
 
-    columns = {
-        "id": list(ids),
-        "text_sha256": [hashlib.sha256(text.encode()).hexdigest() for text in texts],
-        "vector": column(vectors.astype(np.float32, copy=False)),
-    }
+    ranges = None
     if int8:
-        ranges = int8_vectors.ranges(vectors)
+        ranges = int8_vectors.common_range([int8_vectors.ranges(vectors[rows]) for rows in _blocks(len(ids), _RANGES)])
         np.save(path.with_name(RANGES), ranges)
-        columns["vector_int8"] = column(int8_vectors.int8(vectors, ranges))
-    if binary:
-        columns["vector_binary"] = column(np.asarray(quantize_embeddings(vectors, "ubinary")))
+
+    def table(rows: slice) -> pa.Table:
+        numbers = vectors[rows].astype(np.float32, copy=False)
+        hashes = [hashlib.sha256(text.encode()).hexdigest() for text in texts[rows]]
+        columns = {"id": list(ids[rows]), "text_sha256": hashes, "vector": column(numbers)}
+        if ranges is not None:
+            columns["vector_int8"] = column(int8_vectors.int8(numbers, ranges))
+        if binary:
+            columns["vector_binary"] = column(np.asarray(quantize_embeddings(numbers, "ubinary")))
+        return pa.table(columns)
+
+    parts = (table(rows) for rows in _blocks(len(ids), _ROWS))
+    first = next(parts)
     # Bytes have 256 values, and take four bytes each without a dictionary; of the others no value repeats.
-    coarse = [f"{name}.list.element" for name in ("vector_int8", "vector_binary") if name in columns]
-    pq.write_table(pa.table(columns), path, use_dictionary=coarse or False)
+    coarse = [f"{name}.list.element" for name in ("vector_int8", "vector_binary") if name in first.column_names]
+    with pq.ParquetWriter(path, first.schema, use_dictionary=coarse or False) as writer:
+        for part in chain([first], parts):
+            writer.write_table(part)
+
+
+def _blocks(count: int, size: int) -> list[slice]:
+    """Slices of all rows; one at least."""
+    return [slice(start, start + size) for start in range(0, max(1, count), size)]

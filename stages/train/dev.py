@@ -57,6 +57,9 @@ class DevEvaluator(BaseEvaluator):
         return {METRIC: self.measure_model(model).score}
 
     def measure_model(self, model: SentenceTransformer) -> Measured:
+        """Measure a model in training. Its vectors are not kept: no folder has these weights, and of the one checkpoint
+        that gets a folder `evaluate` would find this part of the corpus alone.
+        """
         queries = self._encode(model, self._judged.texts, "query")
         self.latest = self.measure(queries, self._encode(model, self._texts, "document"))
         return self.latest

@@ -4,10 +4,8 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import batch_to_device
@@ -15,12 +13,12 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from fieldtune.runtime.errors import UserError
+from fieldtune.runtime.memory import free_memory
 from stages.train import adapters
 from stages.train.loss import MultiQueryRankingLoss
 
 _HEADROOM = 0.9  # of the memory that is free
 _FEWEST_TOKENS = 64  # of a microbatch
-_CGROUP = Path("/sys/fs/cgroup")
 Features = dict[str, Any]
 
 
@@ -143,17 +141,6 @@ def need(model: SentenceTransformer, loss: MultiQueryRankingLoss, features: Feat
     activations = of_a_token * (min(tokens, plan.microbatch_tokens) if plan.cached else tokens)
     logits = 4 * 4 * len(queries["input_ids"]) * len(passages["input_ids"])  # float32, four of them
     return int(3 * trained + activations + logits)
-
-
-def free_memory() -> int:
-    """Bytes that this process may still take: of the machine, or of its container."""
-    free = psutil.virtual_memory().available
-    limit, used, parts = (_CGROUP / f"memory.{name}" for name in ("max", "current", "stat"))
-    if limit.is_file() and used.is_file() and parts.is_file() and (most := limit.read_text().strip()) != "max":
-        # The container's usage includes cached files, which it drops when memory is short.
-        stat = dict(line.split() for line in parts.read_text().splitlines())
-        free = min(free, int(most) - int(used.read_text()) + int(stat.get("inactive_file", 0)))
-    return free // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # of the processes on this machine
 
 
 def apply(model: SentenceTransformer, loss: MultiQueryRankingLoss, plan: Plan) -> None:

@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.providers import TYPED, traits
-from fieldtune.corpus.vectors import PASSAGES, QUERIES, read_vectors
+from fieldtune.corpus.vectors import PASSAGES, QUERIES, StoredVectors, open_vectors, read_vectors
 from fieldtune.models import base_models, encoder, processes
 from fieldtune.models.precision import use_bf16
 from fieldtune.retrieval import judged_queries
@@ -41,7 +41,7 @@ class Inputs:
 
     corpus: Corpus
     clusters: list[int]  # of copies, by passage
-    passages: npt.NDArray[np.float32]  # their vectors by the base model
+    passages: npt.NDArray[np.float32] | StoredVectors  # their vectors by the base model
     judged: Judged  # the dev queries
     kinds: list[str]  # of each of them
     evaluator: DevEvaluator
@@ -64,11 +64,11 @@ class Tuned:
 
 def read_inputs(config: TrainConfig) -> Inputs:
     """Read the corpus and the dev queries, and measure the base model on dev."""
-    corpus = Corpus.from_passages(list(files.read_jsonl(paths.PASSAGES)))
+    corpus = Corpus.from_passages(files.JsonLines(paths.PASSAGES))
     bf16 = use_bf16(config.precision)
     judged = judged_queries.read(("dev",), corpus)
     queries = read_vectors(paths.VECTORS, QUERIES, judged.texts)
-    passages = read_vectors(paths.VECTORS, PASSAGES, corpus.texts)
+    passages = open_vectors(paths.VECTORS, PASSAGES, corpus.texts)
     part = part_of_corpus(judged, corpus, queries, passages, config.dev_corpus, config.seed)
     evaluator = _evaluator(judged, corpus, part, bf16, config)
     before = evaluator.measure(queries, passages[part])
@@ -82,7 +82,7 @@ def _evaluator(
     judged: Judged, corpus: Corpus, part: npt.NDArray[np.int64], bf16: bool, config: TrainConfig
 ) -> DevEvaluator:
     """A measure of the queries against `part`, where a query that is a passage is left out of its own ranking."""
-    own = own_sections(judged, list(files.read_jsonl(paths.PASSAGES)), corpus.sections)
+    own = own_sections(judged, files.JsonLines(paths.PASSAGES), corpus.sections)
     return DevEvaluator(judged, own, corpus, part, bf16=bf16, batch_size=config.encode_batch_size)
 
 

@@ -161,3 +161,22 @@ def test_a_digest_tells_contents_and_their_order_apart(tmp_path: Path) -> None:
 )
 def test_sizes_have_three_digits_and_a_unit(size: float, expected: str) -> None:
     assert files.human_size(size) == expected
+
+
+def test_rows_of_json_lines_are_read_as_they_are_used(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    # A blank line, line ends that only JSON leaves in a string, half a pair of surrogates, and no line end at the end.
+    path.write_text('{"n": 0}\n\n{"n": "1\u2028\x85ß"}\n  \n{"n": "\\ud800"}\n{"n": 3}', encoding="utf-8")
+    rows = files.JsonLines(path)
+    expected = list(files.read_jsonl(path))
+    files.write_jsonl(path, [{"n": "later"}])
+    assert len(rows) == len(expected) == 4
+    assert list(rows) == list(rows) == expected
+    assert [rows[place] for place in (3, 0, -1, -4)] == [expected[place] for place in (3, 0, -1, -4)]
+    assert rows[1:] == expected[1:]
+    assert rows[::-2] == expected[::-2]
+    for place in (4, -5):
+        with pytest.raises(IndexError):
+            rows[place]
+    (tmp_path / "empty.jsonl").touch()
+    assert list(files.JsonLines(tmp_path / "empty.jsonl")) == []

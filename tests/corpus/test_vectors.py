@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from fieldtune.corpus import vectors as stored
-from fieldtune.corpus.vectors import PASSAGES, MissingVectorsError, iterate, read_vectors, shards, write_vectors
+from fieldtune.corpus.vectors import (
+    PASSAGES,
+    MissingVectorsError,
+    StoredVectors,
+    iterate,
+    open_vectors,
+    read_vectors,
+    shards,
+    write_vectors,
+)
+from fieldtune.runtime.memory import MEMORY_GB
 
 TEXTS = [f"text {number} ß" for number in range(200)]
 DOCUMENTS = [f"doc{number // 10}.md" for number in range(200)]
@@ -76,3 +86,22 @@ def test_other_texts_and_folders_that_are_not_there_are_said(tmp_path: Path) -> 
     assert "secret" not in str(error.value)
     with pytest.raises(MissingVectorsError, match="queries not found: run `dvc repro`"):
         read_vectors(tmp_path, "queries", [])
+
+
+def test_stored_vectors_are_indexed_as_numpy_does(tmp_path: Path) -> None:
+    write_vectors(tmp_path, PASSAGES, TEXTS, VECTORS, DOCUMENTS)
+    table = StoredVectors(tmp_path, PASSAGES, TEXTS[:150])
+    assert (len(table), table.shape, table.nbytes) == (150, (150, 8), 150 * 8 * 4)
+    for rows in (0, -1, slice(None), slice(140, 170), slice(3, 3), [5, 149, 5], np.array([[1, 2], [3, 4]]), []):
+        wanted = np.array(rows, dtype=np.int64) if isinstance(rows, list) else rows
+        np.testing.assert_array_equal(table[wanted], VECTORS[:150][wanted])
+    with pytest.raises(IndexError):
+        table[150]
+
+
+def test_vectors_are_in_memory_if_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_vectors(tmp_path, PASSAGES, TEXTS, VECTORS, DOCUMENTS)
+    monkeypatch.setenv(MEMORY_GB, str(VECTORS.nbytes / 1e9))
+    np.testing.assert_array_equal(open_vectors(tmp_path, PASSAGES, TEXTS), VECTORS)
+    monkeypatch.setenv(MEMORY_GB, str((VECTORS.nbytes - 1) / 1e9))
+    assert isinstance(open_vectors(tmp_path, PASSAGES, TEXTS), StoredVectors)

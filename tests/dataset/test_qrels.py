@@ -11,6 +11,7 @@ from stages.dataset.qrels import Judgement, generated_judgements, qrels_columns,
 from stages.dataset.queries import TrainingQueries, TrainingQuery
 from stages.dataset.split import SplitQueries
 
+NONE: Any = None  # vectors: nothing here reads them
 PASSAGES: list[dict[str, Any]] = [{"id": name} for name in ("a1", "b1", "a2", "c1")]
 CORPUS = Corpus(["A", "B", "C"], np.array([0, 1, 0, 2]), ["text"] * 4)
 
@@ -38,7 +39,7 @@ def test_real_queries_of_test_and_dev_are_answered_by_all_copies() -> None:
         RealQuery("trained on", "train", ["A"], ["a1"], 0),
         RealQuery("chooses", "dev", ["C"], ["c1"], 0),
     ]
-    inputs = Inputs(PASSAGES, CORPUS, [], real, [], {})
+    inputs = Inputs(PASSAGES, CORPUS, [], real, [], NONE, NONE, NONE)
     assert list(real_judgements(inputs, [{0, 2}, {1}, {0, 2}])) == [
         Judgement("real", "r000000", 1, {0: 1, 1: 1, 2: 1}),
         Judgement("real", "r000001", 0, {0: 1, 2: 1}),

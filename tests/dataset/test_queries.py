@@ -1,9 +1,12 @@
 """The queries that may be trained on, by hand."""
 
+from typing import cast
+
 import numpy as np
 
 from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.real_queries import RealQuery
+from fieldtune.corpus.vectors import StoredVectors
 from stages.dataset.answers import Copies
 from stages.dataset.inputs import Inputs
 from stages.dataset.queries import TrainingQuery, training_queries
@@ -21,10 +24,9 @@ INPUTS = Inputs(
         RealQuery("trained on", "train", ["B", "C"], ["b1", "c1"], 0),
     ],
     log=[],
-    vectors={
-        "queries": np.array([[1, 0], [2, 0]], dtype=np.float32),
-        "real": np.array([[3, 0], [4, 0]], dtype=np.float32),
-    },
+    query_vectors=np.array([[1, 0], [2, 0]], dtype=np.float32),
+    real_vectors=np.array([[3, 0], [4, 0]], dtype=np.float32),
+    passage_vectors=cast(StoredVectors, None),  # nothing here reads them
 )
 COPIES = Copies(
     passages=np.empty((0, 2), dtype=np.int64),

@@ -8,6 +8,7 @@ import torch
 from fieldtune.corpus import files
 from fieldtune.models import base_models, encoder
 from fieldtune.models.base_models import ModelConfig
+from fieldtune.models.cached_encoder import CachedEncoder
 from stages.evaluate.probe import PROBE, Probe, probe
 
 MINILM = ModelConfig(
@@ -24,18 +25,26 @@ def test_the_set_is_sixty_passages_each_with_a_query_in_other_words() -> None:
     assert all(row["query"].lower() not in row["text"].lower() for row in rows)
 
 
-def test_a_model_that_forgot_is_told_from_one_that_did_not(tmp_path: Path) -> None:
-    base = encoder.load_folder(base_models.locate(MINILM))
-    encoder.save(base, tmp_path)
-    copy = encoder.load_folder(tmp_path)
-    same = probe(base, copy, 0.05, bf16=False, batch_size=8)
+def test_a_model_that_forgot_is_told_from_one_that_did_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").touch()
+    base = CachedEncoder(
+        encoder.load_folder(base_models.locate(MINILM)), base_models.locate(MINILM), bf16=False, batch_size=8
+    )
+    encoder.save(base.model, tmp_path / "copy")
+    copy = encoder.load_folder(tmp_path / "copy")
+    same = probe(base, CachedEncoder(copy, tmp_path / "copy", bf16=False, batch_size=8), 0.05)
     assert 0.9 < same.base == same.tuned < 1  # with room either way
     assert not same.forgot
     with torch.no_grad():
         for name, weights in copy.named_parameters():
             if "layer.5" in name:  # the last of six
                 weights.normal_(0, 0.2)
-    result = probe(base, copy, 0.05, bf16=False, batch_size=8)
+    encoder.save(copy, tmp_path / "forgot")
+    encoded = base.encoded
+    result = probe(base, CachedEncoder(copy, tmp_path / "forgot", bf16=False, batch_size=8), 0.05)
+    assert base.encoded == encoded == 120  # texts that are kept
     assert result.base == same.base
     assert result.forgot
 

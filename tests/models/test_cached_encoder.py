@@ -54,7 +54,7 @@ def change_weights(folder: Path, _: pytest.MonkeyPatch) -> None:
 CHANGES: dict[str, Callable[[CachedEncoder, pytest.MonkeyPatch], object]] = {
     "prompt": lambda one, _: one.model.prompts.update(document="word2 "),
     "limit": lambda one, _: setattr(one.model, "max_seq_length", 5),
-    "encoding": lambda _, patch: patch.setattr(encoder, "ENCODING", 2),
+    "encoding": lambda _, patch: patch.setattr(encoder, "ENCODING", encoder.ENCODING + 1),
     "torch": lambda _, patch: patch.setattr(torch, "__version__", "0"),
     "tokenizers": lambda _, patch: patch.setattr(tokenizers, "__version__", "0"),
     "processor": lambda _, patch: patch.setattr("platform.machine", lambda: "other"),

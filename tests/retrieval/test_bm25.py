@@ -45,6 +45,18 @@ def test_the_scores_are_bm25ss(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert index.scores(query, 0.2).tolist() == pytest.approx(expected.tolist(), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "the and of", "The policies of a caching x v2 snake_case don't re-use 12 U.S. naïve"),
+        *("Größe der Straße ΣΑΣ İstanbul", "検索モデル का पासवर्ड 값을 copied", *TEXTS),
+    ],
+)
+def test_the_words_are_bm25ss(text: str) -> None:
+    options = {"stopwords": "en", "stemmer": Stemmer.Stemmer("english")}
+    assert bm25.stems(text) == bm25_words([text], return_ids=False, **options)[0]
+
+
 def test_bm25s_reads_the_files(tmp_path: Path) -> None:
     bm25.build(TEXTS, tmp_path / "index")
     theirs = bm25s.BM25.load(tmp_path / "index/whole")

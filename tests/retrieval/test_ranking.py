@@ -3,14 +3,17 @@
 import math
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.vectors import PASSAGES, StoredVectors, write_vectors
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.ranking import DEPTH, Rankings
+from fieldtune.runtime.memory import MEMORY_GB
 
 
 def made_corpus(sections: Sequence[str], texts: Sequence[str] | None = None) -> Corpus:
@@ -49,6 +52,36 @@ def test_chunked_search_is_a_plain_product(monkeypatch: pytest.MonkeyPatch, k: i
     best = np.argsort(-plain, axis=1)[:, :k]
     np.testing.assert_array_equal(nearest, best)
     np.testing.assert_allclose(values, np.take_along_axis(plain, best, axis=1), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("held", [1, 7 * 8 * 4, 2 * 7 * 8 * 4 + 1, 10**9])
+def test_stored_vectors_rank_as_those_in_memory_whatever_memory_there_is(
+    held: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "_CHUNK", 64)
+    monkeypatch.setattr(ranking, "_COLUMNS", 7)
+    monkeypatch.setenv(MEMORY_GB, f"{held / 1e9:.12f}")
+    numbers = np.random.default_rng(0)
+    queries, passages = (numbers.normal(size=(n, 8)).astype(np.float32) for n in (23, 50))
+    passages[30:40] = passages[3]  # copies, whose order is the same, too
+    texts = [f"text {row}" for row in range(50)]
+    write_vectors(tmp_path, PASSAGES, texts, passages)
+    stored = StoredVectors(tmp_path, PASSAGES, texts)
+    read, reads = StoredVectors.__getitem__, []
+
+    def counted(self: StoredVectors, rows: slice) -> npt.NDArray[np.float32]:
+        vectors = read(self, rows)
+        reads.append(len(vectors))
+        return vectors
+
+    monkeypatch.setattr(StoredVectors, "__getitem__", counted)
+    found = ranking.nearest(queries, stored, 12)
+    # Each once, whatever the number of queries; a block of seven is the least.
+    assert sum(reads) == 50
+    assert max(reads) <= max(7, held // (8 * 4))
+    for one, other in zip(found, ranking.nearest(queries, passages, 12), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(ranking.cosines(queries[0], stored), ranking.cosines(queries[0], passages))
 
 
 def test_no_queries_find_nothing() -> None:

@@ -14,6 +14,8 @@ TICKETS = [
     ("b.md", "White page", "After the login I see nothing."),
     ("c.md", "Long", "First half of a long ticket,"),
     ("c.md", "Long", "and its second half."),
+    ("d.md", "Uneven", "Short."),
+    ("d.md", "Uneven", "Then a piece that is longer than the query."),
 ]
 PASSAGES = [
     {"id": f"{source}#{row}", "source": source, "section": section.lower(), "title": section, "text": text}
@@ -40,6 +42,8 @@ def judged(*queries: tuple[str, set[int]]) -> Judged:
         ("The page stays white after the login.", {0, 1}, -1),
         ("First half of a long ticket, and its second half.", {0}, 2),
         ("First half of a long ticket,", {0}, -1),  # a part of a section is not the section
+        ("and its second half.", {0}, -1),
+        ("Short.", {0}, -1),
         ("white page", {1}, -1),
     ],
 )

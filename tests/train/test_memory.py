@@ -17,7 +17,7 @@ from fieldtune.runtime.errors import UserError
 from stages.train import adapters, memory
 from stages.train.batches import Collator, by_passage
 from stages.train.loss import MultiQueryRankingLoss
-from stages.train.memory import Plan, choose, free_memory, need, ways
+from stages.train.memory import Plan, choose, need, ways
 from stages.train.trainer import disable_attention_dropout
 from tests.tiny_model import WORDS, tiny_model
 
@@ -219,22 +219,3 @@ def test_on_a_cpu_the_estimate_is_held_against_the_free_memory(
     assert chosen[0] == FIRST
     assert chosen[1].cached
     memory.apply(model, loss, FIRST)
-
-
-@pytest.mark.parametrize(("most", "free"), [("1000", 1000 - 700 + 250), ("max", None)])
-def test_in_a_container_copies_of_files_count_as_free(
-    most: str, free: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, text in (("max", most), ("current", "700"), ("stat", "anon 300\nfile 400\ninactive_file 250")):
-        (tmp_path / f"memory.{name}").write_text(f"{text}\n")
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    if free is None:
-        assert free_memory() > 1000
-    else:
-        assert free_memory() == free
-
-
-def test_some_memory_is_free_and_not_more_than_there_is() -> None:
-    import psutil
-
-    assert 0 < free_memory() <= psutil.virtual_memory().total
