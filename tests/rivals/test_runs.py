@@ -28,7 +28,7 @@ def bm25() -> tuple[Judged, list[Row], dict[str, dict[str, float]]]:
     for query, text, sections, scores in zip(judged.ids, judged.texts, ranked.sections, ranked.scores, strict=True):
         there = sections >= 0
         rows.append((query, text, [corpus.sections[place] for place in sections[there]], scores[there].tolist()))
-    values = metrics.per_query(ranked, judged.relevant)
+    values = metrics.per_query(ranked, judged.grades)
     return judged, rows, {name: metrics.means(values, members) for name, members in judged.sets.items()}
 
 

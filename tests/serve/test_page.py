@@ -22,7 +22,7 @@ def repository(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export beside the real queries, as in its repository."""
     folder = tmp_path_factory.mktemp("repository") / "data"
     shutil.copytree(export, folder / "export")
-    real = RealQuery("Word1  WORD5", "test", SECTIONS[:1], [], 0.0, {SECTIONS[1]: 0.5})
+    real = RealQuery("Word1  WORD5", "test", SECTIONS[:1], [], 0.0, grades={SECTIONS[1]: 0.5})
     files.write_jsonl(folder / "real/queries.jsonl", [real.row()])
     return folder
 

@@ -38,7 +38,7 @@ def repository(export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = [(HOSTILE, ARABIC, "A plain text. " * 60)[row % 3] for row in range(len(columns["id"]))]
     languages = [("en", "ar", None)[row % 3] for row in range(len(texts))]
     files.write_table(table, {**columns, "title": texts, "text": texts, "language": languages})
-    real = RealQuery(QUERY, "test", [ANSWER], [], 0.0, {PARTLY: 0.5})
+    real = RealQuery(QUERY, "test", [ANSWER], [], 0.0, grades={PARTLY: 0.5})
     files.write_jsonl(folder / "real/queries.jsonl", [real.row()])
     return folder
 
