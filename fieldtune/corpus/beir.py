@@ -43,10 +43,10 @@ def warnings_of(folder: Path) -> tuple[str, ...]:
 
 
 def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each judgement above 0 as a row of real queries: `query`, `passage_id`, `beir_score` and `split`, named for its
-    file: qrels/train.tsv, qrels/dev.tsv, any other is test. A row whose query has no text in queries.jsonl has no
-    `query`, but `no_query`, the reason. Raises UserError for a line that is not a judgement, and for an id that two
-    queries have.
+    """Each judgement above 0 as a row of real queries: `query`, `query_id`, `passage_id`, `beir_score` and `split`,
+    named for its file: qrels/train.tsv, qrels/dev.tsv, any other is test. A row whose query has no text in
+    queries.jsonl has no `query`, but `no_query`, the reason. Raises UserError for a line that is not a judgement, and
+    for an id that two queries have.
     """
     texts = _queries(folder)
     for path in _qrels(folder):
@@ -63,7 +63,7 @@ def rows(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise UserError(f"{place}: the score is not an integer")
             if float(score) > 0:
                 reason = "" if texts.get(query) else _why_not(query, texts)
-                question = {"no_query": reason} if reason else {"query": texts[query]}
+                question = {"no_query": reason} if reason else {"query": texts[query], "query_id": query}
                 yield place, {**question, "passage_id": passage, "beir_score": int(float(score)), "split": split}
 
 

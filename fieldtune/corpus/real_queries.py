@@ -23,14 +23,16 @@ class RealQuery:
     # Section → its grade: 1 answers, more (the score of BEIR qrels) answers better, less answers partly and is not in
     # `sections`. Empty if all have the grade 1.
     grades: dict[str, float] = field(default_factory=dict)
+    own: str = ""  # the section that is the query itself, as its id says; empty: none
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "RealQuery":
         return cls(split=row["group"], **{name: value for name, value in row.items() if name != "group"})
 
     def row(self) -> dict[str, Any]:
-        """The row of queries.jsonl, where `split` is the column `group`; no `grades` or `judged` if there are none."""
-        values = {name: value for name, value in asdict(self).items() if value or name not in {"grades", "judged"}}
+        """The row of queries.jsonl, where `split` is the column `group`; no `grades`, `judged` or `own` if empty."""
+        optional = {"grades", "judged", "own"}
+        values = {name: value for name, value in asdict(self).items() if value or name not in optional}
         return {"group" if name == "split" else name: value for name, value in values.items()}
 
     @property

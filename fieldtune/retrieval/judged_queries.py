@@ -1,7 +1,7 @@
 """The judged queries: their texts, their answers, and the sets in which they are counted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 from typing import Literal
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fieldtune.corpus import files, real_queries
 from fieldtune.corpus.judgements import ANSWER
 from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.retrieval.significance import fewest_clusters
 from fieldtune.retrieval.words import overlap
 from fieldtune.runtime import paths
@@ -34,6 +35,7 @@ class Judged:
     clusters: npt.NDArray[np.int64]  # the split unit of the first answer: queries of one cluster are not independent
     sets: dict[str, npt.NDArray[np.int64]]  # set name → rows
     main_set: str = ""  # the test set that the verdict rests on; empty if no test set has queries
+    own: Mapping[str, str] = field(default_factory=dict)  # query → the section that is the query itself, by its id
 
     @cached_property
     def relevant(self) -> list[set[int]]:
@@ -48,7 +50,7 @@ class Judged:
     def at(self, rows: npt.NDArray[np.int64]) -> "Judged":
         """The queries in these rows, in their order; they belong to no set."""
         ids, texts = [self.ids[row] for row in rows], [self.texts[row] for row in rows]
-        return Judged(ids, texts, [self.grades[row] for row in rows], self.clusters[rows], {})
+        return Judged(ids, texts, [self.grades[row] for row in rows], self.clusters[rows], {}, own=self.own)
 
 
 def generated_id(row: int) -> str:
@@ -87,13 +89,15 @@ def read(names: Iterable[str], corpus: Corpus) -> Judged:
         grades[row][section_index[section]] = grade
         if not in_set[name] or in_set[name][-1] != row:
             in_set[name].append(row)
-    texts = _texts(list(rows))
+    real = real_queries.read()
+    texts = _texts(list(rows), real)
+    own = {real_id(row): query.own for row, query in enumerate(real) if query.own}
     sets = {name: np.array(members, dtype=np.int64) for name, members in in_set.items() if members}
     clusters = np.array(cluster_ids, dtype=np.int64)
     main_set = _main_set(sets, clusters)
     if main_set == "synthetic":
         sets = {name: sets[name] for name in sorted(sets, key=lambda name: name.startswith("real"))}
-    return Judged(list(rows), texts, grades, clusters, sets, main_set)
+    return Judged(list(rows), texts, grades, clusters, sets, main_set, own)
 
 
 def _main_set(sets: Mapping[str, npt.NDArray[np.int64]], clusters: npt.NDArray[np.int64]) -> str:
@@ -109,10 +113,10 @@ def labels(ids: Sequence[str], column: Literal["kind", "provider"]) -> list[str]
     return [rows[row_of(query)][column] if query[0] == "q" else "real" for query in ids]
 
 
-def _texts(ids: Sequence[str]) -> list[str]:
+def _texts(ids: Sequence[str], real: Sequence[RealQuery]) -> list[str]:
     texts = {
         "q": [row["query"] for row in files.read_jsonl(paths.QUERIES)],
-        "r": [query.query for query in real_queries.read()],
+        "r": [query.query for query in real],
     }
     return [texts[query[0]][row_of(query)] for query in ids]
 

@@ -18,7 +18,8 @@ OwnSections = npt.NDArray[np.int64]  # [queries]: the section that is the query 
 
 
 def own_sections(judged: Judged, passages: Sequence[Mapping[str, Any]], sections: Sequence[str]) -> OwnSections:
-    """For each query the section whose whole text it is, unless that answers it, even partly; -1 if there is none.
+    """For each query the section that its id names as the query itself, or else the one whose whole text it is, unless
+    that answers it, even partly; -1 if there is none.
 
     `sections` are those of the corpus of these rows of passages.jsonl. White space and case do not matter.
     """
@@ -42,8 +43,9 @@ def own_sections(judged: Judged, passages: Sequence[Mapping[str, Any]], sections
         for text in {_key(whole), _key(f"{titles[number]} {whole}")}:
             of_text.setdefault(text, []).append(number)
     own = np.full(len(judged.ids), -1, dtype=np.int64)
-    for query, (text, graded) in enumerate(zip(judged.texts, judged.grades, strict=True)):
-        same = of_text.get(_key(text), [])
+    for query, (id_, text, graded) in enumerate(zip(judged.ids, judged.texts, judged.grades, strict=True)):
+        by_id = index.get(judged.own.get(id_, ""))
+        same = of_text.get(_key(text), []) if by_id is None else [by_id]
         if same and graded.keys().isdisjoint(same):
             own[query] = same[0]
     return own

@@ -10,13 +10,14 @@ from fieldtune.corpus.passages import section_id
 from fieldtune.corpus.real_queries import RealQuery
 from fieldtune.corpus.tables import Row, cell
 from fieldtune.corpus.unicode import normalised
-from fieldtune.retrieval.words import heading_overlap
+from fieldtune.retrieval.words import heading_overlap, overlap
 from fieldtune.runtime.errors import UserError
 from fieldtune.sources.places import NAMES, Places
 from stages.real.splits import split_of
 
 _LISTED = 200  # rows without a place that are listed
 _WITH_CANDIDATES = 20  # of them, since candidates take time to find
+_SAME_WORDS = 0.5  # of a query's word stems, in the section with its id: ids that count rows are equal by chance
 
 
 @dataclass
@@ -37,6 +38,7 @@ class _Query:
     text: str  # as its first row spells it
     split: str
     where: str  # the row that names the split
+    id: str = ""  # as the first row with one has it
     answers: dict[str, int] = field(default_factory=dict)  # section → its passage that fits best
     grades: dict[str, float] = field(default_factory=dict)  # section → grade, of partial answers too
     overlap: float | None = None
@@ -77,7 +79,7 @@ def match(rows: Iterable[Row], passages: Sequence[dict[str, Any]], documents: st
             query.overlap = max(query.overlap or 0.0, _share(overlap, f"{where}: overlap"))
     for query in queries.values():
         if query.answers:
-            matched.queries.append(_real_query(query, passages))
+            matched.queries.append(_real_query(query, places, passages))
         elif query.in_log or query.grades:
             _add_to_log(matched, query)
     return matched
@@ -90,6 +92,7 @@ def _query(queries: dict[str, _Query], where: str, row: Mapping[str, Any]) -> _Q
         raise UserError(f"{where}: no `query`: every row needs one, and the answer's place: {', '.join(NAMES)}")
     split = split_of(where, row)
     query = queries.setdefault(normalised(text), _Query(text, split, where))
+    query.id = query.id or cell(row, "query_id")
     if query.split != split:
         raise UserError(
             f"{where}: this query is in the split {split}, but in {query.split} at {query.where}: choose one, "
@@ -149,7 +152,19 @@ def _add_to_log(matched: Matched, query: _Query) -> None:
         matched.partly += 1
 
 
-def _real_query(query: _Query, passages: Sequence[Mapping[str, Any]]) -> RealQuery:
+def _own_section(query: _Query, places: Places, passages: Sequence[Mapping[str, Any]]) -> str:
+    """The section that has the query's id and at least half of its words, so that it is the query itself; otherwise
+    "". BEIR goes by the id alone, which fails if queries and documents both are numbered from 0.
+    """
+    pieces = [passages[row] for row in places.find({"passage_id": query.id}) or ()]
+    if not pieces:
+        return ""
+    text = " ".join([pieces[0]["title"], *(piece["text"] for piece in pieces)])
+    same = overlap(text, query.text) >= _SAME_WORDS
+    return section_id(pieces[0]["source"], pieces[0]["section"]) if same else ""
+
+
+def _real_query(query: _Query, places: Places, passages: Sequence[Mapping[str, Any]]) -> RealQuery:
     answers = [passages[row] for row in query.answers.values()]
     return RealQuery(
         query=query.text,
@@ -159,6 +174,7 @@ def _real_query(query: _Query, passages: Sequence[Mapping[str, Any]]) -> RealQue
         overlap=heading_overlap(query.text, answers) if query.overlap is None else query.overlap,
         judged=sorted(query.judged),
         grades=query.grades if any(grade != 1 for grade in query.grades.values()) else {},
+        own=_own_section(query, places, passages),
     )
 
 

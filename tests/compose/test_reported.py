@@ -30,7 +30,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "a section twice": ("train:\n", "train:\n  epochs: 2\ntrain:\n", "found duplicate key train"),
     "a key twice": ("batch_size: 64", "batch_size: 64\n  batch_size: 16", "found duplicate key batch_size"),
     "a colon in a path": ("own/docs", "own/docs: 2", "line 1: not valid YAML: mapping values"),
-    "a tab": ("  epochs: 3", "\tepochs: 3", "line 12: not valid YAML: found character '\\t'"),
+    "a tab": ("  epochs: 3", "\tepochs: 3", "line 13: not valid YAML: found character '\\t'"),
     "an empty file": (PARAMS, "", "model: choose a file in conf/model/; available: "),
     "a variable of the environment": ("own/docs", "${oc.env:DOCS}", "documents must be a plain path"),
     "false for a preset": ("experiment: null", "experiment: false", "experiment: choose a file in conf/experiment/"),

@@ -101,7 +101,7 @@ def test_a_query_that_is_not_there_is_named_and_the_others_go_on(folder: Path) -
     assert [{key: row[key] for key in row if "query" in key} for _, row in rows(folder)] == [
         {"no_query": "no query has the id q9"},
         {"no_query": "the query empty has no text"},
-        {"query": "a"},
+        {"query": "a", "query_id": "q0"},
     ]
 
 
