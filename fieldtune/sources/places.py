@@ -23,18 +23,8 @@ from fieldtune.retrieval.words import bm25_words, words_of
 
 NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first one that a row has gives the place
 _COLUMNS = {
-    *NAMES,
-    "section",
-    "query",
-    "query_id",
-    "relevance",
-    "answered",
-    "split",
-    "group",
-    "overlap",
-    "kind",
-    "judged",
-}
+    *NAMES, "section", "query", "query_id", "relevance", "answered", "split", "group", "overlap", "kind", "judged",
+}  # fmt: skip
 _SHINGLE = 3  # words
 _SAME_TEXT = 0.8  # share of a text's shingles that a section must contain to be its place
 _LOOKED_AT = 20  # sections compared with a text that appears nowhere verbatim
