@@ -61,9 +61,7 @@ def _check_what_is_named(config: Config) -> None:
     for name, remedy in _REMEDIES.items():
         place = places[name]
         if not place.exists() and not _comes_by_dvc(place):
-            if _is_in_git(place):
-                remedy = f"it is a file of this repository: git checkout -- {place}"
-            raise UserError(f"{paths.PARAMS}: {name}: {place} not found; {remedy}")
+            raise UserError(f"{paths.PARAMS}: {name}: {place} not found; {_spelling(place) or remedy}")
     overlaps.refuse_outputs(places)
     models = {"evaluate.reranker": config.evaluate.reranker, "model.path": config.model.path}
     named = {name: place for name, place in places.items() if name != "documents"}
@@ -77,6 +75,16 @@ def _check_what_is_named(config: Config) -> None:
     checks.check_reranker(config.evaluate.reranker)
     if checks.pinned_model(config.pin) is None and config.model.dimension is not None:  # a pinned model is not trained
         refuse_too_large(config.train.matryoshka, config.model.dimension)
+
+
+def _spelling(place: Path) -> str:
+    """What to do about a place that is there, or was, and is only spelled or kept wrongly; "" if it is not."""
+    if _is_in_git(place):
+        return f"it is a file of this repository: git checkout -- {place}"
+    if place.parts[0] == "~":
+        return "`~` does not stand for your home folder here: write the path in full"
+    with_slashes = Path(str(place).replace("\\", "/"))
+    return f"write it with slashes: {with_slashes}" if with_slashes.exists() else ""
 
 
 def _bases(config: Config) -> dict[str, ModelConfig]:

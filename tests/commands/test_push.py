@@ -167,7 +167,7 @@ STORAGE = "Private repository storage limit reached, please upgrade your plan to
         ("/repos/create", 403, 'You don\'t have the rights to create a model under the namespace "me"', "write access"),
         ("/commit/main", 403, "Forbidden: pass a token with the right scope", "write access"),
         ("/commit/main", 402, "Payment required: add a card", None),
-        ("/commit/main", 500, "Internal Error - We're working hard to fix this as soon as possible!", "try again later"),
+        ("/commit/main", 500, "Internal Error - We're working hard to fix this!", "try again later"),
         ("/commit/main", 412, "A commit has happened since. Please refresh and try again.", "try again later"),
         ("/validate-yaml", 400, '"license" must be one of [apache-2.0, mit]', None),
     ],

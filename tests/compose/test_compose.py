@@ -458,6 +458,15 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
             "nosuch",
             "params.yaml: documents: nosuch not found; set it to a folder, or run `fieldtune use <folder>`",
         ),
+        ("own/docs", "data", "params.yaml: documents: data cannot be used: the pipeline writes data/"),
+        ("own/docs", ".", "params.yaml: documents: . cannot be used: the pipeline writes data/"),
+        (
+            "own/docs",
+            "~/docs",
+            "params.yaml: documents: ~/docs not found; `~` does not stand for your home folder here",
+        ),
+        ("own/docs", "own\\docs", "params.yaml: documents: own\\docs not found; write it with slashes: own/docs"),
+        ("own/docs", "no\\docs", "params.yaml: documents: no\\docs not found; set it to a folder, or run"),
         ("own/real.csv", "no.csv", "params.yaml: queries: no.csv not found; if you have none, write data/none.jsonl"),
         (
             "pairs: data/none.jsonl",
@@ -493,6 +502,7 @@ def test_a_missing_model_is_found_before_any_work(project: Path, monkeypatch: py
 )
 def test_what_is_named_and_not_there_is_found_before_any_work(project: Path, old: str, new: str, message: str) -> None:
     model_folders()
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
     edit("params.yaml", old, new)
     with pytest.raises(UserError) as error:
         work()

@@ -44,6 +44,9 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "bits for a precision": ("train:\n", "precision: 16\ntrain:\n", "precision is '16': it must be one of"),
     "a seed of its own": ("train:\n", "seed: 1\ntrain:\n", "unknown key seed; did you mean "),
     "nothing in a section": ("train:\n  epochs: 3\n  batch_size: 64\n", "train:\n", "train must be a mapping"),
+    "no text for a number": ("epochs: 3", 'warmup: ""', "train.warmup is '': it must be a number"),
+    "no text for a key of before": ("epochs: 3", 'mask_margin: ""', "unknown key train.mask_margin; available in tra"),
+    "a mapping of one's own": ("train:\n", "x: &x\n  rounds: 1\ntrain:\n  <<: *x\n", "unknown key x; available: do"),
     "a key of other tools": ("epochs: 3", "num_train_epochs: 3", "unknown key train.num_train_epochs; did you mean"),
 }  # fmt: skip
 
