@@ -187,8 +187,8 @@ def test_after_a_change_of_a_rival_nothing_is_encoded_again(team: Path) -> None:
     assert re.search(r"  0 of [\d,]+ passages and 0 of [\d,]+ queries encoded with the tuned model", printed)
     assert kept_vectors(team) == encoded  # nor the texts that tell if the model forgot
     metrics = json.loads((team / "data/evaluation/metrics.json").read_text())
-    assert metrics["real"]["after"]["ndcg@10"] == metrics["real"]["base"]["ndcg@10"]
-    assert "before" not in metrics["real"]
+    assert metrics["real"]["rival:after"]["ndcg@10"] == metrics["real"]["base"]["ndcg@10"]
+    assert "rival:before" not in metrics["real"]
 
 
 def kept_vectors(folder: Path) -> set[tuple[str, int, bytes]]:
