@@ -76,7 +76,7 @@ def environment(hub: Hub, **more: str) -> dict[str, str]:
 
 
 def use_here(monkeypatch: pytest.MonkeyPatch, hub: Hub, model: str | None = None, rivals: Path | None = None) -> str:
-    """`fieldtune use --model` or `--rivals` in this process, with what its library has read of the environment; one line if it fails.
+    """`fieldtune use` in this process, with what its library has read of the environment; one line if it fails.
 
     Otherwise each call would import it.
     """
@@ -324,9 +324,8 @@ def test_a_base_model_among_the_rivals_is_downloaded_and_the_own_one_stays(
 ) -> None:
     shutil.copy(ROOT / "dvc.yaml", team)
     (team / "rivals").mkdir()
-    (team / "rivals/rivals.yaml").write_text(
-        "small: {base: bge_small}\nagain: {base: bge_small}\nown: {base: minilm}\n"
-    )
+    rivals = {"small": {"base": "bge_small"}, "again": {"base": "bge_small"}, "own": {"base": "minilm"}}
+    (team / "rivals/rivals.yaml").write_text(yaml.safe_dump(rivals, sort_keys=False))
     before = Path("params.yaml").read_text()
     published = hub.published.pop(BGE)
     assert use_here(monkeypatch, hub, rivals=Path("rivals")).startswith(f"{BGE} not found at ")
