@@ -68,7 +68,7 @@ def check(given: Path, documents: Path, known: Sequence[Out]) -> ChosenRivals:
 
 
 def _api_warnings(place: str, settings: Api) -> list[str]:
-    """What a run would lack. Raises UserError for a URL that is not one."""
+    """Lines on what a run would lack. Raises UserError for a URL that is not one."""
     from fieldtune.buying import network  # takes a second to import
 
     network.checked_url(settings.url, f"{place}: url")

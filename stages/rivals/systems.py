@@ -132,7 +132,7 @@ def load_rivals(config: RivalsConfig) -> list[Rival]:
 
 
 def load_rival(name: str, settings: Settings, config: RivalsConfig) -> Rival:
-    """A rival of `read_rivals`. Raises UserError if what it names is not there, or is something else."""
+    """A rival of `read_rivals`. Raises UserError if what it names is missing, or is something else."""
     place = Path(config.rivals)
     file = place / FILE
     match settings:
