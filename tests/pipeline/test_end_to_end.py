@@ -24,8 +24,10 @@ from tests.pipeline.test_dvc_yaml import STAGES
 
 pytestmark = pytest.mark.pipeline
 
-OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "rivals", "model", "curve", "tuned_vectors")
-OUTPUTS += ("export",)
+OUTPUTS = (
+    "passages", "real", "queries", "vectors", "dataset", "baseline", "rivals", "model", "curve", "tuned_vectors",
+    "export",
+)  # fmt: skip
 LEFT_BY_EDITORS = "x.py~ .x.py.swp .#x.py #x.py# x.py.orig x.py.rej .DS_Store __pycache__/x.pyc .ipynb_checkpoints/x"
 
 
