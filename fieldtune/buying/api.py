@@ -122,7 +122,7 @@ def quiet_clients() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def openai_client(server: Server, key: str, http: httpx2.AsyncClient, extra: str, what: str) -> tuple[Any, Any]:
+def openai_client(base_url: str, key: str, http: httpx2.AsyncClient, extra: str, what: str) -> tuple[Any, Any]:
     """OpenAI's client and its module, which `what` needs and `extra` installs. Raises UserError if it is not here."""
     try:
         import openai
@@ -131,7 +131,7 @@ def openai_client(server: Server, key: str, http: httpx2.AsyncClient, extra: str
     ours = {"Authorization": f"Bearer {key}", "OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit}
     client = openai.AsyncOpenAI(
         api_key=key,
-        base_url=f"{server}/v1",
+        base_url=base_url,
         default_headers=ours,  # type: ignore[arg-type]  # or those of the environment are sent
         max_retries=0,
         http_client=http,

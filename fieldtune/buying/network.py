@@ -14,7 +14,7 @@ import certifi
 import httpx2
 from anthropic import DefaultAioHttpClient
 
-from fieldtune.buying.refusals import BrokenError, Server, UnclearError, bare_url, shown
+from fieldtune.buying.refusals import BrokenError, Server, UnclearError, shown
 from fieldtune.runtime.errors import UserError
 
 CONNECT = 30.0  # seconds until there is a connection, at most
@@ -23,7 +23,7 @@ _NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e]")
 
 
 def checked_url(url: str, place: str) -> str:
-    """The URL of a server, without a slash or /v1 at its end; `place` is where it was set.
+    """The URL of a server, without a slash at its end; `place` is where it was set.
 
     Raises UserError if it is not one that requests can go to.
     """
@@ -36,7 +36,7 @@ def checked_url(url: str, place: str) -> str:
         raise UserError(f"{place} is {shown(url)}: it must begin with http:// or https://")
     if not host or re.search(r"\s", url.strip()) or parts.query or parts.fragment:
         raise UserError(f"{place} is not the URL of a server: {shown(url)}")
-    return bare_url(url)
+    return url.strip().rstrip("/")
 
 
 def checked_key(key: str, variable: str) -> str:

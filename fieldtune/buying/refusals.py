@@ -11,7 +11,7 @@ from typing import Any
 from fieldtune.runtime.errors import UserError
 
 MESSAGES = "/v1/messages"
-EMBEDDINGS = "/embeddings"  # after a base URL that ends in /v1
+EMBEDDINGS = "/embeddings"  # after a base URL
 LONGEST_WAIT = 600.0  # seconds; a server that asks for more is asked again after it
 _LIMITS = re.compile(
     r"You have reached your (?:\w+ ){0,3}API usage limits\.(?: You will regain access on [\d-]+ at [\d:]+ UTC\.)?"

@@ -33,7 +33,7 @@ def choose(model: str) -> tuple[list[str], list[str]]:
     text, _ = params.read()
     choice = _choice(name)
     if choice is not None:
-        lines, written = _use_choice(choice, revision or None)
+        lines, written = obtain(choice, revision or None)
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
         choice, lines, written = _add_choice(name, revision or None)
     else:
@@ -74,8 +74,12 @@ def _composed(**values: str) -> "Config":
     return compose(paths.PARAMS, paths.CONF, values)
 
 
-def _use_choice(choice: str, revision: str | None) -> tuple[list[str], list[str]]:
-    """Get the model of a file in conf/model/, and write its revision there."""
+def obtain(choice: str, revision: str | None = None) -> tuple[list[str], list[str]]:
+    """Get the model of a file in conf/model/, and write its revision there.
+
+    `revision` None: the file's, or the hub's newest. Returns lines to show, and the files that were written. Raises
+    UserError if the model cannot be had.
+    """
     config = _composed(model=choice)
     model = config.model
     if not model.on_hub:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fieldtune.commands import base_model, generators, params, style, version_control
+from fieldtune.commands import base_model, chosen_rivals, generators, params, style, version_control
 from fieldtune.commands.query_rows import has_answer, query_of
-from fieldtune.commands.version_control import Out, shown
+from fieldtune.commands.version_control import Out, missing, shown, way_to_get
 from fieldtune.corpus import beir, files, overlaps, tables
 from fieldtune.corpus.judgements import grade_of, is_answered
 from fieldtune.corpus.providers import TRAITS, Traits
@@ -23,7 +23,7 @@ from stages.real.splits import split_of
 _FALLBACK = next(name for name, traits in TRAITS.items() if traits.offline)  # needs nothing but documents
 
 
-ABOUT = "point params.yaml at your documents and queries, and track them with DVC; download a base model"
+ABOUT = "point params.yaml at your documents and queries, and track them with DVC; name a base model and rivals"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", help="a base model to download: a file in conf/model/, or owner/name on the hub; @revision if wanted"
     )
+    parser.add_argument("--rivals", type=Path, help="the folder with rivals.yaml, which names what you run today")
     parser.add_argument("--pairs", type=Path, help="existing queries to train on, in a table like `queries`")
     parser.add_argument("--yes", action="store_true", help="use the style of a search log (see `style`) without asking")
 
@@ -52,23 +53,37 @@ def use(
     pairs: Path | None = None,
     yes: bool = False,
     model: str | None = None,
+    rivals: Path | None = None,
 ) -> str:
-    """Set documents, queries, pairs, generator and base model in params.yaml, and track or download what is new.
+    """Set documents, tables, generator, base model and rivals in params.yaml, and track or download what is new.
 
-    Without `documents` only the base model changes. Returns what was set and what to type next. Raises UserError for a
-    model that cannot be had, and as `_use_documents` does.
+    Without `documents` only the base model or the rivals change. Returns what was set and what to type next. Raises
+    UserError for a model that cannot be had, for rivals that are not right, and as `_use_documents` does.
     """
-    if documents is None and (model is None or any((queries, generator, pairs))):
-        raise UserError("name the folder of your documents: fieldtune use <folder>; or only a model: --model <name>")
+    if documents is None and ((model is None and rivals is None) or any((queries, generator, pairs))):
+        raise UserError(
+            "name the folder of your documents: fieldtune use <folder>; or only a model, --model <name>, or rivals, "
+            "--rivals <folder>"
+        )
+    known = version_control.outs() if rivals is not None else []
+    chosen = None
+    if rivals is not None:  # checked before anything is written
+        now = Path(str(params.read()[1].get("documents") or paths.SAMPLE_DOCS))
+        chosen = chosen_rivals.check(rivals, documents or now, known)
     lines, written = base_model.choose(model) if model is not None else ([], [])
     paid = False
     if documents is not None:
         more_lines, more_written, paid = _use_documents(documents, queries, generator, pairs, yes)
         lines, written = [*lines, *more_lines], [*written, *more_written]
+    if chosen is not None:
+        more_lines, more_written = chosen_rivals.use(chosen, known)
+        lines, written = [*lines, *more_lines], [*written, *more_written]
     if changed := version_control.uncommitted(list(dict.fromkeys([paths.PARAMS.as_posix(), *written]))):
         lines.append(f"commit it: git add {shlex.join(changed)} && git commit")
     if paid:
         lines.append("estimate the cost of its queries: dvc repro ingest && fieldtune estimate")
+    if chosen is not None and chosen.paid:
+        lines.append("estimate the cost of the rivals' vectors: dvc repro dataset && fieldtune estimate")
     return "\n".join([*lines, "next: dvc repro"])
 
 
@@ -101,7 +116,7 @@ def _use_documents(
         if table != _table(paths.NONE):
             if given[name] is None and not table.is_file():
                 raise UserError(
-                    f"{shown(table)} {_missing(table, known)}; params.yaml names it: name another, or {paths.NONE}"
+                    f"{shown(table)} {missing(table, known)}; params.yaml names it: name another, or {paths.NONE}"
                 )
             places[table] = [table]
             counts, warning = _rows(name, table, folder, known)
@@ -117,7 +132,7 @@ def _use_documents(
     lines.append(f"generator: {values['generator']}{why}")
     values["style"], new_style = _style({**now, **values}, tables_of["queries"], yes)
     new = params.edited(text, values)
-    lines += _make_known(places, known)
+    lines += version_control.track(places, known)
     if new_style:
         files.write_text(style.FILE, style_yaml(new_style))
         lines.append(f"style: {style.FILE} ({len(new_style.examples)} examples)")
@@ -148,39 +163,11 @@ def _table(given: Path | None) -> Path:
     return path.parent.resolve() / path.name
 
 
-def _make_known(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> list[str]:
-    """`dvc add` the places whose files neither git nor DVC tracks; return what was done and what clones will lack."""
-    lines, to_add = [], []
-    for place, there in places.items():
-        if not place.is_relative_to(Path.cwd()):
-            lines.append(f"! {shown(place)} is outside the repository: a clone will not have it")
-            continue
-        if hidden := version_control.ignored(place, there):
-            if len(hidden) == len(there):
-                raise UserError(f"{shown(place)} is excluded by .dvcignore, so DVC cannot track it: change .dvcignore")
-            lines.append(
-                f"! .dvcignore excludes {len(hidden):,} of the files in {shown(place)}: they are read here, but DVC "
-                "does not notice when they change, and a clone will not have them"
-            )
-        missing = version_control.untracked(place, there, known)
-        if len(missing) == len(there):
-            to_add.append(place)
-        elif missing:
-            lines.append(
-                f"! git tracks a part of {shown(place)}, but {len(missing):,} of its files are in neither git nor DVC: "
-                f"a clone will not have them (git add {shlex.quote(shown(place))})"
-            )
-    if to_add:
-        version_control.add(to_add)
-        lines.append(f"added to DVC: {', '.join(map(shown, to_add))}")
-    return lines
-
-
 def _files_of(folder: Path, given: Path, known: Sequence[Out]) -> list[Path]:
     """The files of the documents folder that are not hidden."""
     version_control.refuse_outputs(folder, known)
     if not folder.is_dir():
-        raise UserError(f"{given} " + ("is a file: name its folder" if folder.is_file() else _missing(folder, known)))
+        raise UserError(f"{given} " + ("is a file: name its folder" if folder.is_file() else missing(folder, known)))
     there = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
     hidden = [path for path in there if is_hidden(path, folder)]
     inside = folder.is_relative_to(Path.cwd())
@@ -198,7 +185,7 @@ def _check_names(there: Sequence[Path], known: Sequence[Out]) -> None:
     for path in there:
         version_control.check_name(shown(path))
         if path.is_symlink() and not path.exists():
-            get = _get(path.absolute(), known) or "remove or repair it"
+            get = way_to_get(path.absolute(), known) or "remove or repair it"
             raise UserError(f"{shown(path)} is a broken link: {get}")
 
 
@@ -209,7 +196,7 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[s
     """
     version_control.refuse_outputs(table, known)
     if not table.is_file():
-        raise UserError(f"{shown(table)} " + ("is a folder" if table.is_dir() else _missing(table, known)))
+        raise UserError(f"{shown(table)} " + ("is a folder" if table.is_dir() else missing(table, known)))
     if table.is_relative_to(folder) and not beir.is_beir(folder):
         raise UserError(f"{shown(table)} lies among the documents and would be read as one: move it elsewhere")
     answered = log = 0
@@ -231,17 +218,6 @@ def _rows(name: str, table: Path, folder: Path, known: Sequence[Out]) -> tuple[s
     if log:
         parts.append(f"{log:,} without an answer: find answers with `fieldtune judge`")
     return ", ".join(parts), misnamed([columns])
-
-
-def _missing(place: Path, known: Sequence[Out]) -> str:
-    """The end of a sentence that says how to get what DVC tracks."""
-    get = _get(place, known)
-    return f"not found, but DVC tracks it: {get}" if get else "not found"
-
-
-def _get(place: Path, known: Sequence[Out]) -> str | None:
-    """The command that gets what DVC tracks."""
-    return next((out.get for out in known if place.is_relative_to(out.path)), None)
 
 
 def _generator(requested: str | None, now: object, values: Mapping[str, str]) -> tuple[str, str, bool]:

@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,34 @@ def add(places: Sequence[Path]) -> None:
     run_dvc("add", "--", *names)
 
 
+def track(places: Mapping[Path, Sequence[Path]], known: Sequence[Out]) -> list[str]:
+    """`dvc add` the places whose files neither git nor DVC tracks; return what was done and what clones will lack."""
+    lines, to_add = [], []
+    for place, there in places.items():
+        if not place.is_relative_to(Path.cwd()):
+            lines.append(f"! {shown(place)} is outside the repository: a clone will not have it")
+            continue
+        if hidden := ignored(place, there):
+            if len(hidden) == len(there):
+                raise UserError(f"{shown(place)} is excluded by .dvcignore, so DVC cannot track it: change .dvcignore")
+            lines.append(
+                f"! .dvcignore excludes {len(hidden):,} of the files in {shown(place)}: they are read here, but DVC "
+                "does not notice when they change, and a clone will not have them"
+            )
+        unknown = untracked(place, there, known)
+        if len(unknown) == len(there):
+            to_add.append(place)
+        elif unknown:
+            lines.append(
+                f"! git tracks a part of {shown(place)}, but {len(unknown):,} of its files are in neither git nor DVC: "
+                f"a clone will not have them (git add {shlex.quote(shown(place))})"
+            )
+    if to_add:
+        add(to_add)
+        lines.append(f"added to DVC: {', '.join(map(shown, to_add))}")
+    return lines
+
+
 def uncommitted(names: Sequence[str]) -> list[str]:
     """The files among these (relative to the repository) that exist and differ from the last commit."""
     changes = _git("--literal-pathspecs", "status", "--porcelain", "-z", "--no-renames", "--", *names).stdout
@@ -96,6 +124,17 @@ def shown(place: Path) -> str:
     """A place inside the repository relative to its root, another as it is; with forward slashes."""
     root = Path.cwd()
     return (place.relative_to(root) if place.is_relative_to(root) else place).as_posix()
+
+
+def missing(place: Path, known: Sequence[Out]) -> str:
+    """The end of a sentence that says how to get what DVC tracks."""
+    get = way_to_get(place, known)
+    return f"not found, but DVC tracks it: {get}" if get else "not found"
+
+
+def way_to_get(place: Path, known: Sequence[Out]) -> str | None:
+    """The command that gets what DVC tracks."""
+    return next((out.get for out in known if place.is_relative_to(out.path)), None)
 
 
 def run_dvc(*arguments: str) -> str:

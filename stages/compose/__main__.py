@@ -5,7 +5,6 @@ import fieldtune.runtime.environment  # noqa: F401
 # isort: split
 import subprocess
 from pathlib import Path
-from typing import cast
 
 from omegaconf import OmegaConf
 
@@ -16,8 +15,8 @@ from fieldtune.models.hub import HubConfig
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.stage import run_stage
-from stages.compose.compose import compose, stage_yaml
-from stages.compose.layers import available_choices, overruled, read_layers
+from stages.compose.compose import compose, model_choices, stage_yaml
+from stages.compose.layers import overruled, read_layers
 from stages.compose.messages import NONE
 from stages.compose.schema import PLACES, STAGES, Config
 from stages.rivals.config import read_rivals
@@ -97,15 +96,7 @@ def _bases(config: Config) -> dict[str, ModelConfig]:
         return {}
     if place.exists():
         read_rivals(place)
-    schema = OmegaConf.structured(ModelConfig)
-    names = available_choices(paths.CONF, "model")
-    files_of = {name: OmegaConf.load(paths.CONF / f"model/{name}.yaml") for name in names}
-    bases = {
-        name: OmegaConf.to_object(OmegaConf.merge(schema, values))
-        for name, values in files_of.items()
-        if not OmegaConf.is_interpolation(values, "path")  # the model of `model_path:`
-    }
-    return cast(dict[str, ModelConfig], bases)
+    return model_choices(paths.CONF)
 
 
 def _is_copy(folder: Path) -> bool:

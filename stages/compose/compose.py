@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -13,9 +13,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue, OmegaConfBaseException
 
+from fieldtune.models.base_models import ModelConfig
 from fieldtune.runtime.errors import UserError
 from fieldtune.runtime.settings import violations
-from stages.compose.layers import Layers, leaves, read_layers
+from stages.compose.layers import Layers, available_choices, leaves, read_layers
 from stages.compose.messages import explain, no_value
 from stages.compose.schema import CHOICES, STAGES, Config, known_keys, section
 
@@ -46,6 +47,18 @@ def compose(params_file: Path, conf: Path, values: Mapping[str, Any] | None = No
     out_of_range = [problem for name in sections for problem in violations(getattr(settings, name), name)]
     _refuse(_sentence(layers, key, problem) for key, problem in [*out_of_range, *_contradictions(settings)])
     return settings
+
+
+def model_choices(conf: Path) -> dict[str, ModelConfig]:
+    """The base models of conf/model/ with files of their own, by choice."""
+    schema = OmegaConf.structured(ModelConfig)
+    files_of = {name: OmegaConf.load(conf / f"model/{name}.yaml") for name in available_choices(conf, "model")}
+    choices = {
+        name: OmegaConf.to_object(OmegaConf.merge(schema, values))
+        for name, values in files_of.items()
+        if not OmegaConf.is_interpolation(values, "path")  # the model of `model_path:`
+    }
+    return cast(dict[str, ModelConfig], choices)
 
 
 def stage_yaml(config: Config, stage: str) -> str:

@@ -15,7 +15,7 @@ from anthropic import AsyncAnthropic, RequestOptions
 from fieldtune.buying import network
 from fieldtune.buying.api import Api as OfficialApi
 from fieldtune.buying.api import http, openai_client
-from fieldtune.buying.refusals import MESSAGES, Server, UnclearError
+from fieldtune.buying.refusals import MESSAGES, Server, UnclearError, bare_url
 from fieldtune.runtime.errors import UserError
 from stages.generate.answers import Answer, answer, chat_answer
 from stages.generate.config import MessagesConfig
@@ -126,7 +126,7 @@ def access(config: MessagesConfig, *, own: bool) -> tuple[Server, str | None]:
         if moved := os.environ.get("ANTHROPIC_BASE_URL", "").strip():
             url, place = moved, "the environment variable ANTHROPIC_BASE_URL"
         variable = variable or _first_set("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
-    server = Server(network.checked_url(url, place), variable, own, config.model)
+    server = Server(bare_url(network.checked_url(url, place)), variable, own, config.model)
     if not variable:
         return server, _NO_KEY if own else None
     if key := network.checked_key(os.environ.get(variable, ""), variable):
@@ -149,7 +149,7 @@ async def connect(
     server = Server(server) if isinstance(server, str) else server
     async with http(server, timeout) as client:
         if protocol == "openai":
-            sdk = openai_client(server, key or _NO_KEY, client, "openai", "messages.protocol: openai")
+            sdk = openai_client(f"{server}/v1", key or _NO_KEY, client, "openai", "messages.protocol: openai")
             yield ChatApi(*sdk, server, timeout)
         else:
             yield Api(_anthropic_client(server, key, client), anthropic, server, timeout)

@@ -10,6 +10,7 @@ from fieldtune.buying.refusals import EMBEDDINGS, Server, Settings
 from fieldtune.runtime.errors import UserError
 from stages.rivals import config
 
+_BASE_URL = "; `url` is what OpenAI's client takes as base_url, such as https://api.openai.com/v1"
 _NO_KEY = "none"  # for a server of one's own that wants none; the official client sends some
 
 
@@ -25,7 +26,7 @@ class EmbeddingsApi(Api):
 
 def access(name: str, settings: config.Api, place: str, environment: Mapping[str, str]) -> tuple[Server, str]:
     """The server and the key to it. Raises UserError for a URL or a key that cannot be used."""
-    words = Settings(f"{place}: {name}", "`url`", "`key_env`", "`model`", "")
+    words = Settings(f"{place}: {name}", "`url`", "`key_env`", "`model`", _BASE_URL)
     url = network.checked_url(settings.url, f"{place}: {name}: url")
     server = Server(url, settings.key_env, True, settings.model, words)
     if settings.key_env is None:
@@ -39,5 +40,5 @@ def access(name: str, settings: config.Api, place: str, environment: Mapping[str
 async def connect(server: Server, key: str, timeout: float) -> AsyncIterator[EmbeddingsApi]:
     """An API for the time of the block. `timeout` is in seconds, for one request."""
     async with http(server, timeout) as client:
-        sdk = openai_client(server, key, client, "api", "an embeddings API among the rivals")
+        sdk = openai_client(str(server), key, client, "api", "an embeddings API among the rivals")
         yield EmbeddingsApi(*sdk, server, timeout)

@@ -59,7 +59,7 @@ class Api:
     What is bought stays bought while `model`, `dimensions`, `extra` and the kind's prefix and extra stay as they are.
     """
 
-    url: str = MISSING  # with or without /v1
+    url: str = MISSING  # what the official client takes as base_url: https://api.openai.com/v1
     model: str = MISSING
     price: float = MISSING  # dollars per million tokens; 0: a server of one's own
     prices_date: str = ""  # when the price was looked up

@@ -14,7 +14,7 @@ from fieldtune.retrieval.ranking import Rankings
 from fieldtune.runtime.console import note
 from fieldtune.runtime.errors import UserError
 from stages.rivals import runs
-from stages.rivals.config import FILE, Api, Base, Folder, RivalsConfig, Run, read_rivals
+from stages.rivals.config import FILE, Api, Base, Folder, RivalsConfig, Run, Settings, read_rivals
 from stages.rivals.embeddings import EmbeddingsRival
 from stages.rivals.vectors import VectorLedger
 
@@ -128,25 +128,27 @@ def load_rivals(config: RivalsConfig) -> list[Rival]:
 
     Raises UserError that names the file, and what is wrong in it.
     """
+    return [load_rival(name, settings, config) for name, settings in read_rivals(Path(config.rivals)).items()]
+
+
+def load_rival(name: str, settings: Settings, config: RivalsConfig) -> Rival:
+    """A rival of `read_rivals`. Raises UserError if what it names is missing, or is something else."""
     place = Path(config.rivals)
-    file = str(place / FILE)
-    rivals: list[Rival] = []
-    for name, settings in read_rivals(place).items():
-        match settings:
-            case Folder():
-                rivals.append(ModelRival(name, _model(place, name, settings), config))
-            case Base():
-                if settings.base not in config.bases:
-                    raise UserError(
-                        f"{file}: {name}: {settings.base} is not a file in conf/model/; available: "
-                        f"{', '.join(sorted(config.bases))}"
-                    )
-                rivals.append(ModelRival(name, config.bases[settings.base], config))
-            case Run():
-                rivals.append(RunRival(name, runs.read_run(_beside(place, name, settings.run))))
-            case Api():
-                rivals.append(ApiRival(name, EmbeddingsRival(name, settings, VectorLedger(), file)))
-    return rivals
+    file = place / FILE
+    match settings:
+        case Folder():
+            return ModelRival(name, _model(place, name, settings), config)
+        case Base():
+            if settings.base not in config.bases:
+                raise UserError(
+                    f"{file}: {name}: {settings.base} is not a file in conf/model/; available: "
+                    f"{', '.join(sorted(config.bases))}"
+                )
+            return ModelRival(name, config.bases[settings.base], config)
+        case Run():
+            return RunRival(name, runs.read_run(_beside(place, name, settings.run)))
+        case Api():
+            return ApiRival(name, EmbeddingsRival(name, settings, VectorLedger(), str(file)))
 
 
 def apis(rivals: Sequence[Rival]) -> list[ApiRival]:

@@ -75,8 +75,8 @@ def environment(hub: Hub, **more: str) -> dict[str, str]:
     return kept | more
 
 
-def use_here(monkeypatch: pytest.MonkeyPatch, hub: Hub, model: str) -> str:
-    """`fieldtune use --model` in this process, with what its library has read of the environment; one line if it fails.
+def use_here(monkeypatch: pytest.MonkeyPatch, hub: Hub, model: str | None = None, rivals: Path | None = None) -> str:
+    """`fieldtune use` in this process, with what its library has read of the environment; one line if it fails.
 
     Otherwise each call would import it.
     """
@@ -88,7 +88,7 @@ def use_here(monkeypatch: pytest.MonkeyPatch, hub: Hub, model: str) -> str:
     }.items():
         monkeypatch.setattr(constants, name, value)
     try:
-        return use.use(None, model=model)
+        return use.use(None, model=model, rivals=rivals)
     except UserError as error:
         assert len(str(error).splitlines()) == 1
         return str(error)
@@ -317,3 +317,27 @@ def test_another_kind_of_model_is_refused_before_its_weights(
     printed = use_here(monkeypatch, hub, "some/reranker")
     assert "is a cross-encoder (a reranker), which gives no vectors" in printed
     assert not any("safetensors" in request for request in downloads(hub))
+
+
+def test_a_base_model_among_the_rivals_is_downloaded_and_the_own_one_stays(
+    hub: Hub, team: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "dvc.yaml", team)
+    (team / "rivals").mkdir()
+    rivals = {"small": {"base": "bge_small"}, "again": {"base": "bge_small"}, "own": {"base": "minilm"}}
+    (team / "rivals/rivals.yaml").write_text(yaml.safe_dump(rivals, sort_keys=False))
+    before = Path("params.yaml").read_text()
+    published = hub.published.pop(BGE)
+    assert use_here(monkeypatch, hub, rivals=Path("rivals")).startswith(f"{BGE} not found at ")
+    assert Path("params.yaml").read_text() == before
+    assert settings("bge_small")["revision"] is None
+    hub.published[BGE] = published
+    assert use_here(monkeypatch, hub, rivals=Path("rivals")).splitlines() == [
+        "rivals: rivals (small, again, own)",
+        f"base model bge_small: {BGE}, revision {COMMIT[:12]}",
+        "base model minilm: sentence-transformers/all-MiniLM-L6-v2",
+        "commit it: git add conf/model/bge_small.yaml params.yaml rivals/rivals.yaml && git commit",
+        "next: dvc repro",
+    ]
+    assert Path("params.yaml").read_text() == before.replace("rivals: data/none.jsonl ", "rivals: rivals ")
+    assert settings("bge_small")["revision"] == COMMIT

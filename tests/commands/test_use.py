@@ -375,3 +375,87 @@ def test_a_log_shows_how_people_type_and_becomes_the_style_if_a_person_agrees(te
     before = Path("style.yaml").read_bytes()
     assert not any("style" in line for line in printed.by("own/docs", "own/log.csv", "--yes")[:3])  # it stays
     assert Path("style.yaml").read_bytes() == before
+
+
+@pytest.fixture
+def rivals(team: Path) -> Path:
+    """A folder of rivals that neither git nor DVC knows: a model, a run file and an embeddings API."""
+    files.write_text(team / "rivals/last_year/modules.json", "[]")
+    files.write_text(team / "rivals/last_year/model.safetensors", "weights")
+    files.write_text(team / "rivals/ours.jsonl", '{"query": "secret", "results": ["guide.md#Guide"]}\n')
+    return name_rivals(team, last_year={"folder": "last_year"}, ours={"run": "ours.jsonl"}, bought=API)
+
+
+API = {"url": "https://api.example.org/v1", "model": "m", "price": 0.02, "key_env": "KEY_OF_NOBODY"}
+
+
+def name_rivals(team: Path, **rivals: object) -> Path:
+    files.write_text(team / "rivals/rivals.yaml", yaml.safe_dump(rivals, sort_keys=False))
+    return team / "rivals"
+
+
+@pytest.mark.parametrize("named", ["rivals", "rivals/rivals.yaml"])
+def test_rivals_are_checked_and_their_large_files_go_to_dvc(rivals: Path, printed: Printed, named: str) -> None:
+    assert printed.by("--rivals", named) == [
+        "rivals: rivals (last_year, ours, bought)",
+        "! KEY_OF_NOBODY is not set: export it before the next run",
+        "added to DVC: rivals/last_year, rivals/ours.jsonl",
+        "commit it: git add params.yaml rivals/.gitignore rivals/last_year.dvc rivals/ours.jsonl.dvc "
+        "rivals/rivals.yaml && git commit",
+        "estimate the cost of the rivals' vectors: dvc repro dataset && fieldtune estimate",
+        "next: dvc repro",
+    ]
+    assert Path("params.yaml").read_text() == PARAMS.replace("rivals: data/none.jsonl", "rivals: rivals")
+    assert nfiles("rivals/last_year") == 2
+    commit(rivals.parent)
+    assert not Path("rivals/rivals.yaml.dvc").exists()
+    assert run("git", "ls-files", "rivals").split() == [
+        "rivals/.gitignore", "rivals/last_year.dvc", "rivals/ours.jsonl.dvc", "rivals/rivals.yaml",
+    ]  # fmt: skip
+    name_rivals(rivals.parent, ours={"run": "ours.jsonl"})
+    assert printed.by("--rivals", named) == [
+        "rivals: rivals (ours)",
+        "commit it: git add rivals/rivals.yaml && git commit",
+        "next: dvc repro",
+    ]
+    assert printed.by("--rivals", "data/none.jsonl")[0] == "rivals: none"
+    assert Path("params.yaml").read_text() == PARAMS
+
+
+def test_documents_and_rivals_in_one_command(rivals: Path, printed: Printed) -> None:
+    lines = printed.by("own/docs", "--rivals", "rivals")
+    assert [line for line in lines if line.startswith(("documents: ", "rivals: "))] == [
+        "documents: own/docs (2 files)",
+        "rivals: rivals (last_year, ours, bought)",
+    ]
+    set_now = yaml.safe_load(Path("params.yaml").read_text())
+    assert (set_now["documents"], set_now["rivals"]) == ("own/docs", "rivals")
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "line"),
+    [
+        ({}, ["--rivals", "gone"], "gone/rivals.yaml not found: write it, as docs/rivals.md says"),
+        (
+            {},
+            ["--rivals", "data/rivals"],
+            "data/rivals cannot be used: the pipeline writes data/rivals",
+        ),
+        ({"a": {"folder": "last"}}, [], "rivals/rivals.yaml: a: rivals/last is not a model folder: copy"),
+        ({"a": {"run": "run.jsonl"}}, [], "rivals/run.jsonl not found: it must be a file beside rivals.yaml"),
+        ({"a": {**API, "url": "ftp://x"}}, [], "rivals/rivals.yaml: a: url is ftp://x: it must begin with http"),
+        ({"a": {**API, "price": -1}}, [], "rivals/rivals.yaml: a: price is -1.0: it must be at least 0\n"),
+        ({"a": {"base": "bge"}}, [], "rivals/rivals.yaml: a: bge is not a file in conf/model/; available: arctic_m"),
+        ({}, [".", "--rivals", "rivals"], "params.yaml: rivals: rivals lies among the documents, ., and would"),
+        ({}, ["--rivals", "rivals", "--generator", "pairs"], "name the folder of your documents: "),
+    ],
+)
+def test_rivals_that_cannot_be_are_one_line_and_nothing_is_written(
+    changes: dict[str, object], arguments: Sequence[str], line: str, rivals: Path, printed: Printed
+) -> None:
+    if changes:
+        name_rivals(rivals.parent, **changes)
+    message = printed.refused(*(arguments or ["--rivals", "rivals"]))
+    assert message.startswith(f"✗ {line}")
+    assert message.count("\n") == 1
+    assert "secret" not in message

@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,10 @@ from tests.pipeline.test_dvc_yaml import STAGES
 
 pytestmark = pytest.mark.pipeline
 
-OUTPUTS = ("passages", "real", "queries", "vectors", "dataset", "baseline", "model", "curve", "tuned_vectors", "export")
+OUTPUTS = (
+    "passages", "real", "queries", "vectors", "dataset", "baseline", "rivals", "model", "curve", "tuned_vectors",
+    "export",
+)  # fmt: skip
 LEFT_BY_EDITORS = "x.py~ .x.py.swp .#x.py #x.py# x.py.orig x.py.rej .DS_Store __pycache__/x.pyc .ipynb_checkpoints/x"
 
 
@@ -133,7 +137,8 @@ def test_one_edited_setting_makes_stale_what_reads_it(
 
 
 # Stages that have the folder as a dependency; what reads their outputs follows if these become others.
-RETRIEVAL = {"real", "generate", "dataset", "baseline", "train", "curve", "evaluate", "export"}
+RETRIEVAL = {"real", "generate", "dataset", "baseline", "rivals", "train", "curve", "evaluate", "export"}
+MODELS = {"embed", "rivals", "train", "curve", "evaluate", "export"}
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,7 @@ RETRIEVAL = {"real", "generate", "dataset", "baseline", "train", "curve", "evalu
     [
         ("fieldtune/runtime/console.py", "def note(", set()),
         ("fieldtune/retrieval/metrics.py", "def means(", {"compose"} | RETRIEVAL),
-        ("fieldtune/models/tokens.py", "def tokenize(", {"compose", "embed", "train", "curve", "evaluate", "export"}),
+        ("fieldtune/models/tokens.py", "def tokenize(", {"compose"} | MODELS),
         ("stages/train/trainer.py", "def train(", {"compose", "train", "curve"}),
     ],
 )
@@ -169,6 +174,32 @@ def test_the_files_of_an_editor_change_nothing(team: Path) -> None:
             (team / folder / name).parent.mkdir(exist_ok=True)
             (team / folder / name).write_text("a line")
     assert changed(team) == set()
+
+
+def test_after_a_change_of_a_rival_nothing_is_encoded_again(team: Path) -> None:
+    shutil.copytree(team / "own/model", team / "own/rivals/last_year")
+    (team / "own/rivals/rivals.yaml").write_text("before: {folder: last_year}\n")
+    edit(team / "params.yaml", {"rivals: data/none.jsonl": "rivals: own/rivals"})
+    assert stages_run(dvc(team, "repro", "evaluate")) == ["compose", "rivals", "evaluate"]
+    encoded = kept_vectors(team)
+    assert encoded
+    (team / "own/rivals/rivals.yaml").write_text("after: {folder: last_year}\n")
+    printed = dvc(team, "repro", "evaluate")
+    assert stages_run(printed) == ["rivals", "evaluate"]
+    assert re.search(r"  0 of [\d,]+ passages and 0 of [\d,]+ queries encoded with the tuned model", printed)
+    assert kept_vectors(team) == encoded  # nor the texts that tell if the model forgot
+    metrics = json.loads((team / "data/evaluation/metrics.json").read_text())
+    assert metrics["real"]["rival:after"]["ndcg@10"] == metrics["real"]["base"]["ndcg@10"]
+    assert "rival:before" not in metrics["real"]
+
+
+def kept_vectors(folder: Path) -> set[tuple[str, int, bytes]]:
+    """The rows of the stores of vectors, each with its number, which is another one after a text was encoded again."""
+    rows = set()
+    for file in (folder / ".fieldtune/vectors").glob("*.sqlite"):
+        with closing(sqlite3.connect(file)) as db:
+            rows |= {(file.name, number, key) for number, key in db.execute("SELECT rowid, key FROM vectors")}
+    return rows
 
 
 def changed(folder: Path) -> set[str]:

@@ -18,7 +18,7 @@ from fieldtune.models import encoder
 @dataclass
 class Fake:
     model: SentenceTransformer
-    url: str = ""
+    url: str = ""  # as the official client takes it
     key: str | None = None
     refuse: int = 0  # requests that are still to get 429, with retry-after
     refuse_each: bool = False  # each request is refused once
@@ -80,7 +80,7 @@ def running(model: SentenceTransformer) -> Iterator[Fake]:
     async def handle(request: web.Request) -> web.Response:
         body = json.loads(await request.read())
         await asyncio.sleep(fake.latency)
-        if request.path != "/v1/embeddings":
+        if f"{request.url.origin()}{request.path}" != f"{fake.url}/embeddings":
             return error(404, request.path)
         return fake.answer(request, body)
 
@@ -90,7 +90,7 @@ def running(model: SentenceTransformer) -> Iterator[Fake]:
         runner = web.AppRunner(app)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
         ready.set()
         await stop.wait()
         await runner.cleanup()

@@ -200,6 +200,19 @@ def test_the_estimate_counts_the_vectors(folder: Path, server: Fake) -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_the_url_is_a_base_url_as_the_official_client_takes_it(folder: Path, server: Fake, end: str) -> None:
+    plain = server.url.removesuffix("/v1")
+    name_rivals(folder, bought=api(plain))
+    message = r"check `model` and `url` in rivals/rivals\.yaml: bought; `url` is what OpenAI's client takes as base_url"
+    with pytest.raises(UserError, match=message):
+        work()
+    server.url = f"{plain}/v1beta/openai"  # Gemini's
+    name_rivals(folder, bought=api(server.url + end))
+    work()
+    assert server.billed.total() == TEXTS
+
+
 def test_shares_add_up() -> None:
     assert shares(10, [1, 1, 1]) == [3, 3, 4]
     assert shares(0, [5, 7]) == [0, 0]
