@@ -166,7 +166,7 @@ def _judged(out: Path, passages: list[dict[str, Any]], documents: str) -> Any:
     matched = match(rows, passages, documents)
     return [
         *(
-            JudgedQuery(each.query, each.sections, normalised(each.query) in full, splits[normalised(each.query)])
+            JudgedQuery(each.query, list(each.graded), normalised(each.query) in full, splits[normalised(each.query)])
             for each in matched.queries
         ),
         *(JudgedQuery(query, [], False, splits[normalised(query)]) for query in matched.log),

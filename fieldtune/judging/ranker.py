@@ -18,17 +18,16 @@ class Ranker:
     Searches wait for one pool at most, since pools are computed one by one.
     """
 
-    def __init__(self, load: Load, top: int, failed: Callable[[], None] = lambda: None) -> None:
-        """`load` runs on the thread after `start`; `failed` is called there if it, or a ranking, raises."""
+    def __init__(self, load: Load, top: int) -> None:
+        """`load` runs on the thread after `start`."""
         self.passages: Passages = ()
         self.row_of: dict[str, int] = {}  # passage id → row
-        self.failure: Exception | None = None
+        self.failure: Exception | None = None  # of `load` or a ranking, after which nothing is done
         self.loaded = threading.Event()
         self._load_systems = load
         self._has_started = False
         self._systems: Systems | None = None
         self._top = top
-        self._failed = failed
         self._pools: dict[str, list[Candidate]] = {}
         self._wanted: Sequence[str] = ()
         self._idle = False  # until all is loaded
@@ -92,4 +91,3 @@ class Ranker:
             work()
         except Exception as error:
             self.failure = error
-            self._failed()

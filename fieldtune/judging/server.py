@@ -5,7 +5,6 @@ import platform
 import secrets
 import signal
 import socket
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +64,7 @@ def serve(
     Raises UserError if the address or the journal is in use, and what `load` or a ranking raises.
     """
     journal = Journal(judging.journal)
-    failed = threading.Event()
-    ranker = Ranker(load, top, failed.set)
+    ranker = Ranker(load, top)
     try:
         listening = _listen(host, port)
         session = Session(journal, judging.out, judging.queries, ranker, judging.typed)
@@ -83,7 +81,7 @@ def serve(
         )
         with listening:
             opened(listening.getsockname()[1])
-            _run(_Server(config, session, ranker, failed), listening)
+            _run(_Server(config, session, ranker), listening)
     finally:
         ranker.close()
         journal.close()
@@ -95,17 +93,16 @@ def serve(
 class _Server(uvicorn.Server):
     """uvicorn's server, which also loads what ranks when the page is there, and ends if there is nothing to show."""
 
-    def __init__(self, config: uvicorn.Config, session: Session, ranker: Ranker, failed: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, session: Session, ranker: Ranker) -> None:
         super().__init__(config)
         self._session = session
         self._ranker = ranker
-        self._failed = failed
 
     async def on_tick(self, counter: int) -> bool:
         """What uvicorn does every tenth of a second; `counter` is their number. True ends the server."""
         if self._session.was_opened or counter >= _LOADED_UNSEEN:
             self._ranker.start()
-        return self._failed.is_set() or await super().on_tick(counter)
+        return self._ranker.failure is not None or await super().on_tick(counter)
 
 
 def _listen(host: str, port: int | None) -> socket.socket:
