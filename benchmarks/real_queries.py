@@ -3,6 +3,7 @@
     python -m benchmarks.real_queries <results.jsonl> <folder> … [--draws 0 1 2] [--counts 12 50 100 200]
         [--with alone styled] [--home folder] [--set train.epochs=2 …]
     python -m benchmarks.real_queries <results.jsonl> --table
+    python -m benchmarks.real_queries <results.jsonl> --publish  # what docs/queries.md and `fieldtune judge` quote
 
 A `<folder>` is laid out as for `benchmarks.domains`, with styled_queries.jsonl and style_examples.json. Its human
 queries are dealt into two halves by their answers' clusters, another deal in each draw. One half is the test and
@@ -41,6 +42,10 @@ WITH = ("alone", "styled")
 STYLED = f"{domains.STYLED}queries.jsonl"
 HUMAN = "human_queries.jsonl"
 FIRST = ("compose", "ingest", "real", "generate", "embed", "dataset")  # up to the clusters
+ROOT = Path(__file__).parents[1]
+QUOTED = Path("fieldtune/judging/worth.jsonl")
+DOCS = Path("docs/queries.md")
+BEGIN, END = "<!-- worth -->", "<!-- /worth -->"  # around the table in DOCS
 _GROUPS = "groups.json"
 
 
@@ -164,27 +169,45 @@ def results(path: Path) -> list[dict[str, Any]]:
     return list(files.read_jsonl(path)) if path.is_file() else []
 
 
-def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Gains in Markdown: a line per set and kind of training data, a column per number of human queries."""
-    cells: dict[tuple[str, str], dict[int, list[float]]] = {}
+def means(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The mean gain over the draws of each set, number of human queries, and kind of training data."""
+    gains: dict[tuple[str, str, int], list[float]] = {}
     for row in rows:
-        of_line = cells.setdefault((row["set"], row["beside"]), {})
-        of_line.setdefault(row["human"], []).append(row["gain"])
-    counts = sorted({count for of_line in cells.values() for count in of_line})
-    lines = [
-        f"| set | human queries | {' | '.join(map(str, counts))} |",
-        "|---" * (len(counts) + 2) + "|",
+        gains.setdefault((row["set"], row["beside"], row["human"]), []).append(row["gain"])
+    return [
+        {
+            "set": name,
+            "beside": beside,
+            "human": human,
+            "draws": len(drawn),
+            "gain": round(fmean(drawn), 4),
+            "deviation": round(stdev(drawn), 4) if len(drawn) > 1 else None,
+        }
+        for (name, beside, human), drawn in sorted(gains.items())
     ]
-    for (name, beside), of_line in sorted(cells.items()):
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """`means` in Markdown: a line per set and kind of training data, a column per number of human queries."""
+    if not rows:
+        return ""
+    counts = sorted({row["human"] for row in rows})
+    of_line: dict[tuple[str, str], dict[int, str]] = {}
+    for row in rows:
+        spread = f" ± {row['deviation']:.3f}" if row["deviation"] is not None else ""
+        of_line.setdefault((row["set"], row["beside"]), {})[row["human"]] = f"{row['gain']:+.3f}{spread}"
+    lines = [f"| set | human queries | {' | '.join(map(str, counts))} |", "|---" * (len(counts) + 2) + "|"]
+    for (name, beside), cells in of_line.items():
         words = {"alone": "alone", "styled": "beside styled ones"}[beside]
-        lines.append(f"| {name} | {words} | {' | '.join(_cell(of_line.get(count, [])) for count in counts)} |")
+        lines.append(f"| {name} | {words} | {' | '.join(cells.get(count, '') for count in counts)} |")
     return "\n".join(lines)
 
 
-def _cell(gains: Sequence[float]) -> str:
-    if not gains:
-        return ""
-    return f"{fmean(gains):+.3f}" + (f" ± {stdev(gains):.3f}" if len(gains) > 1 else "")
+def publish(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write `means` where `fieldtune judge` reads them, and as the table of the docs."""
+    files.write_jsonl(ROOT / QUOTED, rows)
+    before, _, rest = (ROOT / DOCS).read_text(encoding="utf-8").partition(BEGIN)
+    files.write_text(ROOT / DOCS, f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{rest.partition(END)[2]}")
 
 
 def measure_set(documents: Path, home: Path, arguments: argparse.Namespace) -> None:
@@ -219,12 +242,16 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="a folder for what the runs share (default: a temporary one)")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE")
     parser.add_argument("--table", action="store_true", help="print the table of the results, and run nothing")
+    parser.add_argument("--publish", action="store_true", help="the same, and put it into docs and judging page")
     arguments = parser.parse_args()
-    if not arguments.table:
+    if not arguments.table and not arguments.publish:
         with tempfile.TemporaryDirectory() as temporary:
             for documents in arguments.sets:
                 measure_set(documents, (arguments.home or Path(temporary)) / documents.name, arguments)
-    print(table(results(arguments.results)))
+    rows = means(results(arguments.results))
+    if arguments.publish:
+        publish(rows)
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import threading
 import webbrowser
 from collections import Counter
 from pathlib import Path
@@ -92,7 +93,8 @@ def _page(
             note("The link is for everybody who judges: the page asks for a name, or put &name=… behind it")
         note("Each judgement is saved at once; Ctrl-C ends")
         if not no_browser and sys.stdout.isatty() and _has_screen():
-            webbrowser.open(link)
+            # In a thread: it waits up to five seconds for some browsers, and they for the page.
+            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
     return Counter(server.serve(judging, _load, top, host, port, secret, opened))
 
@@ -164,7 +166,7 @@ def _judged(out: Path, passages: list[dict[str, Any]], documents: str) -> Any:
     matched = match(rows, passages, documents)
     return [
         *(
-            JudgedQuery(each.query, each.sections, normalised(each.query) in full, splits[normalised(each.query)])
+            JudgedQuery(each.query, list(each.graded), normalised(each.query) in full, splits[normalised(each.query)])
             for each in matched.queries
         ),
         *(JudgedQuery(query, [], False, splits[normalised(query)]) for query in matched.log),

@@ -8,18 +8,19 @@ from typing import Any
 
 from rich.text import Text
 
-from fieldtune.commands.judged_table import not_in, queries_of, typed_queries
+from fieldtune.commands.judged_table import answered_in, not_in, queries_of, typed_queries
 from fieldtune.commands.keyboard import Keyboard, open_keyboard
 from fieldtune.commands.query_rows import has_answer, one_line
 from fieldtune.corpus import files
 from fieldtune.corpus.passages import section_id
+from fieldtune.judging import worth
 from fieldtune.judging.candidates import Candidate
 from fieldtune.runtime import paths
 from fieldtune.runtime.console import console, note, printable
 
 _AT_ONCE = 100  # queries ranked before the first of them is judged
 _FRAME = 11  # lines of the screen around the passage's text
-_KEYS = "y answers it   n does not   s skip the query   q quit"
+_KEYS = "y answers it   n does not   s skip the query   ? how many more   q quit"
 
 Row = dict[str, Any]
 
@@ -39,7 +40,7 @@ def judge(queries: Sequence[str], out: Path, top: int) -> Counter[str]:
         counts["answered"] += has_answer(rows[0])
 
     try:
-        _judge(queries or _typed(out), top, save)
+        _judge(queries or _typed(out), top, save, lambda: worth.advice(answered_in(out)))
     except KeyboardInterrupt:  # only the query on the screen is lost
         note("")
     return counts
@@ -74,8 +75,10 @@ def _lines() -> Iterator[str]:
         return
 
 
-def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], None]) -> None:
-    """Pass the rows of each judged query to `save`, until the person quits."""
+def _judge(
+    queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], None], how_many: Callable[[], str]
+) -> None:
+    """Pass the rows of each judged query to `save`, until the person quits; `how_many` more they need, if they ask."""
     if not queries:
         return
     from fieldtune.commands.loaded_systems import Systems
@@ -88,7 +91,7 @@ def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], Non
         pools = systems.pools(batch, top)
         with open_keyboard() as keyboard:
             for number, (query, pool) in enumerate(zip(batch, pools, strict=True), start=start + 1):
-                answer = _ask(query, f"query {number:,} of {len(queries):,}", pool, passages, keyboard)
+                answer = _ask(query, f"query {number:,} of {len(queries):,}", pool, passages, keyboard, how_many)
                 if answer == "q":
                     return
                 if isinstance(answer, list):
@@ -96,7 +99,12 @@ def _judge(queries: Sequence[str], top: int, save: Callable[[Sequence[Row]], Non
 
 
 def _ask(
-    query: str, place: str, pool: Sequence[Candidate], passages: Sequence[Mapping[str, Any]], keyboard: Keyboard
+    query: str,
+    place: str,
+    pool: Sequence[Candidate],
+    passages: Sequence[Mapping[str, Any]],
+    keyboard: Keyboard,
+    how_many: Callable[[], str],
 ) -> list[Row] | str:
     """The rows of one query, or `s` or `q`."""
     rows: list[Row] = []
@@ -104,7 +112,8 @@ def _ask(
         keyboard.forget()
         _show(query, f"{place}, passage {number} of {len(pool)}", [passages[row] for row in candidate.passages])
         while (key := keyboard.next() or "q") not in "ynsq":
-            pass
+            if key == "?":
+                _print(f"\n{how_many()}", 12)
         if key in "sq":
             return key
         if key == "y":

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from fieldtune.commands.query_rows import has_answer, query_of
 from fieldtune.corpus import tables
+from fieldtune.judging.worth import ENOUGH
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
-
-_ENOUGH = 100  # queries with answers that the verdict on real queries needs
 
 
 def check_out(out: Path) -> None:
@@ -45,6 +44,13 @@ def queries_of(table: Path) -> list[str]:
     return list(queries)
 
 
+def answered_in(table: Path) -> int:
+    """The number of a table's queries that have an answer; none if the file does not exist."""
+    return len(
+        {query_of(where, row) for where, row in (tables.read(table) if table.is_file() else ()) if has_answer(row)}
+    )
+
+
 def typed_queries(out: Path) -> Path:
     """The file with the queries that were typed for `out`."""
     return out.with_name(f"{out.stem}.queries.jsonl")
@@ -62,8 +68,8 @@ def summary(counts: Counter[str], out: Path, now: Path) -> str:
         )
     if not out.is_file():
         return message
-    number = len({query_of(where, row) for where, row in tables.read(out) if has_answer(row)})
-    enough = f"{_ENOUGH - number:,} more needed for" if number < _ENOUGH else "enough for"
+    number = answered_in(out)
+    enough = f"{ENOUGH - number:,} more needed for" if number < ENOUGH else "enough for"
     lines = [message, f"{out} has {number:,} queries with answers: {enough} a verdict on what people type"]
     if now.resolve() == out.resolve():
         return "\n".join([*lines, "next: dvc repro"])

@@ -7,9 +7,9 @@ import fcntl
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from fieldtune.corpus import files
 from fieldtune.runtime.errors import UserError
@@ -30,6 +30,7 @@ class Event:
     passage_id: str = ""  # the first of the section's passages that were shown
     relevance: int = 0  # 0: no answer, 1: a part of it, 2: answers it
     finished: bool = False  # the judgement that was the query's last
+    rest: list[str] = field(default_factory=list)  # ids of shown sections that the end of a query leaves unjudged
 
     def row(self) -> dict[str, Any]:
         """The line of the journal, without what a `judge` or an `undo` does not have."""
@@ -99,7 +100,7 @@ class Journal:
 
 
 def _event(where: str, row: dict[str, Any]) -> Event:
-    kinds = {field.name: field.type for field in fields(Event)}
+    kinds = {each.name: get_origin(each.type) or each.type for each in fields(Event)}
     right = _REQUIRED <= row.keys() <= kinds.keys() and all(type(row[name]) is kinds[name] for name in row)
     if not right or row["action"] not in ACTIONS or row.get("relevance", 0) not in (0, 1, 2):
         raise UserError(f"{where} is not a line that `fieldtune judge` wrote: restore it, or give another --out")

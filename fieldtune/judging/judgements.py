@@ -22,6 +22,7 @@ class Sheet:
 
     grades: dict[str, Event] = field(default_factory=dict)  # section id → the last judgement of it
     state: State = "open"  # unanswered: the documents have no answer
+    rest: list[str] = field(default_factory=list)  # ids of other sections that were shown and do not answer
 
     @property
     def complete(self) -> bool:
@@ -62,6 +63,7 @@ def sheets(events: Iterable[Event]) -> Sheets:
             sheet = result.by_query.setdefault(event.query, {}).setdefault(event.person, Sheet())
             if event.action == "judge":
                 sheet.grades[section_id(event.source, event.section)] = event
+            sheet.rest = event.rest
             sheet.state = _STATE.get(event.action, "finished" if event.finished else "open")
     return result
 
@@ -71,7 +73,7 @@ class Outcome:
     """A judged query as it is written: what was settled, otherwise what the first person who judged it says."""
 
     answers: list[Event]  # sections of relevance 1 or 2
-    judged: tuple[str, ...] = ()  # ids of all sections that were judged
+    judged: tuple[str, ...] = ()  # ids of all sections that were judged, one by one or with the rest
 
     @property
     def answered(self) -> bool:
@@ -86,7 +88,8 @@ def outcome(query: str, judged: Sheets) -> Outcome | None:
         return None
     first = next(iter(complete.values()))
     grades = first.grades | judged.settled.get(query, {})
-    return Outcome([event for event in grades.values() if event.relevance], tuple(grades))
+    answers = [event for event in grades.values() if event.relevance]
+    return Outcome(answers, tuple(dict.fromkeys([*grades, *first.rest])))
 
 
 @dataclass(frozen=True)

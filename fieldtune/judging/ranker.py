@@ -18,21 +18,27 @@ class Ranker:
     Searches wait for one pool at most, since pools are computed one by one.
     """
 
-    def __init__(self, load: Load, top: int, failed: Callable[[], None] = lambda: None) -> None:
-        """`load` runs at once on the thread; `failed` is called there if it, or a ranking, raises."""
+    def __init__(self, load: Load, top: int) -> None:
+        """`load` runs on the thread after `start`."""
         self.passages: Passages = ()
         self.row_of: dict[str, int] = {}  # passage id → row
-        self.failure: Exception | None = None
+        self.failure: Exception | None = None  # of `load` or a ranking, after which nothing is done
         self.loaded = threading.Event()
+        self._load_systems = load
+        self._has_started = False
         self._systems: Systems | None = None
         self._top = top
-        self._failed = failed
         self._pools: dict[str, list[Candidate]] = {}
         self._wanted: Sequence[str] = ()
-        self._idle = True
+        self._idle = False  # until all is loaded
         self._lock = threading.Lock()  # of the two above
         self._thread = ThreadPoolExecutor(1, "ranker")
-        self._thread.submit(self._guarded, lambda: self._load(load))
+
+    def start(self) -> None:
+        """Load passages and models, the first time that this is called."""
+        if not self._has_started:
+            self._has_started = True
+            self._submit(self._load)
 
     def pool(self, query: str) -> list[Candidate] | None:
         """The candidates of a query; None if they are not computed yet."""
@@ -55,10 +61,11 @@ class Ranker:
         """Compute nothing more; what is being computed ends first."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _load(self, load: Load) -> None:
-        self.passages, self._systems = load()
+    def _load(self) -> None:
+        self.passages, self._systems = self._load_systems()
         self.row_of = {passage["id"]: row for row, passage in enumerate(self.passages)}
         self.loaded.set()
+        self._advance()
 
     def _search(self, text: str, by: SearchBy, top: int) -> list[int]:
         assert self._systems is not None  # loaded before anything else that the thread does
@@ -84,4 +91,3 @@ class Ranker:
             work()
         except Exception as error:
             self.failure = error
-            self._failed()

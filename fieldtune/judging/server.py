@@ -5,7 +5,6 @@ import platform
 import secrets
 import signal
 import socket
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from fieldtune.serve.server import listen
 TOKEN = "FIELDTUNE_JUDGE_TOKEN"  # environment variable: links stay valid when the server is started again
 PORT = 8765
 _LEAST_TOKEN = 16  # characters
+_LOADED_UNSEEN = 50  # tenths of a second, after which models are loaded although nobody has opened the page
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ def serve(
 ) -> dict[str, int]:
     """Serve the page until SIGINT or SIGTERM; return the number of queries by outcome.
 
-    `secret` is the token of the links. `opened` gets the port as soon as the page can be opened; `load` runs meanwhile.
+    `secret` is the token of the links. `opened` gets the port as soon as the page can be opened. `load` runs once the
+    page is there, since imports and models hold up everything else in the process for seconds.
     Raises UserError if the address or the journal is in use, and what `load` or a ranking raises.
     """
     journal = Journal(judging.journal)
-    failed = threading.Event()
-    ranker = Ranker(load, top, failed.set)
+    ranker = Ranker(load, top)
     try:
         listening = _listen(host, port)
         session = Session(journal, judging.out, judging.queries, ranker, judging.typed)
@@ -81,7 +81,7 @@ def serve(
         )
         with listening:
             opened(listening.getsockname()[1])
-            _run(_Server(config, failed), listening)
+            _run(_Server(config, session, ranker), listening)
     finally:
         ranker.close()
         journal.close()
@@ -91,14 +91,18 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which also ends if there is nothing to show."""
+    """uvicorn's server, which also loads what ranks when the page is there, and ends if there is nothing to show."""
 
-    def __init__(self, config: uvicorn.Config, failed: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, session: Session, ranker: Ranker) -> None:
         super().__init__(config)
-        self._failed = failed
+        self._session = session
+        self._ranker = ranker
 
     async def on_tick(self, counter: int) -> bool:
-        return self._failed.is_set() or await super().on_tick(counter)
+        """What uvicorn does every tenth of a second; `counter` is their number. True ends the server."""
+        if self._session.was_opened or counter >= _LOADED_UNSEEN:
+            self._ranker.start()
+        return self._ranker.failure is not None or await super().on_tick(counter)
 
 
 def _listen(host: str, port: int | None) -> socket.socket:

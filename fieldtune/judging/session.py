@@ -12,7 +12,7 @@ from typing import Any
 from fieldtune.corpus import files, tables
 from fieldtune.corpus.passages import section_id
 from fieldtune.corpus.unicode import normalised
-from fieldtune.judging import judgements
+from fieldtune.judging import judgements, worth
 from fieldtune.judging.journal import Event, Journal, in_force
 from fieldtune.judging.judgements import Sheet, Sheets
 from fieldtune.judging.ranker import Ranker
@@ -76,6 +76,11 @@ class Session:
 
     # What is shown
 
+    @property
+    def was_opened(self) -> bool:
+        """True once the page was sent something to show."""
+        return bool(self._people)
+
     def view(self, person: str) -> View:
         """Everything that the page shows to a person."""
         seen = self._people.setdefault(person, _Person())
@@ -84,6 +89,7 @@ class Session:
             "counts": self.counts() | self._own_counts(person),
             "loaded": self._ranker.loaded.is_set(),
         }
+        view["enough"] = worth.advice(view["counts"]["answered"])
         view["disagreements"] = self._disagreements() if view["loaded"] else []
         if self._typed is not None and not seen.has_started:
             return view | {"phase": "typing", "typed": self._unjudged()}
@@ -160,14 +166,18 @@ class Session:
         if press.action == "judge":
             event = self._place(person, press)
             grades = sheet.grades | {section_id(event.source, event.section): event}
-            pool = self._ranker.pool(press.query) or []
-            whole = all(section_id(each.source, each.section) in grades for each in pool)
+            whole = all(name in grades for name in self._pool_sections(press.query))
             return replace(event, finished=whole and any(grade.relevance == 2 for grade in grades.values()))
+        rest = [name for name in self._pool_sections(press.query) if name not in sheet.grades]
         if press.action == "finish" and not sheet.has(1):
             raise Refused("nothing answers it yet: search (/), say that there is no answer (n), or skip it (s)")
         if press.action == "unanswered" and sheet.has(1):
             raise Refused("a passage answers it at least in part: judge that one 0 first, or press Enter")
-        return Event(person, press.action, press.query)
+        return Event(person, press.action, press.query, rest=[] if press.action == "skip" else rest)
+
+    def _pool_sections(self, query: str) -> list[str]:
+        """The ids of the pooled sections."""
+        return [section_id(each.source, each.section) for each in self._ranker.pool(query) or []]
 
     def _place(self, person: str, press: Press) -> Event:
         """The event of judging the section of a passage."""
@@ -242,7 +252,7 @@ class Session:
         """The pooled sections, then those that the person has picked from a search."""
         pool = self._ranker.pool(query) or []
         grades = {name: event.relevance for name, event in sheet.grades.items()}
-        in_pool = [section_id(each.source, each.section) for each in pool]
+        in_pool = self._pool_sections(query)
         views = [
             self._candidate(each.passages, query, grades.get(name)) for name, each in zip(in_pool, pool, strict=True)
         ]

@@ -11,12 +11,11 @@ from fieldtune.corpus.passages import Corpus
 from fieldtune.corpus.style import FEWEST, choose_examples, equals_example
 from fieldtune.corpus.unicode import normalised
 from fieldtune.judging.order import near_copies
+from fieldtune.judging.worth import ENOUGH, TRAIN
 from fieldtune.retrieval import near_duplicates
 from fieldtune.retrieval.near_duplicates import clusters
 
-TEST = 150  # queries with an answer that a verdict needs before any can be spared for training
 EXAMPLES = 12
-_LEAST_TEST = 100  # with an answer, from which real queries decide whether the tuned model is exported
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def propose(queries: Sequence[JudgedQuery], cluster_of: Mapping[str, int], examp
     in_test = 0
     splits: dict[str, str] = {}
     for members in sorted(units.values(), key=lambda members: (not _fixed(members, style), _draw(members))):
-        split = _fixed(members, style) or ("test" if answered < TEST or in_test < TEST else "train")
+        split = _fixed(members, style) or ("test" if answered < TRAIN or in_test < TRAIN else "train")
         in_test += sum(each.answered for each in members) if split == "test" else 0
         splits |= {
             normalised(each.query): split
@@ -118,9 +117,9 @@ def _style(queries: Sequence[JudgedQuery], examples: Sequence[str]) -> tuple[set
         chosen = choose_examples(unanswered, EXAMPLES)
         return set(chosen), "queries without an answer show a style and cost the test nothing"
     answered = [each.query for each in free if each.answered]
-    spare = min(EXAMPLES, len(answered) - _LEAST_TEST)
+    spare = min(EXAMPLES, len(answered) - ENOUGH)
     if spare >= FEWEST:
-        return set(choose_examples(answered, spare)), f"{_LEAST_TEST} with an answer remain"
+        return set(choose_examples(answered, spare)), f"{ENOUGH} with an answer remain"
     return set(), ""
 
 
@@ -132,10 +131,10 @@ def _reasons(splits: Mapping[str, str], style: str, answered: int, queries: Sequ
     if counts["style"]:
         lines.append(f"style {counts['style']:,}: {style}")
     else:
-        lines.append(f"style 0: a style needs {FEWEST} queries without an answer, or {_LEAST_TEST + FEWEST} with one")
+        lines.append(f"style 0: a style needs {FEWEST} queries without an answer, or {ENOUGH + FEWEST} with one")
     if counts["test"]:
-        few = f"with fewer than {TEST} answers, the verdict needs all of them"
-        lines.append(f"test {counts['test']:,}: {few if answered < TEST else 'enough for the verdict'}")
+        few = f"with fewer than {TRAIN} answers, the verdict needs all of them"
+        lines.append(f"test {counts['test']:,}: {few if answered < TRAIN else 'enough for the verdict'}")
     if counts["train"]:
         lines.append(f"train {counts['train']:,}: what people type teaches more than what is generated")
     if no_use := sum(not each.split and normalised(each.query) not in splits for each in queries):

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import bm25s
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +19,9 @@ from fieldtune.corpus.scripts import NO_WORDS, slug
 from fieldtune.corpus.tables import cell
 from fieldtune.corpus.unicode import repair
 from fieldtune.retrieval.words import bm25_words, words_of
+
+if TYPE_CHECKING:
+    import bm25s  # takes half a second with SciPy, and every command imports this module
 
 NAMES = ("text_sha256", "passage_id", "passage", "source")  # the first one that a row has gives the place
 _COLUMNS = {
@@ -276,7 +278,9 @@ class Places:
         return [row for row in order.tolist() if scores[row] > 0]
 
     @cached_property
-    def _index(self) -> bm25s.BM25:
+    def _index(self) -> "bm25s.BM25":
+        import bm25s
+
         index = bm25s.BM25()
         index.index(bm25_words(passage["text"] for passage in self._passages), show_progress=False)
         return index

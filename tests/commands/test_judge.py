@@ -350,7 +350,7 @@ class Terminal:
     def wait_for(self, text: str) -> str:
         """What is printed from now on, until `text` is."""
         seen = ""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # on a machine that is busy
         while text not in seen:
             assert time.monotonic() < deadline, f"{text!r} never came: {seen}"
             if select.select([self._outer], [], [], 0.1)[0]:

@@ -10,7 +10,7 @@ from fieldtune.runtime.errors import UserError
 EVENTS = [
     Event("ann", "judge", "größe", "a.md", "A", "a.md#a", 0),
     Event("ann", "undo"),
-    Event("ann", "unanswered", "größe"),
+    Event("ann", "unanswered", "größe", rest=["a.md#B"]),
 ]
 
 

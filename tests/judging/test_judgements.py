@@ -23,10 +23,15 @@ def test_a_query_is_judged_when_it_is_finished_and_the_last_judgement_of_a_secti
     assert outcome("q", sheets(begun)) is None
     done = outcome("q", sheets([*begun, Event("ann", "finish", "q")]))
     assert done is not None and not done.answered
-    assert rows("q", done) == [{"query": "q", "source": "a.md", "section": "A", "relevance": 1}]
+    assert rows("q", done) == [
+        {"query": "q", "source": "a.md", "section": "A", "relevance": 1, "judged": ["a.md#A", "a.md#B"]}
+    ]
     full = outcome("q", sheets([*begun, judged("ann", "q", "C", 2, finished=True)]))
     assert full is not None and full.answered
-    assert [row["relevance"] for row in rows("q", full)] == [1, 2]
+    assert [(row["relevance"], row.get("judged")) for row in rows("q", full)] == [
+        (1, ["a.md#A", "a.md#B", "a.md#C"]),
+        (2, None),
+    ]
 
 
 def test_no_answer_is_a_row_of_its_own_and_skipped_is_none() -> None:
@@ -40,7 +45,17 @@ def test_no_answer_is_a_row_of_its_own_and_skipped_is_none() -> None:
 
 def test_the_text_above_the_first_heading_is_named_by_its_passage() -> None:
     done = outcome("q", sheets([judged("ann", "q", "", 2, finished=True)]))
-    assert rows("q", done) == [{"query": "q", "passage_id": "a.md#", "relevance": 2}]
+    assert rows("q", done) == [{"query": "q", "passage_id": "a.md#", "relevance": 2, "judged": ["a.md#"]}]
+
+
+def test_the_rest_that_was_shown_counts_as_judged_until_the_end_of_the_query_is_undone() -> None:
+    begun, end = judged("ann", "q", "A", 2), Event("ann", "finish", "q", rest=["a.md#B", "a.md#C"])
+    (row,) = rows("q", outcome("q", sheets([begun, end])))
+    assert (row["section"], row["judged"]) == ("A", ["a.md#A", "a.md#B", "a.md#C"])
+    again = in_force([begun, end, Event("ann", "undo"), judged("ann", "q", "B", 0, finished=True)])
+    assert rows("q", outcome("q", sheets(again)))[0]["judged"] == ["a.md#A", "a.md#B"]
+    none = Event("ann", "unanswered", "q", rest=["a.md#A"])
+    assert rows("q", outcome("q", sheets([none]))) == [{"query": "q", "answered": False, "judged": ["a.md#A"]}]
 
 
 def test_two_people_disagree_until_it_is_settled() -> None:

@@ -21,6 +21,7 @@ def opened(tmp_path: Path) -> Iterator[Opened]:
     """Open a session over the files of a folder, as often as a test wants; the one before ends."""
     journals: list[Journal] = []
     ranker = Ranker(lambda: (passages(), MadeUpSystems(passages())), TOP)
+    ranker.start()
     assert ranker.loaded.wait(10)
 
     def opened() -> Session:
@@ -54,7 +55,8 @@ def test_a_journal_that_is_ahead_of_the_table_is_caught_up_with_and_other_rows_a
     assert shown(session, "ann") == QUERIES[2]
     (tmp_path / "real.jsonl").unlink()  # as if the machine failed between the two files
     assert shown(opened(), "ann") == QUERIES[1]  # its row is gone, too
-    assert list(files.read_jsonl(tmp_path / "real.jsonl")) == [{"query": QUERIES[0], "answered": False}]
+    (row,) = files.read_jsonl(tmp_path / "real.jsonl")
+    assert (row["query"], row["answered"], len(row["judged"])) == (QUERIES[0], False, TOP)
 
 
 def test_every_tenth_query_is_judged_by_two_people_and_no_other(opened: Opened) -> None:
@@ -72,13 +74,15 @@ def test_every_tenth_query_is_judged_by_two_people_and_no_other(opened: Opened) 
 
 
 def test_a_query_that_was_begun_comes_first_after_a_restart_and_another_window_cannot_judge_it_twice(
-    opened: Opened,
+    opened: Opened, tmp_path: Path
 ) -> None:
     session = opened()
     session.press("ann", Press("skip", shown(session, "ann")))
     view = session.view("ann")
     assert shown(session, "ann") == QUERIES[1]
-    first = session.view("ann")["candidates"][0]["id"]
+    candidates = session.view("ann")["candidates"]
+    first = candidates[0]["id"]
+    pool = sorted("guide.md#" + each["path"][-1] for each in candidates)
     session.press("ann", Press("judge", QUERIES[1], first, 1))
     again = opened()
     assert shown(again, "ann") == QUERIES[1]
@@ -86,6 +90,9 @@ def test_a_query_that_was_begun_comes_first_after_a_restart_and_another_window_c
     with pytest.raises(Refused, match="answers it at least in part"):
         again.press("ann", Press("unanswered", QUERIES[1]))
     again.press("ann", Press("finish", QUERIES[1]))
+    (row,) = files.read_jsonl(tmp_path / "real.jsonl")
+    assert row["judged"][0] == f"guide.md#{row['section']}"
+    assert sorted(row["judged"]) == pool
     shown(again, "ann")
     with pytest.raises(Refused, match="another window"):
         again.press("ann", Press("finish", QUERIES[1]))

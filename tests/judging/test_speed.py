@@ -77,6 +77,7 @@ async def test_the_next_query_is_there_in_150_ms(tmp_path: Path) -> None:
         return rows, Ranked(rows)
 
     ranker = Ranker(load, TOP)
+    ranker.start()
     queries = [f"w{3 * n + 1} w{5 * n + 2} w{7 * n + 3} w{n}" for n in range(QUERIES)]
     app = create_app(Session(journal, tmp_path / "real.jsonl", queries, ranker, None), TOKEN, "127.0.0.1")
     assert ranker.loaded.wait(600)

@@ -5,7 +5,6 @@
 const fragment = new URLSearchParams(location.hash.slice(1));
 const token = fragment.get("token") ?? "";
 const GRADES = ["no", "partly", "answers it"];
-const ENOUGH = 100; // answered queries, from which real ones decide whether the tuned model is exported
 
 let person = fragment.get("name") ?? "";
 let view = null; // as the server last sent it
@@ -89,12 +88,7 @@ function showCounts() {
   if (counts.skipped) parts.push(`${counts.skipped} skipped`);
   if (person !== "me") parts.push(`you are ${person}`);
   byId("progress").textContent = parts.join(" · ");
-  const missing = ENOUGH - counts.answered;
-  byId("enough").textContent = missing > 0
-    ? `${missing} more with an answer, ${ENOUGH} in all: from there real queries decide whether the tuned model is exported. `
-      + "Six places with an answer are enough for a verdict about what people type, with a wide interval."
-    : `${counts.answered} have an answer: enough to decide whether the tuned model is exported. `
-      + "From 150 on, `fieldtune judge --split` proposes to train on the rest.";
+  byId("enough").textContent = view.enough;
   const open = byId("open-disagreements");
   open.hidden = !disagreements.length;
   open.textContent = `${disagreements.length} to settle`;
