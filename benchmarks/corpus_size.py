@@ -1,14 +1,14 @@
 """How long the stages take over a large corpus, and in how much memory; all but the training.
 
-    python -m benchmarks.corpus_size [--passages 1000000] [--queries 2000] [--stages ingest embed dataset …]
+    python -m benchmarks.corpus_size [--passages 1000000] [--queries 2000] [--folder F] [--stages ingest embed …]
 
 The corpus is made up: passages of 60 to 140 words, drawn as Zipf has it, one in fifty a copy of another, two thirds of
 those with one word changed; and random unit vectors, near ones for copies. `ingest` reads them as one file of records.
-`embed` encodes 500 of them with the installed model, for the hours that all take; then it runs over all of them with
-the random vectors in its store, as after a change of one document; so does `evaluate`, with the base model
-and other weights. Prints for each
-stage the seconds, the microseconds for each passage, the most memory that one of its processes held, and the same for
-some of its functions (memory: the most until they returned; `find_copies` includes `words` and `near_copies`).
+`encode` is the stage `embed` over 500 of them with the installed model, for the hours that all take. `embed` is the
+stage over all of them with the random vectors in its store, as after a change of one document; so is `evaluate`, with
+the base model and other weights. `--folder` keeps the corpus for later runs, which must name as many passages. Prints
+for each stage the seconds, the microseconds for each passage, the most memory that one of its processes held, and the
+same for some of its functions (memory: the most until they returned; `find_copies` includes `words` and `near_copies`).
 
 Measured on two cores that others used as well:
 
@@ -87,10 +87,13 @@ queries: none.jsonl
 pairs: none.jsonl
 model: minilm
 model_path: none.jsonl
+rivals: none.jsonl
 pin: none.jsonl
 style: none.jsonl
 generator: sample
 experiment: null
+evaluate:
+  data_curve: false
 export:
   onnx: false
 """
@@ -221,7 +224,7 @@ def prepare(folder: Path) -> None:
     files.write_text(folder / ".dvc/config", "")
     files.write_text(folder / paths.PARAMS, SETTINGS)
     config = compose(folder / paths.PARAMS, ROOT / paths.CONF)
-    for stage in (*PARTS, "train"):  # the report has a digest of all settings
+    for stage in (*PARTS, "rivals", "train"):  # the report has a digest of all settings
         files.write_text(folder / paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
 
 
@@ -282,7 +285,7 @@ def ingest(folder: Path, passages: int) -> dict[str, Any]:
     return per_passage(run("ingest", beside), passages)
 
 
-def embed(folder: Path, passages: int) -> dict[str, Any]:
+def encode(folder: Path, passages: int) -> dict[str, Any]:
     """Encode some of the passages, and work out what all of them take."""
     beside = folder / "embed"
     prepare(beside)
@@ -292,16 +295,17 @@ def embed(folder: Path, passages: int) -> dict[str, Any]:
         files.write_text(beside / name, "")
     measured = run("embed", beside)
     each = measured["parts"]["write_all"]["seconds"] / len(sample)
-    aside(fill_store, folder)
     return {
-        **per_passage(run("embed", folder), passages),
-        "encoded": {
-            "passages": len(sample),
-            **measured,
-            "microseconds_per_passage": round(1e6 * each),
-            "hours_for_all": round(passages * each / 3600, 2),
-        },
+        "passages": len(sample),
+        **measured,
+        "microseconds_per_passage": round(1e6 * each),
+        "hours_for_all": round(passages * each / 3600, 2),
     }
+
+
+def embed(folder: Path, passages: int) -> dict[str, Any]:
+    aside(fill_store, folder)
+    return per_passage(run("embed", folder), passages)
 
 
 def fill_store(folder: Path) -> None:
@@ -322,6 +326,12 @@ def make_tuned(folder: Path) -> None:
     chosen = {"step": 1, "share": 1.0, "by": "dev", "doubt": None}
     files.write_json(paths.MODEL / HISTORY, {"loss": [], "dev": [], "chosen": chosen})
     keep(model, paths.MODEL, config, noise=0.3)
+
+
+def no_rivals(folder: Path) -> None:
+    """Write what the stage `rivals` writes where there are none."""
+    os.chdir(folder)
+    runpy.run_module("stages.rivals", run_name="__main__", alter_sys=True)
 
 
 def keep(model: SentenceTransformer, model_folder: Path, config: EmbedConfig, noise: float) -> None:
@@ -353,6 +363,7 @@ def baseline(folder: Path, passages: int) -> dict[str, Any]:
 
 def evaluate(folder: Path, passages: int) -> dict[str, Any]:
     aside(make_tuned, folder)
+    aside(no_rivals, folder)
     for report in (paths.PASSAGES_REPORT, paths.REAL_REPORT, paths.COST):
         files.write_json(folder / report, {})
     return per_passage(run("evaluate", folder), passages)
@@ -374,6 +385,7 @@ def per_passage(measured: dict[str, Any], passages: int) -> dict[str, Any]:
 
 STAGES = {
     "ingest": ingest,
+    "encode": encode,
     "embed": embed,
     "dataset": dataset,
     "baseline": baseline,
@@ -387,13 +399,15 @@ def main() -> None:
     parser.add_argument("--passages", type=int, default=1_000_000)
     parser.add_argument("--queries", type=int, default=2000)
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    parser.add_argument("--folder", type=Path, help="keep the corpus here, and use the one that is there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = (arguments.folder or Path(name)).absolute()
         prepare(folder)
-        aside(make, folder, arguments.passages, arguments.queries)
+        if not (folder / paths.VECTORS).exists():
+            aside(make, folder, arguments.passages, arguments.queries)
         for stage in arguments.stages:
-            print(json.dumps({stage: STAGES[stage](folder, arguments.passages)}))
+            print(json.dumps({stage: STAGES[stage](folder, arguments.passages)}), flush=True)
 
 
 if __name__ == "__main__":
