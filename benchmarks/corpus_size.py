@@ -66,12 +66,13 @@ import torch
 from sentence_transformers import SentenceTransformer
 
 from fieldtune.corpus import files
-from fieldtune.corpus.passages import TextsOfRows, passage_text, section_hash
+from fieldtune.corpus.passages import Corpus, TextsOfRows, passage_text, section_hash
 from fieldtune.corpus.vectors import PASSAGES, QUERIES, iterate, write_vectors
 from fieldtune.models import base_models, encoder
 from fieldtune.models.cached_encoder import CachedEncoder
 from fieldtune.models.precision import use_bf16
 from fieldtune.models.tuned_model import HISTORY
+from fieldtune.retrieval.stored_rankings import write_rankings
 from fieldtune.runtime import paths
 from fieldtune.runtime.settings import load
 from stages.compose.compose import compose, stage_yaml
@@ -225,9 +226,10 @@ def make(folder: Path, passages: int, queries: int) -> None:
 def prepare(folder: Path) -> None:
     """Make a folder one that stages run in, with the settings of conf/."""
     files.write_text(folder / ".dvc/config", "")
+    files.write_text(folder / paths.NONE, "")
     files.write_text(folder / paths.PARAMS, SETTINGS)
     config = compose(folder / paths.PARAMS, ROOT / paths.CONF)
-    for stage in (*PARTS, "rivals", "train"):  # the report has a digest of all settings
+    for stage in (*PARTS, "train"):  # the report has a digest of all settings
         files.write_text(folder / paths.CONFIG / f"{stage}.yaml", stage_yaml(config, stage))
 
 
@@ -331,12 +333,6 @@ def make_tuned(folder: Path) -> None:
     keep(model, paths.MODEL, config, noise=0.3)
 
 
-def no_rivals(folder: Path) -> None:
-    """Write what the stage `rivals` writes where there are none."""
-    os.chdir(folder)
-    runpy.run_module("stages.rivals", run_name="__main__", alter_sys=True)
-
-
 def keep(model: SentenceTransformer, model_folder: Path, config: EmbedConfig, noise: float) -> None:
     """Put the vectors of data/vectors, with noise, into the store as if this model had made them."""
     encode = CachedEncoder(model, model_folder, bf16=use_bf16(config.precision), batch_size=config.batch_size)
@@ -366,7 +362,8 @@ def baseline(folder: Path, passages: int) -> dict[str, Any]:
 
 def evaluate(folder: Path, passages: int) -> dict[str, Any]:
     aside(make_tuned, folder)
-    aside(no_rivals, folder)
+    write_rankings(folder / paths.RIVALS_RANKINGS, {}, [], Corpus.from_passages([]))
+    files.write_json(folder / paths.RIVALS_METRICS, {})
     for report in (paths.PASSAGES_REPORT, paths.REAL_REPORT, paths.COST):
         files.write_json(folder / report, {})
     return per_passage(run("evaluate", folder), passages)
