@@ -31,18 +31,18 @@ PARTS = {  # name: a pattern of frames, the innermost concern first
     "intervals": r"fieldtune/retrieval/significance\.py|bootstrap",
     "reading and writing": r"fieldtune/corpus/(?:files|vectors)\.py|safetensors|kept_vectors\.py",
 }
+MAIN_THREAD = re.compile(r'(?:process \d+:"[^"]*";)*process (?P<pid>\d+):"(?P<process>[^"]*)";thread \((?P=pid)\)')
 STAGE = re.compile(r"-m stages\.(\w+)")
 
 
 def samples(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
-    """Process, stack and number of samples, of main threads, out of py-spy's raw format."""
+    """Process, stack and number of samples, of main threads, out of py-spy's raw format: a stack of processes, the
+    outermost first, then of frames.
+    """
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        process, _, rest = stack.partition(";")
-        pid = re.search(r"process (\d+)", process)
-        thread = re.match(r"thread \((\d+)\)", rest)
-        if pid and thread and pid[1] == thread[1]:
-            yield process, rest, int(count)
+        if found := MAIN_THREAD.match(stack):
+            yield found["process"], stack[found.end() :], int(count)
 
 
 def part(stack: str) -> str:
