@@ -2,7 +2,7 @@
 
     python -m benchmarks.whole [--set train.epochs=1 …] [--keep folder]
 
-Runs in a new copy of this repository with an empty store, under py-spy (`pip install -e '.[benchmarks]'`), which
+Runs in a new copy of this repository with an empty store, under py-spy (`pip install py-spy==0.4.3`), which
 looks at every process 25 times a second. A sample of a main thread counts for the first part below whose frame it has.
 """
 
@@ -41,8 +41,8 @@ def samples(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
     """
     for line in lines:
         stack, _, count = line.rpartition(" ")
-        if found := MAIN_THREAD.match(stack):
-            yield found["process"], stack[found.end() :], int(count)
+        if match := MAIN_THREAD.match(stack):
+            yield match["process"], stack[match.end() :], int(count)
 
 
 def part(stack: str) -> str:

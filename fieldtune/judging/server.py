@@ -99,7 +99,9 @@ class _Server(uvicorn.Server):
         self._ranker = ranker
 
     async def on_tick(self, counter: int) -> bool:
-        """What uvicorn does every tenth of a second; `counter` is their number. True ends the server."""
+        """Start the ranker in time; uvicorn calls this ten times per second, for the `counter`th time. True ends the
+        server.
+        """
         if self._session.was_opened or counter >= _LOADED_UNSEEN:
             self._ranker.start()
         return self._ranker.failure is not None or await super().on_tick(counter)

@@ -1,4 +1,4 @@
-"""How many more real queries to judge, and what that many were worth on public sets."""
+"""Advice on the number of real queries to judge, and what that many were worth on public sets."""
 
 import importlib.resources
 import json
@@ -20,7 +20,7 @@ def measured() -> Measured:
 
 
 def advice(answered: int, rows: Measured | None = None) -> str:
-    """What a person is told who asks how many more; `answered` have an answer, `rows` are those `measured`."""
+    """Advice for a person who asks how many more; `answered` have an answer, `rows` are those `measured`."""
     if answered < ENOUGH:
         text = (
             f"{ENOUGH - answered:,} more with an answer, {ENOUGH} in all: from there real queries decide whether the "
@@ -38,13 +38,13 @@ def advice(answered: int, rows: Measured | None = None) -> str:
 def _quoted(rows: Measured) -> list[str]:
     """A sentence on queries beside generated ones, whose gain is over that of the generated ones alone."""
     gains: dict[int, list[float]] = {}
-    without = {row["set"]: row["gain"] for row in rows if row["beside"] == "styled" and not row["human"]}
+    styled_alone = {row["set"]: row["gain"] for row in rows if row["beside"] == "styled" and not row["human"]}
     for row in rows:
-        if row["beside"] == "styled" and row["human"] and row["set"] in without:
-            gains.setdefault(row["human"], []).append(row["gain"] - without[row["set"]])
-    known = [human for human in sorted(gains) if len(gains[human]) == len(without)]
+        if row["beside"] == "styled" and row["human"] and row["set"] in styled_alone:
+            gains.setdefault(row["human"], []).append(row["gain"] - styled_alone[row["set"]])
+    known = [human for human in sorted(gains) if len(gains[human]) == len(styled_alone)]
     if not known:
         return []
     each = ", ".join(f"{human:,}: {fmean(gains[human]):+.3f}" for human in known)
-    sets = f"{len(without)} public sets"
+    sets = f"{len(styled_alone)} public sets"
     return [f"What so many real queries added to generated ones as training data, NDCG@10, mean of {sets}: {each}."]

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import psutil
-
 from fieldtune.runtime.errors import UserError
 
 MEMORY_GB = "FIELDTUNE_MEMORY_GB"  # environment variable; no setting of a stage: no output depends on it
@@ -31,6 +29,8 @@ def limit() -> int:
 
 def free_memory() -> int:
     """Bytes that this process may still take: of the machine, or of its container."""
+    import psutil  # not in the container of the service
+
     free = psutil.virtual_memory().available
     limit, used, parts = (_CGROUP / f"memory.{name}" for name in ("max", "current", "stat"))
     if limit.is_file() and used.is_file() and parts.is_file() and (most := limit.read_text().strip()) != "max":

@@ -77,7 +77,7 @@ def _check_what_is_named(config: Config) -> None:
 
 
 def _spelling(place: Path) -> str:
-    """What to do about a place that is there, or was, and is only spelled or kept wrongly; "" if it is not."""
+    """Advice on a place that is there, or was, and is only spelled or kept wrongly; "" if it is not."""
     if _is_in_git(place):
         return f"it is a file of this repository: git checkout -- {place}"
     if place.parts[0] == "~":

@@ -65,7 +65,7 @@ def test_a_new_provider_is_a_class_with_its_traits_and_a_file_of_conf_generator(
     files.write_text(
         tmp_path / "params.yaml",
         "documents: docs\nqueries: none.jsonl\npairs: none.jsonl\nmodel: minilm\nmodel_path: none.jsonl\n"
-        "pin: none.jsonl\nstyle: none.jsonl\ngenerator: titles\n",
+        "pin: none.jsonl\nrivals: none.jsonl\nstyle: none.jsonl\ngenerator: titles\n",
     )
     (tmp_path / "docs").mkdir()
     (tmp_path / ".dvc").mkdir()

@@ -16,8 +16,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.evaluate.test_report_browser import chromium
 from tests.imports import ROOT
+from tests.judging.made_up import TOKEN
 
-TOKEN = "a-token-of-the-test-0123"
 WAIT = 300  # seconds, on a machine that is busy
 
 

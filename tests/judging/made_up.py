@@ -15,6 +15,7 @@ from fieldtune.judging.candidates import Candidate, SearchBy
 from fieldtune.retrieval.words import words_of
 
 TOP = 3
+TOKEN = "a-token-of-the-test-0123"
 
 
 def passages() -> list[dict[str, Any]]:

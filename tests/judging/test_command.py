@@ -16,7 +16,8 @@ from fieldtune.runtime import paths
 from tests.commands.test_judge import QUERIES, sections
 from tests.commands.test_judge import template as template
 from tests.imports import ROOT
-from tests.judging.conftest import TOKEN, WAIT, Judge, Server
+from tests.judging.conftest import WAIT, Judge, Server
+from tests.judging.made_up import TOKEN
 
 pytestmark = pytest.mark.integrations
 

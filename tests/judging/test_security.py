@@ -12,8 +12,7 @@ from fieldtune.judging.app import create_app
 from fieldtune.judging.journal import Journal
 from fieldtune.judging.ranker import Ranker
 from fieldtune.judging.session import Session
-from tests.judging.conftest import TOKEN
-from tests.judging.made_up import TOP, MadeUpSystems, passages
+from tests.judging.made_up import TOKEN, TOP, MadeUpSystems, passages
 
 ORIGIN = "http://127.0.0.1:8765"
 PRESS = {"person": "me", "action": "unanswered", "query": "number 3"}

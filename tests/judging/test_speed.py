@@ -17,7 +17,7 @@ from fieldtune.judging.ranker import Ranker
 from fieldtune.judging.session import Session
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.bm25 import temporary_index
-from tests.judging.conftest import TOKEN
+from tests.judging.made_up import TOKEN
 
 PASSAGES, DIMENSION, QUERIES, TOP = 100_000, 384, 30, 5
 MOST = 0.15  # seconds

@@ -32,7 +32,7 @@ threading.setprofile(trace)
 import fieldtune.runtime.environment
 import time
 from dataclasses import dataclass
-from fieldtune.runtime import console, settings, stage
+from fieldtune.runtime import console, memory, settings, stage
 from fieldtune.runtime.errors import UserError
 
 @dataclass
@@ -44,8 +44,10 @@ class Settings:
     names: list[str] = settings.any_words()
     tags: list[str] | None = settings.language_tags()
     more: dict[str, int] = settings.any_mapping()
+    revision: str | None = settings.commit()
 
 def succeed():
+    assert memory.limit() > 0
     problems = list(settings.violations(settings.load("embed", Settings), "embed"))
     assert len(problems) == 1, problems
     console.note(console.printable(str(problems)))
