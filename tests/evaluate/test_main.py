@@ -498,6 +498,9 @@ def test_a_model_that_is_not_there_is_said_before_any_work(
     models: dict[str, SentenceTransformer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="nowhere is not a model folder"):
-        evaluated(tmp_path, models["bert"], models["xlmr"], text=EVALUATE.replace("[]", "[nowhere]"))
+    assert "reranker: null" in EVALUATE
+    with pytest.raises(UserError, match="nowhere"):
+        evaluated(
+            tmp_path, models["bert"], models["xlmr"], text=EVALUATE.replace("reranker: null", "reranker: nowhere")
+        )
     assert not paths.TUNED_VECTORS.exists()

@@ -91,7 +91,7 @@ def test_a_colleague_who_pulls_buys_nothing_even_if_a_document_is_added(team: Pa
     commit(team, "a remote")
     clone = team.parent / "clone"
     git(team.parent, "clone", "--quiet", str(team), str(clone))
-    dvc(clone, "pull", "rivals")
+    dvc(clone, "pull", "--with-deps", "rivals")
     assert (clone / BOUGHT).is_file()
     before = server.billed.total()
     dvc(clone, "repro", "--force", "--single-item", "rivals")
