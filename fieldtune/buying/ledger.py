@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from fieldtune.buying.money import usd
 from fieldtune.runtime import state
 from fieldtune.runtime.errors import UserError
 
@@ -141,7 +142,7 @@ class Ledger(ABC):
 
     def release(self, reservation: int) -> None:
         """Give back what was reserved for a request that was not billed."""
-        self._db.execute("DELETE FROM reservations WHERE number = ?", (reservation,))
+        self.clear(reservation)
 
     def lose(self, reservation: int) -> None:
         """Note that a request may have been billed, without a reply: its money stays reserved."""
@@ -166,6 +167,12 @@ class Ledger(ABC):
         """Nanodollars that a prompt has cost for the replies that are here, and that are reserved besides."""
         row = self._db.execute("SELECT settled, reserved FROM spent WHERE scope = ?", (scope,)).fetchone()
         return (row[0], row[1]) if row else (0, 0)
+
+    def budget_reached(self, scope: str, bought_for: str, budget: str) -> UserError:
+        """The error that ends a run; `bought_for` names what was paid for, `budget` the setting with its value."""
+        settled, reserved = self.spent(scope)
+        unclear = f", {usd(reserved)} reserved for requests that may have been billed" if reserved else ""
+        return UserError(f"the budget is reached: {usd(settled)} spent on {bought_for}{unclear}, of {budget}")
 
     def lost_requests(self, scope: str) -> tuple[int, int]:
         """Requests that may have been billed, as their process was killed or the reply did not arrive, and the most

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from fieldtune.corpus import files
 from fieldtune.runtime import paths
 from fieldtune.runtime.errors import UserError
 
@@ -76,9 +77,7 @@ def _values(text: str, file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{file}{where}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        raise files.invalid_yaml(file, error) from error
     if not isinstance(values or {}, dict):
         raise UserError(f"{file} must be a mapping of keys to values")
     return values or {}

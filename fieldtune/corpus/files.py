@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, cast, overload
 
 from fieldtune.runtime.errors import UserError
 
@@ -99,6 +99,36 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             if line.strip():
                 yield json.loads(line)
+
+
+def invalid_yaml(file: Path, error: Exception) -> UserError:
+    """The error for a file of which PyYAML, whose `error` it is, cannot make sense."""
+    mark = getattr(error, "problem_mark", None)
+    where = f", line {mark.line + 1}" if mark else ""
+    return UserError(f"{file}{where}: not valid YAML: {getattr(error, 'problem', None) or error}")
+
+
+def read_mapping(file: Path, what: str = "keys to values") -> dict[str, Any]:
+    """A YAML file as plain keys and values, `${…}` not resolved; OmegaConf reads it, since `5e-05` is not a number to
+    PyYAML.
+
+    `what` the file maps stands in the message. Raises UserError for a file that is not found, not UTF-8 text, not YAML
+    or not a mapping, and OmegaConf's own errors.
+    """
+    import yaml
+    from omegaconf import DictConfig, OmegaConf
+
+    try:
+        loaded = OmegaConf.load(file)
+    except FileNotFoundError as error:
+        raise UserError(f"{file} not found") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except yaml.YAMLError as error:
+        raise invalid_yaml(file, error) from error
+    if not isinstance(loaded, DictConfig):
+        raise UserError(f"{file} must be a mapping of {what}")
+    return cast(dict[str, Any], OmegaConf.to_container(loaded, resolve=False))
 
 
 class JsonLines(Sequence[dict[str, Any]]):

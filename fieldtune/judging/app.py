@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fieldtune.judging.session import Press, Refused, Session
 from fieldtune.runtime.errors import UserError
+from fieldtune.serve import page
 from fieldtune.serve.schema import ApiError, parse
 
 _MOST_BYTES = 256 * 1024  # of a request
@@ -28,18 +29,7 @@ _FILES = {
     "/judge.js": ("judge.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-_HEADERS = {
-    # Nothing runs or loads except the page's own files, and no text can become HTML (Trusted Types).
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
+_HEADERS = page.headers(base_uri="'none'", cache_control="no-store")
 _ENCODED = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 
 log = logging.getLogger(__name__)

@@ -92,6 +92,12 @@ class Service:
             raise ApiError(400, f"`model` says {model}, but `input_type` says {input_type}", param="input_type")
         return "query" if "query" in (named, requested) else "document"
 
+    def searchable(self) -> ExportedSearch:
+        """The export's search. Raises ApiError (404) if it has none."""
+        if self.index is None:
+            raise ApiError(404, _NO_INDEX)
+        return self.index
+
     @asynccontextmanager
     async def in_hand(self) -> AsyncIterator[None]:
         """A request's place among the open ones. Raises ApiError (429) if none is free."""
@@ -350,9 +356,7 @@ async def embeddings(request: Request) -> Response:
 async def find(request: Request) -> Response:
     """Answer with the sections that the recommended system, or another one, ranks first for a query."""
     service: Service = request.app.state.service
-    index = service.index
-    if index is None:
-        raise ApiError(404, _NO_INDEX)
+    index = service.searchable()
     async with service.body(request) as body, service.in_hand():
         payload = schema.parse(SearchRequest, body)
         service.kind(payload.model, None, searches=True)
@@ -412,9 +416,7 @@ async def compared(request: Request) -> Response:
 async def compare(request: Request) -> Response:
     """Answer with the sections that each system of the export ranks first for a query."""
     service: Service = request.app.state.service
-    index = service.index
-    if index is None:
-        raise ApiError(404, _NO_INDEX)
+    index = service.searchable()
     async with service.body(request) as body, service.in_hand():
         payload = schema.parse(CompareRequest, body)
         service.kind(payload.model, None, searches=True)

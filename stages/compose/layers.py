@@ -6,12 +6,11 @@ conf/config.yaml < the files that `model:` and `generator:` choose < params.yaml
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-import yaml
-from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from fieldtune.corpus import files
 from fieldtune.runtime.errors import UserError
 from stages.compose.messages import explain, no_value
 from stages.compose.schema import CHOICES, PLACES, STAGES, known_keys, section
@@ -108,22 +107,11 @@ def _params_and_preset(params_file: Path, conf: Path) -> list[Layer]:
 
 
 def _mapping(file: Path) -> dict[str, Any]:
-    """A YAML file as plain keys and values; OmegaConf reads it, since `5e-05` is not a number to PyYAML."""
+    """A YAML file as plain keys and values."""
     try:
-        loaded = OmegaConf.load(file)
-    except FileNotFoundError as error:
-        raise UserError(f"{file} not found") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{file}{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+        return files.read_mapping(file)
     except OmegaConfBaseException as error:
         raise UserError(f"{file}: {explain(error, '')}") from error
-    if not isinstance(loaded, DictConfig):
-        raise UserError(f"{file} must be a mapping of keys to values")
-    return cast(dict[str, Any], OmegaConf.to_container(loaded, resolve=False))
 
 
 def _with_defaults(file: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fieldtune.buying.ledger import Committer
-from fieldtune.buying.money import USD, Price, usd
+from fieldtune.buying.money import USD, Price
 from fieldtune.buying.patience import Patience
 from fieldtune.buying.refusals import RefusedError, RejectedError
 from fieldtune.runtime.console import Bar, note
@@ -107,9 +107,4 @@ class Buying:
         await asyncio.sleep(_LOOK_AGAIN)
 
     def budget_reached(self) -> UserError:
-        settled, reserved = self.store.spent(self.prompt.scope)
-        unclear = f", {usd(reserved)} reserved for requests that may have been billed" if reserved else ""
-        return UserError(
-            f"the budget is reached: {usd(settled)} spent on this prompt{unclear}, of "
-            f"budget_usd {self.config.budget_usd:g}"
-        )
+        return self.store.budget_reached(self.prompt.scope, "this prompt", f"budget_usd {self.config.budget_usd:g}")

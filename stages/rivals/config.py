@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
-import yaml
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from fieldtune.corpus import files
@@ -97,17 +96,7 @@ def read_rivals(place: Path) -> dict[str, Settings]:
             f"params.yaml: rivals: {place} must be a folder with a file {FILE}, which names the rivals beside it; for "
             f"none, write {paths.NONE}"
         )
-    try:
-        loaded = OmegaConf.load(file)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{file}{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    if not isinstance(loaded, DictConfig):
-        raise UserError(f"{file} must be a mapping of names to rivals")
-    values = cast(dict[Any, Any], OmegaConf.to_container(loaded, resolve=False))
+    values = files.read_mapping(file, "names to rivals")
     return {str(name): _rival(file, str(name), value) for name, value in values.items()}
 
 

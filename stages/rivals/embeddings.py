@@ -292,12 +292,9 @@ class Buying:
         return len((self.rival.prefix(kind) + text).encode(errors="surrogatepass")) + _MORE_TOKENS
 
     def _budget_reached(self) -> UserError:
-        settled, reserved = self.ledger.spent(self.rival.scope)
-        unclear = f", {usd(reserved)} reserved for requests that may have been billed" if reserved else ""
-        return UserError(
-            f"the budget is reached: {usd(settled)} spent on {self.rival.settings.model}{unclear}, of budget_usd "
-            f"{self.rival.settings.budget_usd:g} in {self.rival.place}"
-        )
+        settings = self.rival.settings
+        budget = f"budget_usd {settings.budget_usd:g} in {self.rival.place}"
+        return self.ledger.budget_reached(self.rival.scope, settings.model, budget)
 
 
 def _each(undo: Callable[[int], None], reservations: Sequence[int]) -> None:

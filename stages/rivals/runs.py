@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fieldtune.corpus import files
-from fieldtune.corpus.passages import Corpus
+from fieldtune.corpus.passages import Corpus, section_id
 from fieldtune.corpus.unicode import normalised
 from fieldtune.retrieval import ranking
 from fieldtune.retrieval.ranking import Rankings, ScoredSections
@@ -31,7 +31,7 @@ class RunFile:
 
     def of_query(self, query_id: str, text: str) -> Sequence[Result]:
         """The results of a query; none if it is not in the file."""
-        return self.results.get(query_id if self.by_id else _text_key(text), ())
+        return self.results.get(query_id if self.by_id else normalised(text), ())
 
 
 def read_run(path: Path) -> RunFile:
@@ -74,7 +74,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, list[Result]]]:
                 rows.append((result, -float(rank) if score is None else _number(score)))
             except (TypeError, ValueError):
                 raise UserError(f"{where}: result {rank + 1}: the score is not a number") from None
-        yield _text_key(query), rows
+        yield normalised(query), rows
 
 
 def _number(value: Any) -> float:
@@ -82,10 +82,6 @@ def _number(value: Any) -> float:
     if not np.isfinite(number):
         raise ValueError
     return number
-
-
-def _text_key(text: str) -> str:
-    return normalised(" ".join(text.split()))
 
 
 def rank(
@@ -126,7 +122,7 @@ def rank(
     if counts[1] > _UNKNOWN * sum(counts):
         raise UserError(
             f"{run.path}: {counts[1]:,} of {sum(counts):,} places are not in the documents: a place is the id of a "
-            f"passage or a section, such as {passages[0]['source']}#{passages[0]['section']}"
+            f"passage or a section, such as {section_id(passages[0]['source'], passages[0]['section'])}"
         )
     return ranked, counts[1]
 
@@ -135,5 +131,5 @@ def _known(passages: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """The first passage of each section, and each passage, by id."""
     known: dict[str, int] = {}
     for row, passage in enumerate(passages):
-        known.setdefault(f"{passage['source']}#{passage['section']}", row)
+        known.setdefault(section_id(passage["source"], passage["section"]), row)
     return {**known, **{passage["id"]: row for row, passage in enumerate(passages)}}

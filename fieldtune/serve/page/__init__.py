@@ -5,18 +5,27 @@ from importlib.resources import files
 from starlette.responses import Response
 
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'self'; "
-    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
+
+
+def headers(base_uri: str, cache_control: str) -> dict[str, str]:
+    """The headers of a page of ours: nothing runs or loads except its own files, and no text can become HTML (Trusted
+    Types).
+    """
+    return {
+        "content-security-policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            f"base-uri {base_uri}; form-action 'none'; frame-ancestors 'none'; "
+            "require-trusted-types-for 'script'; trusted-types 'none'"
+        ),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "cache-control": cache_control,
+    }
+
+
+_HEADERS = headers(base_uri="'self'", cache_control="no-cache")
 PAGE = "search.html"
 NAMES = (PAGE, "search.css", "search.js", "icon.svg")
 
@@ -31,5 +40,5 @@ def file(name: str, prefix: str = "") -> Response:
     text = (files(__name__) / name).read_text(encoding="utf-8")
     if name == PAGE and prefix:
         text = text.replace("<head>", f'<head>\n<base href="{prefix}/">', 1)
-    headers = {**_HEADERS, "Vary": "Accept"} if name == PAGE else _HEADERS
-    return Response(text, headers=headers, media_type=_TYPES[name.rpartition(".")[2]])
+    sent = {**_HEADERS, "vary": "Accept"} if name == PAGE else _HEADERS
+    return Response(text, headers=sent, media_type=_TYPES[name.rpartition(".")[2]])
